@@ -1,0 +1,167 @@
+"""The nouns that all parts share: hosts, actions, rows of the state, images, runs and tasks.
+
+Values only: frozen, without I/O. Whatever is stored or shown as JSON is JSON here already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .address import Address
+
+JSON = Any  # a JSON value: a recursive alias costs mypy more than it finds
+Attrs = Mapping[str, Any]
+Disrupts = Literal["none", "reload", "restart"]
+
+
+class Action(Enum):
+    """What a plan does to one address; the value is the symbol that the user sees."""
+
+    CREATE = "+"
+    UPDATE = "~"
+    REPLACE = "-/+"
+    DELETE = "-"
+    ADOPT = "="
+    NOOP = " "
+    FORGET = "."
+
+    @property
+    def word(self) -> str:
+        """The action's name in JSON: `create`, `update`, ..."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that is known only after apply. It equals nothing, itself included, and is never stored."""
+
+    reason: str
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __str__(self) -> str:
+        return "(known after apply)"
+
+
+class Connection(BaseModel):
+    """How to reach a host. What is not given is left to ssh_config, then to ssh's defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    transport: Literal["ssh", "local"] = "ssh"
+    user: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    become: Literal["none", "sudo"] = "none"
+    identity_file: str | None = None
+    connect_timeout: float = Field(default=10.0, gt=0, description="seconds until a host counts as unreachable")
+
+
+class Host(BaseModel):
+    """A machine of the stack: its name there, its network address, groups and variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    address: str
+    groups: tuple[str, ...] = ()
+    vars: dict[str, Any] = Field(default_factory=dict)
+    connection: Connection = Connection()
+
+
+class Lifecycle(BaseModel):
+    """Rules about an instance that outlive its block in the stack file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    on_delete: Literal["restore", "remove", "keep"] = "restore"
+    keep_on_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What was there before: JSON data plus byte blobs. Enough for `undo` to bring it back.
+
+    `run` numbers the run that captured it (0: not stored yet); of two origins of one shared thing
+    the older one is the true origin.
+    """
+
+    data: JSON = None
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    sensitive: bool = False
+    run: int = 0
+
+
+Found = Literal["absent", "same", "different"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the state records of one instance: enough to watch, delete and roll back without its stack."""
+
+    address: Address
+    spec: JSON
+    schema_version: int
+    attrs: JSON
+    info: JSON = field(default_factory=dict)
+    sensitive: tuple[str, ...] = ()  # attrs that are kept as a keyed HMAC
+    needs: tuple[str, ...] = ()  # addresses
+    claims: tuple[str, ...] = ()  # exclusive tokens
+    hosts: tuple[str, ...] = ()  # hosts it lives on: one, or all members of a resource without a host
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    loaded: Mapping[str, str | None] = field(default_factory=dict)  # source address -> digest
+    origin: int | None = None  # id of the stored first before-image
+    found: Found = "absent"  # what was there when hacore first saw it
+    tainted: bool = False
+    run: int = 0
+
+
+class Status(Enum):
+    """Where a task of a run stands. The walker draws the moves between them."""
+
+    DO = "do"
+    DOING = "doing"
+    DONE = "done"
+    UNDO = "undo"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    HOLD = "hold"
+    ERROR = "error"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to such a task in this run."""
+        return self in (Status.DONE, Status.UNDONE, Status.HOLD, Status.ERROR)
+
+
+class Op(Enum):
+    """What kind of node a task is in the execution graph."""
+
+    CHANGE = "change"  # create, update, replace, delete, adopt: a provider's apply or delete
+    ENSURE = "ensure"  # looks like a no-op now, but lies downstream of something that invalidates it
+    TRIGGER = "trigger"  # reload or restart a consumer
+    DRAIN = "drain"
+    VERIFY = "verify"
+    UNDRAIN = "undrain"
+
+
+def canonical(value: JSON) -> str:
+    """JSON in one fixed form, for digests and comparisons."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def digest(value: JSON) -> str:
+    """A short stable name for a JSON value: the first 16 bytes of its SHA-256, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
