@@ -33,6 +33,7 @@ import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -60,6 +61,7 @@ __all__ = [
     "Observed",
     "Output",
     "Provider",
+    "Source",
     "Spec",
     "StackFiles",
     "Step",
@@ -299,6 +301,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Bulk that the controller gets, verifies, caches and streams: an http(s) or file URL and its SHA-256 (hex)."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A script that a task runs, as data. See the module's text for where it runs.
 
@@ -309,6 +319,7 @@ class Step:
 
     script: str
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)  # like blobs, by name in $HACORE_WORK
     what: str = ""  # shown while it runs: "building nginx 1.22.1"
     deadline: float = 120.0
     detached: bool = False
@@ -344,7 +355,29 @@ class Guard:
 
 
 class StackFiles(Protocol):
-    """The stack's folder as `resolve` may use it. Nothing outside the folder can be read."""
+    """The stack's folder, and the place of the body in it, as `resolve` may use them.
+
+    Nothing outside the folder can be read.
+    """
+
+    @property
+    def name(self) -> str:
+        """The resource's name, with `["key"]` for an instance of a for_each."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """The stack's folder, absolute: for `file://` URLs of a Source."""
+        ...
+
+    @property
+    def host(self) -> Host:
+        """The host the instance is for (the first one of a resource without a host)."""
+        ...
+
+    def resource(self, kind: str, name: str) -> Spec | None:
+        """The resolved spec of another resource on this host (else on its first host); None: there is none."""
+        ...
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, `path` relative to the stack's folder."""
