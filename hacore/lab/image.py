@@ -1,0 +1,260 @@
+"""Images: what a bare host has on its disk. Built once by debootstrap, cached, and shared read-only by all twins."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hacore.errors import LabError
+from hacore.lab.system import attempt, locked, mounts_below, run, unmount
+
+Say = Callable[[str], None]
+
+BARE = ("ca-certificates", "dbus", "iproute2", "openssh-server", "procps")
+"""On every twin, beside Debian's minimal set and its init system: what makes it reachable, and nothing more."""
+
+PRELOADED = (
+    "gcc", "make", "libpcre3-dev", "zlib1g-dev", "libssl-dev", "libnl-3-dev", "libnl-genl-3-dev",
+    "keepalived", "nginx", "curl", "ca-certificates", "tree", "hello", "jq",
+)  # fmt: skip
+"""Downloaded into the image's apt cache and *not* installed: what stacks here install, without the network."""
+
+QUIET = (
+    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+    "console-getty.service", "systemd-logind.service", "systemd-timesyncd.service", "getty.target",
+)  # fmt: skip
+"""Masked in the image: they change files or start things by the clock, or serve a console that nobody sits at."""
+
+UNUSED_FOR = 14 * 86400
+"""After so many seconds without a lab on it, an outdated image is removed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything an image depends on; two recipes that are equal make the same image."""
+
+    os: str
+    suite: str
+    sources: tuple[str, ...]
+    apt_settings: str
+    certificates: tuple[tuple[str, str], ...]
+    packages: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
+    preloaded: tuple[str, ...] = PRELOADED
+    masked: tuple[str, ...] = QUIET
+    version: int = 1
+    """Raise it when the building itself changes."""
+
+    @property
+    def key(self) -> str:
+        """The image's name in the cache."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.os}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+SYSTEMS: dict[str, Recipe] = {
+    "debian": Recipe("debian", "", (), "", (), (*BARE, "systemd", "systemd-sysv")),
+    "sysvinit": Recipe(
+        "sysvinit", "", (), "", (),
+        ("ca-certificates", "iproute2", "openssh-server", "procps", "sysvinit-core", "sysv-rc", "initscripts",
+         "orphan-sysvinit-scripts"),
+        excluded=("systemd", "systemd-sysv"),
+        masked=(),
+    ),
+}  # fmt: skip
+"""The operating systems a twin can have. What the machine decides (sources, certificates) is filled in by `recipe`."""
+
+
+def cache() -> Path:
+    """Where images live: HACORE_CACHE, or /var/cache/hacore."""
+    return Path(os.environ.get("HACORE_CACHE") or "/var/cache/hacore")
+
+
+def recipe(system: str) -> Recipe:
+    """The recipe of an operating system's image on this machine."""
+    if system not in SYSTEMS:
+        raise LabError(f"cannot make a twin with os {system!r}: there are {', '.join(sorted(SYSTEMS))}")
+    suite, sources = _sources()
+    return replace(
+        SYSTEMS[system], suite=suite, sources=sources, apt_settings=_apt_settings(), certificates=_certificates()
+    )
+
+
+def ensure(system: str, say: Say) -> Path:
+    """The root file system of an image; built if it is not in the cache yet, about a minute."""
+    wanted = recipe(system)
+    images = cache() / "images"
+    with locked(images):
+        home = images / wanted.key
+        if not (home / "rootfs").is_dir():
+            _prune(images)
+            _build(wanted, home, say)
+        os.utime(home)
+    return home / "rootfs"
+
+
+def _build(wanted: Recipe, home: Path, say: Say) -> None:
+    say(f"building the image {wanted.key}, once (about a minute)")
+    began = time.monotonic()
+    temporary = home.with_name(f".{home.name}.building")
+    _discard(temporary)
+    root, log = temporary / "rootfs", temporary / "build.log"
+    debs = cache() / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
+    # Nobody pulls the plug on a folder that a failure throws away: no fsync per file saves a third of the time.
+    hurry = root / "etc/dpkg/dpkg.cfg.d/hurry"
+    hurry.parent.mkdir(parents=True)
+    hurry.write_text("force-unsafe-io\n")
+    argv = ["debootstrap", "--variant=minbase", f"--cache-dir={debs}", f"--include={','.join(wanted.packages)}"]
+    if wanted.excluded:
+        argv.append(f"--exclude={','.join(wanted.excluded)}")
+    mirror = wanted.sources[0].split()[1]
+    run([*argv, wanted.suite, str(root), mirror], "build an image", log=log, timeout=1800)
+    _settle(wanted, root, debs, log, say)
+    hurry.unlink()
+    (temporary / "recipe.json").write_text(json.dumps(asdict(wanted), indent=2))
+    temporary.rename(home)
+    say(f"built the image {wanted.key} in {time.monotonic() - began:.0f} s")
+
+
+def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None:
+    """From what debootstrap leaves to a bare host: sources, certificates, a filled apt cache, no identity."""
+    (root / "etc/apt/sources.list").write_text("".join(f"{line}\n" for line in wanted.sources))
+    settings = root / "etc/apt/apt.conf.d/90hacore-lab"
+    settings.write_text(wanted.apt_settings)
+    resolver = root / "etc/resolv.conf"
+    resolver.unlink(missing_ok=True)
+    resolver.write_text(resolv_conf())
+    for name, text in wanted.certificates:
+        (root / "usr/local/share/ca-certificates" / name).write_text(text)
+    with _chrooted(root):
+        inside = ["chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        run([*inside, "update-ca-certificates"], "build an image", log=log)
+        run([*inside, "apt-get", "update"], "build an image", log=log)
+        run([*inside, "apt-get", "-y", "dist-upgrade"], "build an image", log=log)
+        archives = root / "var/cache/apt/archives"
+        for deb in debs.glob("*.deb"):
+            shutil.copy(deb, archives / deb.name)
+        if wanted.preloaded:
+            say("downloading packages that twins will install")
+            argv = [*inside, "apt-get", "-y", "install", "--download-only", *wanted.preloaded]
+            run(argv, "build an image", log=log, timeout=1800)
+        _sift(root, archives, debs, inside)
+        # What systemd would update at the first boot (ConditionNeedsUpdate) is fresh: say so, a second less per boot.
+        attempt([*inside, "/lib/systemd/systemd-update-done"])
+    for unit in wanted.masked:
+        path = root / "etc/systemd/system" / unit
+        path.unlink(missing_ok=True)
+        path.symlink_to("/dev/null")
+    # An identity is a twin's own: see twin.py.
+    for path in [*root.glob("etc/ssh/ssh_host_*"), root / "etc/machine-id", root / "var/lib/dbus/machine-id"]:
+        path.unlink(missing_ok=True)
+    (root / "etc/hostname").unlink(missing_ok=True)
+    if (root / "var/lib/dbus").is_dir():
+        (root / "var/lib/dbus/machine-id").symlink_to("/etc/machine-id")
+
+
+def _sift(root: Path, archives: Path, debs: Path, inside: list[str]) -> None:
+    """Keep a copy of every package for the next build; leave in the image only what is not installed there."""
+    listed = run([*inside, "dpkg-query", "-W", "-f", "${Package}_${Version}_\n"], "build an image")
+    installed = {line.replace(":", "%3a") for line in listed.split()}
+    for deb in archives.glob("*.deb"):
+        if not (debs / deb.name).exists():
+            shutil.copy(deb, debs / deb.name)
+        if deb.name.rpartition("_")[0] + "_" in installed:
+            deb.unlink()
+
+
+@contextlib.contextmanager
+def _chrooted(root: Path) -> Iterator[None]:
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    run(["mount", "-t", "proc", "proc", str(root / "proc")], "build an image")
+    try:
+        yield
+    finally:
+        unmount(root / "proc")
+        policy.unlink()
+
+
+def _discard(folder: Path) -> None:
+    if mounts_below(folder):  # an interrupted build
+        unmount(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _prune(images: Path) -> None:
+    """Remove what interrupted builds left, and images that no lab has used for long."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for home in images.iterdir():
+        stale = home.stat().st_mtime < time.time() - UNUSED_FOR and str(home) not in mounts
+        if home.name.endswith(".building") or stale:
+            _discard(home)
+
+
+def _sources() -> tuple[str, tuple[str, ...]]:
+    """The release of this machine, and its package sources that are Debian's own, as lines of a sources.list.
+
+    apt itself is asked: only it knows all the forms a source may be written in, and who signed what it fetched.
+    """
+    form = "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
+    listed = attempt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).stdout
+    components: dict[tuple[str, str], list[str]] = {}
+    for line in listed.splitlines():
+        origin, uri, release, component = line.split("|")
+        if origin == "Debian" and uri.startswith(("http:", "https:")):
+            seen = components.setdefault((uri, release), [])
+            if component not in seen:
+                seen.append(component)
+    release_file = dict(
+        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
+    )
+    suite = release_file.get("VERSION_CODENAME", "").strip('"')
+    main = [key for key in components if key[1] == suite]
+    if not main:
+        raise LabError(
+            "cannot build an image: apt knows no source of Debian's own for this machine's release; run 'apt-get update'"
+        )
+    ordered = [*main, *(key for key in components if key not in main)]
+    return suite, tuple(f"deb {uri} {release} {' '.join(components[uri, release])}" for uri, release in ordered)
+
+
+def _apt_settings() -> str:
+    """What of this machine's apt settings a download needs: proxies and what a mirror of yesterday's asks for."""
+    wanted = ("acquire::http", "acquire::https", "acquire::check-", "acquire::retries", "acquire::forceipv4")
+    lines = attempt(["apt-config", "dump"]).stdout.splitlines()
+    kept = [line for line in lines if line.lower().startswith(wanted) and '""' not in line]
+    # Packages stay in the cache after an installation: the next twin's comes without the network too.
+    return "\n".join([*kept, 'Acquire::Languages "none";', 'Binary::apt::APT::Keep-Downloaded-Packages "true";', ""])
+
+
+def _certificates() -> tuple[tuple[str, str], ...]:
+    """The certificates this machine trusts beyond Debian's own."""
+    folder = Path("/usr/local/share/ca-certificates")
+    return tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.crt")))
+
+
+def resolv_conf() -> str:
+    """A resolv.conf that works off this machine: its own, or what stands behind a resolver on its loopback."""
+    for path in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        servers = [line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1]
+        if any(not s.startswith("127.") and s != "::1" for s in servers):
+            kept = [line for line in lines if line.startswith(("search", "options"))]
+            reachable = [f"nameserver {s}" for s in servers if not s.startswith("127.") and ":" not in s]
+            return "\n".join([*kept, *reachable, ""])
+    return ""
+
+

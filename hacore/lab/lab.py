@@ -1,0 +1,271 @@
+"""The lab: all twins and bystanders of a stack, together on one network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hacore.errors import LabError
+from hacore.lab import bystander, image
+from hacore.lab.model import Bystander, LabSpec, Names
+from hacore.lab.network import Network
+from hacore.lab.sshfiles import SYSTEM, SshFiles
+from hacore.lab.system import (
+    Cgroups,
+    Process,
+    attempt,
+    check_prerequisites,
+    kill_all,
+    locked,
+    mounts_below,
+    spawn,
+    tail,
+    unmount,
+    wait_until,
+)
+from hacore.lab.twin import Machine
+
+HOME = Path("/var/lib/hacore/lab")
+"""Where labs live, each in a folder of its name."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LabInfo:
+    """A lab of this machine as `list_labs` found it: its twins' processes that are alive, and all its addresses."""
+
+    name: str
+    root: Path
+    alive: bool
+    pids: tuple[int, ...]
+    addresses: tuple[str, ...]
+
+
+class Lab:
+    """The twins of a stack's hosts on this machine.
+
+    The folder `root` and the names that follow from it say all there is to know about a lab, so any process can
+    take over any lab, also one whose maker was killed.
+    """
+
+    def __init__(self, spec: LabSpec, *, root: Path | None = None, say: Say = lambda _: None) -> None:
+        self.spec = spec
+        self.root = (root or HOME / spec.stack).absolute()
+        self.names = Names.of(self.root)
+        self._say = say
+        self._network = Network(self.names, spec.addresses())
+        self._cgroups = Cgroups(self.names.digest)
+        self._ssh = SshFiles(self.root)
+        self._machines = {
+            twin.name: Machine(twin, index, self.root / "twins" / twin.name, self._network, self._cgroups, self._ssh)
+            for index, twin in enumerate(spec.twins)
+        }
+        if len(self._machines) != len(spec.twins):
+            raise LabError(f"cannot make lab {spec.stack}: two twins have the same name")
+
+    @classmethod
+    def named(cls, name: str, *, say: Say = lambda _: None) -> Lab:
+        """The lab that lives in a folder of this name: for taking down what no stack describes any more."""
+        path = HOME / name / "lab.json"
+        if not path.exists():
+            raise LabError(f"cannot find lab {name}: no {path}")
+        return cls(LabSpec.loads(path.read_text()), root=path.parent, say=say)
+
+    @staticmethod
+    def list_labs() -> list[LabInfo]:
+        """All labs in the usual place, running or not."""
+        found = []
+        for path in sorted(HOME.glob("*/lab.json")):
+            lab = Lab.named(path.parent.name)
+            processes = [p for p in map(Process.read, path.parent.rglob("process")) if p is not None and p.alive()]
+            pids = tuple(sorted(p.pid for p in processes))
+            found.append(LabInfo(path.parent.name, path.parent, bool(pids), pids, lab.spec.addresses()))
+        return found
+
+    @property
+    def ssh_config(self) -> Path:
+        """An ssh config for `ssh -F` that knows the twins by name and address."""
+        return self._ssh.config
+
+    @property
+    def known_hosts(self) -> Path:
+        """The twins' host keys."""
+        return self._ssh.known_hosts
+
+    @property
+    def key(self) -> Path:
+        """The private key to root on every twin."""
+        return self._ssh.key
+
+    @property
+    def state_url(self) -> str:
+        """Where a stack keeps its state while it is played here: never where the real hosts' is."""
+        return f"sqlite:///{self.root / 'state.db'}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `exec` adds to the environment."""
+        return {"HACORE_LAB": self.spec.stack, "HACORE_STATE": self.state_url, "HACORE_SSH_CONFIG": str(self.ssh_config)}
+
+    def rootfs(self, name: str) -> Path:
+        """A twin's file system as it is now, seen from this machine."""
+        return self._machine(name).rootfs
+
+    def console(self, name: str) -> Path:
+        """What a twin wrote to its console."""
+        return self._machine(name).console
+
+    def processes(self) -> dict[str, int]:
+        """The pid of every twin that runs, by its name."""
+        found = {name: machine.process for name, machine in self._machines.items()}
+        return {name: process.pid for name, process in found.items() if process is not None and process.alive()}
+
+    def running(self) -> bool:
+        """Whether all of it is up: the network, every twin, every bystander."""
+        if not self._network.exists() or not (self.root / "lab.json").exists():
+            return False
+        bystanders = [Process.read(self._bystander_home(b) / "process") for b in self.spec.bystanders]
+        return all(m.running() for m in self._machines.values()) and all(p is not None and p.alive() for p in bystanders)
+
+    def up(self) -> None:
+        """Bring the lab up, about three seconds once the image is there. What a crash left is cleared away first."""
+        missing = check_prerequisites()
+        if missing:
+            raise LabError(f"cannot bring up lab {self.spec.stack}: this machine lacks {', '.join(missing)}")
+        if self.running():
+            raise LabError(f"cannot bring up lab {self.spec.stack}: already up")
+        images = {system: image.ensure(system, self._say) for system in {t.os for t in self.spec.twins}}
+        with locked(HOME):
+            self._down()
+            try:
+                self._up(images)
+            except BaseException:
+                self._down()
+                raise
+
+    def _up(self, images: Mapping[str, Path]) -> None:
+        self.root.mkdir(parents=True)
+        self.root.chmod(0o700)
+        (self.root / "lab.json").write_text(self.spec.dumps())
+        self._network.up()
+        keys = {name: machine.make_identity() for name, machine in self._machines.items()}
+        self._ssh.make(self.spec.twins, keys)
+        self._start_bystanders()
+        for machine in self._machines.values():
+            machine.install(images[machine.twin.os])
+            machine.start()
+        for machine in self._machines.values():
+            machine.ready()
+            self._say(f"twin {machine.twin.name} is up at {machine.twin.address}")
+
+    def down(self) -> None:
+        """Take the lab away without a trace, whole, half-made or crashed."""
+        with locked(HOME):
+            self._down()
+        for folder in (HOME, HOME.parent):
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _down(self) -> None:
+        kill_all(p for p in map(Process.read, self.root.rglob("process")) if p is not None)
+        for machine in self._machines.values():
+            machine.crash()
+        self._cgroups.clear()
+        self._network.down()
+        if mounts_below(self.root):
+            unmount(self.root)
+        if self.root.exists():
+            shutil.rmtree(self.root)
+
+    def crash(self, name: str) -> None:
+        """Cut a twin's power."""
+        self._machine(name).crash()
+
+    def stop(self, name: str) -> None:
+        """Shut a twin down in order."""
+        self._machine(name).stop()
+
+    def boot(self, name: str) -> None:
+        """Boot a twin that is off, and wait for it."""
+        machine = self._machine(name)
+        machine.start()
+        machine.ready()
+
+    def reset(self, *names: str) -> None:
+        """Twins (default: all) back to bare, as they were when the lab came up; same identity, a few seconds."""
+        machines = [self._machine(name) for name in names or self._machines]
+        for machine in machines:
+            machine.crash()
+            machine.wipe()
+            machine.install(image.ensure(machine.twin.os, self._say))
+            machine.start()
+        for machine in machines:
+            machine.ready()
+
+    def command(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> list[str]:
+        """The argv that runs `argv` in the lab's network position, where plain ssh knows the twins."""
+        # A mount namespace of its own, so that the lab's ssh settings are in place for this command and nobody else.
+        # Where the machine has no /etc/ssh there is nothing to cover: HACORE_SSH_CONFIG still says where they are.
+        cover = 'test ! -d "$2" || mount --bind "$1" "$2" || exit 125; shift 2; exec "$@"'
+        words = [f"{key}={value}" for key, value in {**self.environment, **(env or {})}.items()]
+        shell = ["sh", "-c", cover, "lab", str(self._ssh.system), str(SYSTEM)]
+        return self._network.inside(["unshare", "--mount", *shell, "env", *words, *argv])
+
+    def exec(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        """Run a program in the lab's network position with our input and output; its exit code (128+n for signal n)."""
+        if not self._network.exists():
+            raise LabError(f"cannot run in lab {self.spec.stack}: it is not up")
+        with subprocess.Popen(self.command(argv, env=env)) as child:
+            while True:
+                try:
+                    code = child.wait()
+                    return code if code >= 0 else 128 - code
+                except KeyboardInterrupt:
+                    continue  # the terminal sent it to the child too; how it ends is the child's to say
+
+    def ssh(self, name: str, script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root on a twin, over ssh; `timeout` in seconds."""
+        twin = self._machine(name).twin
+        argv = ["ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", twin.address, script]
+        return attempt(self._network.inside(argv), timeout=timeout)
+
+    def _machine(self, name: str) -> Machine:
+        if name not in self._machines:
+            raise LabError(f"cannot find twin {name}: there are {', '.join(self._machines)}")
+        return self._machines[name]
+
+    def _bystander_home(self, one: Bystander) -> Path:
+        return self.root / "bystanders" / one.name
+
+    def _start_bystanders(self) -> None:
+        addresses = list(dict.fromkeys(b.address for b in self.spec.bystanders))
+        for index, address in enumerate(addresses):
+            self._network.up_bystander(index, address)
+        started = []
+        for one in self.spec.bystanders:
+            home = self._bystander_home(one)
+            home.mkdir(parents=True)
+            program = [sys.executable, "-I", str(Path(bystander.__file__)), one.name, one.address, str(one.port)]
+            argv = [*program, str(one.status), one.body]
+            inside = self._network.bystander_inside(addresses.index(one.address), argv)
+            cgroups = self._cgroups.make(f"bystander-{one.name}")
+            started.append((one, spawn(inside, record=home / "process", log=home / "log", cgroups=cgroups)))
+        for one, process in started:
+            self._await_bystander(one, process)
+
+    def _await_bystander(self, one: Bystander, process: Process) -> None:
+        index = list(dict.fromkeys(b.address for b in self.spec.bystanders)).index(one.address)
+        look = self._network.bystander_inside(index, ["sh", "-c", "cat /proc/net/tcp"])
+        listening = f":{one.port:04X} 00000000:0000 0A"
+        ready = wait_until(lambda: not process.alive() or listening in attempt(look).stdout, 10)
+        if not (ready and process.alive()):
+            log = self._bystander_home(one) / "log"
+            raise LabError(f"cannot start bystander {one.name} at {one.address}:{one.port}: {tail(log)}")
+
+
+__all__ = ["Lab", "LabInfo"]

@@ -1,0 +1,160 @@
+"""What a lab is made of, and the names and numbers that follow from it: pure data, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hacore.errors import LabError
+
+WIDEST = 8
+"""The shortest prefix a lab's network may have: addresses further apart share no network a lab can play."""
+NARROWEST = 24
+"""The longest prefix: a pair of neighbours still gets a /24, as a real site would give them."""
+LINKS = ipaddress.IPv4Network("198.18.0.0/15")
+"""Where the /30 between a lab and the machine comes from: set aside for tests (RFC 2544), so nobody routes it."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A stack's host, to be played by a container of its own: its true address on its true interface."""
+
+    name: str
+    address: str
+    interface: str = "eth0"
+    os: str = "debian"
+
+
+@dataclass(frozen=True)
+class Bystander:
+    """Something that serves HTTP near the twins and is never managed: any path answers `status` with `body`."""
+
+    name: str
+    address: str
+    port: int
+    status: int = 200
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """A lab to be: the twins of `stack`, the bystanders, and addresses the lab's own gateway must leave free."""
+
+    stack: str
+    twins: tuple[Twin, ...]
+    bystanders: tuple[Bystander, ...] = ()
+    reserved: tuple[str, ...] = ()
+
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses in use, reserved ones included, each once."""
+        every = [t.address for t in self.twins] + [b.address for b in self.bystanders] + list(self.reserved)
+        return tuple(dict.fromkeys(every))
+
+    def dumps(self) -> str:
+        """The spec as JSON, for the lab's folder."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def loads(cls, text: str) -> LabSpec:
+        """The spec that `dumps` wrote."""
+        raw = json.loads(text)
+        return cls(
+            stack=raw["stack"],
+            twins=tuple(Twin(**t) for t in raw["twins"]),
+            bystanders=tuple(Bystander(**b) for b in raw["bystanders"]),
+            reserved=tuple(raw["reserved"]),
+        )
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address:
+    """`text` as an IPv4 address; a prefix length behind it ("192.168.1.200/24") is left aside."""
+    try:
+        return ipaddress.IPv4Interface(text).ip
+    except ValueError as error:
+        raise LabError(f"cannot lay a lab's network: {text!r} is not an IPv4 address") from error
+
+
+def subnet(addresses: Iterable[str]) -> ipaddress.IPv4Network:
+    """The smallest network of at most /24 that all `addresses` share as hosts (not as its first or last address)."""
+    numbers = [parse_address(a) for a in addresses]
+    if not numbers:
+        raise LabError("cannot lay a lab's network: it has no address")
+    for length in range(NARROWEST, WIDEST - 1, -1):
+        network = ipaddress.IPv4Network((numbers[0], length), strict=False)
+        edges = (network.network_address, network.broadcast_address)
+        if all(n in network and n not in edges for n in numbers):
+            return network
+    raise LabError(
+        f"cannot lay a lab's network: {', '.join(str(n) for n in numbers)} share no network of /{WIDEST} or smaller"
+    )
+
+
+def gateway(network: ipaddress.IPv4Network, taken: Iterable[str]) -> ipaddress.IPv4Address:
+    """The lab's own address: .254 of the network's last part if free, else the highest free one below."""
+    used = {parse_address(a) for a in taken}
+    candidate = network.broadcast_address - 1
+    while candidate > network.network_address:
+        if candidate not in used:
+            return candidate
+        candidate -= 1
+    raise LabError(f"cannot lay a lab's network: no address is free in {network}")
+
+
+def link_network(digest: str, taken: Iterable[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
+    """A /30 between lab and machine that overlaps none of `taken`; where the search starts follows from `digest`."""
+    used = list(taken)
+    count = 2 ** (30 - LINKS.prefixlen)
+    start = int(digest, 16) % count
+    for step in range(count):
+        base = int(LINKS.network_address) + ((start + step) % count) * 4
+        candidate = ipaddress.IPv4Network((base, 30))
+        if not any(candidate.overlaps(n) for n in used):
+            return candidate
+    raise LabError(f"cannot link the lab to the machine: all of {LINKS} is in use")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a lab is called in the kernel: all at most 15 characters, all told from `digest`."""
+
+    digest: str
+
+    @classmethod
+    def of(cls, root: Path) -> Names:
+        """The names of the lab that lives in `root`: two labs share none unless they share the folder."""
+        return cls(hashlib.sha256(str(root).encode()).hexdigest()[:8])
+
+    @property
+    def namespace(self) -> str:
+        """The lab's network namespace; also its link and its rules in the machine's own."""
+        return f"hl-{self.digest}"
+
+    @property
+    def bridge(self) -> str:
+        """The bridge inside the lab's namespace."""
+        return "br0"
+
+    @property
+    def uplink(self) -> str:
+        """The lab's end of its link to the machine."""
+        return "up0"
+
+    def bystander(self, index: int) -> str:
+        """The network namespace of the bystander address with this index."""
+        return f"{self.namespace}-b{index}"
+
+    def bystander_port(self, index: int) -> str:
+        """That bystander's port on the bridge."""
+        return f"b{index}"
+
+    def twin_port(self, index: int) -> str:
+        """The port on the bridge of the twin with this index."""
+        return f"t{index}"
+
+    def machine(self, index: int) -> str:
+        """What systemd-nspawn calls the twin with this index."""
+        return f"{self.namespace}-t{index}"

@@ -1,0 +1,287 @@
+"""Running programs, and the processes, cgroups and locks of this machine: the little that all of the lab shares."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hacore.errors import LabError
+
+NEEDED = {
+    "systemd-nspawn": "systemd-container",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "mount": "mount",
+    "setsid": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "chroot": "coreutils",
+}
+"""The programs a lab runs, and the Debian package each comes from."""
+
+
+def check_prerequisites() -> list[str]:
+    """What this machine lacks for a lab, one readable line each; empty if a lab can be made."""
+    missing = [] if os.geteuid() == 0 else ["root: a lab makes namespaces and mounts"]
+    missing += [f"{tool} (Debian package {package})" for tool, package in NEEDED.items() if not shutil.which(tool)]
+    if not (shutil.which("nft") or shutil.which("iptables")):
+        missing.append("nft or iptables (Debian package nftables)")
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+        # Most kernels have it as a module that mount loads; only a machine that cannot load it lacks it.
+        done = subprocess.run(["modprobe", "overlay"], capture_output=True, check=False) if shutil.which("modprobe") else None
+        if done is None or done.returncode != 0:
+            missing.append("overlayfs in the kernel")
+    return missing
+
+
+def run(
+    argv: Sequence[str],
+    what: str,
+    *,
+    given: str | None = None,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600,
+) -> str:
+    """Run a program to its end and return what it printed; `what` completes "cannot ..." if it fails.
+
+    With `log` its output goes there (appended) instead of being returned. `timeout` is in seconds.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            out = subprocess.PIPE if log is None else stack.enter_context(log.open("ab")).fileno()
+            done = subprocess.run(
+                argv,
+                input=given,
+                stdin=subprocess.DEVNULL if given is None else None,
+                stdout=out,
+                stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
+                env=None if env is None else {**os.environ, **env},
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+    except FileNotFoundError as error:
+        raise LabError(f"cannot {what}: {argv[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"cannot {what}: {argv[0]} did not end within {timeout:g} s") from error
+    if done.returncode != 0:
+        said = tail(log) if log is not None else (done.stderr or done.stdout).strip()
+        raise LabError(f"cannot {what}: {argv[0]} exited {done.returncode}: {said}")
+    return done.stdout or ""
+
+
+def attempt(argv: Sequence[str], *, given: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a program whose failure is an answer, not an error."""
+    try:
+        return subprocess.run(
+            argv,
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(list(argv), 127, "", str(error))
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log, without the colours and cursor moves of a console."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        return f"(no log: {error.strerror})"
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r", "", text)
+    return "\n".join([line for line in plain.splitlines() if line.strip()][-lines:])
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process by number and start time (clock ticks since boot): a number alone may have been given away since."""
+
+    pid: int
+    start: int
+
+    @classmethod
+    def read(cls, path: Path) -> Process | None:
+        """The process a `spawn` recorded in `path`; None if there is no record."""
+        try:
+            pid, start = path.read_text().split()
+            return cls(int(pid), int(start))
+        except (OSError, ValueError):
+            return None
+
+    def alive(self) -> bool:
+        """Whether it still runs; one that has ended but is not reaped yet does not."""
+        try:
+            after = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return False
+        return int(after[19]) == self.start and after[0] not in "ZX"
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it is still that process."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+# The record is written by the process itself before it becomes the program: there is no moment in which it runs
+# unrecorded. $0 is the record, $1 the number of cgroup.procs files that follow, then come those, then the program.
+_SPAWN = """
+count=$1; shift
+while [ "$count" -gt 0 ]; do echo $$ > "$1" || exit 1; shift; count=$((count - 1)); done
+cut -d' ' -f1,22 /proc/$$/stat > "$0" || exit 1
+exec "$@"
+"""
+
+
+def spawn(argv: Sequence[str], *, record: Path, log: Path, cgroups: Sequence[Path], env: Mapping[str, str] = {}) -> Process:
+    """Start a program that outlives us, in cgroups of its own; its number is in `record`, its output in `log`."""
+    record.unlink(missing_ok=True)
+    join = [str(c / "cgroup.procs") for c in cgroups]
+    with log.open("ab") as out:
+        subprocess.run(
+            ["setsid", "--fork", "sh", "-c", _SPAWN, str(record), str(len(join)), *join, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env},
+            cwd="/",
+            check=True,
+        )
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        process = Process.read(record)
+        if process is not None:
+            return process
+        time.sleep(0.005)
+    raise LabError(f"cannot start {argv[0]}: {tail(log)}")
+
+
+def wait_until(check: Callable[[], bool], seconds: float, step: float = 0.02) -> bool:
+    """Ask `check()` until it says yes; False when `seconds` went by first."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if check():
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(step)
+
+
+def kill_all(processes: Iterable[Process], seconds: float = 10) -> None:
+    """Kill these processes and wait until they are gone."""
+    rest = list(processes)
+    for process in rest:
+        process.signal(signal.SIGKILL)
+    if not wait_until(lambda: not any(p.alive() for p in rest), seconds):
+        alive = ", ".join(str(p.pid) for p in rest if p.alive())
+        raise LabError(f"cannot end processes {alive}: they survive SIGKILL")
+
+
+def cgroup_roots() -> list[Path]:
+    """Where cgroups that carry no resource control are made here: the named hierarchy of systemd, the unified one."""
+    found: list[Path] = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        mount, (kind, _, options) = left.split()[4], right.split(maxsplit=2)
+        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
+            found.append(Path(mount))
+    return list(dict.fromkeys(found))
+
+
+class Cgroups:
+    """The cgroups of one lab: each twin in one of its own, so that no systemd touches another's units.
+
+    They also own: whatever runs in them is the lab's, recorded or not, and ends with it.
+    """
+
+    def __init__(self, digest: str) -> None:
+        self._bases = [root / f"hacore-lab-{digest}" for root in cgroup_roots()]
+
+    def make(self, name: str) -> list[Path]:
+        """The cgroups of `name`, one for each hierarchy of this machine."""
+        paths = [base / name for base in self._bases]
+        for path in paths:
+            path.mkdir(parents=True, exist_ok=True)
+        return paths
+
+    def processes(self, name: str = ".") -> set[int]:
+        """The numbers of all processes in `name` and below; without a name, of the whole lab."""
+        numbers: set[int] = set()
+        for base in self._bases:
+            for file in (base / name).rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):
+                    numbers.update(int(n) for n in file.read_text().split())
+        return numbers
+
+    def clear(self, name: str = ".", seconds: float = 10) -> None:
+        """Kill what runs in `name` and below, then remove the cgroups."""
+
+        def ended() -> bool:
+            for number in self.processes(name) - {0, os.getpid()}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            return not self.processes(name)
+
+        if not wait_until(ended, seconds):
+            raise LabError(f"cannot end processes {sorted(self.processes(name))}: they survive SIGKILL")
+        for base in self._bases:
+            top = base / name
+            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True) if top.exists() else []
+            for path in [*folders, top]:
+                wait_until(lambda path=path: _removed(path), 2)
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder: one lab program at a time. It ends with us, however we end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """The mount points in or at `folder`, deepest first."""
+    prefix = str(folder)
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    points = [p.encode().decode("unicode_escape") for p in points]
+    return [p for p in reversed(points) if p == prefix or p.startswith(prefix + "/")]
+
+
+def unmount(folder: Path) -> None:
+    """Take away every mount in or at `folder`."""
+    for point in mounts_below(folder):
+        if not wait_until(lambda point=point: attempt(["umount", point]).returncode == 0, 2, 0.1):
+            # Somebody stands in it. Detached it is out of sight now, and gone when they leave.
+            run(["umount", "--lazy", point], f"unmount {point}")

@@ -1,0 +1,225 @@
+"""One twin: an overlay on the image as its disk, systemd-nspawn as its power supply."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import uuid
+from pathlib import Path
+
+from hacore.errors import LabError
+from hacore.lab.image import resolv_conf
+from hacore.lab.model import Names, Twin
+from hacore.lab.network import Network
+from hacore.lab.sshfiles import SshFiles, keygen
+from hacore.lab.system import Cgroups, Process, attempt, kill_all, run, spawn, tail, unmount, wait_until
+
+BOOT_WITHIN = 90
+"""Seconds a twin has until its sshd answers and its services are up; it takes about two."""
+STOP_WITHIN = 30
+"""Seconds an orderly stop may take before the plug is pulled; what a service may take of them is its unit's matter."""
+
+# systemd says "running" or "degraded" when its start jobs are through; elsewhere an answering sshd, started last, is it.
+_READY = "if test -d /run/systemd/system; then systemctl is-system-running --wait; else echo running; fi"
+
+_UNIT = """[Unit]
+Description=This host's address
+DefaultDependencies=no
+After=systemd-modules-load.service local-fs.target
+Before=network.target network-online.target network-pre.target shutdown.target
+Wants=network.target network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+{lines}
+
+[Install]
+WantedBy=multi-user.target
+WantedBy=network-online.target
+"""
+
+_SCRIPT = """#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          host-address
+# Required-Start:    mountkernfs
+# Required-Stop:
+# Default-Start:     S
+# Default-Stop:
+# Short-Description: This host's address
+### END INIT INFO
+{lines}
+"""
+
+
+class Machine:
+    """A twin as a machine that can be installed, booted, stopped, cut off and wiped."""
+
+    def __init__(self, twin: Twin, index: int, home: Path, network: Network, cgroups: Cgroups, ssh: SshFiles) -> None:
+        self.twin = twin
+        self.home = home
+        self.rootfs = home / "rootfs"
+        self.console = home / "console.log"
+        self._names: Names = network.names
+        self._port = network.names.twin_port(index)
+        self._id = network.names.machine(index)
+        self._network = network
+        self._cgroups = cgroups
+        self._ssh = ssh
+        self._record = home / "process"
+        self._identity = home / "identity"
+
+    @property
+    def process(self) -> Process | None:
+        """The nspawn that runs it, or last ran it."""
+        return Process.read(self._record)
+
+    def running(self) -> bool:
+        """Whether its power is on."""
+        process = self.process
+        return process is not None and process.alive()
+
+    def make_identity(self) -> str:
+        """Give it a machine-id and a host key that stay the same for the lab's life; returns the public key."""
+        self._identity.mkdir(parents=True, exist_ok=True)
+        key = self._identity / "ssh_host_ed25519_key"
+        if not key.exists():
+            keygen(key, f"root@{self.twin.name}")
+            (self._identity / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+        return key.with_name(key.name + ".pub").read_text()
+
+    def install(self, image: Path) -> None:
+        """Put a bare system on its disk: an empty layer on the image, and what makes it this host."""
+        upper, work = self.home / "upper", self.home / "work"
+        for folder in (upper, work, self.rootfs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._mount(image)
+        self._personalise()
+
+    def _mount(self, image: Path) -> None:
+        (self.home / "image").write_text(str(image))
+        if self.rootfs.is_mount():
+            return
+        # Volatile: no fsync reaches the disk, so packages install several times faster. What a power cut of a twin
+        # loses is nothing: the machine's page cache is not the twin's. The marker it leaves must go before a remount.
+        shutil.rmtree(self.home / "work" / "work" / "incompat", ignore_errors=True)
+        where = f"lowerdir={image},upperdir={self.home / 'upper'},workdir={self.home / 'work'}"
+        mount = ["mount", "-t", "overlay", self._id, str(self.rootfs), "-o"]
+        if attempt([*mount, f"{where},volatile"]).returncode != 0:
+            run([*mount, where], f"make the disk of twin {self.twin.name}")
+
+    def _personalise(self) -> None:
+        root, twin, hostname = self.rootfs, self.twin, self.twin.name.replace("_", "-")
+        self._put("etc/hostname", f"{hostname}\n")
+        self._put("etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n")
+        self._put("etc/machine-id", (self._identity / "machine-id").read_text(), 0o444)
+        self._put("etc/resolv.conf", resolv_conf())
+        key = self._identity / "ssh_host_ed25519_key"
+        self._put("etc/ssh/ssh_host_ed25519_key", key.read_text(), 0o600)
+        self._put("etc/ssh/ssh_host_ed25519_key.pub", key.with_name(key.name + ".pub").read_text())
+        (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
+        public = self._ssh.key.with_name(self._ssh.key.name + ".pub")
+        self._put("root/.ssh/authorized_keys", public.read_text(), 0o600)
+        # Given once and never looked after again: no manager that would take an address of keepalived's away.
+        commands = [
+            "ip link set lo up",
+            f"ip address replace {twin.address}/{self._network.subnet.prefixlen} dev {twin.interface}",
+            f"ip link set {twin.interface} up",
+            f"ip route replace default via {self._network.gateway}",
+        ]
+        if twin.os == "sysvinit":
+            self._put("etc/init.d/host-address", _SCRIPT.format(lines="\n".join(commands)), 0o755)
+            self._link("etc/rcS.d/S20host-address", "../init.d/host-address")
+        else:
+            lines = "\n".join(f"ExecStart=/usr/sbin/{c}" for c in commands)
+            self._put("etc/systemd/system/host-address.service", _UNIT.format(lines=lines))
+            for target in ("multi-user.target", "network-online.target"):
+                self._link(f"etc/systemd/system/{target}.wants/host-address.service", "../host-address.service")
+
+    def _put(self, name: str, text: str, mode: int = 0o644) -> None:
+        path = self.rootfs / name
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def _link(self, name: str, to: str) -> None:
+        path = self.rootfs / name
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(to)
+
+    def start(self) -> None:
+        """Switch it on; `ready` waits for it."""
+        if self.running():
+            raise LabError(f"cannot boot twin {self.twin.name}: it is running")
+        if not self.rootfs.is_mount():
+            self._mount(Path((self.home / "image").read_text()))
+        self._off()
+        argv = [
+            "systemd-nspawn", "--quiet", f"--directory={self.rootfs}", f"--machine={self._id}",
+            f"--hostname={self.twin.name.replace('_', '-')}", "--boot", "--keep-unit", "--register=no",
+            "--private-users=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
+            f"--network-veth-extra={self._port}:{self.twin.interface}",
+            # Not the machine's id for this container, but the host's own.
+            f"--uuid={uuid.UUID((self._identity / 'machine-id').read_text().strip())}",
+        ]  # fmt: skip
+        process = spawn(
+            self._network.inside(argv), record=self._record, log=self.console, cgroups=self._cgroups.make(self._id)
+        )
+        if not self._network.attach(self._port):
+            self._fail("its network port did not come", process)
+
+    def ready(self) -> None:
+        """Wait until it answers to ssh and its services are up."""
+        process = self.process
+        assert process is not None
+        argv = ["ssh", "-F", str(self._ssh.config), "-o", "ConnectTimeout=2", "-o", "BatchMode=yes", self.twin.address, _READY]
+        state = ""
+
+        def answered() -> bool:
+            nonlocal state
+            if not process.alive():
+                self._fail("its init ended", process)
+            done = attempt(self._network.inside(argv), timeout=BOOT_WITHIN)
+            state = done.stdout.strip() or done.stderr.strip()
+            return done.stdout.strip() in ("running", "degraded")
+
+        if not wait_until(answered, BOOT_WITHIN, 0.1):
+            self._fail(f"it did not answer within {BOOT_WITHIN} s ({state})", process)
+
+    def _fail(self, why: str, process: Process) -> None:
+        state = "" if process.alive() else ", systemd-nspawn is gone"
+        raise LabError(f"cannot boot twin {self.twin.name}: {why}{state}; its console says:\n{tail(self.console)}")
+
+    def stop(self) -> None:
+        """Shut it down in order; the plug is pulled if that takes too long."""
+        process = self.process
+        if process is not None and process.alive():
+            process.signal(signal.SIGTERM)  # nspawn passes it on as a power-off
+            wait_until(lambda: not process.alive(), STOP_WITHIN)
+        self.crash()
+
+    def crash(self) -> None:
+        """Cut its power: nothing in it gets to say a word."""
+        process = self.process
+        if process is not None:
+            kill_all([process])
+        self._off()
+
+    def _off(self) -> None:
+        """Remove what a nspawn that did not end by itself leaves on the machine."""
+        self._cgroups.clear(self._id)
+        self._network.detach(self._port)
+        for kind in ("propagate", "unix-export"):
+            folder = Path("/run/systemd/nspawn") / kind / self._id
+            unmount(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        self._record.unlink(missing_ok=True)
+
+    def wipe(self) -> None:
+        """Take its disk away. It must be off."""
+        unmount(self.rootfs)
+        for folder in (self.home / "upper", self.home / "work"):
+            if folder.exists():
+                shutil.rmtree(folder)
