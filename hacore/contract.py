@@ -218,7 +218,8 @@ class Desired:
     sensitive: frozenset[str] = frozenset()
     replace_on: frozenset[str] = frozenset()  # attrs whose change means replace
     irreversible: str = ""  # why this change could not be undone; shown as `!`
-    effect: str = ""  # shown at the change: "restart keepalived"; triggers are added by the engine
+    effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
+    disrupts: Disrupts = "none"  # what applying the change itself does to the service of its host
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +303,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Bulk that the controller gets, verifies, caches and streams: an http(s) or file URL and its SHA-256 (hex)."""
+    """Bulk that the controller gets, verifies, caches and streams.
+
+    `url` is http(s) or file, `sha256` is in hex.
+    """
 
     url: str
     sha256: str

@@ -1,0 +1,16 @@
+"""From a stack to a graph: who must be done before whom, and the mistakes that only show there."""
+
+from .build import Graph, build_graph, by_resource, members
+from .order import Cycle, components, depths, find_cycle, topological
+
+__all__ = [
+    "Cycle",
+    "Graph",
+    "build_graph",
+    "by_resource",
+    "components",
+    "depths",
+    "find_cycle",
+    "members",
+    "topological",
+]

@@ -1,0 +1,90 @@
+"""Orders over directed graphs given as `node -> what it needs`. The only importer of networkx.
+
+networkx costs 0.17 s to import, so it is imported by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+N = TypeVar("N")
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A ring of needs: each node needs the next one, the last one the first."""
+
+    nodes: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return " -> ".join(str(n) for n in (*self.nodes, self.nodes[0]))
+
+
+def find_cycle(needs: Mapping[N, Iterable[N]]) -> Cycle | None:
+    """One cycle, or None. The smallest node comes first, so that two runs say the same."""
+    import networkx as nx
+
+    graph: nx.DiGraph[N] = nx.DiGraph()
+    graph.add_edges_from((node, need) for node, wanted in needs.items() for need in wanted)
+    try:
+        ring = [edge[0] for edge in nx.find_cycle(graph)]
+    except nx.NetworkXNoCycle:
+        return None
+    start = min(range(len(ring)), key=lambda i: str(ring[i]))
+    return Cycle(tuple(ring[start:] + ring[:start]))
+
+
+def topological(needs: Mapping[N, Sequence[N]]) -> list[N]:
+    """All nodes, each after what it needs; among the ready ones in the order of `needs`.
+
+    The graph must have no cycle (see `find_cycle`); nodes on one are left out.
+    """
+    rank = {node: i for i, node in enumerate(needs)}
+    waits = {node: sum(1 for need in wanted if need in rank) for node, wanted in needs.items()}
+    dependants: dict[N, list[N]] = {}
+    for node, wanted in needs.items():
+        for need in wanted:
+            if need in rank:
+                dependants.setdefault(need, []).append(node)
+    ready = [(rank[node], node) for node, count in waits.items() if not count]
+    heapq.heapify(ready)
+    order: list[N] = []
+    while ready:
+        _, node = heapq.heappop(ready)
+        order.append(node)
+        for dependant in dependants.get(node, ()):
+            waits[dependant] -= 1
+            if not waits[dependant]:
+                heapq.heappush(ready, (rank[dependant], dependant))
+    return order
+
+
+def depths(needs: Mapping[N, Sequence[N]]) -> dict[N, int]:
+    """The length of the longest chain of needs below each node; 0 for a node without needs."""
+    depth: dict[N, int] = {}
+    for node in topological(needs):
+        depth[node] = max((depth[need] + 1 for need in needs[node] if need in depth), default=0)
+    return depth
+
+
+def components(needs: Mapping[N, Sequence[N]]) -> list[list[N]]:
+    """The connected parts of the graph, whatever the direction of its edges, in the order of `needs`."""
+    parent: dict[N, N] = {node: node for node in needs}
+
+    def root(node: N) -> N:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for node, wanted in needs.items():
+        for need in wanted:
+            if need in parent:
+                parent[root(need)] = root(node)
+    parts: dict[N, list[N]] = {}
+    for node in needs:
+        parts.setdefault(root(node), []).append(node)
+    return list(parts.values())
