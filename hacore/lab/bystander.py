@@ -1,6 +1,6 @@
 """A bystander: a small HTTP server that answers every path alike. Runs as a program, on the standard library alone.
 
-    python bystander.py NAME ADDRESS PORT STATUS BODY
+python bystander.py NAME ADDRESS PORT STATUS BODY
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hacore.errors import LabError
-from hacore.lab.system import attempt, locked, mounts_below, run, unmount
+from hacore.lab.mounts import mounts_below, unmount
+from hacore.lab.system import attempt, locked, run
 
 Say = Callable[[str], None]
 
@@ -135,7 +136,14 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
     for name, text in wanted.certificates:
         (root / "usr/local/share/ca-certificates" / name).write_text(text)
     with _chrooted(root):
-        inside = ["chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        inside = [
+            "chroot",
+            str(root),
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "LC_ALL=C",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        ]
         run([*inside, "update-ca-certificates"], "build an image", log=log)
         run([*inside, "apt-get", "update"], "build an image", log=log)
         run([*inside, "apt-get", "-y", "dist-upgrade"], "build an image", log=log)
@@ -146,7 +154,7 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
             say("downloading packages that twins will install")
             argv = [*inside, "apt-get", "-y", "install", "--download-only", *wanted.preloaded]
             run(argv, "build an image", log=log, timeout=1800)
-        _sift(root, archives, debs, inside)
+        _sift(archives, debs, inside)
         # What systemd would update at the first boot (ConditionNeedsUpdate) is fresh: say so, a second less per boot.
         attempt([*inside, "/lib/systemd/systemd-update-done"])
     for unit in wanted.masked:
@@ -161,7 +169,7 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
         (root / "var/lib/dbus/machine-id").symlink_to("/etc/machine-id")
 
 
-def _sift(root: Path, archives: Path, debs: Path, inside: list[str]) -> None:
+def _sift(archives: Path, debs: Path, inside: list[str]) -> None:
     """Keep a copy of every package for the next build; leave in the image only what is not installed there."""
     listed = run([*inside, "dpkg-query", "-W", "-f", "${Package}_${Version}_\n"], "build an image")
     installed = {line.replace(":", "%3a") for line in listed.split()}
@@ -215,14 +223,12 @@ def _sources() -> tuple[str, tuple[str, ...]]:
             seen = components.setdefault((uri, release), [])
             if component not in seen:
                 seen.append(component)
-    release_file = dict(
-        line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
-    )
+    release_file = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     suite = release_file.get("VERSION_CODENAME", "").strip('"')
     main = [key for key in components if key[1] == suite]
     if not main:
         raise LabError(
-            "cannot build an image: apt knows no source of Debian's own for this machine's release; run 'apt-get update'"
+            "cannot build an image: apt knows no source of Debian's own for this release; run 'apt-get update'"
         )
     ordered = [*main, *(key for key in components if key not in main)]
     return suite, tuple(f"deb {uri} {release} {' '.join(components[uri, release])}" for uri, release in ordered)
@@ -256,5 +262,3 @@ def resolv_conf() -> str:
             reachable = [f"nameserver {s}" for s in servers if not s.startswith("127.") and ":" not in s]
             return "\n".join([*kept, *reachable, ""])
     return ""
-
-

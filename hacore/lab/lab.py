@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -11,20 +13,19 @@ from pathlib import Path
 
 from hacore.errors import LabError
 from hacore.lab import bystander, image
+from hacore.lab.cgroups import Cgroups
 from hacore.lab.model import Bystander, LabSpec, Names
+from hacore.lab.mounts import mounts_below, unmount
 from hacore.lab.network import Network
 from hacore.lab.sshfiles import SYSTEM, SshFiles
 from hacore.lab.system import (
-    Cgroups,
     Process,
     attempt,
     check_prerequisites,
     kill_all,
     locked,
-    mounts_below,
     spawn,
     tail,
-    unmount,
     wait_until,
 )
 from hacore.lab.twin import Machine
@@ -82,7 +83,7 @@ class Lab:
         found = []
         for path in sorted(HOME.glob("*/lab.json")):
             lab = Lab.named(path.parent.name)
-            processes = [p for p in map(Process.read, path.parent.rglob("process")) if p is not None and p.alive()]
+            processes = [p for p in map(Process.read, path.parent.glob("*/*/process")) if p is not None and p.alive()]
             pids = tuple(sorted(p.pid for p in processes))
             found.append(LabInfo(path.parent.name, path.parent, bool(pids), pids, lab.spec.addresses()))
         return found
@@ -110,7 +111,11 @@ class Lab:
     @property
     def environment(self) -> dict[str, str]:
         """What `exec` adds to the environment."""
-        return {"HACORE_LAB": self.spec.stack, "HACORE_STATE": self.state_url, "HACORE_SSH_CONFIG": str(self.ssh_config)}
+        return {
+            "HACORE_LAB": self.spec.stack,
+            "HACORE_STATE": self.state_url,
+            "HACORE_SSH_CONFIG": str(self.ssh_config),
+        }
 
     def rootfs(self, name: str) -> Path:
         """A twin's file system as it is now, seen from this machine."""
@@ -130,7 +135,9 @@ class Lab:
         if not self._network.exists() or not (self.root / "lab.json").exists():
             return False
         bystanders = [Process.read(self._bystander_home(b) / "process") for b in self.spec.bystanders]
-        return all(m.running() for m in self._machines.values()) and all(p is not None and p.alive() for p in bystanders)
+        return all(m.running() for m in self._machines.values()) and all(
+            p is not None and p.alive() for p in bystanders
+        )
 
     def up(self) -> None:
         """Bring the lab up, about three seconds once the image is there. What a crash left is cleared away first."""
@@ -167,12 +174,12 @@ class Lab:
         """Take the lab away without a trace, whole, half-made or crashed."""
         with locked(HOME):
             self._down()
-        for folder in (HOME, HOME.parent):
-            if folder.exists() and not any(folder.iterdir()):
-                folder.rmdir()
+            for folder in (HOME, HOME.parent):
+                with contextlib.suppress(OSError):  # not empty
+                    folder.rmdir()
 
     def _down(self) -> None:
-        kill_all(p for p in map(Process.read, self.root.rglob("process")) if p is not None)
+        kill_all(p for p in map(Process.read, self.root.glob("*/*/process")) if p is not None)
         for machine in self._machines.values():
             machine.crash()
         self._cgroups.clear()
@@ -201,26 +208,29 @@ class Lab:
         machines = [self._machine(name) for name in names or self._machines]
         for machine in machines:
             machine.crash()
-            machine.wipe()
-            machine.install(image.ensure(machine.twin.os, self._say))
+            machine.reinstall()
             machine.start()
         for machine in machines:
             machine.ready()
 
-    def command(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> list[str]:
+    def command(self, argv: Sequence[str]) -> list[str]:
         """The argv that runs `argv` in the lab's network position, where plain ssh knows the twins."""
+        return self._placed(["env", *(f"{key}={value}" for key, value in self.environment.items()), *argv])
+
+    def _placed(self, argv: Sequence[str]) -> list[str]:
         # A mount namespace of its own, so that the lab's ssh settings are in place for this command and nobody else.
         # Where the machine has no /etc/ssh there is nothing to cover: HACORE_SSH_CONFIG still says where they are.
         cover = 'test ! -d "$2" || mount --bind "$1" "$2" || exit 125; shift 2; exec "$@"'
-        words = [f"{key}={value}" for key, value in {**self.environment, **(env or {})}.items()]
         shell = ["sh", "-c", cover, "lab", str(self._ssh.system), str(SYSTEM)]
-        return self._network.inside(["unshare", "--mount", *shell, "env", *words, *argv])
+        return self._network.inside(["unshare", "--mount", *shell, *argv])
 
     def exec(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
         """Run a program in the lab's network position with our input and output; its exit code (128+n for signal n)."""
         if not self._network.exists():
             raise LabError(f"cannot run in lab {self.spec.stack}: it is not up")
-        with subprocess.Popen(self.command(argv, env=env)) as child:
+        # Not through `env` as in `command`: what the caller adds may be a secret, and argv is for all to read.
+        environment = {**os.environ, **self.environment, **(env or {})}
+        with subprocess.Popen(self._placed(argv), env=environment) as child:
             while True:
                 try:
                     code = child.wait()

@@ -126,7 +126,19 @@ class Network:
             link = link_network(names.digest, [self.subnet, *_machine_networks()])
             ours, theirs = list(link.hosts())
             run(
-                ["ip", "link", "add", names.namespace, "type", "veth", "peer", "name", names.uplink, "netns", names.namespace],
+                [
+                    "ip",
+                    "link",
+                    "add",
+                    names.namespace,
+                    "type",
+                    "veth",
+                    "peer",
+                    "name",
+                    names.uplink,
+                    "netns",
+                    names.namespace,
+                ],
                 "link the lab to the machine",
             )
             run(["ip", "address", "add", f"{ours}/30", "dev", names.namespace], "link the lab to the machine")
@@ -199,9 +211,7 @@ def _machine_mtu() -> str:
     return Path("/sys/class/net", routes[0]["dev"], "mtu").read_text().strip()
 
 
-def _open_rules(
-    mark: str, port: str, link: ipaddress.IPv4Network, *, outgoing: str | None, space: Path | None
-) -> None:
+def _open_rules(mark: str, port: str, link: ipaddress.IPv4Network, *, outgoing: str | None, space: Path | None) -> None:
     """Masquerade what leaves, and clamp TCP's segments to the way out. In `space`, or on the machine itself."""
     enter = [] if space is None else ["nsenter", f"--net={space}"]
     if shutil.which("nft"):

@@ -39,7 +39,11 @@ def check_prerequisites() -> list[str]:
         missing.append("nft or iptables (Debian package nftables)")
     if "\toverlay\n" not in Path("/proc/filesystems").read_text():
         # Most kernels have it as a module that mount loads; only a machine that cannot load it lacks it.
-        done = subprocess.run(["modprobe", "overlay"], capture_output=True, check=False) if shutil.which("modprobe") else None
+        done = (
+            subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
+            if shutil.which("modprobe")
+            else None
+        )
         if done is None or done.returncode != 0:
             missing.append("overlayfs in the kernel")
     return missing
@@ -151,7 +155,9 @@ exec "$@"
 """
 
 
-def spawn(argv: Sequence[str], *, record: Path, log: Path, cgroups: Sequence[Path], env: Mapping[str, str] = {}) -> Process:
+def spawn(
+    argv: Sequence[str], *, record: Path, log: Path, cgroups: Sequence[Path], env: Mapping[str, str] = {}
+) -> Process:
     """Start a program that outlives us, in cgroups of its own; its number is in `record`, its output in `log`."""
     record.unlink(missing_ok=True)
     join = [str(c / "cgroup.procs") for c in cgroups]
@@ -195,93 +201,27 @@ def kill_all(processes: Iterable[Process], seconds: float = 10) -> None:
         raise LabError(f"cannot end processes {alive}: they survive SIGKILL")
 
 
-def cgroup_roots() -> list[Path]:
-    """Where cgroups that carry no resource control are made here: the named hierarchy of systemd, the unified one."""
-    found: list[Path] = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        mount, (kind, _, options) = left.split()[4], right.split(maxsplit=2)
-        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
-            found.append(Path(mount))
-    return list(dict.fromkeys(found))
-
-
-class Cgroups:
-    """The cgroups of one lab: each twin in one of its own, so that no systemd touches another's units.
-
-    They also own: whatever runs in them is the lab's, recorded or not, and ends with it.
-    """
-
-    def __init__(self, digest: str) -> None:
-        self._bases = [root / f"hacore-lab-{digest}" for root in cgroup_roots()]
-
-    def make(self, name: str) -> list[Path]:
-        """The cgroups of `name`, one for each hierarchy of this machine."""
-        paths = [base / name for base in self._bases]
-        for path in paths:
-            path.mkdir(parents=True, exist_ok=True)
-        return paths
-
-    def processes(self, name: str = ".") -> set[int]:
-        """The numbers of all processes in `name` and below; without a name, of the whole lab."""
-        numbers: set[int] = set()
-        for base in self._bases:
-            for file in (base / name).rglob("cgroup.procs"):
-                with contextlib.suppress(OSError):
-                    numbers.update(int(n) for n in file.read_text().split())
-        return numbers
-
-    def clear(self, name: str = ".", seconds: float = 10) -> None:
-        """Kill what runs in `name` and below, then remove the cgroups."""
-
-        def ended() -> bool:
-            for number in self.processes(name) - {0, os.getpid()}:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
-            return not self.processes(name)
-
-        if not wait_until(ended, seconds):
-            raise LabError(f"cannot end processes {sorted(self.processes(name))}: they survive SIGKILL")
-        for base in self._bases:
-            top = base / name
-            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True) if top.exists() else []
-            for path in [*folders, top]:
-                wait_until(lambda path=path: _removed(path), 2)
-
-
-def _removed(path: Path) -> bool:
-    try:
-        path.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder: one lab program at a time. It ends with us, however we end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # Who held it before us may have removed the folder: then we hold the lock of something that is no more.
+            if _same(handle, folder):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _same(handle: int, folder: Path) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def mounts_below(folder: Path) -> list[str]:
-    """The mount points in or at `folder`, deepest first."""
-    prefix = str(folder)
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    points = [p.encode().decode("unicode_escape") for p in points]
-    return [p for p in reversed(points) if p == prefix or p.startswith(prefix + "/")]
-
-
-def unmount(folder: Path) -> None:
-    """Take away every mount in or at `folder`."""
-    for point in mounts_below(folder):
-        if not wait_until(lambda point=point: attempt(["umount", point]).returncode == 0, 2, 0.1):
-            # Somebody stands in it. Detached it is out of sight now, and gone when they leave.
-            run(["umount", "--lazy", point], f"unmount {point}")
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False

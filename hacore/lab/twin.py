@@ -8,18 +8,20 @@ import uuid
 from pathlib import Path
 
 from hacore.errors import LabError
+from hacore.lab.cgroups import Cgroups
 from hacore.lab.image import resolv_conf
 from hacore.lab.model import Names, Twin
+from hacore.lab.mounts import unmount
 from hacore.lab.network import Network
 from hacore.lab.sshfiles import SshFiles, keygen
-from hacore.lab.system import Cgroups, Process, attempt, kill_all, run, spawn, tail, unmount, wait_until
+from hacore.lab.system import Process, attempt, kill_all, run, spawn, tail, wait_until
 
 BOOT_WITHIN = 90
 """Seconds a twin has until its sshd answers and its services are up; it takes about two."""
 STOP_WITHIN = 30
 """Seconds an orderly stop may take before the plug is pulled; what a service may take of them is its unit's matter."""
 
-# systemd says "running" or "degraded" when its start jobs are through; elsewhere an answering sshd, started last, is it.
+# systemd says "running" or "degraded" when its start jobs are through; elsewhere sshd, started last, is the sign.
 _READY = "if test -d /run/systemd/system; then systemctl is-system-running --wait; else echo running; fi"
 
 _UNIT = """[Unit]
@@ -174,7 +176,17 @@ class Machine:
         """Wait until it answers to ssh and its services are up."""
         process = self.process
         assert process is not None
-        argv = ["ssh", "-F", str(self._ssh.config), "-o", "ConnectTimeout=2", "-o", "BatchMode=yes", self.twin.address, _READY]
+        argv = [
+            "ssh",
+            "-F",
+            str(self._ssh.config),
+            "-o",
+            "ConnectTimeout=2",
+            "-o",
+            "BatchMode=yes",
+            self.twin.address,
+            _READY,
+        ]
         state = ""
 
         def answered() -> bool:
@@ -215,11 +227,15 @@ class Machine:
             folder = Path("/run/systemd/nspawn") / kind / self._id
             unmount(folder)
             shutil.rmtree(folder, ignore_errors=True)
+        if self.rootfs.is_mount():
+            disk = self.rootfs.stat()
+            (Path("/run/systemd/nspawn/locks") / f"inode-{disk.st_dev}:{disk.st_ino}").unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
 
-    def wipe(self) -> None:
-        """Take its disk away. It must be off."""
+    def reinstall(self) -> None:
+        """A bare disk again, from the image it was made of. It must be off."""
         unmount(self.rootfs)
         for folder in (self.home / "upper", self.home / "work"):
             if folder.exists():
                 shutil.rmtree(folder)
+        self.install(Path((self.home / "image").read_text()))

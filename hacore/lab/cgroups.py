@@ -1,0 +1,76 @@
+"""The control groups of a lab's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+from hacore.errors import LabError
+from hacore.lab.system import wait_until
+
+
+def cgroup_roots() -> list[Path]:
+    """Where cgroups that carry no resource control are made here: the named hierarchy of systemd, the unified one."""
+    found: list[Path] = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        mount, (kind, _, options) = left.split()[4], right.split(maxsplit=2)
+        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
+            found.append(Path(mount))
+    return list(dict.fromkeys(found))
+
+
+class Cgroups:
+    """The cgroups of one lab: each twin in one of its own, so that no systemd touches another's units.
+
+    They also own: whatever runs in them is the lab's, recorded or not, and ends with it.
+    """
+
+    def __init__(self, digest: str) -> None:
+        self._bases = [root / f"hacore-lab-{digest}" for root in cgroup_roots()]
+
+    def make(self, name: str) -> list[Path]:
+        """The cgroups of `name`, one for each hierarchy of this machine."""
+        paths = [base / name for base in self._bases]
+        for path in paths:
+            path.mkdir(parents=True, exist_ok=True)
+        return paths
+
+    def processes(self, name: str = ".") -> set[int]:
+        """The numbers of all processes in `name` and below; without a name, of the whole lab."""
+        numbers: set[int] = set()
+        for base in self._bases:
+            for file in (base / name).rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):
+                    numbers.update(int(n) for n in file.read_text().split())
+        return numbers
+
+    def clear(self, name: str = ".", seconds: float = 10) -> None:
+        """Kill what runs in `name` and below, then remove the cgroups."""
+
+        def ended() -> bool:
+            for number in self.processes(name) - {0, os.getpid()}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            return not self.processes(name)
+
+        if not wait_until(ended, seconds):
+            raise LabError(f"cannot end processes {sorted(self.processes(name))}: they survive SIGKILL")
+        for base in self._bases:
+            top = base / name
+            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True) if top.exists() else []
+            for path in [*folders, top]:
+                wait_until(partial(_removed, path), 2)
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,28 @@
+"""The mounts of a lab, found by where they are."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from hacore.lab.system import attempt, run, wait_until
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """The mount points in or at `folder`, deepest first."""
+    prefix = str(folder)
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    points = [p.encode().decode("unicode_escape") for p in points]
+    return [p for p in reversed(points) if p == prefix or p.startswith(prefix + "/")]
+
+
+def unmount(folder: Path) -> None:
+    """Take away every mount in or at `folder`."""
+    for point in mounts_below(folder):
+        if not wait_until(partial(_unmounted, point), 2, 0.1):
+            # Somebody stands in it. Detached it is out of sight now, and gone when they leave.
+            run(["umount", "--lazy", point], f"unmount {point}")
+
+
+def _unmounted(point: str) -> bool:
+    return attempt(["umount", point]).returncode == 0
