@@ -1,0 +1,153 @@
+"""Rows, hosts, runs and tasks as JSON and as column values, both ways. Pure.
+
+JSON is kept as ASCII text: lone surrogates (file names that are no UTF-8) and NUL survive every
+database, and nothing that is not JSON gets in unseen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..address import Address
+from ..errors import HacoreError, StoreError
+from ..model import JSON, Lifecycle, Row
+from .records import HostRecord, RunRecord, TaskRecord
+
+Columns = dict[str, Any]
+
+
+def dump(value: JSON) -> str:
+    """JSON text in one fixed form; raises TypeError or ValueError for what is not JSON."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def text(value: str) -> str:
+    """Free text that every database takes: no NUL, no lone surrogates."""
+    return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def row_to_json(row: Row) -> dict[str, JSON]:
+    """A row as JSON, all of it; `row_from_json` is the way back."""
+    return {
+        "address": str(row.address),
+        "spec": row.spec,
+        "schema_version": row.schema_version,
+        "attrs": row.attrs,
+        "info": row.info,
+        "sensitive": list(row.sensitive),
+        "needs": list(row.needs),
+        "claims": list(row.claims),
+        "hosts": list(row.hosts),
+        "lifecycle": row.lifecycle.model_dump(mode="json"),
+        "loaded": dict(row.loaded),
+        "origin": row.origin,
+        "found": row.found,
+        "tainted": row.tainted,
+        "run": row.run,
+    }
+
+
+def row_from_json(data: JSON) -> Row:
+    """A row from `row_to_json`; raises StoreError when it is not one."""
+    try:
+        return Row(
+            address=Address.parse(data["address"]),
+            spec=data["spec"],
+            schema_version=data["schema_version"],
+            attrs=data["attrs"],
+            info=data["info"],
+            sensitive=tuple(data["sensitive"]),
+            needs=tuple(data["needs"]),
+            claims=tuple(data["claims"]),
+            hosts=tuple(data["hosts"]),
+            lifecycle=Lifecycle.model_validate(data["lifecycle"]),
+            loaded=data["loaded"],
+            origin=data["origin"],
+            found=data["found"],
+            tainted=data["tainted"],
+            run=data["run"],
+        )
+    except (KeyError, TypeError, ValidationError, HacoreError) as error:
+        raise StoreError(f"cannot read a recorded resource: {error}") from error
+
+
+_ROW_JSON = ("spec", "attrs", "info", "sensitive", "needs", "claims", "hosts", "lifecycle", "loaded")
+_RUN_JSON = ("undoes", "options", "summary")
+_TASK_JSON = ("addresses", "needs", "payload", "before")
+_TASK_TEXT = ("error",)
+
+
+def row_columns(row: Row) -> Columns:
+    """A row as column values."""
+    return _encoded(row_to_json(row), _ROW_JSON)
+
+
+def row_from_columns(columns: Mapping[str, Any]) -> Row:
+    """A row from its columns."""
+    return row_from_json(_decoded(columns, _ROW_JSON, columns.get("address", "a row")))
+
+
+def host_columns(record: HostRecord) -> Columns:
+    """A host as column values."""
+    return {
+        "name": record.name,
+        "host": dump(record.host),
+        "machine_id": record.machine_id,
+        "facts": dump(record.facts),
+    }
+
+
+def host_from_columns(columns: Mapping[str, Any]) -> HostRecord:
+    """A host from its columns."""
+    return HostRecord(**_decoded(columns, ("host", "facts"), columns.get("name", "a host")))
+
+
+def run_columns(run: RunRecord) -> Columns:
+    """A run as column values, without its id."""
+    values = {name: getattr(run, name) for name in RunRecord.__slots__ if name != "id"}
+    values["undoes"] = list(run.undoes)
+    return _encoded(values, _RUN_JSON, ("who", "stack"))
+
+
+def run_from_columns(columns: Mapping[str, Any]) -> RunRecord:
+    """A run from its columns."""
+    values = _decoded(columns, _RUN_JSON, f"run {columns.get('id')}")
+    return RunRecord(**{**values, "undoes": tuple(values["undoes"])})
+
+
+def task_columns(task: TaskRecord) -> Columns:
+    """A task as column values, without its images (they are rows of their own)."""
+    return task_changes({name: getattr(task, name) for name in TaskRecord.__slots__ if name != "images"})
+
+
+def task_changes(changed: Mapping[str, Any]) -> Columns:
+    """Some fields of a task as column values."""
+    values = {k: list(v) if k in ("addresses", "needs") else v for k, v in changed.items()}
+    if "before" in values:
+        values["before"] = dict(values["before"])
+    return _encoded(values, _TASK_JSON, _TASK_TEXT)
+
+
+def task_from_columns(columns: Mapping[str, Any], images: Mapping[str, int]) -> TaskRecord:
+    """A task from its columns and images."""
+    values = _decoded(columns, _TASK_JSON, f"task {columns.get('id')}")
+    values |= {"addresses": tuple(values["addresses"]), "needs": tuple(values["needs"]), "images": dict(images)}
+    return TaskRecord(**values)
+
+
+def _encoded(values: Mapping[str, Any], as_json: tuple[str, ...], as_text: tuple[str, ...] = ()) -> Columns:
+    return {
+        name: dump(value) if name in as_json else text(value) if name in as_text else value
+        for name, value in values.items()
+    }
+
+
+def _decoded(columns: Mapping[str, Any], as_json: tuple[str, ...], what: object) -> Columns:
+    try:
+        return {name: json.loads(value) if name in as_json else value for name, value in columns.items()}
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"cannot read {what}: its record is damaged: {error}") from error
