@@ -59,7 +59,7 @@ class Lab:
         self.root = (root or HOME / spec.stack).absolute()
         self.names = Names.of(self.root)
         self._say = say
-        self._network = Network(self.names, spec.addresses())
+        self._network = Network(self.names, spec.addresses(), spec.reserved)
         self._cgroups = Cgroups(self.names.digest)
         self._ssh = SshFiles(self.root)
         self._machines = {

@@ -42,7 +42,10 @@ class Bystander:
 
 @dataclass(frozen=True)
 class LabSpec:
-    """A lab to be: the twins of `stack`, the bystanders, and addresses the lab's own gateway must leave free."""
+    """A lab to be: the twins of `stack`, the bystanders, and what else is in use near them: virtual addresses.
+
+    The lab's own gateway leaves `reserved` addresses free, and finds them on the bridge wherever they are.
+    """
 
     stack: str
     twins: tuple[Twin, ...]
@@ -50,9 +53,8 @@ class LabSpec:
     reserved: tuple[str, ...] = ()
 
     def addresses(self) -> tuple[str, ...]:
-        """All addresses in use, reserved ones included, each once."""
-        every = [t.address for t in self.twins] + [b.address for b in self.bystanders] + list(self.reserved)
-        return tuple(dict.fromkeys(every))
+        """The addresses of twins and bystanders, each once."""
+        return tuple(dict.fromkeys([t.address for t in self.twins] + [b.address for b in self.bystanders]))
 
     def dumps(self) -> str:
         """The spec as JSON, for the lab's folder."""

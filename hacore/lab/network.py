@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hacore.errors import LabError
-from hacore.lab.model import Names, gateway, link_network, subnet
+from hacore.lab.model import Names, gateway, link_network, parse_address, subnet
 from hacore.lab.system import Process, attempt, kill_all, locked, run, wait_until
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
@@ -27,10 +27,11 @@ SHARED = Path("/var/lib/hacore/forwarding")
 class Network:
     """The network of one lab."""
 
-    def __init__(self, names: Names, addresses: Sequence[str]) -> None:
+    def __init__(self, names: Names, addresses: Sequence[str], reserved: Sequence[str]) -> None:
         self.names = names
         self.subnet = subnet(addresses)
-        self.gateway = gateway(self.subnet, addresses)
+        self.gateway = gateway(self.subnet, [*addresses, *reserved])
+        self._elsewhere = {a for a in map(parse_address, reserved) if a not in self.subnet}
 
     @property
     def path(self) -> Path:
@@ -51,6 +52,8 @@ class Network:
         self._ip(f"address add {self.gateway}/{self.subnet.prefixlen} dev {names.bridge}")
         self._ip(f"link set {names.bridge} up")
         self._ip("link set lo up")
+        for address in self._elsewhere:
+            self._ip(f"route add {address}/32 dev {names.bridge}")
         self._open_way_out()
 
     def attach(self, port: str, seconds: float = 15) -> bool:
