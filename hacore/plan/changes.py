@@ -1,0 +1,320 @@
+"""What happens to each address: recorded, observed and desired compared, and an action chosen.
+
+recorded  observed  desired        action
+-         -         something      create
+-         equal     something      adopt      (the host is not touched)
+-         differs   something      update     "was here before hacore"
+yes       -         something      create     (it is drift, too)
+yes       equal     something      no-op
+yes       differs   something      update, or replace when it would live somewhere else
+yes       any       not wanted     delete, or forget when somebody wanted claims the same thing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Change, Desired, Facts, Observed, View
+from ..diff import compare, same
+from ..errors import PlanError
+from ..graph import Graph
+from ..load.stack import Stack
+from ..model import Action, Host, Row
+from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
+from .types import Drift, PlannedChange
+from .views import NO_FACTS, Providers, Recorded, desired_views, recorded_views
+
+_MOVING = ("path:", "unit:", "pkg:")  # tokens whose loss leaves something behind on the host
+
+
+@dataclass
+class Inputs:
+    """All that a plan is computed from."""
+
+    stack: Stack
+    graph: Graph
+    recorded: Mapping[Address, Recorded]
+    facts: Mapping[str, Facts]  # hosts that answered
+    hosts: Mapping[str, Host]  # the stack's and the recorded ones
+    providers: Providers
+    seal: Seal
+    replace: frozenset[Address] = frozenset()
+    gone_reason: str = "not in the stack any more"
+
+
+@dataclass
+class Comparison:
+    """The outcome: changes that will be made or recorded, rows only written afresh, drift, no-ops."""
+
+    changes: list[PlannedChange] = field(default_factory=list)
+    quiet: list[PlannedChange] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    views: dict[Address, View[Any]] = field(default_factory=dict)
+    observed: dict[Address, Observed | None] = field(default_factory=dict)
+    still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
+
+
+def compare_all(given: Inputs) -> Comparison:
+    """Decide about every address, wanted ones in graph order, then the ones to go."""
+    outcome = Comparison()
+    outcome.views = desired_views(given.stack.instances, given.hosts, given.facts, given.providers)
+    old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
+    owners = _owners(given)
+    heirs: dict[Address, Address] = {}
+    protected: list[str] = []
+    gone: list[PlannedChange] = []
+    for address, item in given.recorded.items():
+        observed = _observe_recorded(address, item, old_views[address], given, outcome)
+        if address in given.stack.instances:
+            continue
+        change = _gone(address, item, old_views[address], observed, owners, heirs, given)
+        if change is None:
+            continue
+        if change.action is Action.DELETE and item.row.lifecycle.prevent_destroy:
+            protected.append(str(address))
+        gone.append(change)
+    for address in given.graph.order:
+        _wanted(address, heirs.get(address), given, outcome, protected)
+    if protected:
+        raise PlanError(
+            f"cannot delete {', '.join(sorted(protected))}: lifecycle.prevent_destroy is set and is kept in the state; "
+            "set it to false in the stack and apply that first"
+        )
+    outcome.changes += gone
+    return outcome
+
+
+def _reachable(hosts: tuple[str, ...], given: Inputs) -> bool:
+    """One instance without a host may be judged by the hosts that answered, if any did."""
+    return any(host in given.facts for host in hosts)
+
+
+def _observe_recorded(
+    address: Address, item: Recorded, view: View[Any], given: Inputs, outcome: Comparison
+) -> Observed | None:
+    """Observe what is recorded, and note drift: recorded against observed on the recorded keys."""
+    row = item.row
+    if not _reachable(row.hosts, given):
+        return None
+    observed = given.providers[address.kind].observe(view)
+    drift = drift_of(row, observed, given.seal)
+    if drift is not None:
+        outcome.drift.append(drift)
+    return observed
+
+
+def drift_of(row: Row, observed: Observed | None, seal: Seal) -> Drift | None:
+    """How a host differs from its row; None when it does not. The row's sensitive attrs are compared by HMAC."""
+    now = seal_attrs(None if observed is None else observed.attrs, row.sensitive, seal)
+    ignored = row.lifecycle.ignore_changes
+    if same(now, row.attrs, ignored):
+        return None
+    attrs = compare(row.attrs, _governed(now, row), sensitive=row.sensitive, ignore=ignored)
+    reason = "is gone" if observed is None else ("is there again" if row.attrs is None else "")
+    return Drift(row.address, attrs, reason, row.address.host)
+
+
+def _governed(now: dict[str, Any] | None, row: Row) -> dict[str, Any] | None:
+    if now is None or row.attrs is None:
+        return now
+    return {key: now.get(key) for key in row.attrs}
+
+
+def _owners(given: Inputs) -> dict[tuple[str, str], Address]:
+    """Who of the wanted ones has a token on a host."""
+    return {
+        (host, claim.token): address
+        for address, claims in given.graph.claims.items()
+        for claim in claims
+        if claim.mode != "use"
+        for host in given.stack.instances[address].hosts
+    }
+
+
+def _gone(
+    address: Address,
+    item: Recorded,
+    view: View[Any],
+    observed: Observed | None,
+    owners: Mapping[tuple[str, str], Address],
+    heirs: dict[Address, Address],
+    given: Inputs,
+) -> PlannedChange | None:
+    """A recorded address that is not wanted: delete it, or forget it."""
+    row = item.row
+    reason = _why_gone(address, given)
+    base = Change(
+        address=address,
+        action=Action.DELETE,
+        spec=item.spec,
+        host=view.host,
+        facts=view.facts,
+        recorded=row.attrs,
+        observed=None if observed is None else observed.attrs,
+        desired=None,
+        view=view,
+    )
+    planned = PlannedChange(
+        address=address,
+        action=Action.DELETE,
+        change=base,
+        reason=reason,
+        observed=observed,
+        row=row,
+        hosts=row.hosts,
+        attrs=compare(None if observed is None else observed.attrs, None, sensitive=row.sensitive),
+    )
+    takers = {
+        token: owners[host, token]
+        for token, mode in split_claims(row.claims).items()
+        for host in row.hosts
+        if (host, token) in owners
+    }
+    modes = split_claims(row.claims)
+    taken_own = [taker for token, taker in takers.items() if modes[token] == "own"]
+    if taken_own or (takers and len(takers) == len(modes) and modes):
+        taker = (taken_own or list(takers.values()))[0]
+        if taker.kind == address.kind and taken_own and taker not in given.recorded:
+            heirs[taker] = address
+        return replace(planned, action=Action.FORGET, reason=f"{taker} has its place now", attrs=())
+    if row.lifecycle.on_delete == "keep":
+        return replace(planned, action=Action.FORGET, reason=f"{reason}; lifecycle.on_delete is keep", attrs=())
+    if not _reachable(row.hosts, given):
+        return None
+    return planned
+
+
+def _why_gone(address: Address, given: Inputs) -> str:
+    if address in given.stack.switched_off:
+        return "its `when` is false"
+    if address.host is not None and address.host not in given.stack.hosts:
+        return f"the host {address.host} is not in the stack any more"
+    return given.gone_reason
+
+
+def _wanted(
+    address: Address, inherits: Address | None, given: Inputs, outcome: Comparison, protected: list[str]
+) -> None:
+    """A wanted address: compare, choose the action, and file the result."""
+    instance = given.stack.instances[address]
+    if not _reachable(instance.hosts, given):
+        return
+    view = outcome.views[address]
+    provider = given.providers[address.kind]
+    observed = provider.observe(view)
+    outcome.observed[address] = observed
+    desired = provider.desire(view)
+    recorded = given.recorded.get(address)
+    row = recorded.row if recorded else None
+    ignore = instance.lifecycle.ignore_changes if observed is not None else ()
+    before = None if observed is None else observed.attrs
+    action, reason = _action(before, desired, row, ignore)
+    claims = stored_claims(given.graph.claims[address])
+    if row is not None and recorded is not None and _moved(row, claims, address, given):
+        action, reason = Action.REPLACE, "it lives somewhere else now"
+        if row.lifecycle.prevent_destroy:
+            protected.append(str(address))
+    elif address in given.replace:
+        action, reason = Action.REPLACE, "as requested"
+    attrs = compare(
+        before,
+        desired.attrs,
+        before_texts=None if observed is None else observed.texts,
+        after_texts=desired.texts,
+        sensitive=desired.sensitive,
+        ignore=ignore,
+    )
+    planned = PlannedChange(
+        address=address,
+        action=action,
+        change=Change(
+            address=address,
+            action=action,
+            spec=instance.spec,
+            host=view.host,
+            facts=view.facts,
+            recorded=row.attrs if row else None,
+            observed=before,
+            desired=desired.attrs,
+            view=view,
+        ),
+        reason=reason,
+        attrs=attrs if action is not Action.ADOPT else (),
+        observed=observed,
+        desired=desired,
+        row=row,
+        hosts=instance.hosts,
+        inherits=inherits,
+        irreversible=desired.irreversible if action not in (Action.NOOP, Action.ADOPT) else "",
+        effect=desired.effect if action not in (Action.NOOP, Action.ADOPT) else "",
+        disrupts=desired.disrupts if action not in (Action.NOOP, Action.ADOPT) else "none",
+    )
+    if action is not Action.NOOP:
+        outcome.changes.append(planned)
+        return
+    outcome.still[address] = planned
+    assert row is not None
+    if not _row_is_current(row, planned, claims, given):
+        outcome.quiet.append(planned)
+
+
+def _action(
+    before: Mapping[str, Any] | None, desired: Desired, row: Row | None, ignore: tuple[str, ...]
+) -> tuple[Action, str]:
+    equal = same(before, desired.attrs, ignore)
+    if row is None:
+        if equal:
+            return Action.ADOPT, "is so already; from now on hacore watches it"
+        if before is None:
+            return Action.CREATE, ""
+        return Action.UPDATE, "was here before hacore"
+    if row.tainted:
+        return (Action.CREATE if before is None else Action.UPDATE), "an earlier run left it in doubt"
+    if equal:
+        return Action.NOOP, ""
+    if before is None:
+        return Action.CREATE, "was gone"
+    changed = {key for key, value in (desired.attrs or {}).items() if before.get(key) != value}
+    if changed & desired.replace_on:
+        return Action.REPLACE, f"{', '.join(sorted(changed & desired.replace_on))} cannot be changed in place"
+    return Action.UPDATE, ""
+
+
+def _moved(row: Row, claims: tuple[str, ...], address: Address, given: Inputs) -> bool:
+    """Whether the row holds something that the new spec does not name any more, and nobody else does."""
+    now = set(split_claims(claims))
+    instance = given.stack.instances[address]
+    for token, mode in split_claims(row.claims).items():
+        moving = token.startswith(_MOVING) and (mode == "own" or token.startswith("pkg:"))
+        if moving and token not in now and not _claimed_elsewhere(token, instance.hosts, given):
+            return True
+    return False
+
+
+def _claimed_elsewhere(token: str, hosts: tuple[str, ...], given: Inputs) -> bool:
+    return any(
+        claim.token == token and claim.mode != "use" and set(given.stack.instances[a].hosts) & set(hosts)
+        for a, claims in given.graph.claims.items()
+        for claim in claims
+    )
+
+
+def _row_is_current(row: Row, planned: PlannedChange, claims: tuple[str, ...], given: Inputs) -> bool:
+    instance = given.stack.instances[planned.address]
+    provider = given.providers[planned.address.kind]
+    assert planned.desired is not None
+    return (
+        row.spec == recorded_spec(provider, instance, given.seal)
+        and row.attrs == seal_attrs(planned.desired.attrs, planned.desired.sensitive, given.seal)
+        and row.needs == addresses(given.graph.needs[planned.address])
+        and row.claims == claims
+        and row.lifecycle == instance.lifecycle
+        and row.hosts == instance.hosts
+        and row.schema_version == provider.schema_version
+    )
+
+
+__all__ = ["NO_FACTS", "Comparison", "Inputs", "compare_all", "drift_of"]

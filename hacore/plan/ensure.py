@@ -1,0 +1,48 @@
+"""Tasks for what looks like a no-op now but may not be one any more when its turn comes.
+
+A package that is upgraded may stop a unit; a build that is replaced may change what a file's check
+says. A change says which tokens it invalidates; whoever uses such a token further down is looked at
+again inside the run, and put right if need be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..address import Address
+from ..model import Action
+from .changes import Comparison, Inputs
+from .types import PlannedChange
+
+_ACTING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
+
+
+def plan_ensures(outcome: Comparison, given: Inputs) -> list[PlannedChange]:
+    """The no-ops that must be looked at again, as changes whose action is no-op."""
+    stale: dict[str, set[str]] = {}  # host -> tokens
+    for planned in outcome.changes:
+        if planned.action in _ACTING:
+            for token in given.providers[planned.kind].invalidates(planned.change):
+                for host in planned.hosts:
+                    stale.setdefault(host, set()).add(token)
+    if not stale:
+        return []
+    below = _downstream({c.address for c in outcome.changes if c.action in _ACTING}, given)
+    return [
+        replace(still, ensured=True)
+        for address, still in outcome.still.items()
+        if address in below and _touched(address, still, stale, given)
+    ]
+
+
+def _touched(address: Address, still: PlannedChange, stale: dict[str, set[str]], given: Inputs) -> bool:
+    tokens = {claim.token for claim in given.graph.claims[address]}
+    return any(tokens & stale.get(host, set()) for host in still.hosts)
+
+
+def _downstream(changed: set[Address], given: Inputs) -> set[Address]:
+    found: set[Address] = set()
+    for address in given.graph.order:
+        if any(need in changed or need in found for need in given.graph.needs[address]):
+            found.add(address)
+    return found

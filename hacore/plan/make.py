@@ -1,0 +1,78 @@
+"""The plan as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..model import Action, Op
+from .changes import Comparison, Inputs, compare_all
+from .ensure import plan_ensures
+from .guards import add_guards
+from .tasks import Draft, build_tasks
+from .triggers import plan_triggers
+from .types import HostStatus, Plan, PlannedChange
+
+
+def make_plan(
+    given: Inputs, *, lineage: str, serial: int, hosts: Mapping[str, HostStatus], command: str = "apply"
+) -> Plan:
+    """Compare, decide, and order. Raises PlanError for what cannot or must not be done."""
+    outcome = compare_all(given)
+    ensures = plan_ensures(outcome, given)
+    drafts, pulled = plan_triggers(outcome, given)
+    for ensured in ensures:
+        outcome.changes.append(ensured)
+    tasks = build_tasks(outcome, drafts, given)
+    tasks = add_guards(tasks, outcome, given)
+    changes = [c for c in outcome.changes if not c.ensured] + pulled
+    changes = [_with_effect(c, drafts, given) for c in changes]
+    return Plan(
+        stack=given.stack.name,
+        command=command,
+        lineage=lineage,
+        serial=serial,
+        hosts=hosts,
+        changes=tuple(sorted(changes, key=lambda c: c.address)),
+        drift=tuple(sorted(outcome.drift, key=lambda d: d.address)),
+        tasks=tasks,
+        quiet=tuple(outcome.quiet),
+        noop=len(outcome.still) - len(pulled),
+        notes=_notes(outcome),
+        outputs=dict(given.stack.outputs),
+        facts=dict(given.facts),
+    )
+
+
+def _with_effect(planned: PlannedChange, drafts: list[Draft], given: Inputs) -> PlannedChange:
+    """Name what a change makes reload or restart; a change without any such thing has no effect."""
+    effects = [planned.effect] if planned.effect else []
+    if planned.action not in (Action.ADOPT, Action.FORGET):
+        for draft in drafts:
+            if draft.op is Op.TRIGGER and planned.address in draft.sources:
+                consumer = draft.addresses[0]
+                name = _daemon(consumer, given)
+                where = "" if consumer.host == planned.address.host else f" on {consumer.host}"
+                text = f"{draft.trigger} {name}{where}"
+                if text not in effects:
+                    effects.append(text)
+    if not effects:
+        return planned
+    strongest = "restart" if any(e.startswith("restart ") for e in effects) else planned.disrupts
+    return replace(planned, effect=", ".join(effects), disrupts=strongest)
+
+
+def _daemon(consumer: Any, given: Inputs) -> str:
+    """The name of what reloads: a unit's, where the spec has one."""
+    spec = given.stack.instances[consumer].spec
+    return str(getattr(spec, "unit", None) or getattr(spec, "service", None) or consumer.name)
+
+
+def _notes(outcome: Comparison) -> dict[str, Any]:
+    """What instances without a host tell of themselves: who holds a virtual IP."""
+    return {
+        str(address): dict(observed.info)
+        for address, observed in outcome.observed.items()
+        if address.host is None and observed is not None and observed.info
+    }

@@ -1,0 +1,73 @@
+"""How an instance becomes a row: redacted, sealed, with what is needed once its stack is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ..address import Address
+from ..contract import Claim, Provider
+from ..load.stack import Instance
+from ..model import JSON, Attrs, Unknown, canonical
+
+Seal = Callable[[str], str]  # a value's text to its keyed HMAC
+
+
+def seal_attrs(attrs: Attrs | None, sensitive: Collection[str], seal: Seal) -> dict[str, JSON] | None:
+    """Attrs as the state keeps them: sensitive ones as an HMAC. Unknown is never stored."""
+    if attrs is None:
+        return None
+    return {
+        key: seal(canonical(value)) if key in sensitive and not sealed(value) else value
+        for key, value in attrs.items()
+        if not isinstance(value, Unknown)
+    }
+
+
+def sealed(value: Any) -> bool:
+    """Whether a value is an HMAC already."""
+    return isinstance(value, str) and value.startswith("hmac:")
+
+
+def recorded_spec(provider: Provider[Any], instance: Instance, seal: Seal) -> JSON:
+    """The spec as the state keeps it: without bulk, and with an HMAC in place of each secret."""
+    slim = provider.recorded(instance.spec)
+    value = slim.model_dump(mode="json", exclude_defaults=True)
+    for field in instance.sensitive:
+        value = _redact(value, field.split("."), seal)
+    return value
+
+
+def _redact(value: JSON, path: list[str], seal: Seal) -> JSON:
+    if not path:
+        return value if value is None or sealed(value) else _seal_leaves(value, seal)
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict) and head in value:
+        return {**value, head: _redact(value[head], rest, seal)}
+    if isinstance(value, list) and head.isdigit() and int(head) < len(value):
+        return [_redact(item, rest, seal) if i == int(head) else item for i, item in enumerate(value)]
+    return value
+
+
+def _seal_leaves(value: JSON, seal: Seal) -> JSON:
+    """Structures keep their shape, so that the recorded spec still loads."""
+    if isinstance(value, dict):
+        return {key: _seal_leaves(item, seal) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_seal_leaves(item, seal) for item in value]
+    return seal(canonical(value)) if isinstance(value, str) else value
+
+
+def stored_claims(claims: Collection[Claim]) -> tuple[str, ...]:
+    """Claims as a row keeps them: `own path:/x`, `share pkg:gcc`; uses are edges, not claims."""
+    return tuple(sorted({f"{c.mode} {c.token}" for c in claims if c.mode != "use"}))
+
+
+def split_claims(stored: Collection[str]) -> Mapping[str, str]:
+    """Token to mode."""
+    return {token: mode for mode, _, token in (item.partition(" ") for item in stored)}
+
+
+def addresses(values: Collection[Address]) -> tuple[str, ...]:
+    """Addresses as text, sorted."""
+    return tuple(sorted(str(v) for v in values))

@@ -1,0 +1,93 @@
+"""A plan as JSON: the object that `--json` prints, and from which text and exit code follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..diff import AttrChange
+from ..model import Unknown
+from .types import Drift, Plan, PlannedChange
+
+FORMAT_VERSION = "1.0"
+
+
+def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
+    """The plan in the documented format; sensitive values are replaced by "(sensitive)"."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "stack": plan.stack,
+        "command": plan.command,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "applyable": (bool(plan.changes) and plan.complete) if applyable is None else applyable,
+        "complete": plan.complete,
+        "changes": [_change(c) for c in plan.changes],
+        "drift": [_drift(d) for d in plan.drift],
+        "unreachable": [{"host": name, "reason": plan.hosts[name].error} for name in plan.unreachable],
+        "tasks": [
+            {
+                "id": task.id,
+                "op": task.trigger or task.op.value,
+                "addresses": [str(a) for a in task.addresses],
+                "host": task.host,
+                "needs": list(task.needs),
+                "lane": task.lane,
+            }
+            for task in plan.tasks
+        ],
+        "notes": dict(plan.notes),
+        "outputs": dict(plan.outputs),
+        "warnings": list(plan.warnings),
+        "summary": plan.summary(),
+    }
+
+
+def _change(planned: PlannedChange) -> dict[str, Any]:
+    sensitive = (
+        planned.desired.sensitive if planned.desired else frozenset(planned.row.sensitive if planned.row else ())
+    )
+    desired = planned.desired.attrs if planned.desired else None
+    unknown = sorted(key for key, value in (desired or {}).items() if isinstance(value, Unknown))
+    return {
+        "address": str(planned.address),
+        "kind": planned.kind,
+        "name": planned.address.name,
+        "host": planned.address.host,
+        "action": planned.action.word,
+        "reason": planned.reason,
+        "before": _attrs(None if planned.observed is None else dict(planned.observed.attrs), sensitive),
+        "after": _attrs(None if desired is None else dict(desired), sensitive),
+        "after_unknown": unknown,
+        "attrs": [_attr(a) for a in planned.attrs],
+        "irreversible": planned.irreversible,
+        "effect": planned.effect,
+    }
+
+
+def _attrs(attrs: dict[str, Any] | None, sensitive: frozenset[str]) -> dict[str, Any] | None:
+    if attrs is None:
+        return None
+    return {
+        key: "(sensitive)" if key in sensitive else value
+        for key, value in attrs.items()
+        if not isinstance(value, Unknown)
+    }
+
+
+def _attr(change: AttrChange) -> dict[str, Any]:
+    value: dict[str, Any] = {"path": change.path, "sensitive": change.sensitive}
+    if change.hunks:
+        value["hunks"] = list(change.hunks)
+    if not change.sensitive:
+        value["before"] = change.before
+        value["after"] = None if change.unknown else change.after
+    return value
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "address": str(drift.address),
+        "host": drift.host,
+        "reason": drift.reason,
+        "attrs": [_attr(a) for a in drift.attrs],
+    }

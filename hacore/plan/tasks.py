@@ -1,0 +1,221 @@
+"""The execution graph: which tasks a run has and what each waits for.
+
+    change     one task per changed address; those that share an aggregate on a host are one task
+    trigger    after the consumer's own change and after all its sources
+    delete     after the deletes of whatever needs it, and after the changes of what used to need it
+    ensure     a no-op downstream of a change that invalidates what it uses: looked at again in the run
+    guards     drain before, verify and undrain after what restarts something on a guarded host
+
+An edge between two changes holds across no-ops in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Change
+from ..errors import PlanError
+from ..graph import components, depths, find_cycle, topological
+from ..model import Action, Op
+from .changes import Comparison, Inputs
+from .types import PlannedChange, PlanTask
+
+_TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
+
+
+@dataclass
+class Draft:
+    """A task in the making: its needs are still sets, its id is its key."""
+
+    key: str
+    op: Op
+    kind: str
+    host: str | None
+    changes: list[PlannedChange] = field(default_factory=list)
+    addresses: tuple[Address, ...] = ()
+    needs: set[str] = field(default_factory=set)
+    trigger: str = ""
+    sources: tuple[Address, ...] = ()
+    disrupts: str = "none"
+    group: str = ""
+
+
+def build_tasks(outcome: Comparison, triggers: Iterable[Draft], given: Inputs) -> tuple[PlanTask, ...]:
+    """The tasks in an order that respects their needs, with lanes."""
+    drafts: dict[str, Draft] = {}
+    done_by: dict[Address, set[str]] = {}  # tasks after which an address is as wanted
+    _add_changes(outcome, given, drafts, done_by)
+    for trigger in triggers:
+        drafts[trigger.key] = trigger
+        for address in trigger.addresses:
+            trigger.needs |= done_by.get(address, set())
+        for source in trigger.sources:
+            trigger.needs |= done_by.get(source, set())
+        trigger.needs.discard(trigger.key)
+    for trigger in [d for d in drafts.values() if d.op is Op.TRIGGER]:
+        for address in trigger.addresses:
+            done_by.setdefault(address, set()).add(trigger.key)
+    _wire_changes(outcome, given, drafts, done_by)
+    _wire_deletes(drafts, done_by, given)
+    for key, draft in drafts.items():
+        draft.needs.discard(key)
+        draft.needs &= drafts.keys()
+    return _finish(drafts, given)
+
+
+def _add_changes(
+    outcome: Comparison, given: Inputs, drafts: dict[str, Draft], done_by: dict[Address, set[str]]
+) -> None:
+    depth = depths(given.graph.needs) if outcome.changes else {}
+    for planned in outcome.changes:
+        if planned.action is Action.FORGET:
+            continue
+        provider = given.providers[planned.kind]
+        aggregate = provider.aggregate(planned.change.spec)
+        going = planned.action is Action.DELETE
+        if aggregate is None:
+            key = f"{'delete' if going else 'apply'} {planned.address}"
+        elif aggregate.startswith("path:"):
+            key = f"apply {planned.kind} {aggregate}@{planned.address.host}"
+        else:
+            level = "-" if going else depth.get(planned.address, 0)
+            key = f"{'delete' if going else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
+        if planned.action is Action.REPLACE and _needs_two(planned):
+            old = _old_half(planned, given)
+            old_key = f"delete {planned.address}"
+            drafts[old_key] = _draft(old_key, old)
+        draft = drafts.setdefault(key, _draft(key, planned, empty=True))
+        draft.changes.append(planned)
+        draft.addresses = (*draft.addresses, planned.address)
+        if planned.disrupts != "none":
+            draft.disrupts = planned.disrupts
+        if not going:
+            done_by.setdefault(planned.address, set()).add(key)
+
+
+def _draft(key: str, planned: PlannedChange, *, empty: bool = False) -> Draft:
+    op = Op.ENSURE if planned.ensured else Op.CHANGE
+    draft = Draft(key, op, planned.kind, planned.address.host, disrupts=planned.disrupts)
+    if not empty:
+        draft.changes, draft.addresses = [planned], (planned.address,)
+    return draft
+
+
+def _needs_two(planned: PlannedChange) -> bool:
+    """A replace that moves is a delete of the old and a create of the new; else the provider does it in place."""
+    return planned.reason == "it lives somewhere else now"
+
+
+def _old_half(planned: PlannedChange, given: Inputs) -> PlannedChange:
+    item = given.recorded[planned.address]
+    change: Change[Any] = replace(
+        planned.change, action=Action.DELETE, spec=item.spec, recorded=item.row.attrs, desired=None
+    )
+    return replace(planned, action=Action.DELETE, change=change, desired=None, hosts=item.row.hosts)
+
+
+def _wire_changes(
+    outcome: Comparison, given: Inputs, drafts: dict[str, Draft], done_by: Mapping[Address, set[str]]
+) -> None:
+    """Edges between tasks, across no-ops: what an address needs is what its needs are done by."""
+    by_address: dict[Address, list[Draft]] = {}
+    for draft in drafts.values():
+        if draft.op in (Op.CHANGE, Op.ENSURE):
+            for planned in draft.changes:
+                if planned.action is not Action.DELETE:
+                    by_address.setdefault(planned.address, []).append(draft)
+    reach: dict[Address, frozenset[str]] = {}
+    nothing: frozenset[str] = frozenset()
+    for address in given.graph.order:
+        found: set[str] = set()
+        for need in given.graph.needs[address]:
+            own = done_by.get(need)
+            found |= own if own else reach.get(need, nothing)
+        reach[address] = frozenset(found) if found else nothing
+        for draft in by_address.get(address, ()):
+            draft.needs |= found
+    for draft in drafts.values():
+        if draft.op is Op.TRIGGER:
+            for address in draft.addresses:
+                draft.needs |= reach.get(address, nothing)
+    for planned in outcome.changes:
+        if planned.action is Action.REPLACE and _needs_two(planned):
+            old = f"delete {planned.address}"
+            for key in done_by.get(planned.address, ()):
+                if drafts[key].op is not Op.TRIGGER:
+                    drafts[key].needs.add(old)
+
+
+def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str]], given: Inputs) -> None:
+    going: dict[str, str] = {}
+    for draft in drafts.values():
+        if draft.op is Op.CHANGE:
+            going.update({str(p.address): draft.key for p in draft.changes if p.action is Action.DELETE})
+    for address, item in given.recorded.items():
+        mine = going.get(str(address))
+        for need in item.row.needs:
+            theirs = going.get(need)
+            if theirs is None or theirs == mine:
+                continue
+            if mine is not None:
+                drafts[theirs].needs.add(mine)
+            elif address in given.stack.instances:
+                drafts[theirs].needs |= done_by.get(address, set()) - {theirs}
+
+
+def _finish(drafts: Mapping[str, Draft], given: Inputs) -> tuple[PlanTask, ...]:
+    needs = {key: tuple(sorted(draft.needs)) for key, draft in drafts.items()}
+    order = topological(needs)
+    if len(order) != len(drafts):
+        raise PlanError(f"cannot order the tasks, they wait for each other in a circle: {find_cycle(needs)}")
+    ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
+    lanes = {key: lane for lane, part in enumerate(components(needs)) for key in part}
+    return tuple(_task(drafts[key], ids, needs[key], lanes[key], given) for key in order)
+
+
+def _task(draft: Draft, ids: Mapping[str, str], needs: tuple[str, ...], lane: int, given: Inputs) -> PlanTask:
+    exclusive = None
+    wanted: tuple[tuple[Address, Any], ...] = ()
+    keep = bool(draft.changes)
+    for planned in draft.changes:
+        exclusive = given.providers[planned.kind].exclusive(planned.change.spec) or exclusive
+        instance = given.stack.instances.get(planned.address)
+        keep = keep and instance is not None and instance.lifecycle.keep_on_failure
+        wanted = wanted or _wanted(planned, given)
+    return PlanTask(
+        id=ids[draft.key],
+        op=draft.op,
+        kind=draft.kind,
+        host=draft.host,
+        addresses=draft.addresses,
+        changes=tuple(draft.changes),
+        needs=tuple(ids[need] for need in needs),
+        lane=lane,
+        trigger=draft.trigger,
+        sources=draft.sources,
+        exclusive=exclusive,
+        disrupts=draft.disrupts,  # type: ignore[arg-type]
+        group=draft.group,
+        wanted=wanted,
+        keep=keep,
+    )
+
+
+def _wanted(planned: PlannedChange, given: Inputs) -> tuple[tuple[Address, Any], ...]:
+    """What the companions in the aggregate want, for a delete too, which has no view of them."""
+    provider = given.providers[planned.kind]
+    aggregate = provider.aggregate(planned.change.spec)
+    if aggregate is None:
+        return ()
+    if planned.action is not Action.DELETE and planned.change.view is not None:
+        return planned.change.view.companions
+    return tuple(
+        (address, instance.spec)
+        for address, instance in sorted(given.stack.instances.items())
+        if address.kind == planned.kind
+        and address.host == planned.address.host
+        and provider.aggregate(instance.spec) == aggregate
+    )

@@ -1,0 +1,118 @@
+"""Pending reloads and restarts, as a function of what is recorded and what is planned.
+
+A consumer's row holds `loaded`: for each source the digest of the source's attrs when the consumer
+last took them in. NULL or another digest means pending. A source that changes in this plan makes it
+pending, too; a start in this plan swallows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from ..address import Address
+from ..contract import Change
+from ..graph import by_resource, members
+from ..graph.build import Index
+from ..model import Action, Op, digest
+from .changes import Comparison, Inputs
+from .tasks import Draft
+from .types import PlannedChange
+
+_TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a consumer is pulled by: its source addresses and the strongest operation."""
+
+    consumer: Address
+    op: str
+    sources: tuple[Address, ...]
+    left_by: int = 0  # the run that left it pending; 0: this plan's changes cause it
+
+
+def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list[PlannedChange]]:
+    """Tasks for all triggers, and changes for consumers that are only reloaded or restarted."""
+    changed = {c.address: c for c in outcome.changes if c.action in _TOUCHING}
+    index = by_resource(given.stack)
+    drafts: list[Draft] = []
+    extra: list[PlannedChange] = []
+    for address in given.graph.order:
+        pulled = _pulled(address, changed, index, given)
+        if pulled is None:
+            continue
+        own = changed.get(address)
+        if own is not None and given.providers[address.kind].loads(own.change):
+            continue
+        if address not in outcome.views or (
+            address not in outcome.still and own is None and not _adopted(address, outcome)
+        ):
+            continue
+        drafts.append(
+            Draft(
+                key=f"{pulled.op} {address}",
+                op=Op.TRIGGER,
+                kind=address.kind,
+                host=address.host,
+                addresses=(address,),
+                trigger=pulled.op,
+                sources=pulled.sources,
+                disrupts=pulled.op,
+            )
+        )
+        if address in outcome.still:
+            extra.append(_consumer_change(outcome.still[address], pulled))
+    return drafts, extra
+
+
+def _adopted(address: Address, outcome: Comparison) -> bool:
+    return any(c.address == address and c.action is Action.ADOPT for c in outcome.changes)
+
+
+def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, str]]:
+    """The addresses that this one's reload and restart hang on."""
+    instance = given.stack.instances[address]
+    provider = given.providers[address.kind]
+    for trigger in provider.triggers(instance.spec, address):
+        for source in members(address.host, index, Address.parse(trigger.source)):
+            yield source, trigger.op
+
+
+def _pulled(address: Address, changed: Mapping[Address, PlannedChange], index: Index, given: Inputs) -> Pulled | None:
+    recorded = given.recorded.get(address)
+    loaded = recorded.row.loaded if recorded else {}
+    op, sources, left_by = "", [], 0
+    for source, kind in sources_of(address, given, index):
+        row = given.recorded[source].row if source in given.recorded else None
+        left = (
+            source not in changed
+            and row is not None
+            and str(source) in loaded
+            and loaded[str(source)] != digest(row.attrs)
+        )
+        if source in changed or left:
+            sources.append(source)
+            op = "restart" if "restart" in (op, kind) else "reload"
+        if left and row is not None:
+            left_by = max(left_by, row.run)
+    return Pulled(address, op, tuple(sources), left_by) if sources else None
+
+
+def _consumer_change(still: PlannedChange, pulled: Pulled) -> PlannedChange:
+    """A consumer that is itself as wanted shows as an update: its daemon is not."""
+    names = ", ".join(str(s) for s in pulled.sources)
+    if pulled.left_by:
+        reason = f"{pulled.op} pending since run {pulled.left_by}: {names}"
+    else:
+        reason = f"{pulled.op} because of {names}"
+    change: Change[object] = replace(still.change, action=Action.UPDATE)  # type: ignore[type-var]
+    return replace(
+        still,
+        action=Action.UPDATE,
+        change=change,
+        reason=reason,
+        effect=f"{pulled.op} {still.address.name}",
+        attrs=(),
+        disrupts=pulled.op,  # type: ignore[arg-type]
+    )

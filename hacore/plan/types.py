@@ -1,0 +1,130 @@
+"""What a plan is made of: values only. The renderer shows them, the journal stores them, the walker runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..address import Address
+from ..contract import Change, Desired, Facts, Observed, Spec
+from ..diff import AttrChange
+from ..model import Action, Disrupts, Host, Op, Row
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What happens to one address, and why.
+
+    `change` is what its provider gets; `row` is what the state has of it. `inherits`: the address
+    whose place it takes (a rename): its origin moves over. `pending`: sources of which the running
+    thing has not taken the newest yet.
+    """
+
+    address: Address
+    action: Action
+    change: Change[Any]
+    reason: str = ""
+    attrs: tuple[AttrChange, ...] = ()
+    observed: Observed | None = None
+    desired: Desired | None = None
+    row: Row | None = None
+    hosts: tuple[str, ...] = ()
+    inherits: Address | None = None
+    irreversible: str = ""
+    effect: str = ""
+    disrupts: Disrupts = "none"
+    ensured: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The resource kind."""
+        return self.address.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Recorded against observed: somebody changed the host since the last apply."""
+
+    address: Address
+    attrs: tuple[AttrChange, ...]
+    reason: str = ""
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTask:
+    """A node of the execution graph: one or several changes, a trigger, or part of a guard block."""
+
+    id: str
+    op: Op
+    kind: str
+    host: str | None
+    addresses: tuple[Address, ...]
+    changes: tuple[PlannedChange, ...] = ()
+    needs: tuple[str, ...] = ()
+    lane: int = 0
+    trigger: str = ""  # reload or restart
+    sources: tuple[Address, ...] = ()  # whose change the trigger takes in
+    exclusive: str | None = None
+    disrupts: Disrupts = "none"
+    group: str = ""  # of a guard block
+    wanted: tuple[tuple[Address, Spec], ...] = ()
+    foreign: frozenset[str] = frozenset()
+    keep: bool = False  # keep_on_failure
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """A host as the plan's probe found it; `error` says why it is unreachable."""
+
+    host: Host
+    facts: Facts | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The way from what is there to what is wanted. A pure function of stack, state and facts.
+
+    `changes` has every address that is touched or newly recorded; `quiet` are rows that are only
+    written afresh (their spec or edges changed, nothing on a host does).
+    """
+
+    stack: str
+    command: str  # apply or destroy
+    lineage: str
+    serial: int
+    hosts: Mapping[str, HostStatus]
+    changes: tuple[PlannedChange, ...]
+    drift: tuple[Drift, ...]
+    tasks: tuple[PlanTask, ...]
+    quiet: tuple[PlannedChange, ...] = ()
+    noop: int = 0
+    warnings: tuple[str, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to do."""
+        return not self.changes
+
+    @property
+    def unreachable(self) -> tuple[str, ...]:
+        """Hosts that could not be asked."""
+        return tuple(name for name, status in self.hosts.items() if status.facts is None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all hosts answered."""
+        return not self.unreachable
+
+    def summary(self) -> dict[str, int]:
+        """How many of each action, in the words of the JSON."""
+        counts = {"create": 0, "update": 0, "replace": 0, "delete": 0, "adopt": 0, "forget": 0, "noop": self.noop}
+        for change in self.changes:
+            if change.action is not Action.NOOP:
+                counts[change.action.word] += 1
+        return counts

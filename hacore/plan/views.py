@@ -1,0 +1,119 @@
+"""Views of what is wanted and of what is recorded, and the questions they need answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..address import Address
+from ..contract import Ask, Facts, Provider, Spec, View
+from ..errors import PlanError
+from ..load.stack import Instance
+from ..model import Host, Row
+
+Providers = Mapping[str, Provider[Any]]
+NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A row of the state with its spec brought back to life."""
+
+    row: Row
+    spec: Spec
+
+
+def revive(rows: Mapping[Address, Row], providers: Providers) -> dict[Address, Recorded]:
+    """The recorded specs as models; raises PlanError for a kind whose provider is gone or cannot read its spec."""
+    revived: dict[Address, Recorded] = {}
+    for address, row in rows.items():
+        provider = providers.get(address.kind)
+        if provider is None:
+            raise PlanError(
+                f"cannot plan {address}: no provider for the kind {address.kind!r} is installed; "
+                f"install it, or forget the resource with `hacore state rm {address}`"
+            )
+        try:
+            revived[address] = Recorded(row, provider.spec.model_validate(row.spec))
+        except ValueError as error:
+            raise PlanError(f"cannot read what the state records of {address}: {error}") from error
+    return revived
+
+
+def asks_of_desired(instances: Mapping[Address, Instance], providers: Providers) -> dict[str, list[Ask]]:
+    """Questions per host for all that is wanted."""
+    asks: dict[str, list[Ask]] = {}
+    for address, instance in instances.items():
+        questions = providers[address.kind].facts(instance.spec)
+        for host in instance.hosts:
+            asks.setdefault(host, []).extend(questions)
+    return asks
+
+
+def asks_of_recorded(recorded: Mapping[Address, Recorded], providers: Providers) -> dict[str, list[Ask]]:
+    """Questions per host for all that is recorded."""
+    asks: dict[str, list[Ask]] = {}
+    for address, item in recorded.items():
+        questions = providers[address.kind].facts(item.spec)
+        for host in item.row.hosts:
+            asks.setdefault(host, []).extend(questions)
+    return asks
+
+
+def merge_asks(*parts: Mapping[str, Sequence[Ask]]) -> dict[str, list[Ask]]:
+    """All questions of each host; the first one of equal questions decides how it is asked."""
+    merged: dict[str, list[Ask]] = {}
+    for part in parts:
+        for host, asks in part.items():
+            merged.setdefault(host, []).extend(asks)
+    return merged
+
+
+def desired_views(
+    instances: Mapping[Address, Instance], hosts: Mapping[str, Host], facts: Mapping[str, Facts], providers: Providers
+) -> dict[Address, View[Any]]:
+    """A view of each wanted instance."""
+    items = ((a, i.spec, i.hosts) for a, i in instances.items())
+    return _views(items, hosts, facts, providers)
+
+
+def recorded_views(
+    recorded: Mapping[Address, Recorded],
+    hosts: Mapping[str, Host],
+    facts: Mapping[str, Facts],
+    providers: Providers,
+) -> dict[Address, View[Any]]:
+    """A view of each recorded instance."""
+    items = ((a, r.spec, r.row.hosts) for a, r in recorded.items())
+    return _views(items, hosts, facts, providers)
+
+
+def _views(
+    items: Iterator[tuple[Address, Spec, tuple[str, ...]]],
+    hosts: Mapping[str, Host],
+    facts: Mapping[str, Facts],
+    providers: Providers,
+) -> dict[Address, View[Any]]:
+    known = list(items)
+    members: dict[tuple[str, str, str | None], dict[str, tuple[Any, Facts]]] = {}
+    companions: dict[tuple[str | None, str, str], list[tuple[Address, Any]]] = {}
+    aggregates: dict[Address, str | None] = {}
+    for address, spec, where in known:
+        group = members.setdefault((address.kind, address.name, address.key), {})
+        group.update((host, (spec, facts.get(host, NO_FACTS))) for host in where)
+        aggregates[address] = name = providers[address.kind].aggregate(spec)
+        if name is not None:
+            companions.setdefault((address.host, address.kind, name), []).append((address, spec))
+    shared = {key: tuple(sorted(group, key=lambda item: item[0])) for key, group in companions.items()}
+    return {
+        address: View(
+            address=address,
+            spec=spec,
+            host=hosts.get(address.host) if address.host else None,
+            facts=facts.get(address.host, NO_FACTS) if address.host else NO_FACTS,
+            members=members[address.kind, address.name, address.key],
+            companions=shared.get((address.host, address.kind, aggregates[address] or ""), ()),
+        )
+        for address, spec, _ in known
+    }
