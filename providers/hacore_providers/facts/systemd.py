@@ -1,0 +1,172 @@
+"""Facts about systemd units: their state, and the unit files that hacore writes.
+
+All units of a host are one `systemctl show`, all unit files one `sha256sum`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hacore.contract import Ask, quote
+
+LIMIT = 256 * 1024
+"""Bytes up to which a unit file's content comes back with the probe."""
+
+PROPERTIES = (
+    "Id",
+    "Names",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "MainPID",
+    "FragmentPath",
+    "ExecMainStartTimestampMonotonic",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A unit as systemd knows it; the words are those of org.freedesktop.systemd1(5).
+
+    `sysv`: for a unit generated from an init script, whether a runlevel starts it. `pid` and
+    `started` (microseconds of the monotonic clock) come and go with the process.
+    """
+
+    id: str
+    names: tuple[str, ...] = ()
+    load: str = "loaded"
+    active: str = "inactive"
+    sub: str = "dead"
+    file_state: str = ""
+    need_reload: bool = False
+    pid: int = 0
+    fragment: str = ""
+    started: int = 0
+    sysv: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether anything of the unit is there: its file, or at least its processes."""
+        return self.load != "not-found" or self.active not in ("inactive", "failed")
+
+
+class UnitFact:
+    """The state of a unit; the argument is its full name, suffix included. An alias answers as what it stands for."""
+
+    name = "systemd.unit"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """One `systemctl show`. Only generated units need a second look, at the runlevels' links."""
+        units = " ".join(quote(ask.arg) for ask in asks)
+        return f"""[ "$HACORE_INIT" = systemd ] || exit 0
+shown=$(systemctl show -p {",".join(PROPERTIES)} -- {units} 2>/dev/null)
+printf '%s\\n' "$shown"
+case $shown in *UnitFileState=generated*)
+  for unit in {units}; do
+    for link in /etc/rc[2345].d/S[0-9][0-9]"${{unit%.service}}"; do
+      [ ! -e "$link" ] || {{ printf '\\nSysV=%s\\n' "$unit"; break; }}
+    done
+  done
+esac"""
+
+    def parse(self, stdout: bytes) -> Mapping[str, UnitState]:
+        """Blocks of `Key=value` lines, found again under every name of their unit."""
+        found: dict[str, UnitState] = {}
+        blocks = [dict(_pairs(block)) for block in stdout.decode("utf-8", "replace").split("\n\n")]
+        runlevels = {block["SysV"] for block in blocks if "SysV" in block}
+        for block in blocks:
+            if block.get("Id"):
+                state = _state(block, runlevels)
+                found.update(dict.fromkeys((state.id, *state.names), state))
+        return found
+
+
+def _pairs(block: str) -> list[tuple[str, str]]:
+    lines = (line.partition("=") for line in block.splitlines())
+    return [(key, value) for key, equals, value in lines if equals]
+
+
+def _state(block: Mapping[str, str], runlevels: set[str]) -> UnitState:
+    names = tuple(block.get("Names", "").split())
+    return UnitState(
+        id=block["Id"],
+        names=names,
+        load=block.get("LoadState", ""),
+        active=block.get("ActiveState", ""),
+        sub=block.get("SubState", ""),
+        file_state=block.get("UnitFileState", ""),
+        need_reload=block.get("NeedDaemonReload") == "yes",
+        pid=_number(block.get("MainPID", "")),
+        fragment=block.get("FragmentPath", ""),
+        started=_number(block.get("ExecMainStartTimestampMonotonic", "")),
+        sysv=not runlevels.isdisjoint((block["Id"], *names)),
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A unit file: `digest` is "sha256:<hex>", or "link:<target>" (a mask is a link to /dev/null).
+
+    `text` is there only if the host was told another hash, and may say what it has.
+    """
+
+    digest: str
+    text: str | None = None
+
+
+class DefinitionFact:
+    """The content of a unit file; the argument is its path, `wanted` the sha256 in hex it should have."""
+
+    name = "systemd.definition"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """One `sha256sum` over all of them; a line `HASH<tab>CONTENT<tab>PATH` each, content in base64 or `-`."""
+        look = "\n".join(
+            f"if [ -L {path} ]; then printf 'link:%s\\t-\\t%s\\n' \"$(readlink -- {path})\" {path}\n"
+            f'elif [ -f {path} ]; then set -- "$@" {path}; fi'
+            for path in (quote(ask.arg) for ask in asks)
+        )
+        # sha256sum marks a name with a backslash by one more in front of the hash, and doubles those in it
+        known = "\n".join(
+            f"    {quote(ask.arg.replace(chr(92), chr(92) * 2))}) path={quote(ask.arg)} want={quote(_want(ask))};;"
+            for ask in asks
+        )
+        return f"""set --
+{look}
+[ $# -gt 0 ] || exit 0
+sha256sum -- "$@" 2>/dev/null | while read -r sum path; do
+  sum=${{sum#\\\\}}
+  case $path in
+{known}
+  esac
+  content=-
+  if [ "$want" != "$sum" ] && [ "$want" != secret ] && [ "$(wc -c <"$path")" -le {LIMIT} ]; then
+    content=$(base64 <"$path" | tr -d '\\n')
+  fi
+  printf 'sha256:%s\\t%s\\t%s\\n' "$sum" "$content" "$path"
+done"""
+
+    def parse(self, stdout: bytes) -> Mapping[str, Definition]:
+        """The files that are there, by path."""
+        found: dict[str, Definition] = {}
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            digest, content, path = line.split("\t", 2)
+            text = None if content == "-" else base64.b64decode(content).decode("utf-8", "replace")
+            found[path] = Definition(digest, text)
+        return found
+
+
+def _want(ask: Ask) -> str:
+    return "secret" if ask.secret else ask.wanted or "-"
+
+
+UNIT = UnitFact()
+DEFINITION = DefinitionFact()

@@ -1,0 +1,277 @@
+"""The kind `service`: a unit of the init system that runs or does not, now and at boot.
+
+What counts as enabled: `enabled` does, `enabled-runtime` and `linked` do not (both are gone or idle
+after a reboot), a unit generated from an init script does if a runlevel starts it. Units that
+cannot be enabled (`static`, `indirect`, `alias`, `transient`) are as wanted, whatever is wanted.
+
+What counts as running: `active` and `reloading`. A state that passes (`activating`, also while a
+unit is restarted for ever) equals nothing that can be wanted and is shown by its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from hacore.contract import (
+    Action,
+    Address,
+    Ask,
+    Change,
+    Claim,
+    Desired,
+    Host,
+    Image,
+    Mistake,
+    Observed,
+    Output,
+    Provider,
+    Spec,
+    StackFiles,
+    Step,
+    Trigger,
+    View,
+    Work,
+)
+from hacore_providers import service_definition as unit_file
+from hacore_providers import service_systemd as systemd
+from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
+
+_UNMANAGEABLE = ("static", "indirect", "alias", "transient")
+_SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)
+
+
+class ServiceSpec(Spec):
+    """A unit; what is not given is left as it is."""
+
+    unit: str = Field(
+        default="", description="name of the unit; default: the resource's name. `.service` may be left out"
+    )
+    running: bool | None = Field(default=None, description="whether it runs, now")
+    enabled: bool | None = Field(default=None, description="whether it starts at boot")
+    definition: str | None = Field(default=None, description="text of the unit file, kept in /etc/systemd/system")
+    reload_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is reloaded")
+    restart_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is restarted")
+    manager: Literal["auto", "systemd", "sysv"] = "auto"
+    sensitive: bool = Field(default=False, description="the definition tells a secret: it is never shown")
+
+    @property
+    def full(self) -> str:
+        """The unit's name with its suffix."""
+        return unit_file.full_name(self.unit)
+
+    @property
+    def short(self) -> str:
+        """The unit's name without `.service`."""
+        return unit_file.short_name(self.full)
+
+
+class ServiceProvider(Provider[ServiceSpec]):
+    """Keeps units running and enabled, and reloads them when their sources change."""
+
+    kind = "service"
+    spec = ServiceSpec
+
+    # -- at load
+    def resolve(self, spec: ServiceSpec, files: StackFiles) -> ServiceSpec:
+        """The unit's name from the resource's, where none is given."""
+        unit = spec.unit or str(getattr(files, "name", "")).partition("[")[0]
+        sensitive = spec.sensitive or (spec.definition is not None and files.sensitive)
+        return spec.model_copy(update={"unit": unit, "sensitive": sensitive})
+
+    def validate(self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+        """Names that are no units' names, and definitions that cannot do what is wanted."""
+        for host, spec in members.items():
+            for mistake in _mistakes(spec):
+                yield host, mistake
+
+    def claims(self, spec: ServiceSpec) -> Sequence[Claim]:
+        """Its unit; after what installs, configures or is named by it."""
+        claims = [Claim(f"unit:{spec.short}"), Claim(f"pkg:{spec.short}", "use"), Claim(f"config:{spec.short}", "use")]
+        if spec.definition is not None:
+            claims.append(Claim(f"path:{unit_file.path_of(spec.full)}"))
+            claims += [Claim(f"path:{path}", "use") for path in unit_file.paths_named(spec.definition)]
+        return claims
+
+    def triggers(self, spec: ServiceSpec, address: Address) -> Sequence[Trigger]:
+        """What it is reloaded and restarted for; its own definition is such a thing."""
+        own = [] if spec.definition is None else [Trigger(str(address), "restart")]
+        reloads = [Trigger(source, "reload") for source in spec.reload_on]
+        return [*reloads, *(Trigger(source, "restart") for source in spec.restart_on), *own]
+
+    # -- at plan
+    def facts(self, spec: ServiceSpec) -> Sequence[Ask]:
+        """The unit's state, and its definition if that is ours."""
+        asks = [Ask(UNIT, spec.full)]
+        if spec.definition is not None:
+            asks.append(Ask(DEFINITION, unit_file.path_of(spec.full), _hash(spec.definition), spec.sensitive))
+        return asks
+
+    def observe(self, view: View[ServiceSpec]) -> Observed | None:
+        """What systemd says of the unit; None if it knows none of that name and no definition lies there."""
+        spec = view.spec
+        state = view.facts.get(UNIT, spec.full) or UnitState(spec.full, load="not-found")
+        definition = view.facts.get(DEFINITION, unit_file.path_of(spec.full)) if spec.definition is not None else None
+        if not state.found and definition is None:
+            return None
+        attrs: dict[str, Any] = {}
+        texts: dict[str, str] = {}
+        if spec.running is not None:
+            attrs["running"] = _running(state)
+        if spec.enabled is not None:
+            attrs["enabled"] = _enabled(state, spec.enabled)
+        if spec.definition is not None:
+            attrs["definition"] = definition.digest if definition else None
+            if definition and definition.digest == f"sha256:{_hash(spec.definition)}":
+                texts["definition"] = spec.definition
+            elif definition and definition.text is not None:
+                texts["definition"] = definition.text
+        info = {"state": f"{state.active} ({state.sub})", "unit_file": state.file_state, "fragment": state.fragment}
+        return Observed(attrs, info=info, texts={} if spec.sensitive else texts)
+
+    def desire(self, view: View[ServiceSpec]) -> Desired:
+        """What the spec governs."""
+        spec = view.spec
+        attrs: dict[str, Any] = {}
+        if spec.running is not None:
+            attrs["running"] = spec.running
+        if spec.enabled is not None:
+            attrs["enabled"] = spec.enabled
+        texts = {}
+        if spec.definition is not None:
+            attrs["definition"] = f"sha256:{_hash(spec.definition)}"
+            texts["definition"] = spec.definition
+        observed = self.observe(view)
+        return Desired(
+            attrs,
+            texts={} if spec.sensitive else texts,
+            sensitive=frozenset({"definition"} if spec.sensitive and spec.definition is not None else ()),
+            effect=_effect(spec, observed.attrs if observed else {}, attrs),
+        )
+
+    def invalidates(self, change: Change[ServiceSpec]) -> Sequence[str]:
+        """The unit."""
+        return [f"unit:{change.spec.short}"]
+
+    # -- at apply
+    def capture(self, work: Work[ServiceSpec]) -> Step | None:
+        """State, links and definition of the unit (a service shares its task with nobody)."""
+        if not work.changes:
+            return None
+        change = work.changes[0]
+        spec, address = change.spec, change.address
+
+        def parse(output: Output) -> Mapping[Address, Image]:
+            return {address: systemd.read_image(output, sensitive=spec.sensitive)}
+
+        along = unit_file.also(spec.definition) if spec.definition is not None else ()
+        return Step(systemd.capture(spec.full, along), what=f"reading {spec.short}", parse=parse)
+
+    def apply(self, work: Work[ServiceSpec]) -> Sequence[Step]:
+        """Write, unmask, enable; then start or stop."""
+        return [step for change in work.changes for step in self._do(change, work)]
+
+    def _do(self, change: Change[ServiceSpec], work: Work[ServiceSpec]) -> Iterable[Step]:
+        spec = change.spec
+        if change.action is Action.DELETE:
+            yield from self._undo(change, work.images.get(change.address))
+            return
+        define = spec.definition is not None
+        script = systemd.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
+        blobs = {} if spec.definition is None else {"definition": spec.definition.encode()}
+        yield Step(script, blobs=blobs, what=f"setting up {spec.short}")
+        if spec.running is not None:
+            stops = spec.running is False and (change.observed or {}).get("running", False) is not False
+            yield Step(
+                systemd.run_unit(spec.full, running=spec.running),
+                what=systemd.describe("start" if spec.running else "stop", spec.full),
+                deadline=_SECONDS,
+                disrupts="restart" if stops else "none",
+            )
+
+    def undo(self, work: Work[ServiceSpec]) -> Sequence[Step]:
+        """Stop, bring definition, mask and links back, start: the mirror of apply."""
+        return [step for change in work.changes for step in self._undo(change, work.images.get(change.address))]
+
+    def _undo(self, change: Change[ServiceSpec], image: Image | None) -> Iterable[Step]:
+        if image is None:
+            return
+        spec = change.spec
+        define = spec.definition is not None
+        script, blobs = systemd.undo(spec.full, image, define=define, enabled=spec.enabled, running=spec.running)
+        yield Step(script, blobs=blobs, what=f"putting {spec.short} back", deadline=_SECONDS, disrupts="restart")
+
+    def trigger(self, work: Work[ServiceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
+        """Reload or restart what runs, and see it stay up."""
+        return [
+            Step(
+                systemd.trigger(change.spec.full, op),
+                what=systemd.describe(op, change.spec.full),
+                deadline=_SECONDS,
+                disrupts=op,
+            )
+            for change in work.changes
+        ]
+
+    def loads(self, change: Change[ServiceSpec]) -> bool:
+        """Whether this change starts the unit."""
+        wants = (change.desired or {}).get("running") is True
+        return wants and (change.observed or {}).get("running") is not True
+
+    def patience(self, spec: ServiceSpec) -> float:
+        """Seconds for a unit to get where it is going."""
+        return 30.0
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _running(state: UnitState) -> bool | str:
+    if state.active in ("active", "reloading", "refreshing"):
+        return True
+    if state.active in ("inactive", "failed", "maintenance", ""):
+        return False
+    return state.active
+
+
+def _enabled(state: UnitState, wanted: bool) -> bool:
+    if state.file_state in _UNMANAGEABLE or (state.file_state == "" and state.load == "loaded"):
+        return wanted
+    return state.file_state == "enabled" or (state.file_state == "generated" and state.sysv)
+
+
+def _effect(spec: ServiceSpec, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    words = []
+    if "definition" in wanted and now.get("definition") != wanted["definition"]:
+        words.append(f"write {spec.full}")
+    if "enabled" in wanted and now.get("enabled", False) != wanted["enabled"]:
+        words.append(f"{'enable' if wanted['enabled'] else 'disable'} {spec.short}")
+    if "running" in wanted and now.get("running", False) != wanted["running"]:
+        words.append(f"{'start' if wanted['running'] else 'stop'} {spec.short}")
+    return ", ".join(words)
+
+
+def _mistakes(spec: ServiceSpec) -> Iterable[Mistake]:
+    if not unit_file.valid_name(spec.full):
+        yield Mistake(
+            "unit", f"{spec.unit!r} is no unit's name: letters, digits and : _ . \\ - @, as in nginx or x@1.timer"
+        )
+    elif unit_file.is_template(spec.full) and (spec.running is not None or spec.enabled):
+        yield Mistake("unit", f"{spec.full} is a template: name an instance, as in {spec.full.replace('@', '@1', 1)}")
+    if spec.definition is None:
+        return
+    if spec.manager == "sysv":
+        yield Mistake("definition", "an init script is no unit file: a definition needs systemd")
+    if not spec.definition.endswith("\n"):
+        yield Mistake("definition", "the last line has no end: write the text with `|`")
+    if not unit_file.sections(spec.definition):
+        yield Mistake("definition", "a unit file has sections such as [Unit], [Service] and [Install]")
+    elif spec.enabled and not unit_file.installable(spec.definition):
+        yield Mistake("definition", "enabled: true needs an [Install] section, such as WantedBy=multi-user.target")
+
+
+PROVIDER = ServiceProvider()

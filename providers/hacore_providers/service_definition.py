@@ -1,0 +1,110 @@
+"""Unit names and unit files: what their text says, without a host (systemd.unit(5), systemd.service(5))."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+SUFFIXES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope", "device")
+FOLDER = "/etc/systemd/system"
+
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,240}\Z")
+_SECTION = re.compile(r"\s*\[([^\]]+)\]\s*\Z")
+_PATH = re.compile(r"/[^/]")
+_ODD = re.compile(r"[$%*?\s;]|//|/\.\.?(/|\Z)")  # specifiers, patterns, and what no claim is written as
+_PREFIXES = "@-:+!|"  # of a command line in a unit file, in any order
+_VOLATILE = ("/run/", "/var/run/", "/dev/", "/proc/", "/sys/", "/tmp/")  # noqa: S108 - compared, never written
+_INSTALLS = {"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
+
+
+def full_name(name: str) -> str:
+    """A unit's name with its suffix: `.service` where none is given."""
+    return name if name.rpartition(".")[2] in SUFFIXES and "." in name else f"{name}.service"
+
+
+def short_name(unit: str) -> str:
+    """What people call it: without `.service`."""
+    return unit.removesuffix(".service")
+
+
+def valid_name(unit: str) -> bool:
+    """Whether systemd would take it as a unit's name."""
+    return _NAME.match(unit) is not None and not unit.startswith((".", "@"))
+
+
+def is_template(unit: str) -> bool:
+    """Whether it is a template (`x@.service`), which cannot run without an instance name."""
+    return unit.rpartition(".")[0].endswith("@")
+
+
+def path_of(unit: str) -> str:
+    """Where hacore writes a unit's definition: the administrator's folder, which wins over a package's."""
+    return f"{FOLDER}/{unit}"
+
+
+def settings(text: str) -> Iterator[tuple[str, str, str]]:
+    """(section, key, value) of each line; continued lines are joined, comments left out."""
+    section, held = "", ""
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line.startswith(("#", ";")):
+            continue  # a comment between continued lines does not end them
+        if line.endswith("\\"):
+            held += f"{line[:-1].rstrip()} "
+            continue
+        line, held = held + line, ""
+        header = _SECTION.match(line)
+        if header:
+            section = header[1]
+        elif "=" in line:
+            key, _, value = line.partition("=")
+            yield section, key.strip(), value.strip()
+
+
+def sections(text: str) -> set[str]:
+    """The sections that a definition has."""
+    return {match[1] for match in map(_SECTION.match, text.splitlines()) if match}
+
+
+def installable(text: str) -> bool:
+    """Whether a definition says what enabling it means; without, a unit is `static`."""
+    return any(section == "Install" and key in _INSTALLS and value for section, key, value in settings(text))
+
+
+def also(text: str) -> tuple[str, ...]:
+    """Units that are enabled and disabled along with this one."""
+    values = [value for section, key, value in settings(text) if (section, key) == ("Install", "Also")]
+    return tuple(name for value in values for name in value.split())
+
+
+def paths_named(text: str) -> tuple[str, ...]:
+    """Programs and configuration files that a definition's commands name, in order, each once.
+
+    What lives only while the machine is up (pid files, sockets) is left out: nothing installs it.
+    """
+    found: dict[str, None] = {}
+    for _, key, value in settings(text):
+        if key.startswith("Exec"):
+            for word in _words(value.lstrip(_PREFIXES)):
+                found.update(dict.fromkeys(_paths(word)))
+        elif key == "EnvironmentFile":
+            found.update(dict.fromkeys(_paths(value.lstrip("-"))))
+    return tuple(found)
+
+
+def _words(value: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError:  # a quote that is no quote to systemd
+        return value.split()
+
+
+def _paths(word: str) -> Iterator[str]:
+    if " " in word:  # a script for `sh -c`
+        for part in word.split():
+            yield from _paths(part)
+        return
+    path = word if word.startswith("/") else word.partition("=")[2]
+    if _PATH.match(path) and not path.startswith(_VOLATILE) and not _ODD.search(path):
+        yield path.rstrip("/")

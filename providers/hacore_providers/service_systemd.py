@@ -1,0 +1,278 @@
+"""What is run on a systemd host: capture, apply, undo and trigger of a unit, as POSIX sh.
+
+`do` and `undo` are mirror images:
+
+    write the definition          stop what did not run
+    unmask                        bring the definition back, or take it away
+    enable or disable             bring every link and mask back
+    start or stop                 start what ran
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hacore.contract import Image, Output, quote
+from hacore_providers.service_definition import path_of, short_name
+
+COMMON = r"""
+[ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
+show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
+ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
+runs() { case $(show ActiveState) in inactive|failed) return 1;; esac; return 0; }
+fail() {
+  journalctl --no-pager -q -n 20 -o cat -u "$unit" >&2 2>/dev/null || :
+  systemctl status --no-pager -n 0 -- "$unit" >&2 2>/dev/null || :
+  echo "$1: it is $(show ActiveState) ($(show SubState)), result $(show Result)" >&2
+  exit 1
+}
+"""
+"""Shell functions over $unit. `fail` ends with the sentence that the user should read."""
+
+# A unit that is started again and again looks fine at any single moment: its count of restarts does not.
+_STEADY = r"""
+steady() { # sentence: the unit stays up for a second, or the step fails
+  count=$(show NRestarts); n=0
+  while [ "$n" -lt 5 ]; do
+    sleep 0.2; n=$((n + 1))
+    case $(show ActiveState) in
+      active|refreshing) ;;
+      reloading) [ "${slow:=0}" -ge 150 ] || { slow=$((slow + 1)); n=$((n - 1)); } ;;
+      *) fail "$1" ;;
+    esac
+    [ "$(show NRestarts)" = "$count" ] || fail "$1"
+  done
+}
+"""
+
+# Every link that enables or aliases the unit, or one that goes along with it; runlevels' links for an init script.
+_LINKS = r"""
+plain() { printf '%s\n' "$1" | sed 's/\\/\\\\/g'; } # a name as a pattern that matches only itself
+links() {
+  set --
+  for one in $names; do
+    glob=$(plain "$one")
+    set -- "$@" -o -name "$glob" -o -lname "*/$glob" -o -lname "*/init.d/${glob%.service}"
+  done
+  set -- -type l ! -path "$(plain "$definition")" \( -false "$@" \)
+  find /etc/systemd/system /etc/rc[0-6S].d "$@" -printf '%p\t%l\n' 2>/dev/null | LC_ALL=C sort || :
+}
+"""
+
+
+def head(unit: str, names: Iterable[str] = ()) -> str:
+    """The variables that every script uses: $unit, $definition (its path) and $names (all it goes by)."""
+    every = " ".join(dict.fromkeys((unit, *names)))
+    return f"unit={quote(unit)}\ndefinition={quote(path_of(unit))}\nnames={quote(every)}\n{COMMON}"
+
+
+# --- capture ---------------------------------------------------------------------------------------
+
+_CAPTURE = r"""
+id=$(show Id); fragment=$(show FragmentPath)
+names="$names $(show Names)"
+[ ! -f "$fragment" ] || names="$names $(sed -n 's/^Also=//p' "$fragment" | tr '\n' ' ')"
+printf '%s\n' "load $(show LoadState)" "active $(show ActiveState)" "state $(show UnitFileState)" "names $names"
+links | sed 's/^/link /'
+if [ -L "$definition" ]; then printf 'mask %s\n' "$(readlink -- "$definition")"
+elif [ -f "$definition" ]; then
+  printf 'mode %s\nbytes %s\n' "$(stat -c '%a %u:%g' -- "$definition")" "$(base64 <"$definition" | tr -d '\n')"
+fi
+"""
+
+
+def capture(unit: str, names: Iterable[str]) -> str:
+    """What the unit is like now: state, links, definition. Reads only."""
+    return head(unit, names) + _LINKS + _CAPTURE
+
+
+def read_image(output: Output, *, sensitive: bool) -> Image:
+    """The before-image from what `capture` printed."""
+    fields: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for line in output.stdout.decode("utf-8", "surrogateescape").splitlines():
+        key, _, value = line.partition(" ")
+        if key == "link":
+            path, _, target = value.partition("\t")
+            links[path] = target
+        else:
+            fields[key] = value
+    data: dict[str, Any] = {
+        "load": fields.get("load", ""),
+        "active": fields.get("active", ""),
+        "state": fields.get("state", ""),
+        "names": sorted(set(fields.get("names", "").split())),
+        "links": links,
+        "mask": fields.get("mask"),
+        "mode": fields.get("mode"),
+    }
+    blobs = {} if data["mode"] is None else {"definition": base64.b64decode(fields.get("bytes", ""))}
+    return Image(data=data, blobs=blobs, sensitive=sensitive)
+
+
+# --- do --------------------------------------------------------------------------------------------
+
+_WRITE = r"""
+if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
+  || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
+  new=$(mktemp "${definition%/*}/.hacore.XXXXXXXX")
+  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0644 "$new"
+  mv -fT -- "$new" "$definition"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+fi
+systemctl daemon-reload
+"""
+
+_FOUND = r"""
+if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
+if [ "$(show LoadState)" = not-found ]; then
+  systemctl daemon-reload
+  if [ "$(show LoadState)" = not-found ]; then
+    echo "cannot find $unit: nothing on this host provides it (give a definition, or need what installs it)" >&2; exit 1
+  fi
+fi
+case $(show LoadState) in bad-setting|error)
+  systemctl status --no-pager -n 5 -- "$unit" >&2 || :
+  echo "cannot load $unit: systemd does not accept its definition" >&2; exit 1
+esac
+"""
+
+_UNMASK = r"""
+if [ "$(show LoadState)" = masked ]; then
+  systemctl --quiet unmask -- "$unit"
+  systemctl --quiet --runtime unmask -- "$unit"
+fi
+"""
+
+_ENABLE = r"""
+case $(show UnitFileState) in enabled|static|indirect|alias|transient) ;; *)
+  systemctl --quiet enable -- "$(show Id)" || { echo "cannot enable $unit" >&2; exit 1; }
+esac
+"""
+
+_DISABLE = r"""
+case $(show UnitFileState) in disabled|static|indirect|alias|transient|masked) ;; *)
+  systemctl --quiet disable -- "$(show Id)" || { echo "cannot disable $unit" >&2; exit 1; }
+esac
+"""
+
+_START = r"""
+if ! ran; then
+  systemctl reset-failed -- "$unit" 2>/dev/null || :
+  systemctl start -- "$unit" || fail "cannot start $unit"
+  steady "cannot keep $unit running"
+fi
+"""
+
+_STOP = r"""
+if runs; then systemctl stop -- "$unit" || fail "cannot stop $unit"; fi
+systemctl reset-failed -- "$unit" 2>/dev/null || :
+"""
+
+
+def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
+    """Definition, mask and links: all that starts and stops nothing."""
+    parts = [head(unit), _WRITE if define else "", _FOUND]
+    parts += [_UNMASK] if enabled or running else []
+    parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
+    return "".join(parts)
+
+
+def run_unit(unit: str, *, running: bool) -> str:
+    """Start it and see it stay up, or stop it."""
+    return head(unit) + _STEADY + (_START if running else _STOP)
+
+
+# --- undo ------------------------------------------------------------------------------------------
+
+_UNDO_WRITE = r"""
+if [ -f "$HACORE_WORK/before" ]; then
+  new=$(mktemp "${definition%/*}/.hacore.XXXXXXXX")
+  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
+  mv -fT -- "$new" "$definition"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
+else rm -f -- "$definition"; fi
+"""
+
+_UNDO_MASK = r"""
+if [ -n "$mask" ] && [ ! -e "$definition" ]; then ln -sfnT -- "$mask" "$definition"; fi
+"""
+
+_UNDO_LINKS = r"""
+tab=$(printf '\t')
+links | while IFS=$tab read -r path target; do
+  grep -qxF -- "$path$tab$target" "$HACORE_WORK/links" && continue
+  rm -f -- "$path"
+  case ${path%/*} in *.wants|*.requires|*.upholds) rmdir --ignore-fail-on-non-empty -- "${path%/*}";; esac
+done
+while IFS=$tab read -r path target; do
+  [ "$(readlink -- "$path" || :)" = "$target" ] || { mkdir -p -- "${path%/*}"; ln -sfnT -- "$target" "$path"; }
+done <"$HACORE_WORK/links"
+"""
+
+
+def undo(
+    unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
+) -> tuple[str, dict[str, bytes]]:
+    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    data: Mapping[str, Any] = image.data or {}
+    ran = data.get("active") in ("active", "reloading", "refreshing")
+    began = data.get("active") == "activating"  # perhaps again and again: it is set off, not waited for
+    touches_run = running is not None or define
+    mode, mask = data.get("mode"), data.get("mask")
+    links = "".join(f"{path}\t{target}\n" for path, target in sorted((data.get("links") or {}).items()))
+    blobs = {"links": links.encode("utf-8", "surrogateescape")}
+    if mode is not None:
+        blobs["before"] = image.blobs.get("definition", b"")
+    parts = [
+        head(unit, data.get("names") or ()),
+        _STEADY,
+        _LINKS,
+        f"mode={quote(mode or '')}\nmask={quote(mask or '')}\n",
+    ]
+    parts += [_STOP] if touches_run and not (ran or began) else []
+    parts += [_UNDO_WRITE] if define else [_UNDO_MASK]
+    parts += [_UNDO_LINKS] if define or enabled is not None else []
+    if data.get("state") == "masked-runtime":
+        parts.append('systemctl --quiet --runtime mask -- "$unit"\n')
+    parts.append("systemctl daemon-reload\n")
+    if touches_run and ran:
+        parts.append(_START)
+    elif touches_run and began:
+        parts.append('systemctl start --no-block -- "$unit"\n')
+    elif touches_run:
+        parts.append('systemctl reset-failed -- "$unit" 2>/dev/null || :\n')
+    return "".join(parts), blobs
+
+
+# --- triggers --------------------------------------------------------------------------------------
+
+_TRIGGER = r"""
+ran || { echo "$unit does not run: nothing to $op"; exit 0; }
+if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
+if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
+  echo "$unit cannot reload: it is restarted instead"
+  op=restart
+fi
+if [ "$op" = reload ]; then
+  systemctl reload -- "$unit" || fail "cannot reload $unit"
+else
+  systemctl reset-failed -- "$unit" 2>/dev/null || :
+  systemctl try-restart -- "$unit" || fail "cannot restart $unit"
+fi
+steady "cannot keep $unit running after its $op"
+"""
+
+
+def trigger(unit: str, op: str) -> str:
+    """Reload or restart a unit that runs; one that does not is left alone."""
+    return f"op={quote(op)}\n" + head(unit) + _STEADY + _TRIGGER
+
+
+def describe(op: str, unit: str) -> str:
+    """A step's text while it runs: "restarting nginx"."""
+    stem = {"stop": "stopp", "restart": "restart", "reload": "reload", "start": "start"}.get(op, op)
+    return f"{stem}ing {short_name(unit)}"
