@@ -1,0 +1,15 @@
+"""Transport: POSIX sh text onto a host and its output back, over SSH or on this machine.
+
+    Transport   one connection per host, made when it is first asked for, kept, shared
+    Session     a way onto one host; `run` is exactly one exec
+
+asyncssh is imported by this package alone, and only once an ssh host is asked for: importing
+`hacore.transport` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from .pool import Transport
+from .session import Session
+
+__all__ = ["Session", "Transport"]

@@ -1,0 +1,123 @@
+"""Sessions on this machine: the same script, the same way in, no network.
+
+asyncio's own subprocesses are killed with the event loop. What a session leaves behind must live on,
+as it does behind an SSH connection, so the process is spawned and waited for here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+
+from ..contract import Output
+from ..errors import TransportError
+from ..model import Host
+from .session import BaseSession, OnOutput, argv
+
+CHUNK = 1 << 16
+
+
+class LocalSession(BaseSession):
+    """A session on this machine, as the user hacore runs as or, with become, as root."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host, f"{host.name} (this machine)")
+
+    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
+        try:
+            pid, stdin, stdout, stderr = _spawn(argv(self._host))
+        except FileNotFoundError:
+            if self._host.connection.become == "sudo":
+                raise TransportError(f"cannot become root on {self._label}: sudo is not installed there") from None
+            raise TransportError(f"cannot run on {self._label}: there is no sh") from None
+        async with asyncio.TaskGroup() as group:
+            out = group.create_task(_collect(stdout, on_output))
+            err = group.create_task(_collect(stderr))
+            group.create_task(_feed(stdin, script))
+            status = group.create_task(_wait(pid))
+        code = os.waitstatus_to_exitcode(status.result())
+        return Output(code if code >= 0 else 128 - code, out.result(), err.result())
+
+    async def _disconnect(self) -> None:
+        return None
+
+
+def _spawn(words: list[str]) -> tuple[int, int, int, int]:
+    """Start a program in a session of its own, so that ^C reaches hacore and not what it has running.
+
+    Gives its pid and our ends of its stdin, stdout and stderr.
+    """
+    pipes = [os.pipe() for _ in range(3)]
+    (stdin, feed), (out, stdout), (err, stderr) = pipes
+    ours, theirs = (feed, out, err), (stdin, stdout, stderr)
+    try:
+        pid = os.posix_spawnp(
+            words[0],
+            words,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(theirs)],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores these two; a shell must not
+        )
+    except OSError:
+        for end in ours:
+            os.close(end)
+        raise
+    finally:
+        for end in theirs:
+            os.close(end)
+    return (pid, *ours)
+
+
+@contextlib.asynccontextmanager
+async def _reader(end: int) -> AsyncIterator[asyncio.StreamReader]:
+    reader = asyncio.StreamReader()
+    file = os.fdopen(end, "rb", 0)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+async def _collect(end: int, on_output: OnOutput | None = None) -> bytes:
+    chunks = []
+    async with _reader(end) as reader:
+        while chunk := await reader.read(CHUNK):
+            chunks.append(chunk)
+            if on_output is not None:
+                on_output(chunk)
+    return b"".join(chunks)
+
+
+async def _feed(end: int, data: bytes) -> None:
+    """All of `data`, then EOF; a reader that is gone already is no error, its exit code tells."""
+    loop = asyncio.get_running_loop()
+    file = os.fdopen(end, "wb", 0)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
+    stream = asyncio.StreamWriter(transport, protocol, None, loop)
+    try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for start in range(0, len(data), CHUNK):
+                stream.write(data[start : start + CHUNK])
+                await stream.drain()
+    finally:
+        stream.close()
+
+
+async def _wait(pid: int) -> int:
+    """The wait status of a child that is in nobody else's care."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    watch = os.pidfd_open(pid)
+    loop.add_reader(watch, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(watch)
+        os.close(watch)
+    return os.waitpid(pid, 0)[1]  # noqa: ASYNC222 - it has ended

@@ -1,0 +1,175 @@
+"""The transport: which sessions there are, made once, kept, shared."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ..errors import UnreachableError
+from ..events import Event, Listener, silent
+from ..model import Connection, Host
+from .gate import Gate
+from .local import LocalSession
+from .session import Session
+
+if TYPE_CHECKING:
+    from .connect import Link
+    from .keys import KeyRing
+    from .ssh import SshSession
+
+K = TypeVar("K")
+T = TypeVar("T")
+Key = tuple[str, str, Connection]
+HOPS = 8
+"""How many jump hosts may lie on one way: more is a circle."""
+
+
+class Transport:
+    """One connection per host, made when it is first asked for.
+
+    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts; hosts
+    that do not answer take no place in it. `config` names the ssh_config files to read, the strongest
+    first; by default the user's and the system's. Use it as an async context manager, or close it.
+    """
+
+    def __init__(
+        self,
+        *,
+        listener: Listener = silent,
+        parallel_handshakes: int = 8,
+        config: Sequence[Path] | None = None,
+    ) -> None:
+        self._listener = listener
+        self._parallel = parallel_handshakes
+        self._config = config
+        self._turns = asyncio.Semaphore(parallel_handshakes)
+        self._gates: dict[tuple[str, int], Gate] = {}
+        self._ring: KeyRing | None = None
+        self._local: dict[Key, LocalSession] = {}
+        self._sessions: dict[Key, asyncio.Task[SshSession]] = {}
+        self._jumps: dict[tuple[Connection, str, int], asyncio.Task[Link]] = {}
+
+    async def session(self, host: Host) -> Session:
+        """The session on a host: the one that is there, or a new one.
+
+        Calls for one host while it is being connected share that one attempt. A connection that has
+        been lost is made anew. Raises UnreachableError, HostKeyError.
+        """
+        key = (host.name, host.address, host.connection)
+        if host.connection.transport == "local":
+            if key not in self._local:
+                self._local[key] = LocalSession(host)
+            return self._local[key]
+        task = self._sessions.get(key)
+        if task is None or (_settled(task) and not task.result().alive):
+            task = self._sessions[key] = asyncio.create_task(self._open(host))
+        return await _share(self._sessions, key, task)
+
+    async def close(self) -> None:
+        """End all connections; what still runs on hosts is left alone."""
+        tasks = [*self._sessions.values(), *self._jumps.values()]
+        for task in tasks:
+            task.cancel()  # only those still connecting feel it
+        await asyncio.gather(*tasks, return_exceptions=True)
+        local, self._local = self._local, {}
+        sessions, self._sessions = self._sessions, {}
+        jumps, self._jumps = self._jumps, {}
+        await asyncio.gather(*(session.close() for session in local.values()))
+        await asyncio.gather(*(task.result().close() for task in sessions.values() if _settled(task)))
+        links = [task.result() for task in jumps.values() if _settled(task)]
+        if links:
+            from .ssh import hang_up
+
+            await asyncio.gather(*map(hang_up, links))
+        if self._ring is not None:
+            await self._ring.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _open(self, host: Host) -> SshSession:
+        began = time.monotonic()
+        self._listener(Event("host_connecting", f"connecting to {host.name}", host=host.name))
+        try:
+            from .ssh import SshSession
+
+            link = await self._link(host, None, 0)
+        except UnreachableError as exc:
+            self._listener(Event("host_unreachable", str(exc), host=host.name))
+            raise
+        seconds = round(time.monotonic() - began, 3)
+        self._listener(
+            Event("host_ready", f"connected to {link.target.label}", host=host.name, data={"seconds": seconds})
+        )
+        return SshSession(host, link)
+
+    async def _link(self, host: Host, tunnel: Link | None, hops: int) -> Link:
+        """Connect to a host, over its jump hosts if ssh_config says so."""
+        from .connect import connect
+        from .keys import KeyRing
+        from .settings import config_files, resolve
+
+        if self._ring is None:
+            self._ring = KeyRing()
+        target = await asyncio.to_thread(resolve, host, config_files(self._config))
+        if tunnel is None and target.jump:
+            if hops >= HOPS:
+                raise UnreachableError(f"cannot reach {target.label}: its jump hosts go round in a circle")
+            tunnel = await self._jump(target.jump, host, hops + 1)
+        gate = self._gates.setdefault((target.host, target.port), Gate(self._parallel))
+        timeout = host.connection.connect_timeout
+        return await connect(target, self._ring, timeout=timeout, gate=gate, turns=self._turns, tunnel=tunnel)
+
+    async def _jump(self, way: str, host: Host, hops: int) -> Link:
+        """The last of the jump hosts in `way` (ProxyJump in ssh_config(5)); shared by all behind it."""
+        tunnel: Link | None = None
+        for text in way.split(","):
+            hop = _hop(text.strip(), host)
+            key = (hop.connection, hop.address, id(tunnel))
+            task = self._jumps.get(key)
+            if task is None or (_settled(task) and not task.result().alive):
+                task = self._jumps[key] = asyncio.create_task(self._link(hop, tunnel, hops))
+            tunnel = await _share(self._jumps, key, task)
+        assert tunnel is not None
+        return tunnel
+
+
+def _hop(text: str, host: Host) -> Host:
+    """A jump host, `[user@]host[:port]`, as a host."""
+    user, _, place = text.removeprefix("ssh://").rpartition("@")
+    address, port = place, ""
+    if place.startswith("["):
+        address, _, rest = place[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif place.count(":") == 1:
+        address, port = place.split(":")
+    if port and not port.isdecimal():
+        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has no port number")
+    connection = Connection(
+        user=user or None, port=int(port) if port else None, connect_timeout=host.connection.connect_timeout
+    )
+    return Host(name=f"{host.name} via {address}", address=address, connection=connection)
+
+
+def _settled(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has ended well."""
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+async def _share(tasks: dict[K, asyncio.Task[T]], key: K, task: asyncio.Task[T]) -> T:
+    """Wait for what others may wait for too; what fails is forgotten, so that the next call tries again."""
+    try:
+        return await asyncio.shield(task)
+    except BaseException:
+        if task.done() and tasks.get(key) is task:
+            del tasks[key]
+        raise

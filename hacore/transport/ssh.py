@@ -1,0 +1,128 @@
+"""A session over SSH: one channel and one exec request per run, no terminal, bytes in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import asyncssh
+
+from ..contract import Output
+from ..errors import TransportError, UnreachableError
+from ..model import Host
+from .connect import Link
+from .session import BaseSession, OnOutput, command
+
+CHUNK = 1 << 17
+PATIENCE = 2.0
+"""Seconds that a polite goodbye may take before the connection is cut."""
+
+
+class SshSession(BaseSession):
+    """A session on a host behind an SSH connection."""
+
+    def __init__(self, host: Host, link: Link) -> None:
+        super().__init__(host, link.target.label)
+        self._link = link
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as known."""
+        return self._link.alive
+
+    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
+        if not self._link.alive:
+            raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
+        exchange = _Exchange(on_output)
+        try:
+            channel, _ = await self._link.connection.create_session(
+                lambda: exchange, command(self._host), encoding=None, request_pty=False
+            )
+        except asyncssh.ChannelOpenError as exc:
+            if self._link.alive:
+                raise TransportError(
+                    f"cannot run on {self._label}: the server opens no session ({exc.reason.lower()}); "
+                    "MaxSessions or a forced command may be why"
+                ) from None
+            raise UnreachableError(f"connection lost to {self._label}: {exc.reason.lower()}") from None
+        except (asyncssh.Error, OSError) as exc:
+            raise UnreachableError(f"connection lost to {self._label}: {exc}") from None
+        await _feed(channel, exchange, script)
+        lost = await exchange.closed
+        if exchange.rc is None:
+            why = str(lost).lower() if lost else "the command ended without an exit status"
+            raise UnreachableError(f"connection lost to {self._label}: {why}; the command may have run")
+        return Output(exchange.rc, b"".join(exchange.stdout), b"".join(exchange.stderr))
+
+    async def _disconnect(self) -> None:
+        await hang_up(self._link)
+
+
+class _Exchange(asyncssh.SSHClientSession[bytes]):
+    """What comes back over a channel."""
+
+    def __init__(self, on_output: OnOutput) -> None:
+        self.stdout: list[bytes] = []
+        self.stderr: list[bytes] = []
+        self.rc: int | None = None
+        self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self._on_output = on_output
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if datatype is not None:
+            self.stderr.append(data)
+            return
+        self.stdout.append(data)
+        try:
+            self._on_output(data)
+        except Exception as exc:
+            self._fail(exc)  # raised by `run`; from here it would cut the connection
+
+    def eof_received(self) -> bool:
+        return True
+
+    def pause_writing(self) -> None:
+        self.flowing.clear()
+
+    def resume_writing(self) -> None:
+        self.flowing.set()
+
+    def exit_status_received(self, status: int) -> None:
+        self.rc = status
+
+    def exit_signal_received(self, signal: str, _core: bool, _msg: str, _lang: str) -> None:
+        self.rc = 128 + _SIGNALS.get(signal, 0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.flowing.set()
+        if not self.closed.done():
+            self.closed.set_result(exc)
+
+    def _fail(self, exc: Exception) -> None:
+        if not self.closed.done():
+            self.closed.set_exception(exc)
+
+
+_SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "SEGV": 11, "PIPE": 13, "ALRM": 14}
+_SIGNALS |= {"TERM": 15, "USR1": 10, "USR2": 12}
+
+
+async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, data: bytes) -> None:
+    """All of `data`, then EOF; a command that is gone already is no error, its exit code tells."""
+    with contextlib.suppress(OSError):
+        for start in range(0, len(data), CHUNK):
+            await exchange.flowing.wait()
+            channel.write(data[start : start + CHUNK])
+        channel.write_eof()
+
+
+async def hang_up(link: Link) -> None:
+    """Close a connection, politely if the other side lets us."""
+    link.connection.close()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await link.connection.wait_closed()
+    except TimeoutError:
+        link.connection.abort()

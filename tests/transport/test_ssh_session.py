@@ -1,0 +1,250 @@
+"""What a session does, on a real sshd."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hacore.contract import Output
+from hacore.errors import DeadlineError, UnreachableError
+from hacore.events import Event
+from hacore.model import Host
+from hacore.transport import Session, Transport
+from tests.transport.sshd import Sshd, SshHome
+
+HostOf = Callable[..., Host]
+
+
+async def appears(path: Path, seconds: float = 10.0) -> str:
+    """The text of a file that somebody else writes."""
+    async with asyncio.timeout(seconds):
+        while not path.exists() or not path.read_text().endswith("\n"):
+            await asyncio.sleep(0.01)
+    return path.read_text()
+
+
+async def test_output_streams_and_exit_code_come_back_apart(server: Sshd, host_of: HostOf) -> None:
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        output = await session.run("printf 'out\\377'; printf err >&2; exit 7")
+
+    assert output == Output(7, b"out\xff", b"err")
+
+
+async def test_one_connection_per_host_and_one_exec_per_run(server: Sshd, host_of: HostOf) -> None:
+    logins, execs = server.logins(), server.execs()
+    host = host_of(server)
+    async with Transport() as transport:
+        sessions = await asyncio.gather(*(transport.session(host) for _ in range(5)))
+        outputs = await asyncio.gather(*(session.run(f"echo {n}") for n, session in enumerate(sessions)))
+        await (await transport.session(host)).run(":")
+
+    assert len({id(session) for session in sessions}) == 1
+    assert [output.text for output in outputs] == [f"{n}\n" for n in range(5)]
+    assert server.logins() - logins == 1
+    assert server.execs() - execs == 6
+
+
+async def test_more_commands_at_once_than_sshd_takes_sessions(server: Sshd, host_of: HostOf) -> None:
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        outputs = await asyncio.gather(*(session.run(f"sleep 0.05; echo {n}") for n in range(25)))
+
+    assert [output.text for output in outputs] == [f"{n}\n" for n in range(25)]
+
+
+async def test_nothing_of_the_script_is_in_any_process_list(server: Sshd, host_of: HostOf) -> None:
+    script = "secret=hunter2; tr '\\0' '|' </proc/$$/cmdline; echo; grep -l hunter[2] /proc/[0-9]*/cmdline || true"
+    async with Transport() as transport:
+        output = await (await transport.session(host_of(server))).run(script)
+
+    assert output.text == 'sh|-c|eval "$(cat)"|\n'
+
+
+async def test_the_command_line_is_the_agreed_one(
+    new_sshd: Callable[..., Sshd], ssh_home: SshHome, host_of: HostOf, tmp_path: Path
+) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\nprintf "%s\\n" "$SSH_ORIGINAL_COMMAND" >>{tmp_path}/asked\necho ran\n')
+    wrapper.chmod(0o755)
+    server = new_sshd(ForceCommand=str(wrapper))
+    ssh_home.known_hosts(server.known())
+    async with Transport() as transport:
+        identity = str(server.client_key)
+        plain = await transport.session(host_of(server, identity_file=identity))
+        sudo = await transport.session(host_of(server, identity_file=identity, become="sudo"))
+        outputs = [await plain.run("true"), await sudo.run("true")]
+
+    assert [output.text for output in outputs] == ["ran\n", "ran\n"]
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "exec sh -c 'eval \"$(cat)\"'",
+        "exec sudo -n -H -- sh -c 'eval \"$(cat)\"'",
+    ]
+
+
+async def test_a_script_of_five_megabytes_arrives_whole(server: Sshd, host_of: HostOf) -> None:
+    bulk = "".join(f"{n:07d} 'quoted' $(not run) `nor this`\n" for n in range(140_000))
+    script = f"sha256sum <<'END-OF-BULK'\n{bulk}END-OF-BULK\n"
+    assert len(script) > 5_000_000
+    async with Transport() as transport:
+        output = await (await transport.session(host_of(server))).run(script)
+
+    assert output.text.split()[0] == hashlib.sha256(bulk.encode()).hexdigest()
+
+
+async def test_five_megabytes_of_output_arrive_whole_and_in_chunks(server: Sshd, host_of: HostOf) -> None:
+    chunks: list[bytes] = []
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        output = await session.run("seq 1 800000; seq 1 200000 >&2", on_output=chunks.append)
+
+    assert output.stdout == b"".join(b"%d\n" % n for n in range(1, 800_001))
+    assert output.stderr == b"".join(b"%d\n" % n for n in range(1, 200_001))
+    assert b"".join(chunks) == output.stdout
+    assert len(chunks) > 1
+
+
+async def test_output_is_heard_while_the_command_runs(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        # The script ends only after the listener has heard its first line.
+        script = f"echo first; while ! [ -e {go} ]; do sleep 0.02; done; echo second"
+        output = await session.run(script, deadline=20, on_output=lambda _: go.touch())
+
+    assert output.text == "first\nsecond\n"
+
+
+async def test_a_command_that_reads_stdin_does_not_eat_the_script(server: Sshd, host_of: HostOf) -> None:
+    async with Transport() as transport:
+        output = await (await transport.session(host_of(server))).run("cat; echo after")
+
+    assert output.text == "after\n"
+
+
+async def test_a_signal_becomes_an_exit_code(server: Sshd, host_of: HostOf) -> None:
+    async with Transport() as transport:
+        output = await (await transport.session(host_of(server))).run("kill -9 $$")
+
+    assert output.rc == 128 + signal.SIGKILL
+
+
+async def test_neither_terminal_nor_agent_nor_environment_goes_along(
+    server: Sshd, host_of: HostOf, ssh_home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_HACORE", "leaked")
+    ssh_home.config("Host *\n  SendEnv LC_*\n  ForwardAgent yes\n  RequestTTY force\n  RemoteCommand echo hijacked\n")
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        output = await session.run('test -t 0 || echo no tty; echo "${LC_HACORE-none} ${SSH_AUTH_SOCK-none}"')
+
+    assert output.text == "no tty\nnone none\n"
+
+
+async def test_a_deadline_gives_up_waiting_and_kills_nothing(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    script = f"while ! [ -e {tmp_path}/go ]; do sleep 0.02; done; echo late; echo done >{tmp_path}/end"
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        with pytest.raises(DeadlineError, match=r"cannot wait longer on lb1@127\.0\.0\.1:\d+: no end within 0\.3 s"):
+            await session.run(script, deadline=0.3, on_output=heard.append)
+        (tmp_path / "go").touch()
+        assert await appears(tmp_path / "end") == "done\n"
+        assert (await session.run("echo again")).text == "again\n"
+
+    assert heard == []
+
+
+async def test_a_cancelled_caller_kills_nothing(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:
+    script = f"echo begun >{tmp_path}/begin; while ! [ -e {tmp_path}/go ]; do sleep 0.02; done; echo x >{tmp_path}/end"
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        caller = asyncio.create_task(session.run(script))
+        await appears(tmp_path / "begin")
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        (tmp_path / "go").touch()
+
+        assert await appears(tmp_path / "end") == "x\n"
+
+
+async def test_a_listener_that_fails_fails_its_run_only(server: Sshd, host_of: HostOf) -> None:
+    def broken(chunk: bytes) -> None:
+        raise LookupError(chunk.decode())
+
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        with pytest.raises(LookupError, match="one"):
+            await session.run("echo one; sleep 0.1; echo two", on_output=broken)
+        assert (await session.run("echo fine")).text == "fine\n"
+
+
+async def _start(session: Session, script: str, path: Path) -> tuple[asyncio.Task[Output], int]:
+    """Start a script and learn the pid of the sshd process that serves its connection."""
+    task = asyncio.create_task(session.run(f"echo $PPID >{path}; {script}"))
+    return task, int(await appears(path))
+
+
+async def test_a_connection_that_dies_in_a_command_is_maybe(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:
+    host = host_of(server)
+    async with Transport() as transport:
+        session = await transport.session(host)
+        task, sshd_child = await _start(session, "sleep 60", tmp_path / "pid")
+        os.kill(sshd_child, signal.SIGKILL)
+        with pytest.raises(UnreachableError, match=r"connection lost to lb1@127.*may have run"):
+            await task
+        with pytest.raises(UnreachableError, match="gone before the command was sent"):
+            await session.run("true")
+
+        again = await transport.session(host)
+
+        assert again is not session
+        assert (await again.run("echo back")).text == "back\n"
+
+
+async def test_a_host_that_falls_silent_in_a_command_is_unreachable(
+    server: Sshd, host_of: HostOf, ssh_home: SshHome, tmp_path: Path
+) -> None:
+    ssh_home.config("ServerAliveInterval 1\nServerAliveCountMax 1\n")
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        task, sshd_child = await _start(session, "exec sleep 60", tmp_path / "pid")
+        os.kill(sshd_child, signal.SIGSTOP)
+        try:
+            with pytest.raises(UnreachableError, match="connection lost to lb1"):
+                await task
+        finally:
+            os.kill(sshd_child, signal.SIGKILL)
+
+
+async def test_events_tell_of_connecting(server: Sshd, host_of: HostOf) -> None:
+    events: list[Event] = []
+    async with Transport(listener=events.append) as transport:
+        await transport.session(host_of(server))
+        with pytest.raises(UnreachableError) as caught:
+            await transport.session(host_of(server, name="lb2", user="nobody-known"))
+
+    assert [(event.type, event.host) for event in events] == [
+        ("host_connecting", "lb1"),
+        ("host_ready", "lb1"),
+        ("host_connecting", "lb2"),
+        ("host_unreachable", "lb2"),
+    ]
+    assert events[-1].message == str(caught.value)
+
+
+async def test_ipv6(server: Sshd, host_of: HostOf) -> None:
+    async with Transport() as transport:
+        outputs = [
+            await (await transport.session(host_of(server, address=address))).run("echo ${SSH_CONNECTION%% *}")
+            for address in ("::1", "[::1]")
+        ]
+
+    assert [output.text for output in outputs] == ["::1\n", "::1\n"]
