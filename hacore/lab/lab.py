@@ -24,6 +24,7 @@ from hacore.lab.system import (
     check_prerequisites,
     kill_all,
     locked,
+    readable,
     spawn,
     tail,
     wait_until,
@@ -146,8 +147,9 @@ class Lab:
             raise LabError(f"cannot bring up lab {self.spec.stack}: this machine lacks {', '.join(missing)}")
         if self.running():
             raise LabError(f"cannot bring up lab {self.spec.stack}: already up")
-        images = {system: image.ensure(system, self._say) for system in {t.os for t in self.spec.twins}}
-        with locked(HOME):
+        with readable():
+            images = {system: image.ensure(system, self._say) for system in {t.os for t in self.spec.twins}}
+        with readable(), locked(HOME):
             self._down()
             try:
                 self._up(images)
@@ -206,10 +208,11 @@ class Lab:
     def reset(self, *names: str) -> None:
         """Twins (default: all) back to bare, as they were when the lab came up; same identity, a few seconds."""
         machines = [self._machine(name) for name in names or self._machines]
-        for machine in machines:
-            machine.crash()
-            machine.reinstall()
-            machine.start()
+        with readable():
+            for machine in machines:
+                machine.crash()
+                machine.reinstall()
+                machine.start()
         for machine in machines:
             machine.ready()
 
@@ -241,8 +244,7 @@ class Lab:
     def ssh(self, name: str, script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root on a twin, over ssh; `timeout` in seconds."""
         twin = self._machine(name).twin
-        argv = ["ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", twin.address, script]
-        return attempt(self._network.inside(argv), timeout=timeout)
+        return attempt(self._network.inside([*self._ssh.command(twin.address), script]), timeout=timeout)
 
     def _machine(self, name: str) -> Machine:
         if name not in self._machines:

@@ -40,6 +40,10 @@ class SshFiles:
         """A stand-in for /etc/ssh: this machine's files with the lab's config before its own."""
         return self.root / "etc-ssh"
 
+    def command(self, address: str) -> list[str]:
+        """The argv that reaches a twin by its address; a command is to follow."""
+        return ["ssh", "-F", str(self.config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", address]
+
     def make(self, twins: Sequence[Twin], host_keys: Mapping[str, str]) -> None:
         """Write all of them; `host_keys` has each twin's public host key."""
         if not self.key.exists():

@@ -202,6 +202,16 @@ def kill_all(processes: Iterable[Process], seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Make files as a fresh system has them, whatever umask the user likes."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder: one lab program at a time. It ends with us, however we end."""
     while True:

@@ -43,14 +43,7 @@ WantedBy=network-online.target
 """
 
 _SCRIPT = """#!/bin/sh
-### BEGIN INIT INFO
-# Provides:          host-address
-# Required-Start:    mountkernfs
-# Required-Stop:
-# Default-Start:     S
-# Default-Stop:
-# Short-Description: This host's address
-### END INIT INFO
+# This host's address.
 {lines}
 """
 
@@ -131,8 +124,11 @@ class Machine:
             f"ip route replace default via {self._network.gateway}",
         ]
         if twin.os == "sysvinit":
-            self._put("etc/init.d/host-address", _SCRIPT.format(lines="\n".join(commands)), 0o755)
-            self._link("etc/rcS.d/S20host-address", "../init.d/host-address")
+            self._put("usr/sbin/host-address", _SCRIPT.format(lines="\n".join(commands)), 0o755)
+            # Through inittab: links in rcS.d count for nothing until insserv has computed its order anew. And no
+            # getty, which would be started again and again for want of a terminal.
+            table = [line for line in (root / "etc/inittab").read_text().splitlines() if "getty" not in line]
+            self._put("etc/inittab", "\n".join([*table, "ha::sysinit:/usr/sbin/host-address", ""]))
         else:
             lines = "\n".join(f"ExecStart=/usr/sbin/{c}" for c in commands)
             self._put("etc/systemd/system/host-address.service", _UNIT.format(lines=lines))
@@ -176,17 +172,7 @@ class Machine:
         """Wait until it answers to ssh and its services are up."""
         process = self.process
         assert process is not None
-        argv = [
-            "ssh",
-            "-F",
-            str(self._ssh.config),
-            "-o",
-            "ConnectTimeout=2",
-            "-o",
-            "BatchMode=yes",
-            self.twin.address,
-            _READY,
-        ]
+        argv = [*self._ssh.command(self.twin.address), _READY]
         state = ""
 
         def answered() -> bool:
@@ -208,7 +194,10 @@ class Machine:
         """Shut it down in order; the plug is pulled if that takes too long."""
         process = self.process
         if process is not None and process.alive():
-            process.signal(signal.SIGTERM)  # nspawn passes it on as a power-off
+            if self.twin.os == "sysvinit":  # it does not know the signal that systemd takes for a power-off
+                attempt(self._network.inside([*self._ssh.command(self.twin.address), "poweroff"]))
+            else:
+                process.signal(signal.SIGTERM)
             wait_until(lambda: not process.alive(), STOP_WITHIN)
         self.crash()
 
