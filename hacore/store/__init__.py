@@ -1,0 +1,65 @@
+"""The state: what is recorded of hosts and resources, and the journal of runs. Knows no kinds, no plans.
+
+    StateReader   plan and drift: opens read-only, changes not one byte
+    StateWriter   a run: one lock, one thread, one connection; atomic commits of moves and images
+    records       the values that go in and come out
+
+SQLite by default, any SQLAlchemy URL for teams. sqlalchemy, alembic and cryptography are imported
+nowhere else, and only when a state is opened.
+"""
+
+from __future__ import annotations
+
+from .codec import row_from_json, row_to_json
+from .place import Place
+from .reader import StateReader, StateView
+from .records import (
+    Committed,
+    DropHost,
+    DropRow,
+    HostRecord,
+    LockInfo,
+    Move,
+    PutHost,
+    PutRow,
+    PutRun,
+    PutTask,
+    RunRecord,
+    SetLoaded,
+    SetTask,
+    TaskRecord,
+)
+from .writer import StateWriter
+
+__all__ = [
+    "Committed",
+    "DropHost",
+    "DropRow",
+    "HostRecord",
+    "LockInfo",
+    "Move",
+    "PutHost",
+    "PutRow",
+    "PutRun",
+    "PutTask",
+    "RunRecord",
+    "SetLoaded",
+    "SetTask",
+    "StateReader",
+    "StateView",
+    "StateWriter",
+    "TaskRecord",
+    "row_from_json",
+    "row_to_json",
+    "unlock",
+]
+
+
+def unlock(url: str, force: bool = False) -> LockInfo | None:
+    """Take away the lock of a holder that is gone, or with `force` of any; whose it was, None if none.
+
+    A live holder that loses its lock fails at its next commit. Raises LockedError, StoreError.
+    """
+    from . import session
+
+    return session.unlock(Place.parse(url), force=force)

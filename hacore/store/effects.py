@@ -1,0 +1,204 @@
+"""All writing: each move becomes an effect on a transaction.
+
+Encoding happens in `prepare`, on the caller's side: what is not JSON fails its caller alone, not
+the batch that the effect ends up in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, CursorResult, Table
+
+from ..errors import StoreError
+from . import codec
+from .codec import Columns
+from .images import StoredImage
+from .queries import chunks
+from .records import (
+    DropHost,
+    DropRow,
+    Move,
+    PutHost,
+    PutRow,
+    PutRun,
+    PutTask,
+    RunRecord,
+    SetLoaded,
+    SetTask,
+    TaskRecord,
+)
+from .tables import BLOB, HOST, IMAGE, IMAGE_BLOB, RESOURCE, RUN, TASK, TASK_IMAGE
+from .transaction import Transaction
+
+Ids = Mapping[str, int]  # token -> id of the images stored in this commit
+Effect = Callable[[Transaction, Ids], None]
+
+
+def prepare(move: Move) -> Effect:
+    """The effect of a move; raises TypeError or ValueError for values that are not JSON."""
+    match move:
+        case PutRow(row, token):
+            return partial(_put_row, codec.row_columns(row), token)
+        case DropRow(address):
+            return partial(_drop_row, str(address))
+        case PutHost(record):
+            return partial(_put_host, codec.host_columns(record))
+        case DropHost(name):
+            return partial(_drop_host, name)
+        case PutRun(run):
+            return partial(_put_run, run.id, codec.run_columns(run))
+        case PutTask(task, tokens):
+            return partial(_put_task, codec.task_columns(task), dict(task.images), dict(tokens))
+        case SetTask(run_id, task_id, changed, tokens):
+            plain = {name: value for name, value in changed.items() if name not in ("images", "before")}
+            before = json.loads(codec.dump(dict(changed.get("before", {}))))
+            images = dict(changed.get("images", {}))
+            return partial(_set_task, (run_id, task_id), codec.task_changes(plain), before, images, dict(tokens))
+        case SetLoaded(address, loaded):
+            return partial(_set_loaded, str(address), json.loads(codec.dump(dict(loaded))))
+        case _:
+            assert_never(move)
+
+
+def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
+    """Raise ValueError for a move that refers to an image that is not among `images` (tokens)."""
+    for move in moves:
+        tokens: set[str] = set()
+        if isinstance(move, PutTask | SetTask):
+            tokens.update(move.image_tokens.values())
+        elif isinstance(move, PutRow) and move.origin_token:
+            tokens.add(move.origin_token)
+        for token in sorted(tokens):
+            if token not in images:
+                raise ValueError(f"cannot refer to image {token!r}: it is not part of this commit")
+
+
+def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
+    """Store a run and its tasks; the run's new id."""
+    result = work.connection.execute(RUN.insert().values(**codec.run_columns(run)))
+    number = _inserted(result)
+    rows = [{**codec.task_columns(task), "run": number} for task in tasks]
+    links = [
+        {"run": number, "task": task.id, "address": address, "image": image}
+        for task in tasks
+        for address, image in task.images.items()
+    ]
+    if rows:
+        work.connection.execute(TASK.insert(), rows)
+    if links:
+        work.connection.execute(TASK_IMAGE.insert(), links)
+    return number
+
+
+def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str, int]:
+    """Store images; content that is stored already is not stored again. Token -> id."""
+    blobs = {blob.id: blob for image in images.values() for blob in image.blobs.values()}
+    known: set[str] = set()
+    for part in chunks(sorted(blobs)):
+        known.update(work.connection.execute(sa.select(BLOB.c.id).where(BLOB.c.id.in_(part))).scalars())
+    for name in sorted(blobs.keys() - known):
+        blob = blobs[name]
+        values = {"id": blob.id, "size": blob.size, "coding": blob.coding, "body": blob.body}
+        work.connection.execute(BLOB.insert().values(**values))
+    ids: dict[str, int] = {}
+    for token, image in images.items():
+        values = {"run": image.run, "sensitive": image.sensitive, "key_id": image.key_id, "data": image.data}
+        ids[token] = _inserted(work.connection.execute(IMAGE.insert().values(**values)))
+        for name, blob in image.blobs.items():
+            work.connection.execute(IMAGE_BLOB.insert().values(image=ids[token], name=name, blob=blob.id))
+    return ids
+
+
+def _put_row(columns: Columns, token: str, work: Transaction, ids: Ids) -> None:
+    if token:
+        columns = {**columns, "origin": ids[token]}
+    if _put(RESOURCE, columns, ("address",), work):
+        work.rows_changed = True
+
+
+def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
+    if work.connection.execute(RESOURCE.delete().where(RESOURCE.c.address == address)).rowcount:
+        work.rows_changed = True
+
+
+def _put_host(columns: Columns, work: Transaction, _ids: Ids) -> None:
+    _put(HOST, columns, ("name",), work)
+
+
+def _drop_host(name: str, work: Transaction, _ids: Ids) -> None:
+    work.connection.execute(HOST.delete().where(HOST.c.name == name))
+
+
+def _put_run(number: int, columns: Columns, work: Transaction, _ids: Ids) -> None:
+    if work.connection.execute(RUN.update().where(RUN.c.id == number).values(**columns)).rowcount != 1:
+        raise StoreError(f"cannot record run {number}: it was never begun")
+
+
+def _put_task(columns: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
+    _put(TASK, columns, ("run", "id"), work)
+    number, task = columns["run"], columns["id"]
+    work.connection.execute(TASK_IMAGE.delete().where(TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task))
+    _link(number, task, images, tokens, work, ids)
+
+
+def _set_task(
+    key: tuple[int, str],
+    columns: Columns,
+    before: Mapping[str, object],
+    images: Ids,
+    tokens: Mapping[str, str],
+    work: Transaction,
+    ids: Ids,
+) -> None:
+    where = sa.and_(TASK.c.run == key[0], TASK.c.id == key[1])
+    stored = work.connection.execute(sa.select(TASK.c.before).where(where)).scalar_one_or_none()
+    if stored is None:
+        raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it was never begun")
+    if before:
+        columns = {**columns, "before": codec.dump({**json.loads(stored), **before})}
+    if columns:
+        work.connection.execute(TASK.update().where(where).values(**columns))
+    _link(*key, images, tokens, work, ids)
+
+
+def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transaction, _ids: Ids) -> None:
+    where = RESOURCE.c.address == address
+    stored = work.connection.execute(sa.select(RESOURCE.c.loaded).where(where)).scalar_one_or_none()
+    if stored is None:
+        return
+    merged = codec.dump({**json.loads(stored), **loaded})
+    if merged != stored:
+        work.connection.execute(RESOURCE.update().where(where).values(loaded=merged))
+        work.rows_changed = True
+
+
+def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
+    """Tie images to a task, by address."""
+    for address, image in {**images, **{a: ids[t] for a, t in tokens.items()}}.items():
+        values = {"run": number, "task": task, "address": address, "image": image}
+        _put(TASK_IMAGE, values, ("run", "task", "address"), work)
+
+
+def _put(table: Table, columns: Columns, key: tuple[str, ...], work: Transaction) -> bool:
+    """Insert or update; whether anything is different now."""
+    where: ColumnElement[bool] = sa.and_(*(table.c[name] == columns[name] for name in key))
+    stored = work.connection.execute(table.select().where(where)).mappings().one_or_none()
+    if stored is None:
+        work.connection.execute(table.insert().values(**columns))
+    elif dict(stored) != columns:
+        work.connection.execute(table.update().where(where).values(**columns))
+    else:
+        return False
+    return True
+
+
+def _inserted(result: CursorResult[Any]) -> int:
+    """The id that the database gave."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])

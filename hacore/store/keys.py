@@ -1,0 +1,158 @@
+"""The key of a state: HMACs of sensitive values, and encryption of sensitive before-images.
+
+The key is 32 random bytes in URL-safe base64: in HACORE_KEY, or in a 0600 file beside the state
+(`<state>.key`). It is made by whoever makes the state, never by a reader. The state remembers the
+key's id, so that a wrong key is an error and not a thousand false differences.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import StoreError
+
+VARIABLE = "HACORE_KEY"
+_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key at hand; `source` says where it was found. What it is used for gets a subkey of its own."""
+
+    secret: bytes = field(repr=False)
+    source: str
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> Key:
+        """Read a key from its text form; raises StoreError that shows how to make one."""
+        try:
+            secret = base64.b64decode(text.strip().translate(_URL_SAFE), validate=True)
+        except (binascii.Error, ValueError):
+            secret = b""
+        if len(secret) != _BYTES:
+            raise StoreError(f"cannot use {source}: it must be 32 bytes in base64, as `openssl rand -base64 32` gives")
+        return cls(secret, source)
+
+    @property
+    def id(self) -> str:
+        """A name for the key that tells nothing of it."""
+        return self._mac("id", b"")[:16]
+
+    def hmac(self, value: str) -> str:
+        """`hmac:<hex>`: equal for equal values, and not to be guessed without the key."""
+        return f"hmac:{self._mac('value', value.encode('utf-8', 'surrogatepass'))}"
+
+    def name(self, content: bytes) -> str:
+        """The name under which encrypted content is stored."""
+        return f"{self.id}:{self._mac('content', content)}"
+
+    def encrypt(self, content: bytes) -> bytes:
+        """A Fernet token (AES-128-CBC and HMAC-SHA256)."""
+        from cryptography.fernet import Fernet
+
+        return Fernet(self._fernet()).encrypt(content)
+
+    def decrypt(self, token: bytes) -> bytes:
+        """The way back from `encrypt`; raises StoreError when the token was not made by this key or is damaged."""
+        from cryptography.fernet import Fernet, InvalidToken
+
+        try:
+            return Fernet(self._fernet()).decrypt(token)
+        except InvalidToken as error:
+            raise StoreError("cannot decrypt: the content is damaged") from error
+
+    def _fernet(self) -> bytes:
+        return base64.urlsafe_b64encode(bytes.fromhex(self._mac("fernet", b"")))
+
+    def _mac(self, purpose: str, content: bytes) -> str:
+        subkey = hmac.digest(self.secret, b"hacore " + purpose.encode(), "sha256")
+        return hmac.new(subkey, content, hashlib.sha256).hexdigest()
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The state's key, or the reason why there is none."""
+
+    key: Key | None
+    problem: str = ""
+
+    def need(self) -> Key:
+        """The key; raises StoreError with the reason when there is none."""
+        if self.key is None:
+            raise StoreError(self.problem)
+        return self.key
+
+
+def key_file(database: Path | None) -> Path | None:
+    """Where the key of an SQLite state lies; a state on a server has none but HACORE_KEY."""
+    return database and database.with_name(database.name + ".key")
+
+
+def find(file: Path | None, key_id: str) -> Keyring:
+    """The key with `key_id` (any, when the state has no key yet) from HACORE_KEY or `file`."""
+    found: list[Key] = []
+    problems: list[str] = []
+    for read in (_from_environment, lambda: _from_file(file)):
+        try:
+            key = read()
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        if key is not None and key_id in ("", key.id):
+            return Keyring(key)
+        if key is not None:
+            found.append(key)
+    places = f"{file} or {VARIABLE}" if file else VARIABLE
+    if found:
+        problems.append(f"{' and '.join(k.source for k in found)} is another state's key")
+    elif not problems:
+        problems.append("it is not there" if key_id else "the state has none yet")
+    return Keyring(
+        None,
+        f"cannot use the state's key: {'; '.join(problems)}. "
+        "Without it sensitive values cannot be compared and their before-images cannot be read: "
+        f"put it back into {places}",
+    )
+
+
+def make(file: Path) -> Key:
+    """A new key in a new 0600 file, on disk when this returns; raises StoreError."""
+    text = base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode()
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(text + "\n")
+            out.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise StoreError(f"cannot make the key file {file}: {error.strerror}") from error
+    return Key.parse(text, str(file))
+
+
+def _from_environment() -> Key | None:
+    text = os.environ.get(VARIABLE, "")
+    return Key.parse(text, VARIABLE) if text else None
+
+
+def _from_file(file: Path | None) -> Key | None:
+    if file is None:
+        return None
+    try:
+        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise StoreError(f"{file} can be read by others: chmod 600 {file}")
+        return Key.parse(file.read_text("ascii", "replace"), str(file))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error.strerror}") from error

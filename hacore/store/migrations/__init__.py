@@ -1,0 +1,1 @@
+"""How older states get to today's schema, for alembic. `schema.upgrade` runs them."""

@@ -1,0 +1,134 @@
+"""A writer's session: how a state is opened for writing, locked, and given back. Runs in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from ..errors import LockedError, StoreError
+from . import holder, keys, queries, schema
+from .database import Database, open_writer
+from .keys import Keyring
+from .place import Place
+from .records import LockInfo
+from .tables import LOCK, META
+from .transaction import Transaction, exclusive
+
+
+@dataclass(slots=True)
+class WriterSession:
+    """The state, locked by `lock`. `broke`: the lock of a holder that was gone (or was to be broken)."""
+
+    place: Place
+    database: Database
+    lock: LockInfo
+    lineage: str
+    serial: int
+    keyring: Keyring
+    identity: tuple[int, int] | None
+    broke: LockInfo | None = None
+    backup: Path | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """See `exclusive`."""
+        with exclusive(
+            self.database, self.place, token=self.lock.token, serial=self.serial, identity=self.identity
+        ) as work:
+            yield work
+
+    def committed(self, work: Transaction) -> None:
+        """Remember the serial that is on disk now."""
+        self.serial = work.serial_after
+
+    def close(self, unlock: bool) -> None:
+        """Close, and delete the lock if it is still ours."""
+        try:
+            if unlock:
+                with self.database.transaction() as connection:
+                    connection.execute(LOCK.delete().where(LOCK.c.token == self.lock.token))
+        finally:
+            self.database.close()
+
+
+def open_session(place: Place, *, who: str, what: str, break_lock: bool) -> WriterSession:
+    """Make the state if there is none, upgrade it, find or make its key, take its lock.
+
+    Raises LockedError that names the holder, StoreError for everything else.
+    """
+    fresh = place.absent()
+    place.make()
+    database = open_writer(place.name, place.path, place.url)
+    try:
+        with database.transaction() as connection:
+            found = schema.version(connection)
+            old = None if found is None else queries.lock(connection)
+            if old is not None and not break_lock:
+                _refuse_live(old, place)
+            copy = None
+            if found is None:
+                schema.create(connection, "")
+            elif found != schema.HEAD:
+                copy = schema.upgrade(database, found)
+            meta = queries.meta(connection, for_update=True)
+            keyring = _keyring(connection, place, meta.key_id)
+            lock = holder.this_process(who, what)
+            connection.execute(LOCK.delete())
+            connection.execute(LOCK.insert().values(id=1, **asdict(lock)))
+        return WriterSession(
+            place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=copy
+        )
+    except BaseException:
+        database.close()
+        if fresh and place.path is not None and place.absent():
+            with suppress(OSError):
+                place.path.unlink()
+        raise
+
+
+def unlock(place: Place, *, force: bool) -> LockInfo | None:
+    """Delete the lock of a holder that is gone (of any, with `force`) and tell whose it was.
+
+    Raises LockedError when the holder may be alive.
+    """
+    if place.absent():
+        return None
+    database = open_writer(place.name, place.path, place.url)
+    try:
+        with database.transaction() as connection:
+            if schema.version(connection) is None:
+                return None
+            queries.meta(connection, for_update=True)
+            old = queries.lock(connection)
+            if old is not None and not force and not holder.is_dead(old):
+                raise LockedError(f"cannot unlock the state {place.name}: {old} may be alive; end it, or force")
+            connection.execute(LOCK.delete())
+            return old
+    finally:
+        database.close()
+
+
+def _refuse_live(old: LockInfo, place: Place) -> None:
+    if not holder.is_dead(old):
+        raise LockedError(f"cannot lock the state {place.name}: held by {old}; wait for it, or see `hacore unlock`")
+
+
+def _keyring(connection: Connection, place: Place, key_id: str) -> Keyring:
+    """The state's key; a state that has none yet gets one, if there is a place for it."""
+    file = keys.key_file(place.path)
+    keyring = keys.find(file, key_id)
+    if key_id:
+        return keyring
+    if keyring.key is None and file is not None and not file.exists():
+        try:
+            keyring = Keyring(keys.make(file))
+        except StoreError as error:
+            return Keyring(None, str(error))
+    if keyring.key is not None:
+        connection.execute(sa.update(META).values(key_id=keyring.key.id))
+    return keyring

@@ -1,0 +1,168 @@
+"""Writing a state: the asyncio front of the one thread that does it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from ..model import Image
+from .images import StoredImage, encode
+from .keys import Keyring
+from .place import Place
+from .reader import StateView
+from .records import Committed, LockInfo, Move, RunRecord, TaskRecord
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from .database import Database
+    from .queries import Snapshot
+    from .session import WriterSession
+    from .transaction import Transaction
+
+T = TypeVar("T")
+_INLINE = 64 * 1024  # bytes of image that are compressed on the event loop; more goes to a thread
+
+
+class StateWriter(StateView):
+    """A state, locked and open for writing. Use `open`; close it, or use `async with`.
+
+    Reading methods are synchronous and see this writer's commits. Once a commit has failed, every
+    later one fails with the same error, `broken`: the caller starts nothing more.
+    """
+
+    def __init__(self, place: Place, worker: Worker, session: WriterSession, reader: Database) -> None:
+        self._place = place
+        self._worker = worker
+        self._session = session
+        self._reader = reader
+
+    @classmethod
+    async def open(cls, url: str, *, who: str, what: str, break_lock: bool = False) -> Self:
+        """Open the state at an SQLAlchemy URL, made and upgraded if need be, and take its lock.
+
+        `who` and `what` are told to whoever finds the lock. A holder that is surely dead is
+        replaced (see `broke`); `break_lock` replaces a live one, which then fails at its next
+        commit. Raises LockedError that names a live holder; StoreError.
+        """
+        place = Place.parse(url)
+        worker = Worker()
+        sessions: list[WriterSession] = []
+
+        def begin() -> WriterSession:
+            from .session import open_session
+
+            sessions.append(open_session(place, who=who, what=what, break_lock=break_lock))
+            return sessions[0]
+
+        await worker.start(begin)
+        from .database import open_reader
+
+        try:
+            reader = open_reader(place.name, place.path, place.url)
+        except BaseException:
+            await worker.close(unlock=True)
+            raise
+        return cls(place, worker, sessions[0], reader)
+
+    async def commit(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
+        """Store images and make moves, all in one transaction; on disk when this returns.
+
+        Raises StoreError, SerialError (somebody else wrote the state) or LockedError (the lock was
+        taken away), and nothing was written; TypeError or ValueError for what is not JSON and for
+        tokens that `images` lacks. A caller that is cancelled while it waits does not take its moves back.
+        """
+        from . import effects
+
+        effects.check_tokens(moves, images or {})
+        todo = [effects.prepare(move) for move in moves]
+        stored = await self._encoded(images or {})
+
+        def work(transaction: Transaction) -> tuple[dict[str, int], Transaction]:
+            ids = effects.put_images(stored, transaction)
+            for effect in todo:
+                effect(transaction, ids)
+            return ids, transaction
+
+        ids, transaction = await self._worker.call(work)
+        return Committed(transaction.serial_after, ids)
+
+    async def put_image(self, image: Image) -> int:
+        """Store an image by itself; its id."""
+        return (await self.commit(images={"": image})).image_ids[""]
+
+    async def new_run(self, run: RunRecord, tasks: Sequence[TaskRecord]) -> int:
+        """Store a new run and its tasks (their `run` is set) in one transaction; the run's id."""
+        from . import effects
+
+        return await self._worker.call(lambda transaction: effects.new_run(run, list(tasks), transaction))
+
+    async def close(self, unlock: bool = True) -> None:
+        """Finish what is queued, give the lock back if it is still ours, and close."""
+        try:
+            await self._worker.close(unlock)
+        finally:
+            self._reader.close()
+
+    @property
+    def broken(self) -> Exception | None:
+        """The error of the commit that failed; None while all is well."""
+        return self._worker.broken
+
+    @property
+    def broke(self) -> LockInfo | None:
+        """Whose lock was broken to open this."""
+        return self._session.broke
+
+    @property
+    def backup(self) -> Path | None:
+        """The copy that was made before the schema was upgraded; None when it was not."""
+        return self._session.backup
+
+    @property
+    def held(self) -> LockInfo:
+        """The lock that this writer holds."""
+        return self._session.lock
+
+    @property
+    def lineage(self) -> str:
+        """The UUID that this state was given at its birth."""
+        return self._session.lineage
+
+    @property
+    def serial(self) -> int:
+        """How many commits have changed resource rows so far."""
+        return self._session.serial
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _encoded(self, images: Mapping[str, Image]) -> dict[str, StoredImage]:
+        """Compress and encrypt, away from the event loop when it is much."""
+
+        def work() -> dict[str, StoredImage]:
+            return {token: encode(image, self._session.keyring) for token, image in images.items()}
+
+        size = sum(len(content) for image in images.values() for content in image.blobs.values())
+        return work() if size <= _INLINE else await asyncio.to_thread(work)
+
+    def _keys(self) -> Keyring:
+        return self._session.keyring
+
+    def _snapshot(self) -> Snapshot:
+        from . import queries
+
+        return self._read(queries.snapshot)
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        with self._reader.transaction() as connection:
+            return query(connection)
