@@ -1,0 +1,82 @@
+"""What an HTTP URL answers to a host that holds a virtual address."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hacore.contract import Ask, quote
+
+LIMIT = 64 * 1024
+"""Bytes of a body that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, 0 when nothing did, and the beginning of the body."""
+
+    status: int
+    body: str = ""
+
+
+def question(url: str, address: str, timeout: float) -> str:
+    """The argument of HTTP: GET `url` within `timeout` seconds, asked only by the host that has `address`."""
+    return json.dumps([url, address, timeout])
+
+
+class HttpFact:
+    """GETs by the holder of an address. Volatile: good for showing, never for comparing.
+
+    A host that does not hold the address, or has neither curl nor wget, gives no answer.
+    """
+
+    name = "http"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """One `ip` for all, then a client for each question that this host must ask."""
+        lines = []
+        for ask in asks:
+            url, address, timeout = json.loads(ask.arg)
+            seconds = max(1, round(timeout))
+            lines.append(f"__h {quote(ask.arg)} {quote(url)} {quote(address)} {seconds}")
+        return f"""held=$(ip -o addr show 2>/dev/null) || exit 0
+__h() {{
+  case $held in *" $3/"*|*" $3 "*) ;; *) return 0 ;; esac
+  if command -v curl >/dev/null 2>&1; then
+    got=$(curl -sS -g --noproxy '*' --max-time "$4" -w '\\n%{{http_code}}' -- "$2" 2>/dev/null | base64 | tr -d '\\n')
+    printf 'curl %s %s\\n' "$got" "$1"
+  elif command -v wget >/dev/null 2>&1; then
+    got=$(wget -q -S -t 1 -T "$4" --no-proxy -O - -- "$2" 2>&1 | base64 | tr -d '\\n')
+    printf 'wget %s %s\\n' "$got" "$1"
+  fi
+}}
+{chr(10).join(lines)}"""
+
+    def parse(self, stdout: bytes) -> Mapping[str, Answer]:
+        """Lines `CLIENT BASE64 QUESTION`."""
+        found: dict[str, Answer] = {}
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            client, _, rest = line.partition(" ")
+            encoded, _, arg = rest.partition(" ")
+            if client in ("curl", "wget") and arg:
+                text = base64.b64decode(encoded).decode("utf-8", "replace")
+                found[arg] = _curl(text) if client == "curl" else _wget(text)
+        return found
+
+
+def _curl(text: str) -> Answer:
+    body, _, status = text.rpartition("\n")
+    return Answer(int(status) if status.isdecimal() else 0, body[:LIMIT])
+
+
+def _wget(text: str) -> Answer:
+    # -S prints the headers, indented, before the body
+    statuses = re.findall(r"(?m)^\s*HTTP/\S+ (\d{3})", text)
+    body = re.sub(r"\A(?:\s+\S+.*\n)*", "", text)
+    return Answer(int(statuses[-1]) if statuses else 0, body[:LIMIT])
+
+
+HTTP = HttpFact()

@@ -1,0 +1,111 @@
+"""What a host's keepalived has: its configuration file, its version, and whether it is drained."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hacore.contract import Ask, quote
+
+LIMIT = 256 * 1024
+"""Bytes up to which a configuration's text comes back with the probe."""
+
+HIDE = r"s/^\([[:space:]]*\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
+"""A sed command: passwords never leave the host, not even those that were there before hacore."""
+
+
+INSTANCES = r"""s/^[[:space:]]*vrrp_instance[[:space:]]\{1,\}"\{0,1\}\([^[:space:]{"]\{1,\}\).*/instance \1/p"""
+"""A sed command: the names of the file's instances."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A keepalived.conf that is there: its hash (hex), mode (octal), owner, and the names of its instances.
+
+    `text` comes, with its passwords hidden, only when the file is not as wanted and may be shown.
+    """
+
+    sha256: str
+    mode: str
+    owner: str
+    instances: tuple[str, ...] = ()
+    text: str | None = None
+
+
+class ConfigFact:
+    """The file at the argument's path; what is not there, or is no file, is not answered."""
+
+    name = "keepalived.config"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """Three forks a file: stat, sha256sum and sed; and for a text that is wanted, two more."""
+        calls = (f"__k {quote(a.arg)} {quote(a.wanted)} {quote('no' if a.secret else 'yes')}" for a in asks)
+        return f"""__k() {{
+  [ -f "$1" ] || return 0
+  sum=$(sha256sum <"$1") || return 0
+  sum=${{sum%% *}}
+  printf 'file %s %s %s\\n' "$sum" "$(stat -L -c '%a %U:%G %s' -- "$1")" "$1"
+  sed -n '{INSTANCES}' <"$1"
+  [ "$3" = yes ] && [ "$sum" != "$2" ] || return 0
+  printf 'text '; head -c {LIMIT + 1} <"$1" | sed '{HIDE}' | base64 | tr -d '\\n'; echo
+}}
+{chr(10).join(calls)}"""
+
+    def parse(self, stdout: bytes) -> Mapping[str, ConfigFile]:
+        """Lines `file SHA256 MODE OWNER SIZE PATH`, each followed by those of its instances and its text."""
+        found: dict[str, ConfigFile] = {}
+        path, size = "", 0
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            word, _, rest = line.partition(" ")
+            if word == "file":
+                sha256, mode, owner, length, path = rest.split(" ", 4)
+                size = int(length)
+                found[path] = ConfigFile(sha256, mode.zfill(4), owner)
+            elif word == "instance" and path:
+                found[path] = replace(found[path], instances=(*found[path].instances, rest))
+            elif word == "text" and path and size <= LIMIT:
+                text = base64.b64decode(rest).decode("utf-8", "replace")
+                found[path] = replace(found[path], text=text)
+        return found
+
+
+class VersionFact:
+    """The version of the keepalived at the argument's path: "2.2.7"; not answered when there is none."""
+
+    name = "keepalived.version"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """It prints its version to stderr."""
+        names = " ".join(quote(a.arg) for a in asks)
+        return (
+            f'for b in {names}; do [ -x "$b" ] || continue; v=$("$b" -v 2>&1) || :\n'
+            'printf \'%s %s\\n\' "$b" "${v%%)*}" | head -n 1; done'
+        )
+
+    def parse(self, stdout: bytes) -> Mapping[str, str]:
+        """Lines `PATH Keepalived vX.Y.Z (...`."""
+        lines = re.finditer(rb"(?m)^(\S+) \S+ v?(\d[\w.]*)", stdout)
+        return {match[1].decode(): match[2].decode() for match in lines}
+
+
+class DrainFact:
+    """What is in the drain file at the argument's path: whether the host must not hold the addresses now."""
+
+    name = "keepalived.drain"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """No fork at all."""
+        names = " ".join(quote(a.arg) for a in asks)
+        return f'for f in {names}; do [ -r "$f" ] && read -r v <"$f" && printf \'%s %s\\n\' "${{v:-0}}" "$f"; done'
+
+    def parse(self, stdout: bytes) -> Mapping[str, bool]:
+        """Lines `NUMBER PATH`."""
+        lines = (line.split(" ", 1) for line in stdout.decode("utf-8", "replace").splitlines() if " " in line)
+        return {path: value not in ("", "0") for value, path in lines}
+
+
+CONFIG = ConfigFact()
+VERSION = VersionFact()
+DRAIN = DrainFact()

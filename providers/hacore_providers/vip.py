@@ -1,0 +1,145 @@
+"""vip: a virtual address that exactly one member of a VRRP instance must hold.
+
+It changes nothing on a host. Its task waits until exactly one of them has the address; who does is
+told by the hosts' own probe. Moving to another member is no drift, none or two holders is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hacore.contract import (
+    Ask,
+    Check,
+    Desired,
+    Host,
+    Mistake,
+    Observed,
+    Provider,
+    Spec,
+    StackFiles,
+    View,
+)
+
+from .facts.addresses import ADDRESSES, holds, plain
+from .facts.http import HTTP, Answer, question
+
+PATIENCE = 30.0
+"""Seconds for the members to agree: 3 adverts without an answer, and the start of what they watch."""
+
+
+class HttpCheck(BaseModel):
+    """A health question: GET `http` through the address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    http: str
+    status: int = 200
+    body: str = Field(default="", description="text that the answer must have in it")
+    timeout: float = Field(default=3.0, gt=0, description="seconds")
+
+
+class VipSpec(Spec):
+    """The body of a `vip`."""
+
+    instance: str = Field(description="name of the vrrp_instance that carries the address")
+    address: str = Field(default="", description="one of the instance's; default: its only one")
+    checks: tuple[HttpCheck, ...] = ()
+
+
+class Vip(Provider[VipSpec]):
+    """The kind `vip`: one row for all hosts."""
+
+    kind = "vip"
+    spec = VipSpec
+    hosts = "together"
+
+    # -- at load
+    def resolve(self, spec: VipSpec, files: StackFiles) -> VipSpec:
+        """The address, without its prefix length; the instance's if it has only one."""
+        address = spec.address
+        if not address:
+            found = files.resource("vrrp_instance", spec.instance)
+            addresses: Sequence[Any] = getattr(found, "vips", ())
+            address = addresses[0].address if len(addresses) == 1 else ""
+        return spec.model_copy(update={"address": plain(address)})
+
+    def validate(self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+        """The address must be one, and the questions must be HTTP URLs."""
+        for host, spec in list(members.items())[:1]:
+            if not spec.address:
+                yield (
+                    host,
+                    Mistake(
+                        "address",
+                        f"is missing: vrrp_instance.{spec.instance} has not exactly one, so name one of its addresses",
+                    ),
+                )
+            elif not _is_ip(spec.address):
+                yield host, Mistake("address", f"is {spec.address!r}: it must be an IP address")
+            for index, check in enumerate(spec.checks):
+                if not check.http.startswith(("http://", "https://")):
+                    yield host, Mistake(f"checks.{index}.http", f"is {check.http!r}: it must be an http or https URL")
+
+    def needs(self, spec: VipSpec) -> Sequence[str]:
+        """The instance, on all of its members."""
+        return (f"vrrp_instance.{spec.instance}",)
+
+    # -- at plan
+    def facts(self, spec: VipSpec) -> Sequence[Ask]:
+        """Each member's addresses; the holder also asks the checks."""
+        checks = (question(check.http, spec.address, check.timeout) for check in spec.checks)
+        return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg) for arg in checks))
+
+    def observe(self, view: View[VipSpec]) -> Observed | None:
+        """How many hold the address: one, several, none (absent), or unknown when a silent host may be the one."""
+        spec = view.spec
+        seen = {host: facts.get(ADDRESSES, "") for host, (_, facts) in view.members.items()}
+        held_by = [host for host, addresses in seen.items() if holds(addresses, spec.address)]
+        silent = [host for host, addresses in seen.items() if addresses is None]
+        if not held_by and not silent:
+            return None
+        holder = "unknown" if not held_by else "one" if len(held_by) == 1 else "several"
+        checks = {}
+        for check in spec.checks:
+            arg = question(check.http, spec.address, check.timeout)
+            answers = [view.members[host][1].get(HTTP, arg) for host in held_by]
+            checks[check.http] = _verdict(check, next((a for a in answers if a is not None), None))
+        return Observed({"holder": holder}, {"held_by": held_by, "address": spec.address, "checks": checks})
+
+    def desire(self, view: View[VipSpec]) -> Desired:
+        """Exactly one holder, whoever it is."""
+        return Desired({"holder": "one"}, effect="wait until exactly one host holds it")
+
+    def checks(self, spec: VipSpec) -> Sequence[Check]:
+        """The same questions for the controller."""
+        return tuple(Check(c.http, c.status, c.body, c.timeout) for c in spec.checks)
+
+    def patience(self, spec: VipSpec) -> float:
+        """Seconds until the members must have agreed."""
+        return PATIENCE
+
+
+def _verdict(check: HttpCheck, answer: Answer | None) -> str:
+    if answer is None:
+        return "not asked"
+    if answer.status == 0:
+        return "no answer"
+    if answer.status != check.status:
+        return f"status {answer.status}, not {check.status}"
+    return "ok" if check.body in answer.body else f"status {answer.status}, but not {check.body!r} in it"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+PROVIDER = Vip()

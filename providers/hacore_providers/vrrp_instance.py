@@ -1,0 +1,214 @@
+"""vrrp_instance: a VRRP instance of keepalived, one per member host, and the keepalived.conf it lives in.
+
+hacore owns the file whole. All instances of a host that share one are one task with one image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from hacore.contract import (
+    Action,
+    Address,
+    Ask,
+    Change,
+    Claim,
+    Desired,
+    Guard,
+    Host,
+    Image,
+    Mistake,
+    Observed,
+    Provider,
+    StackFiles,
+    Step,
+    Trigger,
+    View,
+    Work,
+)
+
+from . import vrrp_steps as steps
+from .facts.addresses import ADDRESSES, holds
+from .facts.keepalived import CONFIG, DRAIN, VERSION
+from .vrrp_checks import mistakes
+from .vrrp_render import HEADER, Companions, masked, render
+from .vrrp_spec import Unicast, VrrpInstanceSpec, instance_name
+
+OWNER = "root:root"
+
+
+class VrrpInstance(Provider[VrrpInstanceSpec]):
+    """The kind `vrrp_instance`."""
+
+    kind = "vrrp_instance"
+    spec = VrrpInstanceSpec
+
+    # -- at load
+    def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
+        """Fill in the name, whether it is secret, and for unicast who sends from where and to whom."""
+        found: dict[str, Any] = {
+            "name": spec.name or instance_name(files.name),
+            "sensitive": spec.sensitive or files.sensitive,
+        }
+        if spec.unicast:
+            found["unicast_src_ip"] = spec.unicast_src_ip or files.host.address
+            if spec.unicast is True:
+                members: Iterable[Host] = getattr(files, "members", ())
+                found["unicast"] = Unicast(peers=tuple(host.address for host in members))
+        return spec.model_copy(update=found)
+
+    def validate(
+        self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host]
+    ) -> Iterable[tuple[str, Mistake]]:
+        """What no test on a single host can see."""
+        return tuple(mistakes(members, hosts))
+
+    def claims(self, spec: VrrpInstanceSpec) -> Sequence[Claim]:
+        """The file is shared by the instances of a host; name and virtual router id are one's own."""
+        family = "/ipv6" if any(":" in vip.address for vip in spec.vips) else ""
+        return (
+            Claim(f"path:{spec.config}", "share"),
+            Claim(f"config:{spec.service}", "share"),
+            Claim(f"vrrp_instance:{spec.config}/{spec.name}"),
+            Claim(f"vrid:{spec.interface}/{spec.virtual_router_id}{family}"),
+            Claim(f"path:{spec.binary}", "use"),
+            Claim("pkg:keepalived", "use"),
+            *(Claim(f"path:{path}", "use") for path in _programs([spec])),
+        )
+
+    def triggers(self, spec: VrrpInstanceSpec, address: Address) -> Sequence[Trigger]:
+        """Its own change makes the daemon read its file again."""
+        return (Trigger(str(address), "reload"),)
+
+    def aggregate(self, spec: VrrpInstanceSpec) -> str:
+        """The file."""
+        return f"path:{spec.config}"
+
+    # -- at plan
+    def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
+        """The file, by the hash it would have if this were its only instance."""
+        return (
+            Ask(CONFIG, spec.config, wanted=_sha256(render(_alone(spec))), secret=spec.sensitive),
+            Ask(VERSION, spec.binary),
+            Ask(DRAIN, spec.drain_file),
+            Ask(ADDRESSES, ""),
+        )
+
+    def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
+        """The file, if it has a block of this instance's name in it."""
+        spec, facts = view.spec, view.facts
+        found = facts.get(CONFIG, spec.config)
+        if found is None or spec.name not in found.instances:
+            return None
+        held = [vip.address for vip in spec.vips if holds(facts.get(ADDRESSES, ""), vip.address)]
+        info = {
+            "version": facts.get(VERSION, spec.binary),
+            "holds": held,
+            "drained": bool(facts.get(DRAIN, spec.drain_file)),
+        }
+        texts = {} if found.text is None or _secret(view) else {"config": found.text}
+        attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
+        return Observed(attrs, info, texts)
+
+    def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
+        """The file as all instances of the host together want it; raises ValueError where they contradict."""
+        text = render(_companions(view))
+        secret = _secret(view)
+        return Desired(
+            {"config": f"sha256:{_sha256(text)}", "mode": steps.MODE, "owner": OWNER},
+            texts={} if secret else {"config": masked(text)},
+            sensitive=frozenset({"config"}) if secret else frozenset(),
+            effect="reload keepalived",
+        )
+
+    def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
+        """The file, for what else looks at it."""
+        return (f"path:{change.spec.config}",)
+
+    def guard(self, view: View[VrrpInstanceSpec]) -> Guard | None:
+        """By the drain tracker: the peer takes over, with no outage that adverts can see. None without a peer."""
+        if len(view.members) < 2:
+            return None
+        spec = view.spec
+
+        def clear(now: View[Any]) -> bool:
+            here = now.facts.get(ADDRESSES, "")
+            return here is not None and not any(holds(here, vip.address) for vip in spec.vips)
+
+        return Guard(
+            group=f"vrrp_instance.{spec.name}",
+            drain=steps.drain(spec, on=True),
+            undrain=steps.drain(spec, on=False),
+            clear=clear,
+            patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
+        )
+
+    # -- at apply
+    def capture(self, work: Work[VrrpInstanceSpec]) -> Step:
+        """The file's bytes, mode and owner, once for all instances in it."""
+        return steps.capture(work.changes[0].spec.config, (change.address for change in work.changes))
+
+    def apply(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
+        """Write the file with all instances that are wanted on the host."""
+        if not work.wanted and all(change.action is Action.DELETE for change in work.changes):
+            return self.delete(work)
+        wanted = work.wanted or tuple((c.address, c.spec) for c in work.changes if c.action is not Action.DELETE)
+        specs = [spec for _, spec in wanted]
+        gone = [change.spec for change in work.changes if change.action is Action.DELETE]
+        install = steps.install(specs[0], render(wanted), _programs(specs))
+        return (install, steps.forget_drains(gone)) if gone else (install,)
+
+    def undo(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
+        """Bring the file back as it was before this run."""
+        images = [work.images[c.address] for c in work.changes if c.address in work.images]
+        new = [change.spec for change in work.changes if change.action is Action.CREATE]
+        return (*(steps.restore(image) for image in images[:1]), *((steps.forget_drains(new),) if new else ()))
+
+    def delete(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
+        """Bring the file back as it was before hacore; while other instances remain, write it without these."""
+        if work.wanted:
+            return self.apply(work)
+        images = [work.images[c.address] for c in work.changes if c.address in work.images]
+        origin = min(images, key=lambda image: image.run, default=self.absent(work.changes[0].spec))
+        if steps.made_by_hacore(origin, HEADER):
+            # This instance came to a file of ours, whose first instance has gone since.
+            origin = Image({**origin.data, "type": "absent"})
+        return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
+
+    def absent(self, spec: VrrpInstanceSpec) -> Image:
+        """No file."""
+        return Image({"config": spec.config, "type": "absent", "missing": []})
+
+    def trigger(self, work: Work[VrrpInstanceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
+        """Reload in place, once for all instances of the host."""
+        return (steps.reload(work.changes[0].spec),)
+
+
+def _alone(spec: VrrpInstanceSpec) -> Companions:
+    return ((Address("vrrp_instance", spec.name or "unnamed"), spec),)
+
+
+def _companions(view: View[VrrpInstanceSpec]) -> Companions:
+    return view.companions or ((view.address, view.spec),)
+
+
+def _secret(view: View[VrrpInstanceSpec]) -> bool:
+    return any(spec.sensitive for _, spec in _companions(view))
+
+
+def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
+    """What the instances run on their host: check scripts and notify scripts."""
+    commands: list[str] = []
+    for spec in specs:
+        commands += [script.script for script in spec.track_scripts.values()]
+        commands += spec.notify.scripts().values()
+    return steps.first_words(commands)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+PROVIDER = VrrpInstance()

@@ -1,0 +1,172 @@
+"""keepalived.conf from the instances of a host: one canonical form, a strict subset of keepalived.conf(5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from hacore.contract import Address
+
+from .vrrp_spec import VirtualAddress, VrrpInstanceSpec
+
+HEADER = "# managed by hacore"
+Companions = Sequence[tuple[Address, VrrpInstanceSpec]]
+
+_SECURITY = {"enable_script_security": True, "script_user": "root"}
+"""What keepalived needs to run scripts at all, unless `globals` says otherwise: without, it calls them
+a security violation; with the first alone it drops them where no user keepalived_script exists."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
+_SECRET = re.compile(r"(?m)^(\s*(?:auth_pass|key|password)\s+).*$")
+
+
+class ContradictionError(ValueError):
+    """Instances on one host want different things of what there is only once."""
+
+
+def render(companions: Companions) -> str:
+    """The whole file. Raises ContradictionError when the instances disagree about globals or trackers."""
+    ordered = sorted(companions, key=lambda item: item[0])
+    specs = [spec for _, spec in ordered]
+    blocks = [_block("global_defs", _pairs(merged_globals(ordered)))]
+    kinds = (("vrrp_script", _script_lines), ("vrrp_track_file", _file_lines), ("vrrp_track_process", _process_lines))
+    for keyword, lines in kinds:
+        blocks += [_block(f"{keyword} {name}", lines(t)) for name, t in merged_trackers(ordered, keyword).items()]
+    blocks += [_block(f"vrrp_track_file {_drain(spec)}", _drain_lines(spec)) for spec in specs]
+    blocks += [_block(f"vrrp_instance {spec.name}", _instance_lines(spec)) for spec in specs]
+    return "\n".join([f"{HEADER}: changes made here by hand are drift\n", *blocks])
+
+
+def masked(text: str) -> str:
+    """The text of a keepalived.conf with its passwords hidden, for showing what changes around them."""
+    return _SECRET.sub(r"\1(hidden)", text)
+
+
+def merged_globals(companions: Companions) -> dict[str, Any]:
+    """global_defs of all instances together, router_id first; equal ones count once."""
+    found: dict[str, tuple[Any, Address]] = {}
+    for address, spec in companions:
+        own = dict(spec.globals) | ({"router_id": spec.router_id} if spec.router_id is not None else {})
+        _merge(found, own, address, "global ")
+    merged = _SECURITY | {key: value for key, (value, _) in found.items()}
+    return {key: merged[key] for key in sorted(merged, key=lambda k: (k != "router_id", k))}
+
+
+def merged_trackers(companions: Companions, keyword: str) -> dict[str, Any]:
+    """The trackers of one keyword, by name, in order; equal ones count once."""
+    found: dict[str, tuple[Any, Address]] = {}
+    fields = {"vrrp_script": "track_scripts", "vrrp_track_file": "track_files", "vrrp_track_process": "track_processes"}
+    for address, spec in companions:
+        _merge(found, getattr(spec, fields[keyword]), address, f"{keyword} ")
+    return {name: found[name][0] for name in sorted(found)}
+
+
+def _merge(found: dict[str, tuple[Any, Address]], new: Mapping[str, Any], address: Address, what: str) -> None:
+    for key, value in new.items():
+        known, first = found.setdefault(key, (value, address))
+        if known != value:
+            raise ContradictionError(
+                f"cannot write one keepalived.conf: {what}{key} is {_told(known)} in {first} and {_told(value)} in "
+                f"{address}; give both the same"
+            )
+
+
+def _told(value: Any) -> str:
+    return str(value.model_dump(exclude_defaults=True)) if isinstance(value, BaseModel) else repr(value)
+
+
+def _block(head: str, lines: Iterable[str]) -> str:
+    return "".join([f"{head} {{\n", *(f"    {line}\n" for line in lines), "}\n"])
+
+
+def _nested(head: str, lines: Iterable[str]) -> Iterator[str]:
+    inner = [f"    {line}" for line in lines]
+    if inner:
+        yield from (f"{head} {{", *inner, "}")
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
+    """`keyword value` lines: true is the keyword alone, false and null leave it out, a list is a block."""
+    for key, value in values.items():
+        if value is True:
+            yield key
+        elif isinstance(value, list | tuple):
+            yield from _nested(key, (str(item) for item in value))
+        elif value is not None and value is not False:
+            yield f"{key} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.match(text) else f'"{text}"'
+
+
+def _script_lines(script: Any) -> Iterator[str]:
+    yield f'script "{script.script}"'
+    yield f"interval {_number(script.interval)}"
+    yield from _pairs({"timeout": script.timeout})
+    yield f"weight {script.weight}"
+    yield from _pairs({"rise": script.rise, "fall": script.fall, "user": script.user})
+
+
+def _file_lines(file: Any) -> Iterator[str]:
+    yield f"file {_path(file.file)}"
+    yield f"weight {file.weight}"
+    yield from _pairs({"init_file": file.init_file})
+
+
+def _process_lines(process: Any) -> Iterator[str]:
+    yield f"process {process.process}"
+    yield f"weight {process.weight}"
+    yield from _pairs({"quorum": process.quorum, "delay": process.delay})
+
+
+def _path(text: str) -> str:
+    return f'"{text}"' if re.search(r"\s", text) else text
+
+
+def _drain(spec: VrrpInstanceSpec) -> str:
+    return f"hacore_drain_{spec.name}"
+
+
+def _drain_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
+    # Without `overwrite` a drained host stays drained when keepalived restarts.
+    yield from (f"file {spec.drain_file}", f"weight {spec.drain_weight}", "init_file 0")
+
+
+def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
+    yield f"state {spec.role}"
+    yield f"interface {spec.interface}"
+    yield f"virtual_router_id {spec.virtual_router_id}"
+    yield f"priority {spec.priority}"
+    yield from _pairs({"version": spec.version, "advert_int": spec.advert_interval})
+    if spec.nopreempt:
+        yield "nopreempt"
+    yield from _pairs({"preempt_delay": spec.preempt_delay, "unicast_src_ip": spec.unicast_src_ip})
+    yield from _nested("unicast_peer", spec.peers)
+    if spec.authentication is not None:
+        auth = spec.authentication
+        yield from _nested("authentication", (f"auth_type {auth.type}", f"auth_pass {_quoted(auth.password)}"))
+    yield from _nested("virtual_ipaddress", (_address(a) for a in spec.vips))
+    yield from _nested("track_interface", (f"{n} weight {t.weight}" for n, t in sorted(spec.track_interfaces.items())))
+    yield from _nested("track_script", sorted(spec.track_scripts))
+    yield from _nested("track_process", sorted(spec.track_processes))
+    yield from _nested("track_file", [*sorted(spec.track_files), _drain(spec)])
+    for keyword, script in spec.notify.scripts().items():
+        yield f'{keyword} "{script}"'
+    yield from spec.extra_lines
+
+
+def _address(entry: VirtualAddress) -> str:
+    parts = [entry.address]
+    for keyword in ("dev", "scope", "label"):
+        value = getattr(entry, keyword)
+        if value is not None:
+            parts.append(f"{keyword} {value}")
+    return " ".join(parts)

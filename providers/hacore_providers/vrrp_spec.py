@@ -1,0 +1,180 @@
+"""What a `vrrp_instance` block says: the models of keepalived.conf(5)'s VRRP keywords that hacore knows.
+
+Models check shapes only; ranges and rules are in `vrrp_checks`, so that a spec comes back from the
+state whatever its values are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hacore.contract import Spec
+
+BINARY = "/usr/sbin/keepalived"
+CONFIG = "/etc/keepalived/keepalived.conf"
+OWNER = 255
+"""The priority of an address owner (RFC 5798, section 5.2.4): it answers for the address whatever happens."""
+
+DRAIN_WEIGHT = -253
+"""What a drained member's priority goes down by: from any priority to the lowest one, 1 (it is clamped there)."""
+
+
+class Part(BaseModel):
+    """Base of the mappings inside a body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Authentication(Part):
+    """`authentication`: a guard against misconfigured neighbours, no security (it travels in clear)."""
+
+    type: Literal["PASS", "AH"] = "PASS"
+    password: str = Field(description="auth_pass; keepalived uses 8 bytes of it")
+
+
+class VirtualAddress(Part):
+    """An entry of `virtual_ipaddress`."""
+
+    address: str = Field(description="IP address, with a prefix length or without (then /32 or /128)")
+    dev: str | None = None
+    label: str | None = Field(default=None, description="IFNAME:TEXT, at most 15 characters")
+    scope: Literal["site", "link", "host", "nowhere", "global"] | None = None
+
+
+class TrackScript(Part):
+    """A `vrrp_script`: exit code 0 means healthy."""
+
+    script: str = Field(description="absolute path and arguments")
+    interval: float = Field(default=1, description="seconds between two runs")
+    timeout: float | None = Field(default=None, description="seconds after which a run counts as failed")
+    weight: int = Field(default=0, description="0: a failure puts the instance into FAULT")
+    rise: int | None = Field(default=None, description="successes in a row that make it healthy")
+    fall: int | None = Field(default=None, description="failures in a row that make it fail")
+    user: str | None = Field(default=None, description="USER [GROUP] that runs it; default: script_user of globals")
+
+
+class TrackFile(Part):
+    """A `vrrp_track_file`: the number in it times the weight is added to the priority."""
+
+    file: str
+    weight: int = 1
+    init_file: int | None = Field(default=None, description="what to write when there is no such file")
+
+
+class TrackProcess(Part):
+    """A `vrrp_track_process`. It does not work in network namespaces and containers."""
+
+    process: str
+    weight: int = 0
+    quorum: int | None = None
+    delay: float | None = Field(default=None, description="seconds before a missing process counts")
+
+
+class TrackInterface(Part):
+    """An entry of `track_interface`."""
+
+    weight: int = 0
+
+
+class Notify(Part):
+    """Scripts that keepalived runs when the instance changes its state."""
+
+    master: str | None = None
+    backup: str | None = None
+    fault: str | None = None
+    stop: str | None = None
+    any: str | None = None
+
+    def scripts(self) -> dict[str, str]:
+        """Keyword of keepalived.conf to command, for those that are given."""
+        given = {"notify": self.any} | {f"notify_{k}": getattr(self, k) for k in ("master", "backup", "fault", "stop")}
+        return {keyword: script for keyword, script in given.items() if script}
+
+
+class Unicast(Part):
+    """Adverts to named peers instead of multicast."""
+
+    peers: tuple[str, ...] = Field(default=(), description="IP addresses; a member's own one is left out")
+
+
+class VrrpInstanceSpec(Spec):
+    """One member's part of a VRRP instance, and the keepalived.conf it lives in.
+
+    `name` and `sensitive` are filled in at load: from the resource's name, and from what the body names.
+    """
+
+    interface: str
+    virtual_router_id: int
+    priority: int = 100
+    state: Literal["MASTER", "BACKUP"] | None = None
+    version: Literal[2, 3] | None = None
+    advert_interval: float = Field(default=1, description="seconds")
+    authentication: Authentication | None = None
+    preempt: bool | None = None
+    preempt_delay: float | None = Field(default=None, description="seconds, 0 to 1000")
+    unicast: bool | Unicast = False
+    unicast_src_ip: str | None = None
+    addresses: tuple[str | VirtualAddress, ...]
+    track_scripts: dict[str, TrackScript] = Field(default_factory=dict)
+    track_files: dict[str, TrackFile] = Field(default_factory=dict)
+    track_processes: dict[str, TrackProcess] = Field(default_factory=dict)
+    track_interfaces: dict[str, TrackInterface] = Field(default_factory=dict)
+    notify: Notify = Notify()
+    router_id: str | None = None
+    globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
+    extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
+    config: str = CONFIG
+    binary: str = BINARY
+    service: str = "keepalived"
+    name: str = Field(default="", description="keepalived's name of the instance; default: the resource's name")
+    sensitive: bool = Field(default=False, description="never show the file's content")
+
+    @property
+    def vips(self) -> tuple[VirtualAddress, ...]:
+        """The addresses, each in its long form."""
+        return tuple(VirtualAddress(address=a) if isinstance(a, str) else a for a in self.addresses)
+
+    @property
+    def nopreempt(self) -> bool:
+        """Whether a member that comes back leaves the addresses where they are."""
+        return self.preempt is False
+
+    @property
+    def role(self) -> Literal["MASTER", "BACKUP"]:
+        """`state`; default as keepalived's own: MASTER for an address owner, else BACKUP."""
+        return self.state or ("MASTER" if self.priority == OWNER else "BACKUP")
+
+    @property
+    def drain_weight(self) -> int:
+        """Of the drain tracker. 0, that is FAULT, where keepalived would not act on a lower priority."""
+        return 0 if self.nopreempt or self.priority == OWNER else DRAIN_WEIGHT
+
+    @property
+    def drain_file(self) -> str:
+        """Holds 1 while this host must not hold the addresses.
+
+        In /run itself: keepalived drops a tracker whose folder is missing when it starts, and /run is
+        the one folder that is there after a boot. Not to be replaced by rename: keepalived (2.2.7)
+        watches the file, not the name.
+        """
+        return f"/run/hacore-drain.{self.name}"
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Unicast peers without the member itself; empty with multicast."""
+        named = self.unicast.peers if isinstance(self.unicast, Unicast) else ()
+        return tuple(dict.fromkeys(p for p in named if p != self.unicast_src_ip))
+
+    @property
+    def extra_lines(self) -> tuple[str, ...]:
+        """The raw lines, one by one."""
+        lines = self.extra.splitlines() if isinstance(self.extra, str) else self.extra
+        return tuple(line.rstrip() for line in lines if line.strip())
+
+
+def instance_name(resource: str) -> str:
+    """keepalived's name for a resource: `VI["a"]` is VI_a; its parser ends a name at a space or a brace."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", resource).strip("_")
