@@ -11,7 +11,7 @@ from .changes import Comparison, Inputs, compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
 from .tasks import Draft, build_tasks
-from .triggers import plan_triggers
+from .triggers import all_sources, plan_triggers
 from .types import HostStatus, Plan, PlannedChange
 
 
@@ -42,6 +42,8 @@ def make_plan(
         notes=_notes(outcome),
         outputs=dict(given.stack.outputs),
         facts=dict(given.facts),
+        views=outcome.views,
+        sources=all_sources(given),
     )
 
 

@@ -79,6 +79,13 @@ def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[
             yield source, trigger.op
 
 
+def all_sources(given: Inputs) -> dict[Address, tuple[Address, ...]]:
+    """What each consumer's triggers hang on; consumers without any are left out."""
+    index = by_resource(given.stack)
+    found = {a: tuple(source for source, _ in sources_of(a, given, index)) for a in given.stack.instances}
+    return {address: sources for address, sources in found.items() if sources}
+
+
 def _pulled(address: Address, changed: Mapping[Address, PlannedChange], index: Index, given: Inputs) -> Pulled | None:
     recorded = given.recorded.get(address)
     loaded = recorded.row.loaded if recorded else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Facts, Observed, Spec
+from ..contract import Change, Desired, Facts, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import Action, Disrupts, Host, Op, Row
 
@@ -105,6 +105,10 @@ class Plan:
     notes: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
+    views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
+    sources: Mapping[Address, tuple[Address, ...]] = field(
+        default_factory=dict
+    )  # consumer -> what its triggers hang on
 
     @property
     def empty(self) -> bool:

@@ -1,0 +1,116 @@
+"""Rows as a task leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Observed, Provider
+from ..graph import Graph
+from ..load.stack import Instance
+from ..model import Action, Found, Row, Unknown, digest
+from ..plan import PlannedChange, Seal, recorded_spec, seal_attrs, stored_claims
+from ..plan.rows import addresses
+
+
+def new_row(
+    planned: PlannedChange,
+    instance: Instance,
+    provider: Provider[Any],
+    graph: Graph,
+    observed: Observed | None,
+    *,
+    seal: Seal,
+    rows: Mapping[Address, Row],
+    sources: Sequence[Address],
+    run: int,
+    origin: int | None = None,
+    started: bool = False,
+) -> Row:
+    """The row of an instance that was seen to be as wanted.
+
+    `origin` is the id of the image captured in this task; an older origin wins, also one inherited
+    by a rename. `sources` are what its triggers hang on; `started` says that the daemon was started
+    afresh, which takes all of them in.
+    """
+    old = rows.get(planned.address) or (rows.get(planned.inherits) if planned.inherits else None)
+    desired = planned.desired
+    attrs = dict(desired.attrs) if desired is not None and desired.attrs is not None else None
+    if attrs is not None and observed is not None:
+        attrs = {k: observed.attrs.get(k) if isinstance(v, Unknown) else v for k, v in attrs.items()}
+        for key in instance.lifecycle.ignore_changes:
+            if key in attrs and key in observed.attrs:
+                attrs[key] = observed.attrs[key]
+    sensitive = desired.sensitive if desired is not None else frozenset[str]()
+    return Row(
+        address=planned.address,
+        spec=recorded_spec(provider, instance, seal),
+        schema_version=provider.schema_version,
+        attrs=seal_attrs(attrs, sensitive, seal),
+        info=dict(observed.info) if observed is not None else {},
+        sensitive=tuple(sorted(sensitive)),
+        needs=addresses(graph.needs[planned.address]),
+        claims=stored_claims(graph.claims[planned.address]),
+        hosts=instance.hosts,
+        lifecycle=instance.lifecycle,
+        loaded=_loaded(old, sources, rows, started),
+        origin=old.origin if old is not None and old.origin is not None else origin,
+        found=old.found if old is not None else _found(planned),
+        tainted=False,
+        run=run,
+    )
+
+
+def _found(planned: PlannedChange) -> Found:
+    if planned.action is Action.ADOPT:
+        return "same"
+    return "absent" if planned.observed is None else "different"
+
+
+def _loaded(
+    old: Row | None, sources: Sequence[Address], rows: Mapping[Address, Row], started: bool
+) -> dict[str, str | None]:
+    """What the consumer has taken in: kept; all of it after a start; as it is now for a new source."""
+    before = dict(old.loaded) if old is not None else {}
+    loaded: dict[str, str | None] = {}
+    for source in sources:
+        key, row = str(source), rows.get(source)
+        if row is None:
+            continue
+        if started or key not in before:
+            loaded[key] = digest(row.attrs)
+        else:
+            loaded[key] = before[key]
+    return loaded
+
+
+def rows_after(
+    quiet: Sequence[PlannedChange],
+    make: Mapping[Address, Row],
+    rows: Mapping[Address, Row],
+) -> list[Row]:
+    """Rows that are only written afresh, and consumers whose digests of them move along."""
+    out = [make[p.address] for p in quiet]
+    moved = {
+        str(new.address): (digest(rows[new.address].attrs), digest(new.attrs))
+        for new in out
+        if new.address in rows and rows[new.address].attrs != new.attrs
+    }
+    if not moved:
+        return out
+    fresh = {row.address: row for row in out}
+    for address, row in rows.items():
+        current = fresh.get(address, row)
+        loaded = {
+            source: (moved[source][1] if source in moved and value == moved[source][0] else value)
+            for source, value in current.loaded.items()
+        }
+        if loaded != dict(current.loaded):
+            fresh[address] = _with_loaded(current, loaded)
+    return list(fresh.values())
+
+
+def _with_loaded(row: Row, loaded: dict[str, str | None]) -> Row:
+    return replace(row, loaded=loaded)

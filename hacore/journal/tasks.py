@@ -1,0 +1,147 @@
+"""Tasks of a plan as records of the store, and records back to tasks that can be undone.
+
+A record keeps of each change what its undo needs once stack and variables are gone: the recorded
+form of the spec, the action, and (beside it) the images and the rows as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..address import Address
+from ..contract import Change, Provider
+from ..errors import StoreError
+from ..load.stack import Stack
+from ..model import JSON, Action, Host, Op, Row, Status
+from ..plan import PlannedChange, PlanTask, Seal, recorded_spec
+from ..store import TaskRecord, row_to_json
+from .types import Live
+
+
+def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[Live]:
+    """Tasks ready to run, each with the rows it would go back to."""
+    return [Live(task, before={p.address: _row_json(rows.get(p.address)) for p in task.changes}) for task in tasks]
+
+
+def _row_json(row: Row | None) -> JSON | None:
+    return None if row is None else row_to_json(row)
+
+
+def records_of(
+    run: int, live: Sequence[Live], stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal
+) -> list[TaskRecord]:
+    """The records of a new run's tasks."""
+    return [
+        TaskRecord(
+            run=run,
+            id=item.id,
+            op=item.task.op.value,
+            kind=item.task.kind,
+            host=item.task.host,
+            addresses=tuple(str(a) for a in item.task.addresses),
+            status=item.status.value,
+            needs=item.task.needs,
+            lane=item.task.lane,
+            payload=_payload(item.task, stack, providers, seal),
+            before={str(a): row for a, row in item.before.items()},
+            position=position,
+        )
+        for position, item in enumerate(live)
+    ]
+
+
+def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal) -> dict[str, JSON]:
+    return {
+        "changes": [_change(p, stack, providers, seal) for p in task.changes],
+        "trigger": task.trigger,
+        "sources": [str(s) for s in task.sources],
+        "exclusive": task.exclusive,
+        "disrupts": task.disrupts,
+        "group": task.group,
+        "keep": task.keep,
+    }
+
+
+def _change(
+    planned: PlannedChange, stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal
+) -> dict[str, JSON]:
+    instance = stack.instances.get(planned.address)
+    provider = providers[planned.kind]
+    if planned.action is Action.DELETE or instance is None:
+        spec = planned.row.spec if planned.row is not None else {}
+    else:
+        spec = recorded_spec(provider, instance, seal)
+    return {
+        "address": str(planned.address),
+        "action": planned.action.word,
+        "spec": spec,
+        "hosts": list(planned.hosts),
+        "reason": planned.reason,
+        "effect": planned.effect,
+        "inherits": str(planned.inherits) if planned.inherits else None,
+    }
+
+
+def restore_tasks(
+    records: Sequence[TaskRecord], providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]
+) -> list[Live]:
+    """The tasks of a stored run, as far as their undo needs them."""
+    return [_restore(record, providers, hosts) for record in records]
+
+
+def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]) -> Live:
+    payload = record.payload
+    changes = tuple(_restored_change(c, providers, hosts) for c in payload["changes"])
+    task = PlanTask(
+        id=record.id,
+        op=Op(record.op),
+        kind=record.kind,
+        host=record.host,
+        addresses=tuple(Address.parse(a) for a in record.addresses),
+        changes=changes,
+        needs=tuple(record.needs),
+        lane=record.lane,
+        trigger=payload["trigger"],
+        sources=tuple(Address.parse(s) for s in payload["sources"]),
+        exclusive=payload["exclusive"],
+        disrupts=payload["disrupts"],
+        group=payload["group"],
+        keep=payload["keep"],
+    )
+    return Live(
+        task,
+        status=Status(record.status),
+        image_ids={Address.parse(a): number for a, number in record.images.items()},
+        before={Address.parse(a): row for a, row in record.before.items()},
+        error=record.error,
+        started=record.started,
+        ended=record.ended,
+        intent=record.status not in ("do", "hold"),
+    )
+
+
+def _restored_change(
+    data: Mapping[str, Any], providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]
+) -> PlannedChange:
+    address = Address.parse(data["address"])
+    provider = providers.get(address.kind)
+    if provider is None:
+        raise StoreError(f"cannot undo {address}: no provider for the kind {address.kind!r} is installed")
+    action = next(a for a in Action if a.word == data["action"])
+    change: Change[Any] = Change(
+        address=address,
+        action=action,
+        spec=provider.spec.model_validate(data["spec"]),
+        host=hosts.get(address.host) if address.host else None,
+    )
+    inherits = Address.parse(data["inherits"]) if data.get("inherits") else None
+    return PlannedChange(
+        address,
+        action,
+        change,
+        reason=data["reason"],
+        hosts=tuple(data["hosts"]),
+        effect=data["effect"],
+        inherits=inherits,
+    )

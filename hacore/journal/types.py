@@ -1,0 +1,39 @@
+"""A task while its run lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..address import Address
+from ..model import JSON, Image, Status
+from ..plan import PlanTask
+
+
+@dataclass(slots=True)
+class Live:
+    """A task of the running run: what it is, how it stands, and what it would go back to.
+
+    `before`: the rows as JSON before this task (None: no row). `images`: the stored before-images by
+    address; `image_ids` their ids. Mutable: only the walker changes it.
+    """
+
+    task: PlanTask
+    status: Status = Status.DO
+    images: dict[Address, Image] = field(default_factory=dict)
+    image_ids: dict[Address, int] = field(default_factory=dict)
+    before: dict[Address, JSON | None] = field(default_factory=dict)
+    error: str = ""
+    started: float | None = None
+    ended: float | None = None
+    intent: bool = False  # the intent to touch a host is on disk
+
+    @property
+    def id(self) -> str:
+        """The task's id in its run."""
+        return self.task.id
+
+
+def by_id(tasks: list[Live]) -> Mapping[str, Live]:
+    """Tasks by id."""
+    return {live.id: live for live in tasks}

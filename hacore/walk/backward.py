@@ -1,0 +1,118 @@
+"""Undoing: the mirror of forward. Images come back, then the rows as they were, in one commit each.
+
+A trigger settles: the daemon takes in what its sources went back to.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from ..address import Address
+from ..contract import Image, Step
+from ..errors import HacoreError, StoreError
+from ..journal import Live
+from ..model import Op, Row, Status, digest
+from ..probe import Frame
+from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
+from .context import Context
+from .forward import Failed, failure
+from .work import touching, trigger_work, work_of
+
+
+async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Address]]) -> Failed | None:
+    """Bring one task back; the failure, if it could not be. `triggered`: consumer -> sources it took in this run."""
+    try:
+        await _intend(live, ctx)
+        if live.task.op is Op.TRIGGER:
+            await _settle(live, ctx)
+        else:
+            await _restore(live, ctx)
+        await _record(live, ctx, triggered)
+    except Failed as error:
+        return error
+    except StoreError:
+        raise
+    except (HacoreError, ValueError) as error:
+        return Failed(str(error))
+    return None
+
+
+async def _intend(live: Live, ctx: Context) -> None:
+    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDOING.value, "error": live.error})]
+    for planned in touching(live):
+        for consumer in ctx.consumers(planned.address):
+            loaded: dict[str, str | None] = {str(planned.address): None}
+            moves.append(SetLoaded(consumer, loaded))
+            ctx.set_loaded(consumer, loaded)
+    await ctx.commit(*moves)
+
+
+async def _restore(live: Live, ctx: Context) -> None:
+    """Run the provider's undo with the images; without any nothing was touched."""
+    images = await _images(live, ctx)
+    changes = touching(live)
+    if not images or not changes or live.task.host is None or not live.intent:
+        return
+    work = replace(work_of(live, ctx, images, undo=True), images=images)
+    steps = tuple([await ctx.ready(s) for s in ctx.providers[live.task.kind].undo(work)])
+    await _run(live, steps, ctx, "cannot undo " + ", ".join(str(a) for a in live.task.addresses))
+
+
+async def _settle(live: Live, ctx: Context) -> None:
+    """Reload or restart with what is back; a consumer that is not there any more has nothing to take in."""
+    if not live.intent:
+        return
+    try:
+        work = trigger_work(live, ctx)
+    except KeyError:
+        return
+    steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
+    await _run(live, tuple([await ctx.ready(s) for s in steps]), ctx, f"cannot {live.task.trigger}")
+
+
+async def _run(live: Live, steps: tuple[Step, ...], ctx: Context, what: str) -> None:
+    if not steps:
+        return
+    frame = Frame(live.id, steps)
+    results = (await ctx.link(str(live.task.host)).steps([frame], ctx.token)).results
+    if (out := results[live.id].failed) is not None:
+        raise failure(out, what)
+
+
+async def _images(live: Live, ctx: Context) -> dict[Address, Image]:
+    if live.images or not live.image_ids:
+        return live.images
+    stored = ctx.writer.images(set(live.image_ids.values()))
+    return {address: stored[number] for address, number in live.image_ids.items()}
+
+
+async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address]]) -> None:
+    """Undone, the rows as they were, and what consumers have taken in."""
+    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDONE.value, "ended": time.time()})]
+    rows: dict[Address, Row | None] = {}
+    if live.intent:
+        rows = {a: None if data is None else row_from_json(data) for a, data in live.before.items()}
+    for address, row in rows.items():
+        moves.append(DropRow(address) if row is None else PutRow(row))
+    loaded: dict[Address, dict[str, str | None]] = {}
+    if live.task.op is Op.TRIGGER:
+        consumer = live.task.addresses[0]
+        if consumer in ctx.rows:
+            taken = {str(s): digest(ctx.rows[s].attrs) for s in live.task.sources if s in ctx.rows}
+            loaded[consumer] = dict(taken)
+    for address in rows:
+        # a consumer that never took the new one in still has the old one loaded
+        for consumer in ctx.consumers(address):
+            back = rows[address]
+            if address not in triggered.get(consumer, set()) and back is not None:
+                loaded.setdefault(consumer, {})[str(address)] = digest(back.attrs)
+    moves += [SetLoaded(consumer, values) for consumer, values in loaded.items()]
+    await ctx.commit(*moves)
+    for address, row in rows.items():
+        if row is None:
+            ctx.rows.pop(address, None)
+        else:
+            ctx.rows[address] = row
+    for consumer, values in loaded.items():
+        ctx.set_loaded(consumer, values)

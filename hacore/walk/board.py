@@ -1,0 +1,234 @@
+"""The statuses of a run's tasks and the moves between them. Pure: no I/O, no clock.
+
+                      hold  <--- a failure in the lane (rollback) or above (halt); a stop
+                       ^
+                       |
+    ------> do ----> doing ----> done
+                       |           |
+                       | failed    | the lane rolls back; `hacore rollback`
+                       v           v
+          error <-- undo <--------+
+            ^          |
+            | failed   v
+            +------ undoing ---> undone
+
+`doing` is saved before a host is touched; after a crash it means *maybe*. A task in flight is never
+cancelled: when its lane rolls back it ends first and is undone then.
+
+Undo runs against the needs, with one exception: a trigger has no undo of its own. When it is undone
+it *settles*: it reloads or restarts once more after all that it takes in is back, or else the daemon
+would keep the bad configuration while the bytes are right. So a source does not wait for its
+triggers, and a trigger waits for its sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..model import Op, Status
+
+OnFailure = Literal["rollback", "halt"]
+_ACTIVE = (Status.DOING, Status.UNDO, Status.UNDOING)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the board needs to know of a task."""
+
+    id: str
+    needs: tuple[str, ...] = ()
+    lane: int = 0
+    op: Op = Op.CHANGE
+    keep: bool = False
+    group: str = ""
+
+
+@dataclass
+class Board:
+    """Where every task stands; the walker asks what may start and tells what happened."""
+
+    nodes: Mapping[str, Node]
+    on_failure: OnFailure = "rollback"
+    status: dict[str, Status] = field(default_factory=dict)
+    stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
+    failed_lanes: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for id in self.nodes:
+            self.status.setdefault(id, Status.DO)
+        self._dependants: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            for need in node.needs:
+                self._dependants.setdefault(need, []).append(node.id)
+
+    @classmethod
+    def of(cls, nodes: Iterable[Node], on_failure: OnFailure = "rollback") -> Board:
+        """A board of fresh tasks."""
+        return cls({node.id: node for node in nodes}, on_failure)
+
+    # -- what may start -----------------------------------------------------------------------------
+
+    def startable(self) -> list[str]:
+        """Tasks to do whose needs are all done, in the order of the plan."""
+        return [
+            id
+            for id, node in self.nodes.items()
+            if self.status[id] is Status.DO
+            and all(self.status[need] is Status.DONE for need in node.needs if need in self.nodes)
+            and (not self.stopped or self._inside_open_block(node))
+        ]
+
+    def undoable(self) -> list[str]:
+        """Tasks to undo of which nothing that rests on them is still in place, newest first."""
+        return [id for id in reversed(list(self.nodes)) if self.status[id] is Status.UNDO and self._free(id)]
+
+    def _free(self, id: str) -> bool:
+        node = self.nodes[id]
+        if node.op is Op.TRIGGER:
+            sources = [n for n in node.needs if n in self.nodes and self.nodes[n].op in (Op.CHANGE, Op.ENSURE)]
+            if any(self.status[s] in _ACTIVE for s in sources):
+                return False
+        return all(self.status[d] not in _ACTIVE and not self._standing(d) for d in self._resting_on(id))
+
+    def _standing(self, id: str) -> bool:
+        """Done, and about to be undone because its lane is rolling back."""
+        return self.status[id] is Status.DONE and not self.nodes[id].keep and self.nodes[id].lane in self.failed_lanes
+
+    def _resting_on(self, id: str) -> set[str]:
+        """Who must be undone before `id`: its dependants, looking through triggers."""
+        found: set[str] = set()
+        queue = list(self._dependants.get(id, ()))
+        guard = self.nodes[id].op is Op.DRAIN
+        while queue:
+            dependant = queue.pop()
+            if dependant in found:
+                continue
+            if self.nodes[dependant].op is Op.TRIGGER and not guard:
+                queue.extend(self._dependants.get(dependant, ()))
+                continue
+            found.add(dependant)
+        return found
+
+    def _inside_open_block(self, node: Node) -> bool:
+        """Between a drain that is done and its undrain: a stop lets the block end."""
+        if not node.group or node.op is Op.DRAIN:
+            return False
+        return any(
+            other.op is Op.DRAIN and other.group == node.group and self.status[other.id] is Status.DONE
+            for other in self._above(node.id)
+        )
+
+    def _above(self, id: str) -> list[Node]:
+        found: dict[str, Node] = {}
+        queue = list(self.nodes[id].needs)
+        while queue:
+            need = queue.pop()
+            if need in self.nodes and need not in found:
+                found[need] = self.nodes[need]
+                queue.extend(self.nodes[need].needs)
+        return list(found.values())
+
+    # -- what happened ------------------------------------------------------------------------------
+
+    def start(self, ids: Sequence[str]) -> None:
+        """These are being done now."""
+        for id in ids:
+            self.status[id] = Status.DOING
+
+    def start_undo(self, id: str) -> None:
+        """This is being undone now."""
+        self.status[id] = Status.UNDOING
+
+    def done(self, id: str) -> list[str]:
+        """It is done; in a lane that rolls back meanwhile it must be undone. The ids whose status moved."""
+        rolling = self.nodes[id].lane in self.failed_lanes and not self.nodes[id].keep
+        self.status[id] = Status.UNDO if rolling else Status.DONE
+        return [id]
+
+    def failed(self, id: str, *, undo: bool = True) -> list[str]:
+        """It failed. `undo` False: nothing may be done about it (another run holds the host)."""
+        moved = {id}
+        if self.on_failure == "halt" or not undo:
+            self.status[id] = Status.ERROR
+        else:
+            self.status[id] = Status.UNDO
+        if self.on_failure == "halt":
+            moved |= self._hold(self._below(id))
+        else:
+            moved |= self.roll_back(self.nodes[id].lane)
+        return [i for i in self.nodes if i in moved]
+
+    def roll_back(self, lane: int) -> set[str]:
+        """Hold what has not begun in a lane, and undo what is done there."""
+        self.failed_lanes.add(lane)
+        members = [n for n in self.nodes.values() if n.lane == lane]
+        moved = self._hold([n.id for n in members])
+        for node in members:
+            if self.status[node.id] is Status.DONE and not node.keep:
+                self.status[node.id] = Status.UNDO
+                moved.add(node.id)
+        return moved
+
+    def roll_back_all(self) -> set[str]:
+        """`hacore rollback`: everything that was done, or may have been, goes back."""
+        moved: set[str] = set()
+        for id in self.nodes:
+            if self.status[id] in (Status.DOING, Status.ERROR):
+                self.status[id] = Status.UNDO
+                moved.add(id)
+        for lane in {n.lane for n in self.nodes.values()}:
+            moved |= self.roll_back(lane)
+        for id, node in self.nodes.items():
+            if node.keep and self.status[id] is Status.DONE:
+                self.status[id] = Status.UNDO
+                moved.add(id)
+        return moved
+
+    def undone(self, id: str) -> None:
+        """It is back as it was."""
+        self.status[id] = Status.UNDONE
+
+    def undo_failed(self, id: str) -> None:
+        """It could not be brought back; the others are undone all the same."""
+        self.status[id] = Status.ERROR
+
+    def _hold(self, ids: Iterable[str]) -> set[str]:
+        held = {id for id in ids if self.status[id] is Status.DO}
+        for id in held:
+            self.status[id] = Status.HOLD
+        return held
+
+    def _below(self, id: str) -> set[str]:
+        found: set[str] = set()
+        queue = [id]
+        while queue:
+            for dependant in self._dependants.get(queue.pop(), ()):
+                if dependant not in found:
+                    found.add(dependant)
+                    queue.append(dependant)
+        return found
+
+    # -- where the run stands -----------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is running, to start or to undo."""
+        return all(s.final or (s is Status.DO and self.stopped) for s in self.status.values())
+
+    def open_blocks(self, group: str) -> list[str]:
+        """Drains of a group that have begun and whose undrain is not over: their hosts are out of service."""
+        closed = {
+            above.id
+            for node in self.nodes.values()
+            if node.op is Op.UNDRAIN and node.group == group and self.status[node.id] is Status.DONE
+            for above in self._above(node.id)
+            if above.op is Op.DRAIN
+        }
+        begun = (Status.DOING, Status.DONE, Status.UNDO, Status.UNDOING)
+        return [
+            node.id
+            for node in self.nodes.values()
+            if node.op is Op.DRAIN and node.group == group and self.status[node.id] in begun and node.id not in closed
+        ]

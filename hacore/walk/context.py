@@ -1,0 +1,97 @@
+"""What a walk works with: the run, the hosts, the state, and rows as they are now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Check, Facts, Provider, Source, Step, View
+from ..errors import UnreachableError
+from ..events import Event, Listener
+from ..graph import Graph
+from ..load.stack import Stack
+from ..model import Host, Row
+from ..plan import Seal
+from ..probe import HostLink
+from ..store import Committed, Move, StateWriter
+
+Fetch = Callable[[Source], Awaitable[bytes]]
+
+
+@dataclass
+class Context:
+    """Everything around the tasks. `rows` follows each commit, so that later tasks see what is recorded."""
+
+    run: int
+    token: str
+    stack: Stack
+    graph: Graph
+    providers: Mapping[str, Provider[Any]]
+    links: Mapping[str, HostLink]
+    writer: StateWriter
+    rows: dict[Address, Row]
+    facts: dict[str, Facts]
+    views: Mapping[Address, View[Any]]
+    sources: Mapping[Address, tuple[Address, ...]]
+    hosts: Mapping[str, Host]
+    emit: Listener
+    fetch: Fetch
+    parallelism: int = 10
+    checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
+    _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
+
+    @property
+    def seal(self) -> Seal:
+        """The keyed HMAC of the state."""
+        return self.writer.hmac
+
+    def link(self, host: str) -> HostLink:
+        """The connection to a host; raises UnreachableError when there is none."""
+        link = self.links.get(host)
+        if link is None:
+            raise UnreachableError(f"cannot reach {host}: there is no connection to it in this run")
+        return link
+
+    async def commit(self, *moves: Move) -> Committed:
+        """Write moves that belong together."""
+        return await self.writer.commit(*moves)
+
+    def consumers(self, source: Address) -> list[Address]:
+        """Recorded instances whose triggers hang on `source`."""
+        return [c for c, sources in self.sources.items() if source in sources and c in self.rows]
+
+    def set_loaded(self, consumer: Address, loaded: Mapping[str, str | None]) -> None:
+        """Follow a SetLoaded in `rows`."""
+        row = self.rows.get(consumer)
+        if row is not None:
+            self.rows[consumer] = replace(row, loaded={**row.loaded, **loaded})
+
+    async def ready(self, step: Step) -> Step:
+        """A step whose sources have become blobs; each source is fetched once a run."""
+        if not step.sources:
+            return step
+        blobs = dict(step.blobs)
+        for name, source in step.sources.items():
+            future = self._fetched.get(source.sha256)
+            if future is None:
+                future = asyncio.ensure_future(self.fetch(source))
+                self._fetched[source.sha256] = future
+            blobs[name] = await future
+        return replace(step, blobs=blobs, sources={})
+
+    def say(self, type_: Any, message: str = "", **more: Any) -> None:
+        """Emit an event."""
+        self.emit(Event(type_, message, **more))
+
+    def foreign(self, address: Address) -> frozenset[str]:
+        """Tokens that other wanted instances own or share on the host of `address`."""
+        return frozenset(
+            claim.token
+            for other, claims in self.graph.claims.items()
+            if other != address and (address.host is None or address.host in self.stack.instances[other].hosts)
+            for claim in claims
+            if claim.mode != "use"
+        )

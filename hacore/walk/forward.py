@@ -1,0 +1,292 @@
+"""Doing: the tasks of one host that are ready, joined into as few execs as there are phases.
+
+    prepare   long work in scratch space          one exec, only for tasks that have any
+    capture   before-images, read only            one exec, then one commit: images and intent
+    apply     the steps, each task's facts again   one exec
+    judge     observed against desired, for as long as a provider asks for patience
+    record    one commit: done, with the rows
+
+Every task ends in `done` or `failed` of the board; nothing here raises for a task's own fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ..address import Address
+from ..contract import Facts, Image, Output, Step
+from ..errors import HacoreError, StoreError
+from ..journal import Live, new_row
+from ..model import Action, Op, Row, Status, digest
+from ..plan.rows import seal_attrs
+from ..probe import Frame, Result
+from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
+from .context import Context
+from .work import Verdict, asks_of, deletes, judge, load_origins, touching, trigger_work, work_of
+
+POLL = 0.5  # seconds between two looks while a provider is patient
+
+
+class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
+    """A task failed; the message is for the user."""
+
+
+def failure(output: Output, what: str) -> Failed:
+    """A failed step in words: the last lines that it wrote to stderr, else to stdout."""
+    text = (output.stderr or output.stdout).decode("utf-8", "replace").strip()
+    tail = "\n".join(text.splitlines()[-12:])
+    reason = "it did not end within its deadline" if output.rc in (124, 137) else f"exit code {output.rc}"
+    return Failed(f"{what}: {reason}" + (f": {tail}" if tail else ""))
+
+
+async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+    """Run tasks of one host (or state-only ones) to their end; the outcome of each by id."""
+    outcome: dict[str, Failed | None] = {}
+    going = list(lives)
+    for phase in (_prepare, _capture, _apply):
+        try:
+            failed = await phase(going, ctx)
+        except StoreError:
+            raise
+        except (HacoreError, ValueError) as error:
+            failed = {live.id: Failed(str(error)) for live in going}
+        outcome.update(failed)
+        going = [live for live in going if live.id not in outcome]
+        if not going:
+            break
+    outcome.update({live.id: None for live in going})
+    return outcome
+
+
+async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+    frames = []
+    for live in lives:
+        if live.task.op is Op.TRIGGER or deletes(live) or not touching(live):
+            continue
+        steps = ctx.providers[live.task.kind].prepare(work_of(live, ctx, {}))
+        if steps:
+            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps])))
+    if not frames:
+        return {}
+    await ctx.commit(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": time.time()}) for f in frames])
+    results = await _run(lives, frames, ctx)
+    return {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
+
+
+async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+    """Before-images first, then images and intent in one commit: nothing is touched before that."""
+    frames, steps = [], {}
+    for live in lives:
+        if live.task.op is Op.TRIGGER or not touching(live):
+            continue
+        work = work_of(live, ctx, {}, undo=True)
+        step = ctx.providers[live.task.kind].capture(work)
+        if step is not None and not live.images:  # a stored image is never captured again
+            steps[live.id] = step
+            frames.append(Frame(live.id, (await ctx.ready(step),)))
+    results = await _run(lives, frames, ctx) if frames else {}
+    failed: dict[str, Failed | None] = {}
+    for id, step in steps.items():
+        if (out := results[id].failed) is not None:
+            failed[id] = failure(out, "cannot capture what is there")
+            continue
+        live = next(item for item in lives if item.id == id)
+        live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
+    await _intend([live for live in lives if live.id not in failed], ctx)
+    return failed
+
+
+async def _intend(lives: Sequence[Live], ctx: Context) -> None:
+    moves: list[Move] = []
+    images: dict[str, Image] = {}
+    pending: dict[Address, dict[str, str | None]] = {}
+    for live in lives:
+        tokens = {str(a): f"{live.id} {a}" for a in live.images}
+        images.update({f"{live.id} {a}": image for a, image in live.images.items()})
+        now = {"status": Status.DOING.value, "started": live.started or time.time()}
+        moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
+        for planned in touching(live):
+            for consumer in ctx.consumers(planned.address):
+                pending.setdefault(consumer, {})[str(planned.address)] = None
+    moves += [SetLoaded(consumer, loaded) for consumer, loaded in pending.items()]
+    if not moves:
+        return
+    done = await ctx.writer.commit(*moves, images=images)
+    for live in lives:
+        live.intent = True
+        live.image_ids = {a: done.image_ids[f"{live.id} {a}"] for a in live.images}
+    for consumer, loaded in pending.items():
+        ctx.set_loaded(consumer, loaded)
+
+
+async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+    frames = []
+    for live in lives:
+        if live.task.op is Op.TRIGGER:
+            work = trigger_work(live, ctx)
+            steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
+            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps])))
+        elif touching(live) and live.task.host is not None:
+            if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
+                continue
+            frames.append(Frame(live.id, await _steps(live, ctx), asks_of(live, ctx)))
+    results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}
+    failed: dict[str, Failed | None] = {}
+    for live in lives:
+        result = results.get(live.id, Result(()))
+        if (out := result.failed) is not None:
+            failed[live.id] = failure(out, "cannot " + _verb(live))
+            continue
+        try:
+            await _record(live, await _verdicts(live, result.facts, ctx), ctx)
+        except Failed as error:
+            failed[live.id] = error
+    return failed
+
+
+async def _steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+    provider = ctx.providers[live.task.kind]
+    origins = await load_origins(live, ctx)
+    work = work_of(live, ctx, origins)
+    if not work.changes:
+        return ()
+    steps = provider.delete(work) if deletes(live) else provider.apply(work)
+    return tuple([await ctx.ready(step) for step in steps])
+
+
+async def _is_fine(live: Live, ctx: Context) -> bool:
+    host = str(live.task.host)
+    facts = await ctx.link(host).facts(asks_of(live, ctx))
+    return all(judge(p, {host: facts}, ctx).fine for p in touching(live))
+
+
+async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdict]:
+    """Look until all is as wanted, or patience ends."""
+    changes = touching(live) if live.task.op is not Op.TRIGGER else ()
+    if not changes:
+        return []
+    providers = [ctx.providers[p.kind] for p in changes]
+    patience = max(provider.patience(p.change.spec) for provider, p in zip(providers, changes, strict=True))
+    until = time.monotonic() + patience
+    found = {str(live.task.host): facts} if live.task.host is not None and facts is not None else {}
+    while True:
+        if not found:
+            found = await look(live, ctx)
+        verdicts = [judge(p, found, ctx) for p in changes]
+        wrong = [v for v in verdicts if not v.fine]
+        if not wrong:
+            ctx.facts.update({host: f for host, f in found.items() if host not in ctx.facts})
+            return verdicts
+        if time.monotonic() >= until:
+            raise Failed("; ".join(f"{v.planned.address} is not as wanted: {v.differs}" for v in wrong))
+        await asyncio.sleep(POLL)
+        found = {}
+
+
+async def look(live: Live, ctx: Context) -> dict[str, Facts]:
+    """Ask the facts of a task again on all hosts that it looks at."""
+    asks = asks_of(live, ctx)
+    hosts = sorted({h for p in live.task.changes for h in p.hosts if h in ctx.links})
+    answers = await asyncio.gather(*[ctx.link(host).facts(asks) for host in hosts])
+    return dict(zip(hosts, answers, strict=True))
+
+
+async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> Mapping[str, Result]:
+    host = str(lives[0].task.host)
+    steps = {frame.id: frame.steps for frame in frames}
+
+    def started(frame: str, index: int) -> None:
+        what = steps[frame][index].what
+        if what:
+            ctx.say("task_progress", what, host=host, task=frame)
+
+    return (await ctx.link(host).steps(frames, ctx.token, started)).results
+
+
+async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
+    """Done, and the rows that say so, in one commit."""
+    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": time.time()})]
+    rows: dict[Address, Row | None] = {}
+    seen = {v.planned.address: v for v in verdicts}
+    for planned in live.task.changes:
+        verdict = seen.get(planned.address)
+        if planned.action in (Action.DELETE, Action.FORGET):
+            rows[planned.address] = None
+            if verdict is not None and verdict.observed is not None and planned.row is not None:
+                _warn_leftover(planned.address, planned.row, live, ctx)
+            continue
+        current = verdict.planned if verdict is not None else planned
+        provider = ctx.providers[planned.kind]
+        rows[planned.address] = new_row(
+            current,
+            ctx.stack.instances[planned.address],
+            provider,
+            ctx.graph,
+            verdict.observed if verdict is not None else planned.observed,
+            seal=ctx.seal,
+            rows=ctx.rows,
+            sources=ctx.sources.get(planned.address, ()),
+            run=ctx.run,
+            origin=live.image_ids.get(planned.address),
+            started=provider.loads(planned.change),
+        )
+        if planned.inherits is not None:
+            rows[planned.inherits] = None
+    for address, row in rows.items():
+        moves.append(DropRow(address) if row is None else PutRow(row))
+    loaded: dict[str, str | None] = {}
+    if live.task.op is Op.TRIGGER:
+        loaded = {str(s): digest(ctx.rows[s].attrs) for s in live.task.sources if s in ctx.rows}
+        moves.append(SetLoaded(live.task.addresses[0], loaded))
+    await ctx.commit(*moves)
+    if live.task.op is Op.TRIGGER:
+        ctx.set_loaded(live.task.addresses[0], loaded)
+    for address, row in rows.items():
+        if row is None:
+            ctx.rows.pop(address, None)
+        else:
+            ctx.rows[address] = row
+
+
+def _warn_leftover(address: Address, row: Row, live: Live, ctx: Context) -> None:
+    """What hacore made and could not take away; what it only found stays on purpose."""
+    if row.found == "absent":
+        ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
+
+
+def tainted_rows(live: Live, ctx: Context) -> list[Row]:
+    """Rows that say "in doubt" for a task that failed and stays (`--on-failure halt`): the origin is kept."""
+    rows: list[Row] = []
+    for planned in touching(live):
+        instance = ctx.stack.instances.get(planned.address)
+        if instance is None or planned.action is Action.DELETE or not live.intent:
+            continue
+        provider = ctx.providers[planned.kind]
+        row = new_row(
+            planned,
+            instance,
+            provider,
+            ctx.graph,
+            None,
+            seal=ctx.seal,
+            rows=ctx.rows,
+            sources=ctx.sources.get(planned.address, ()),
+            run=ctx.run,
+            origin=live.image_ids.get(planned.address),
+        )
+        attrs = None if planned.observed is None else seal_attrs(planned.observed.attrs, row.sensitive, ctx.seal)
+        rows.append(replace(row, tainted=True, attrs=attrs))
+    return rows
+
+
+def _verb(live: Live) -> str:
+    if live.task.op is Op.TRIGGER:
+        return f"{live.task.trigger} {live.task.addresses[0].name}"
+    words = {p.action.word for p in touching(live)}
+    return (words.pop() if len(words) == 1 else "change") + " " + ", ".join(str(a) for a in live.task.addresses)
+
+
+__all__ = ["Failed", "do_batch", "failure", "look", "tainted_rows"]

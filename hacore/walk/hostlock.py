@@ -1,0 +1,81 @@
+"""The lock of a host: a file in /run/hacore whose first line is the token that every step checks.
+
+It is made by a hard link, so it appears whole or not at all; only its owner takes it away. A run
+that lost it (a laptop that slept, a lock that was broken) is stopped by the host itself: its steps
+find another token and exit 75.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..contract import quote
+from ..errors import LockedError, TransportError
+from ..probe import HostLink
+from ..probe.script import PRELUDE
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a host: a token, and a description for people and for the check whether it still lives."""
+
+    token: str
+    info: dict[str, Any]
+
+
+def _acquire(holder: Holder) -> str:
+    text = f"{holder.token}\n{json.dumps(holder.info, sort_keys=True)}"
+    return f"""{PRELUDE}
+mkdir -p -m 0700 "$HACORE_RUN" && mkdir -p -m 0755 "$HACORE_HOME" || exit 1
+new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
+printf '%s\\n' {quote(text)} >"$new"
+ln "$new" "$HACORE_RUN/lock" 2>/dev/null; rc=$?
+rm -f "$new"
+if [ $rc -ne 0 ]; then cat "$HACORE_RUN/lock" || exit 1; exit 3; fi
+"""
+
+
+async def acquire(link: HostLink, holder: Holder, *, alive: Any = None) -> None:
+    """Take the lock; raises LockedError naming the holder. `alive(info)` False: the holder is gone, replace it."""
+    for _ in range(2):
+        output = await link.shell(_acquire(holder))
+        if output.rc == 0:
+            return
+        at = f"{link.host.name}@{link.host.address}"
+        if output.rc != 3:
+            detail = output.stderr.decode("utf-8", "replace").strip()
+            raise TransportError(f"cannot lock {at}: {detail or f'exit code {output.rc}'}")
+        token, _, rest = output.text.partition("\n")
+        info = _info(rest)
+        if token == holder.token:
+            return
+        if alive is None or alive(info):
+            raise LockedError(f"cannot lock {at}: it is held by {describe(info)}")
+        await release(link, token)
+    raise LockedError(f"cannot lock {link.host.name}: it is taken again and again by others")
+
+
+async def release(link: HostLink, token: str) -> None:
+    """Give the lock back if it is still ours."""
+    await link.shell(
+        f"""{PRELUDE}
+now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
+[ "$now" != {quote(token)} ] || rm -f "$HACORE_RUN/lock"
+"""
+    )
+
+
+def _info(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def describe(info: dict[str, Any]) -> str:
+    """A holder in words."""
+    who = info.get("who", "another run")
+    return f"{who} ({info.get('what', 'run')}, pid {info.get('pid', '?')}, stack {info.get('stack', '?')})"

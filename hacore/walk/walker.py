@@ -1,0 +1,219 @@
+"""The walk: starts what may start, waits, and tells the board what came of it.
+
+Forwards and backwards are one loop over one board, so a failure, `hacore rollback` and a later
+resume walk the same way. What may run beside what is one predicate, `_blocked`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Provider
+from ..journal import Live
+from ..model import Op, Status
+from ..store import Move, PutRow, SetTask
+from .backward import undo_task
+from .board import Board, Node, OnFailure
+from .context import Context
+from .forward import Failed, do_batch, tainted_rows
+from .guarding import guard_task, serving
+from .health import recheck
+from .work import state_only, touching
+
+_GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
+
+
+class Walker:
+    """One walk over the tasks of a run."""
+
+    def __init__(self, lives: Sequence[Live], ctx: Context, on_failure: OnFailure = "rollback") -> None:
+        self.lives = {live.id: live for live in lives}
+        self.ctx = ctx
+        nodes = [
+            Node(live.id, live.task.needs, live.task.lane, live.task.op, live.task.keep, live.task.group)
+            for live in lives
+        ]
+        self.board = Board.of(nodes, on_failure)
+        for live in lives:
+            self.board.status[live.id] = live.status
+        self._running: dict[asyncio.Task[None], tuple[str, ...]] = {}
+        self._fatal: BaseException | None = None
+        self._first: dict[str, str] = {}  # group -> the drain whose turn it is
+        self._taken: dict[Address, set[Address]] = {}
+
+    def stop(self) -> None:
+        """Start nothing new; what runs ends, open guard blocks end."""
+        self.board.stopped = True
+
+    async def walk(self) -> None:
+        """Until nothing is left to do or undo. Raises what made the store unusable."""
+        while True:
+            if self._fatal is None:
+                await self._launch()
+            if not self._running:
+                break
+            done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                self._running.pop(task)
+                if (error := task.exception()) is not None and self._fatal is None:
+                    self._fatal = error
+        for id, live in self.lives.items():
+            live.status = self.board.status[id]
+        if self._fatal is not None:
+            raise self._fatal
+
+    # -- starting -----------------------------------------------------------------------------------
+
+    async def _launch(self) -> None:
+        await self._choose_drains()
+        batches: dict[str, list[Live]] = {}
+        for id in self.board.startable():
+            live = self.lives[id]
+            if len(self._running) >= self.ctx.parallelism or self._blocked(live):
+                continue
+            if self._alone(live):
+                self._start([live], self._guard(live) if live.task.op in _GUARDS else self._do([live]))
+            elif not self._short_batch_on(str(live.task.host)):
+                batches.setdefault(str(live.task.host), []).append(live)
+        for lives in batches.values():
+            self._start(lives, self._do(lives))
+        for id in self.board.undoable():
+            live = self.lives[id]
+            if len(self._running) < self.ctx.parallelism and not self._blocked(live):
+                self._start([live], self._undo(live), undo=True)
+
+    def _start(self, lives: Sequence[Live], work: Coroutine[Any, Any, None], *, undo: bool = False) -> None:
+        """The status moves here, not in the coroutine: a sibling's failure may come before it first runs."""
+        for live in lives:
+            if undo:
+                self.board.start_undo(live.id)
+                self._say("task_undo_started", live)
+            else:
+                self.board.start([live.id])
+                live.started = time.time()
+                self._say("task_started", live)
+        self._running[asyncio.create_task(work)] = tuple(live.id for live in lives)
+
+    def _alone(self, live: Live) -> bool:
+        """Whether a task gets an exec of its own: guards, tasks over several hosts, long and exclusive ones."""
+        provider = self.ctx.providers[live.task.kind]
+        long = type(provider).prepare is not Provider.prepare and live.task.op is Op.CHANGE
+        return live.task.op in _GUARDS or live.task.host is None or state_only(live) or long
+
+    def _short_batch_on(self, host: str) -> bool:
+        return any(
+            self.lives[id].task.host == host and not self._alone(self.lives[id])
+            for ids in self._running.values()
+            for id in ids
+        )
+
+    def _blocked(self, live: Live) -> bool:
+        """One package manager per host; never two hosts of a guarded group out of service."""
+        running = [self.lives[id] for ids in self._running.values() for id in ids]
+        mine = live.task.exclusive
+        if mine and any(o.task.exclusive == mine and o.task.host == live.task.host for o in running):
+            return True
+        if live.task.op is Op.DRAIN and self.board.status[live.id] is Status.DO:
+            others = [d for d in self.board.open_blocks(live.task.group) if d != live.id]
+            return bool(others) or self._first.get(live.task.group) != live.id
+        return False
+
+    async def _choose_drains(self) -> None:
+        """Who serves is asked when the group is free: a host that does not serve goes first."""
+        groups: dict[str, list[Live]] = {}
+        for id in self.board.startable():
+            if self.lives[id].task.op is Op.DRAIN:
+                groups.setdefault(self.lives[id].task.group, []).append(self.lives[id])
+        for group, drains in groups.items():
+            if self.board.open_blocks(group):
+                continue
+            current = self._first.get(group)
+            if any(live.id == current for live in drains):
+                continue
+            busy = [live for live in drains if len(drains) > 1 and await serving(live, self.ctx)]
+            idle = [live for live in drains if live not in busy]
+            self._first[group] = (idle or drains)[0].id
+
+    # -- doing --------------------------------------------------------------------------------------
+
+    async def _do(self, lives: Sequence[Live]) -> None:
+        outcome = await do_batch(lives, self.ctx)
+        for live in lives:
+            error = outcome[live.id]
+            if error is None and (live.task.host is None and touching(live)):
+                error = await recheck(live, self.ctx)
+            if error is None:
+                if live.task.op is Op.TRIGGER:
+                    self._taken.setdefault(live.task.addresses[0], set()).update(live.task.sources)
+                await self._finished(live)
+            else:
+                await self._failed(live, error)
+
+    async def _guard(self, live: Live) -> None:
+        error = await guard_task(live, self.ctx)
+        await (self._finished(live) if error is None else self._failed(live, error))
+
+    async def _finished(self, live: Live) -> None:
+        live.ended = time.time()
+        await self._save(self.board.done(live.id))
+        self._say("task_done", live, seconds=live.ended - (live.started or live.ended))
+
+    async def _failed(self, live: Live, error: Failed) -> None:
+        live.error, live.ended = str(error), time.time()
+        undo = "lock is held by another run" not in live.error
+        self._say("task_failed", live, message=live.error)
+        moved = self.board.failed(live.id, undo=undo)
+        more: list[Move] = []
+        if self.board.status[live.id] is Status.ERROR:
+            rows = tainted_rows(live, self.ctx)
+            more = [PutRow(row) for row in rows]
+            self.ctx.rows.update({row.address: row for row in rows})
+        await self._save(moved, more)
+        for id in moved:
+            if self.board.status[id] is Status.HOLD:
+                self._say("task_held", self.lives[id])
+
+    # -- undoing ------------------------------------------------------------------------------------
+
+    async def _undo(self, live: Live) -> None:
+        if live.task.op in _GUARDS:
+            error = await guard_task(live, self.ctx, undo=True) if live.intent else None
+        else:
+            error = await undo_task(live, self.ctx, triggered=self._taken)
+        live.ended = time.time()
+        if error is None:
+            self.board.undone(live.id)
+            await self._save([live.id])
+            self._say("task_undone", live)
+            return
+        live.error = f"{live.error}\n{error}".strip()
+        self.board.undo_failed(live.id)
+        rows = [row for row in (self.ctx.rows.get(a) for a in live.before) if row is not None and not row.tainted]
+        await self._save([live.id], [PutRow(replace(row, tainted=True)) for row in rows])
+        self._say("task_undo_failed", live, message=str(error))
+
+    async def _save(self, ids: Sequence[str], more: Sequence[Move] = ()) -> None:
+        moves: list[Move] = [
+            SetTask(self.ctx.run, id, {"status": self.board.status[id].value, "error": self.lives[id].error})
+            for id in ids
+        ]
+        if moves or more:
+            await self.ctx.commit(*moves, *more)
+
+    def _say(self, type_: str, live: Live, message: str = "", **data: Any) -> None:
+        op = live.task.trigger or live.task.op.value
+        if live.task.op is Op.CHANGE:
+            op = "/".join(sorted({p.action.word for p in live.task.changes}))
+        self.ctx.say(
+            type_,
+            message,
+            host=live.task.host,
+            task=live.id,
+            addresses=tuple(str(a) for a in live.task.addresses),
+            data={"op": op, **data},
+        )

@@ -1,0 +1,138 @@
+"""From a task to what its provider gets, and from fresh facts to a verdict. Pure but for the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Ask, Change, Desired, Facts, Observed, Step, View, Work
+from ..diff import compare, same
+from ..journal import Live
+from ..model import Action, Image, Op, Unknown
+from ..plan import PlannedChange
+from .context import Context
+
+STATE_ONLY = (Action.ADOPT, Action.FORGET)
+
+
+def touching(live: Live) -> tuple[PlannedChange, ...]:
+    """The changes of a task that do something on a host."""
+    return tuple(p for p in live.task.changes if p.action not in STATE_ONLY)
+
+
+def state_only(live: Live) -> bool:
+    """Whether a task writes the state and no host."""
+    return live.task.op is Op.CHANGE and not touching(live)
+
+
+def deletes(live: Live) -> bool:
+    """Whether all that a task does on its host is to delete."""
+    changes = touching(live)
+    return bool(changes) and all(p.action is Action.DELETE for p in changes)
+
+
+async def load_origins(live: Live, ctx: Context) -> dict[Address, Image]:
+    """The origins that the deletes of a task go back to.
+
+    What hacore adopted and never changed has no origin: it stays.
+    """
+    origins: dict[Address, Image] = {}
+    for planned in live.task.changes:
+        if planned.action is not Action.DELETE or planned.row is None:
+            continue
+        if planned.row.lifecycle.on_delete == "remove":
+            origins[planned.address] = ctx.providers[planned.kind].absent(planned.change.spec)
+        elif planned.row.origin is not None:
+            origins[planned.address] = ctx.writer.image(planned.row.origin)
+    return origins
+
+
+def work_of(live: Live, ctx: Context, images: Mapping[Address, Image], *, undo: bool = False) -> Work[Any]:
+    """What the provider gets. Deletes without an origin are left out: there is nothing to bring back."""
+    changes = tuple(p.change for p in touching(live) if undo or p.action is not Action.DELETE or p.address in images)
+    host = live.task.host
+    first = live.task.addresses[0]
+    return Work(
+        changes=changes,
+        images=images,
+        wanted=live.task.wanted,
+        foreign=ctx.foreign(first),
+        facts=ctx.facts.get(host, Facts()) if host else Facts(),
+        host=ctx.hosts.get(host) if host else None,
+        run=ctx.run,
+    )
+
+
+def trigger_work(live: Live, ctx: Context) -> Work[Any]:
+    """The work of a trigger: its consumer as one change that is as wanted."""
+    address = live.task.addresses[0]
+    view = ctx.views.get(address)
+    if view is None:
+        raise KeyError(str(address))
+    change: Change[Any] = Change(address, Action.NOOP, view.spec, view.host, view.facts, view=view)
+    return Work((change,), facts=view.facts, host=view.host, run=ctx.run)
+
+
+def asks_of(live: Live, ctx: Context) -> tuple[Ask, ...]:
+    """What must be asked again after a task, to see what came of it."""
+    asks: list[Ask] = []
+    for planned in touching(live):
+        asks.extend(ctx.providers[planned.kind].facts(planned.change.spec))
+    return tuple(asks)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a change looks like after its steps: fine, or what still differs."""
+
+    planned: PlannedChange
+    observed: Observed | None
+    desired: Desired | None
+    fine: bool
+    differs: str = ""
+
+
+def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> Verdict:
+    """Compare what is there now with what is wanted. A delete is judged by its steps alone."""
+    provider = ctx.providers[planned.kind]
+    view = fresh_view(planned.change.view, facts)
+    if view is None:
+        return Verdict(planned, None, None, True)
+    observed = provider.observe(view)
+    if planned.action is Action.DELETE:
+        return Verdict(planned, observed, None, True)
+    desired = provider.desire(view)
+    instance = ctx.stack.instances.get(planned.address)
+    ignore = instance.lifecycle.ignore_changes if instance is not None and planned.observed is not None else ()
+    before = None if observed is None else observed.attrs
+    if same(before, _known(desired), ignore):
+        return Verdict(replace(planned, desired=desired), observed, desired, True)
+    left = compare(before, desired.attrs, sensitive=desired.sensitive, ignore=ignore)
+    words = ", ".join(
+        f"{a.path} is not as wanted" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
+    )
+    missing = "nothing is there" if observed is None else words
+    return Verdict(planned, observed, desired, False, missing)
+
+
+def _known(desired: Desired) -> Mapping[str, Any] | None:
+    """What can be checked afterwards: Unknown values are whatever came out."""
+    if desired.attrs is None:
+        return None
+    return {key: value for key, value in desired.attrs.items() if not isinstance(value, Unknown)}
+
+
+def fresh_view(view: View[Any] | None, facts: Mapping[str, Facts]) -> View[Any] | None:
+    """A view over newer facts of some hosts."""
+    if view is None:
+        return None
+    members = {host: (spec, facts.get(host, old)) for host, (spec, old) in view.members.items()}
+    own = facts.get(view.address.host, view.facts) if view.address.host else view.facts
+    return replace(view, facts=own, members=members)
+
+
+def title(step: Step, live: Live) -> str:
+    """What to show while a step runs."""
+    return step.what or live.task.op.value
