@@ -17,6 +17,7 @@ from .tables import META, METADATA, VERSION
 HEAD = "0001"
 READABLE = frozenset({"0001"})  # versions whose tables this code can read without an upgrade
 VERSIONS = Path(__file__).with_name("migrations") / "versions"
+LOCATIONS = (VERSIONS,)
 
 
 def version(connection: Connection) -> str | None:
@@ -50,27 +51,29 @@ def create(connection: Connection, key_id: str) -> None:
     )
 
 
-def upgrade(
-    database: Database, found: str, *, head: str = HEAD, versions: tuple[Path, ...] = (VERSIONS,)
-) -> Path | None:
-    """Bring the schema to `head` inside the caller's transaction, after a backup (SQLite).
+def upgrade(database: Database, found: str) -> Path | None:
+    """Bring an older schema to HEAD inside the caller's transaction, after a backup (SQLite).
 
-    Returns the backup's path, `<state>.backup-<version>`. An upgrade that fails leaves no trace but
-    that. Raises StoreError for a schema that is newer than this hacore.
+    Returns the backup's path, `<state>.backup-<version>`; that is all that is left when the upgrade
+    fails. Raises StoreError for a schema that is newer than this hacore.
     """
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config(attributes={"connection": database.connection})
-    config.set_main_option("script_location", str(VERSIONS.parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("version_locations", os.pathsep.join(str(v).replace("%", "%%") for v in versions))
-    if found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+    if found > HEAD:
         raise _newer(found, database.name)
     copy = _backup(database, found)
-    command.upgrade(config, head)
+    migrate(database.connection)
     return copy
+
+
+def migrate(connection: Connection) -> None:
+    """Run all migrations that the database has not seen."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(VERSIONS.parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", os.pathsep.join(str(place).replace("%", "%%") for place in LOCATIONS))
+    command.upgrade(config, HEAD)
 
 
 def _backup(database: Database, found: str) -> Path | None:

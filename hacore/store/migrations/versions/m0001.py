@@ -136,8 +136,8 @@ def upgrade() -> None:
         sa.Column("task", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("image", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["image"], ["image.id"]),
         sa.ForeignKeyConstraint(["run", "task"], ["task.run", "task.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["image"], ["image.id"]),
         sa.PrimaryKeyConstraint("run", "task", "address"),
     )
     op.create_index("ix_task_image_image", "task_image", ["image"])

@@ -1,0 +1,151 @@
+"""Two processes on one state: one of them is told who the other is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from hacore.errors import LockedError
+from hacore.model import Row
+from hacore.store import LockInfo, PutRow, StateReader, StateWriter, holder, unlock
+
+OpenWriter = Callable[..., Awaitable[StateWriter]]
+
+HOLD = """
+async def main():
+    writer = await StateWriter.open(url, who="bob@ci", what="destroy")
+    say("locked")
+    while hear() == "commit":
+        try:
+            await writer.commit(PutRow(Row(Address.parse("file.bob@lb1"), {}, 1, {})))
+            say("committed", writer.serial)
+        except Exception as error:
+            say(type(error).__name__, error)
+    await writer.close()
+    say("closed")
+asyncio.run(main())
+"""
+
+
+async def test_a_live_holder_is_named(url: str, child: Callable[[str], Any], open_writer: OpenWriter) -> None:
+    bob = child(HOLD)
+    assert bob.hear() == "locked"
+
+    with pytest.raises(LockedError) as caught:
+        await open_writer()
+    with pytest.raises(LockedError, match="bob@ci"):
+        unlock(url)
+
+    said = str(caught.value)
+    assert f"bob@ci (destroy, pid {bob.process.pid} on {socket.gethostname()}, since " in said
+    assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", said)
+    with StateReader.open(url) as reader:
+        assert reader.lock().who == "bob@ci"
+    bob.say("close")
+    assert bob.hear() == "closed"
+    assert (await open_writer()).broke is None
+
+
+async def test_a_killed_holder_is_replaced_and_said(
+    url: str, child: Callable[[str], Any], open_writer: OpenWriter
+) -> None:
+    bob = child(HOLD)
+    assert bob.hear() == "locked"
+    bob.kill()
+
+    writer = await open_writer()
+
+    assert writer.broke is not None
+    assert (writer.broke.who, writer.broke.pid) == ("bob@ci", bob.process.pid)
+    assert writer.lock() == writer.held
+
+
+@pytest.mark.parametrize("how", ["break_lock", "unlock"])
+async def test_a_live_holder_whose_lock_was_broken_stops(
+    url: str, child: Callable[[str], Any], open_writer: OpenWriter, how: str, make_row: Callable[..., Row]
+) -> None:
+    bob = child(HOLD)
+    assert bob.hear() == "locked"
+    if how == "unlock":
+        assert unlock(url, force=True).who == "bob@ci"
+    ann = await open_writer(break_lock=how == "break_lock")
+    await ann.commit(PutRow(make_row()))
+
+    bob.say("commit")
+
+    assert re.match(r"LockedError cannot write the state .*: the lock was taken away: ann@desk", bob.hear())
+    bob.say("commit")
+    assert bob.hear().startswith("LockedError")
+    bob.say("close")
+    assert bob.hear() == "closed"
+    assert (await ann.commit(PutRow(make_row("file.c@lb1")))).serial == 2  # and bob's end did not unlock ann
+    assert len(ann.rows()) == 2
+
+
+async def test_two_writers_in_one_process_exclude_each_other(open_writer: OpenWriter) -> None:
+    first = await open_writer()
+
+    with pytest.raises(LockedError, match=f"pid {os.getpid()}"):
+        await open_writer()
+    await first.close()
+    await open_writer()
+
+
+async def test_close_without_unlock_leaves_the_lock(url: str, open_writer: OpenWriter) -> None:
+    writer = await open_writer()
+    await writer.close(unlock=False)
+
+    with pytest.raises(LockedError):
+        unlock(url)
+    assert unlock(url, force=True).who == "ann@desk"
+    assert unlock(url) is None
+
+
+def test_unlocking_no_state_makes_none(url: str, tmp_path: os.PathLike[str]) -> None:
+    assert unlock(url) is None
+    assert os.listdir(tmp_path) == []
+
+
+HERE = holder.this_process("ann", "apply")
+
+
+@pytest.mark.parametrize(
+    ("change", "dead"),
+    [
+        ({}, False),
+        ({"pid_started": "1"}, True),
+        ({"pid": 2**22 + 1}, True),
+        ({"boot_id": "another"}, True),
+        ({"boot_id": "another", "machine_id": ""}, False),
+        ({"hostname": "elsewhere", "pid": 2**22 + 1}, False),
+        ({"machine_id": "another", "pid": 2**22 + 1}, False),
+        ({"pid_space": "pid:[1]", "pid": 2**22 + 1}, False),
+        ({"boot_id": "", "pid": 2**22 + 1}, False),
+    ],
+    ids=str,
+)
+def test_only_what_is_surely_dead_counts_as_dead(change: dict[str, object], dead: bool) -> None:
+    assert holder.is_dead(dataclasses.replace(HERE, **change)) is dead
+
+
+def test_a_zombie_is_dead(child: Callable[[str], Any]) -> None:
+    bob = child("say('up'); hear()")
+    assert bob.hear() == "up"
+    lock = dataclasses.replace(HERE, pid=bob.process.pid, pid_started=holder._started(bob.process.pid))
+    assert not holder.is_dead(lock)
+    os.kill(bob.process.pid, 9)
+    os.waitid(os.P_PID, bob.process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the table
+
+    assert holder.is_dead(lock)
+
+
+def test_a_lock_never_shows_its_token() -> None:
+    assert isinstance(HERE, LockInfo)
+    assert HERE.token
+    assert HERE.token not in f"{HERE} {HERE!r}"

@@ -1,0 +1,132 @@
+"""The schema is one, however a state got there; upgrades leave a backup and never a half-way state."""
+
+# ruff: noqa: ASYNC240 - a test may block its own loop
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from hacore.errors import StoreError
+from hacore.model import Row
+from hacore.store import PutRow, StateReader, StateWriter, schema
+from hacore.store.database import Database, open_writer
+from hacore.store.tables import METADATA, VERSION
+
+OpenWriter = Callable[..., Awaitable[StateWriter]]
+
+NEXT = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("host", sa.Column("colour", sa.Text()))
+    op.execute("UPDATE meta SET serial = serial + 0")
+    {extra}
+"""
+
+
+def tables(path: Path) -> set[str]:
+    """The statements that would make the tables again, without blanks."""
+    db = sqlite3.connect(path)
+    found = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    db.close()
+    return {"".join(sql.replace('"', "").split()) for (sql,) in found}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Callable[[str], Database]:
+    def make(name: str) -> Database:
+        (tmp_path / name).touch()
+        return open_writer(name, tmp_path / name, "")
+
+    return make
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A hacore whose schema is one version ahead."""
+
+    def make(extra: str = "") -> None:
+        folder = tmp_path / "versions"
+        folder.mkdir()
+        (folder / "m0002.py").write_text(NEXT.format(extra=extra))
+        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "READABLE", frozenset({"0002"}))
+        monkeypatch.setattr(schema, "LOCATIONS", (schema.VERSIONS, folder))
+
+    return make
+
+
+def test_migrations_and_tables_make_the_same_schema(empty: Callable[[str], Database], tmp_path: Path) -> None:
+    made, migrated = empty("made.db"), empty("migrated.db")
+    with made.transaction() as connection:
+        METADATA.create_all(connection)
+        VERSION.create(connection)
+    with migrated.transaction() as connection:
+        schema.migrate(connection)
+    made.close()
+    migrated.close()
+
+    assert tables(tmp_path / "migrated.db") == tables(tmp_path / "made.db")
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.VERSIONS.parent))
+    config.set_main_option("path_separator", "os")
+
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+    assert schema.HEAD in schema.READABLE
+
+
+async def test_an_older_state_is_upgraded_after_a_backup(
+    url: str, path: Path, open_writer: OpenWriter, make_row: Callable[..., Row], next_version: Callable[..., None]
+) -> None:
+    old = await open_writer()
+    await old.commit(PutRow(make_row()))
+    await old.close()
+    next_version()
+
+    with pytest.raises(StoreError, match=r"older hacore wrote it .*0001.*next apply upgrades it"):
+        StateReader.open(url)
+    new = await open_writer()
+
+    assert new.backup == path.with_name("pair.db.backup-0001")
+    assert stat.S_IMODE(new.backup.stat().st_mode) == 0o600
+    assert (new.lineage, new.serial, new.rows()) == (old.lineage, 1, {make_row().address: make_row()})
+    assert any("colour" in sql for sql in tables(path))
+    await new.close()
+    new.backup.replace(path)  # a backup is a state
+    assert tables(path) == {sql for sql in tables(path) if "colour" not in sql}
+
+
+async def test_an_upgrade_that_fails_leaves_the_state_as_it_was(
+    url: str, path: Path, open_writer: OpenWriter, next_version: Callable[..., None]
+) -> None:
+    await (await open_writer()).close()
+    before = tables(path)
+    next_version('op.execute("INSERT INTO nowhere VALUES (1)")')
+
+    with pytest.raises(StoreError, match="no such table: nowhere"):
+        await open_writer()
+
+    assert tables(path) == before
+    left = sorted(entry.name for entry in path.parent.iterdir())
+    assert left == ["pair.db", "pair.db.backup-0001", "pair.db.key"]
+
+
+async def test_a_locked_state_is_not_upgraded(
+    path: Path, open_writer: OpenWriter, next_version: Callable[..., None]
+) -> None:
+    await open_writer()
+    next_version()
+
+    with pytest.raises(StoreError, match="ann@desk"):
+        await open_writer()
+    assert not any("colour" in sql for sql in tables(path))
