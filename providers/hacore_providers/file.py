@@ -1,0 +1,186 @@
+"""The file kind: a file, a directory or a symbolic link on a host, as it should be, or that there is none."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from hacore.contract import (
+    Action,
+    Ask,
+    Attrs,
+    Change,
+    Claim,
+    Desired,
+    Host,
+    Mistake,
+    Observed,
+    Provider,
+    Spec,
+    StackFiles,
+    Step,
+    View,
+    Work,
+)
+
+from . import file_steps
+from .facts.stat import LIMIT, STAT, Stat
+from .file_spec import SECRET, FileSpec, mistakes
+
+__all__ = ["PROVIDER", "FileProvider"]
+
+
+class FileProvider(Provider[FileSpec]):
+    """Content, mode and owner of one path; see FileSpec for what a user writes."""
+
+    kind: ClassVar[str] = "file"
+    spec: ClassVar[type[Spec]] = FileSpec
+
+    # -- at load
+    def resolve(self, spec: FileSpec, files: StackFiles) -> FileSpec:
+        """Source and template become content; the content is sensitive if anything in it is."""
+        changes: dict[str, Any] = {"source": None, "template": None, "vars": {}, "content_sha256": ""}
+        sensitive = spec.sensitive or files.sensitive
+        if spec.source is not None:
+            data = files.read(spec.source)
+            text = _text(data)
+            changes["content"] = text
+            changes["content_base64"] = base64.b64encode(data).decode() if text is None else None
+        elif spec.template is not None:
+            changes["content"], secret = files.render(spec.template, spec.vars)
+            sensitive = sensitive or secret
+        return spec.model_copy(update={**changes, "sensitive": sensitive})
+
+    def validate(self, members: Mapping[str, FileSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+        """Mistakes in the values, for each host."""
+        return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
+
+    def claims(self, spec: FileSpec) -> Sequence[Claim]:
+        """The path is its own; it uses the folders above it, a link's target and the program of its check."""
+        used = []
+        folder = posixpath.dirname(spec.path)
+        while folder not in ("", "/"):
+            used.append(folder)
+            folder = posixpath.dirname(folder)
+        program = (spec.check or "").split(maxsplit=1)
+        used += [path for path in (spec.link_to, *program[:1]) if path and path.startswith("/") and path != "/"]
+        return [Claim(f"path:{spec.path}"), *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used))]
+
+    def recorded(self, spec: FileSpec) -> FileSpec:
+        """Without the content. Its hash stays, unless the content is a secret: a hash can be guessed."""
+        kept = spec.wanted_sha256 and (SECRET if spec.sensitive else spec.wanted_sha256)
+        return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept})
+
+    # -- at plan
+    def facts(self, spec: FileSpec) -> Sequence[Ask]:
+        """One question; the content comes along where it is governed, differs and is no secret."""
+        wanted = spec.wanted_sha256
+        silent = spec.sensitive or spec.data is None
+        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent)]
+
+    def observe(self, view: View[FileSpec]) -> Observed | None:
+        """What is at the path, as far as the spec governs it."""
+        spec, stat = view.spec, view.facts.get(STAT, view.spec.path)
+        if stat is None:  # the user we came as may not look there
+            return Observed({"ensure": "unreadable"})
+        if stat.kind == "absent":
+            return None
+        attrs: dict[str, Any] = {"ensure": stat.kind}
+        if spec.bits is not None and stat.kind != "link":
+            attrs["mode"] = f"{stat.mode:04o}"
+        if spec.owner is not None:
+            attrs["owner"] = str(stat.uid) if spec.owner.isdecimal() else stat.owner
+        if spec.group is not None:
+            attrs["group"] = str(stat.gid) if spec.group.isdecimal() else stat.group
+        if stat.kind == "link":
+            attrs["target"] = stat.target
+        texts = {}
+        if stat.kind == "file" and spec.wanted_sha256:
+            attrs["content"] = f"sha256:{stat.sha256}" if stat.sha256 else "unreadable"
+            text = None if stat.content is None or spec.sensitive else _text(stat.content)
+            if text is not None:
+                texts["content"] = text
+        return Observed(attrs, _info(stat), texts)
+
+    def desire(self, view: View[FileSpec]) -> Desired:
+        """What the spec says, and nothing it leaves open."""
+        spec = view.spec
+        if spec.kind == "absent":
+            return Desired(None)
+        attrs: dict[str, Any] = {"ensure": spec.kind}
+        if spec.wanted_sha256:
+            attrs["content"] = f"sha256:{spec.wanted_sha256}"
+        given = {"mode": spec.bits, "owner": spec.owner, "group": spec.group, "target": spec.link_to}
+        attrs.update((name, value) for name, value in given.items() if value is not None)
+        texts = {}
+        data = spec.data
+        if data is not None and len(data) <= LIMIT and not spec.sensitive:
+            text = _text(data)
+            if text is not None:
+                texts["content"] = text
+        return Desired(
+            attrs,
+            texts,
+            sensitive=frozenset({"content"} if spec.sensitive and "content" in attrs else ()),
+            replace_on=frozenset({"ensure"}),
+        )
+
+    def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
+        """Whoever uses the path."""
+        return [f"path:{change.spec.path}"]
+
+    # -- at apply
+    def capture(self, work: Work[FileSpec]) -> Step | None:
+        """The entry at the path, with all that belongs to it."""
+        return file_steps.capture(work.changes)
+
+    def apply(self, work: Work[FileSpec]) -> Sequence[Step]:
+        """Put what is wanted at the path."""
+        steps: list[Step] = []
+        for change in work.changes:
+            if change.action is Action.DELETE and change.spec.kind != "absent":
+                steps += self._back(work, change)
+            else:
+                steps.append(file_steps.replace(change.spec))
+        return steps
+
+    def undo(self, work: Work[FileSpec]) -> Sequence[Step]:
+        """Put what was there at the path."""
+        return [step for change in work.changes for step in self._back(work, change)]
+
+    def delete(self, work: Work[FileSpec]) -> Sequence[Step]:
+        """Back to the origins; a path that should be absent, and has none, is removed."""
+        steps: list[Step] = []
+        for change in work.changes:
+            if change.address not in work.images and change.spec.kind == "absent":
+                steps.append(file_steps.replace(change.spec))
+            else:
+                steps += self._back(work, change)
+        return steps
+
+    def _back(self, work: Work[FileSpec], change: Change[FileSpec]) -> Sequence[Step]:
+        image = work.images.get(change.address)
+        return [] if image is None else [file_steps.restore(change.spec.path, image)]
+
+
+def _info(stat: Stat) -> Attrs:
+    info: dict[str, Any] = {"mtime": stat.mtime}
+    if stat.kind == "file":
+        info["size"] = stat.size
+    if stat.label:
+        info["selinux"] = stat.label
+    return info
+
+
+def _text(data: bytes) -> str | None:
+    """The bytes as text; None if they are none."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+PROVIDER = FileProvider()

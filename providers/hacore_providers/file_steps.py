@@ -1,0 +1,294 @@
+"""The shell of the file kind: `replace` and `restore` are mirror images; both are safe to repeat.
+
+A regular file is written beside its place and renamed over it (rename(2) is atomic), so a reader
+sees the old bytes or the new ones and never a part. The new file takes over what the old one had
+and the spec leaves alone: owner, mode, ACL, extended attributes, SELinux label. A before-image is a
+tar archive of the one entry: it has all of these too, and needs no tool that a minimal host lacks.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import posixpath
+from collections.abc import Mapping, Sequence
+
+from hacore.contract import Action, Address, Change, Image, Output, Step, quote
+
+from .file_spec import FileSpec
+
+__all__ = ["capture", "read_images", "remove", "replace", "restore"]
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes up to which a before-image of a file is kept; nothing larger is replaced or removed."""
+
+_TAR = "tar --no-recursion --no-unquote --numeric-owner --xattrs --xattrs-include='*' --acls --selinux"
+# without access times and process numbers, the same entry gives the same archive
+_PAX = "--format=posix --pax-option='delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f'"
+
+_LIBRARY = r"""
+tmp=
+trap '[ -z "$tmp" ] || rm -rf -- "$tmp"' EXIT
+trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+die() { printf '%s\n' "$*" >&2; exit 1; }
+is_file() { [ -f "$path" ] && [ ! -L "$path" ]; }
+is_dir() { [ -d "$path" ] && [ ! -L "$path" ]; }
+is_there() { [ -e "$path" ] || [ -L "$path" ]; }
+inside() { ls -A -- "$path" | head -n 5 | tr '\n' ' '; }
+flush() { sync -- "$@" 2>/dev/null || :; }
+label() { # where SELinux is on, a new name gets the label that the policy has for it
+  if [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null; then restorecon -- "$path"; fi
+}
+empty() { # makes room where a directory stands; never takes along what is in it
+  if is_dir; then rmdir -- "$path" 2>/dev/null || die "cannot replace $path: the directory is not empty: $(inside)"; fi
+}
+swap() { # the one moment of change
+  empty
+  mv -fT -- "$1" "$path"
+  flush "$dir"
+}
+"""
+
+
+def _head(path: str) -> str:
+    folder, base = posixpath.split(path)
+    # a killed run leaves its temporary file, and nobody else's, under this name
+    stem = f"{folder.rstrip('/')}/.hacore-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+    return (
+        f'path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{_LIBRARY}rm -rf -- "$stem".*\n'
+    )
+
+
+# --- before-images ---------------------------------------------------------------------------------
+
+_CAPTURE = f"""
+die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
+look() {{ # number, path, folder, base name, what it is wanted to be, or nothing when it is deleted
+  path=$2
+  case $5 in
+    '' | absent) ;;
+    *) [ -d "$3" ] || die "cannot create $2: $3 does not exist; add a file resource with ensure: directory for it" ;;
+  esac
+  if [ -L "$2" ]; then kind=link
+  elif [ ! -e "$2" ]; then echo "$1 absent"; return 0
+  elif [ -d "$2" ]; then
+    kind=directory
+    case $5 in
+      '' | directory) ;;
+      *)
+        within=$(ls -A -- "$2" | head -n 5 | tr '\\n' ' ')
+        [ -z "$within" ] || die "cannot replace $2: the directory is not empty: $within"
+        ;;
+    esac
+  elif [ -f "$2" ]; then
+    kind=file
+    [ "$(stat -c %s -- "$2")" -le {LARGEST} ] || die "cannot keep $2 as it is: it is larger than {LARGEST >> 20} MiB"
+  else die "cannot replace $2: it is a device, a socket or a pipe"
+  fi
+  {_TAR} {_PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
+  printf '%s %s %s ' "$1" "$kind" "$(stat -c '%a %u %g %s' -- "$2" | tr ' ' ,)"
+  gzip -n <"$HACORE_WORK/entry.tar" | base64 -w0
+  echo
+}}
+"""
+
+
+def capture(changes: Sequence[Change[FileSpec]]) -> Step:
+    """Keep each path's entry; refuses, before anything is touched, what could not be replaced or brought back."""
+    calls = []
+    for number, change in enumerate(changes):
+        folder, base = posixpath.split(change.spec.path)
+        gone = change.action is Action.DELETE and change.spec.kind != "absent"
+        words = (number, change.spec.path, folder, base, "" if gone else change.spec.kind)
+        calls.append("look " + " ".join(quote(word) for word in words))
+    addresses = [change.address for change in changes]
+    secret = [change.spec.sensitive for change in changes]
+    return Step(
+        _CAPTURE + "\n".join(calls),
+        what="keeping what is there",
+        parse=lambda output: read_images(output, addresses, secret),
+    )
+
+
+def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[bool]) -> Mapping[Address, Image]:
+    """The images that `capture` printed, a line for each change."""
+    images: dict[Address, Image] = {}
+    for line in output.stdout.splitlines():
+        number, kind, *rest = line.split(b" ")
+        address = addresses[int(number)]
+        if kind == b"absent":
+            images[address] = Image(data={"kind": "absent"})
+            continue
+        mode, uid, gid, size = (int(part, 8 if at == 0 else 10) for at, part in enumerate(rest[0].split(b",")))
+        images[address] = Image(
+            data={"kind": kind.decode(), "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": size},
+            blobs={"entry.tar": gzip.decompress(base64.b64decode(rest[1]))},
+            # what not everybody on the host may read is not for everybody who can read the state
+            sensitive=secret[int(number)] or not mode & 0o004,
+        )
+    return images
+
+
+# --- there -----------------------------------------------------------------------------------------
+
+
+def _chown(spec: FileSpec, name: str) -> str:
+    if spec.owner is None and spec.group is None:
+        return ":"
+    who = f"{spec.owner or ''}{'' if spec.group is None else ':' + spec.group}"
+    return f"chown -h -- {quote(who)} {name}"
+
+
+def _own(spec: FileSpec, fallback: str) -> str:
+    """A function `own FILE [MODE]`: chown, then chmod, for chown clears the suid bits.
+
+    With fewer than five digits chmod(1) would leave a directory's sgid bit alone.
+    """
+    mode = quote(spec.bits) if spec.bits else f'"${{2:-{fallback}}}"'
+    return f'own() {{ {_chown(spec, chr(34) + "$1" + chr(34))}; chmod -- 0{mode} "$1"; }}\n'
+
+
+def replace(spec: FileSpec) -> Step:
+    """What is wanted takes the place of what is there."""
+    scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
+    data = spec.data
+    return Step(
+        _head(spec.path) + scripts[spec.kind](spec),
+        blobs={} if data is None or spec.kind != "file" else {"content": data},
+        what=f"removing {spec.path}" if spec.kind == "absent" else f"writing {spec.path}",
+    )
+
+
+_PARENT = """[ -d "$dir" ] ||
+  die "cannot create $path: $dir does not exist; add a file resource with ensure: directory for it"
+"""
+
+_NEW = r"""
+tmp=$(mktemp --suffix="$suffix" -- "$stem.XXXXXX")
+exec 3>"$tmp"
+mode=
+if is_file; then
+  # the open descriptor writes whatever the permissions become; the content comes only after them
+  cp --attributes-only --preserve=all -- "$path" "$tmp"
+  mode=$(stat -c %a -- "$path")
+fi
+own "$tmp" "$mode"
+[ ! -e "$HACORE_WORK/content" ] || cat -- "$HACORE_WORK/content" >&3
+exec 3>&-
+own "$tmp" "$mode"
+"""
+
+
+def _file(spec: FileSpec) -> str:
+    suffix = posixpath.splitext(spec.path)[1]
+    same = "is_file" if spec.data is None else 'is_file && cmp -s -- "$HACORE_WORK/content" "$path"'
+    return (
+        _own(spec, "0600" if spec.sensitive else "0644")
+        + _PARENT
+        + f'if {same}; then own "$path" "$(stat -c %a -- "$path")"; exit 0; fi\n'
+        + f"suffix={quote(suffix)}\n"
+        + _NEW
+        + ("" if spec.check is None else _check(spec.check))
+        + 'flush "$tmp"\nnew=1; ! is_file || new=\nswap "$tmp"; tmp=\n[ -z "$new" ] || label\n'
+    )
+
+
+def _check(command: str) -> str:
+    """The user's own check of the new file, before it replaces the old one; see `validate` in the documentation.
+
+    What a check itself writes (nginx -t makes its log files) is not taken back.
+    """
+    for form in ("'%s'", '"%s"', "%s"):
+        command = command.replace(form, '"$1"')
+    return f"""if ! sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/said" 2>&1; then
+  printf 'cannot replace %s: its check failed:\\n' "$path" >&2
+  export path tmp # what was said speaks of the new file under its passing name
+  tail -n 40 "$HACORE_WORK/said" | awk '{{
+    line = ""
+    while (at = index($0, ENVIRON["tmp"])) {{
+      line = line substr($0, 1, at - 1) ENVIRON["path"]
+      $0 = substr($0, at + length(ENVIRON["tmp"]))
+    }}
+    print line $0
+  }}' >&2
+  exit 1
+fi
+"""
+
+
+def _directory(spec: FileSpec) -> str:
+    return (
+        _own(spec, "0755")
+        + _PARENT
+        + """if is_dir; then own "$path" "$(stat -c %a -- "$path")"; exit 0; fi
+rm -f -- "$path"
+(umask 077; mkdir -- "$path")
+own "$path"
+label
+flush "$dir"
+"""
+    )
+
+
+def _link(spec: FileSpec) -> str:
+    # the x keeps a newline at the target's end from getting lost
+    return f"""{_PARENT}target={quote(spec.link_to)}
+if [ -L "$path" ] && [ "$(readlink -n -- "$path"; echo x)" = "${{target}}x" ]; then
+  {_chown(spec, '"$path"')}
+  exit 0
+fi
+tmp="$stem.link"
+ln -sT -- "$target" "$tmp"
+{_chown(spec, '"$tmp"')}
+swap "$tmp"; tmp=
+label
+"""
+
+
+def _absent(_: FileSpec) -> str:
+    return """if is_dir; then
+  rmdir -- "$path" 2>/dev/null || die "cannot remove $path: the directory is not empty: $(inside)"
+else rm -f -- "$path"
+fi
+"""
+
+
+# --- and back --------------------------------------------------------------------------------------
+
+_RESTORE = rf"""
+# nothing happened to it: leave it alone, hard links and all
+! {_TAR} -C "$dir" -df "$HACORE_WORK/entry.tar" >/dev/null 2>&1 || exit 0
+"""
+
+_RESTORE_ENTRY = rf"""
+[ -d "$dir" ] || die "cannot restore $path: $dir does not exist"
+tmp=$(mktemp -d -- "$stem.XXXXXX")
+{_TAR} -C "$tmp" -xpf "$HACORE_WORK/entry.tar"
+[ -L "$tmp/$base" ] || flush "$tmp/$base"
+swap "$tmp/$base"
+"""
+
+_RESTORE_DIRECTORY = rf"""
+is_dir || rm -f -- "$path"
+{_TAR} -C "$dir" -xpf "$HACORE_WORK/entry.tar"
+"""
+
+
+def restore(path: str, image: Image) -> Step:
+    """What was there takes the place of what is there."""
+    kind = "absent" if image.data is None else image.data["kind"]
+    if kind == "absent":
+        return remove(path)
+    body = _RESTORE + (_RESTORE_DIRECTORY if kind == "directory" else _RESTORE_ENTRY)
+    return Step(_head(path) + body, blobs=dict(image.blobs), what=f"restoring {path}")
+
+
+def remove(path: str) -> Step:
+    """Nothing takes its place. A directory stays if something is left in it; what, is said."""
+    body = """if is_dir; then
+  rmdir -- "$path" 2>/dev/null || printf '%s\\n' "kept $path: it is not empty: $(inside)" >&2
+else rm -f -- "$path"
+fi
+"""
+    return Step(_head(path) + body, what=f"removing {path}")

@@ -1,0 +1,155 @@
+"""What a user may write of a file, what it claims, and what of it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from hacore.contract import Claim, Host, Spec
+from hacore_providers.facts.stat import STAT, sha256
+from hacore_providers.file import PROVIDER
+from hacore_providers.file_spec import FileSpec
+
+
+class Folder:
+    """A stack's folder of one template and two files."""
+
+    name, sensitive, folder = "it", False, Path("/stack")
+    host = Host(name="lb1", address="192.0.2.1")
+
+    def read(self, path: str) -> bytes:
+        return {"text.conf": "grüezi\r\n".encode(), "logo.png": b"\x89PNG\r\n\x00"}[path]
+
+    def render(self, path: str, extra: dict[str, Any]) -> tuple[str, bool]:
+        return f"{path} {sorted(extra.items())}", bool(extra.get("secret"))
+
+    def resource(self, kind: str, name: str) -> Spec | None:
+        return None
+
+    def fetch(self, url: str, sha256: str) -> bytes | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mode": 644}, 'write the octal digits quoted, mode: "0644"'),
+        ({"mode": 0o644}, 'write the octal digits quoted, mode: "0644"'),
+        ({"mode": 4755}, 'mode: "4755"'),
+        ({"mode": "0888"}, "should match pattern"),
+        ({"mode": "u+x"}, "should match pattern"),
+        ({"content": "x", "source": "y"}, "content and source exclude each other"),
+        ({"template": "x", "link_to": "y"}, "template and link_to exclude each other"),
+        ({"content": "x", "vars": {"a": 1}}, "vars are for a template"),
+        ({"ensure": "present"}, "'file', 'directory', 'link' or 'absent'"),
+        ({"contents": "x"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_shapes_that_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("|", r"\|")):
+        FileSpec(path="/etc/it", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"path": "etc/it"}, "path", "not absolute"),
+        ({"path": "/"}, "path", "name something in it"),
+        ({"path": "/etc/it/"}, "path", "write /etc/it"),
+        ({"path": "/etc/../it"}, "path", "write /it"),
+        ({"path": "//etc//it"}, "path", "write /etc/it"),
+        ({"ensure": "link"}, "link_to", "needs a target"),
+        ({"ensure": "file", "link_to": "/x"}, "link_to", "only a link"),
+        ({"link_to": ""}, "link_to", "cannot be empty"),
+        ({"link_to": "/x", "mode": "0644"}, "mode", "link has no mode"),
+        ({"ensure": "directory", "content": "x"}, "ensure", "directory has no content"),
+        ({"ensure": "absent", "content": "x"}, "ensure", "absent has no content"),
+        ({"ensure": "absent", "owner": "root"}, "owner", "absent has no owner"),
+        ({"content": "x", "validate": "nginx -t"}, "validate", "put %s there"),
+        ({"mode": "0600", "validate": "true %s"}, "validate", "no content to check"),
+        ({"ensure": "directory", "validate": "true %s"}, "validate", "only a file's content"),
+    ],
+)
+def test_mistakes(fields: dict[str, Any], field: str, message: str) -> None:
+    spec = FileSpec(**{"path": "/etc/it", **fields})
+
+    ((host, mistake),) = PROVIDER.validate({"lb1": spec}, {})
+
+    assert (host, mistake.field) == ("lb1", field)
+    assert message in mistake.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": ""},
+        {"mode": "755"},
+        {"mode": "04755", "owner": 0, "group": "www-data"},
+        {"ensure": "directory", "mode": "1777"},
+        {"ensure": "absent"},
+        {"link_to": "../relative"},
+        {"ensure": "link", "link_to": "/x", "owner": "root"},
+        {"content": "x", "validate": "/usr/sbin/nginx -t -c %s"},
+        {"path": "/etc/.hidden..name"},
+    ],
+)
+def test_no_mistakes(fields: dict[str, Any]) -> None:
+    assert list(PROVIDER.validate({"lb1": FileSpec(**{"path": "/etc/it", **fields})}, {})) == []
+
+
+def test_source_becomes_content_byte_for_byte() -> None:
+    text = PROVIDER.resolve(FileSpec(path="/it", source="text.conf"), Folder())
+    binary = PROVIDER.resolve(FileSpec(path="/it", source="logo.png"), Folder())
+
+    assert (text.source, text.content, text.data) == (None, "grüezi\r\n", Folder().read("text.conf"))
+    assert (binary.content, binary.data) == (None, Folder().read("logo.png"))
+
+
+def test_a_template_with_a_secret_makes_the_file_sensitive() -> None:
+    shown = PROVIDER.resolve(FileSpec(path="/it", template="t", vars={"a": 1}), Folder())
+    hidden = PROVIDER.resolve(FileSpec(path="/it", template="t", vars={"secret": "x"}), Folder())
+
+    assert (shown.content, shown.vars, shown.sensitive) == ("t [('a', 1)]", {}, False)
+    assert hidden.sensitive
+
+
+def test_claims_own_the_path_and_use_what_it_stands_on() -> None:
+    spec = FileSpec(path="/etc/nginx/nginx.conf", content="x", validate="/usr/sbin/nginx -t -c %s")
+
+    assert PROVIDER.claims(spec) == [
+        Claim("path:/etc/nginx/nginx.conf"),
+        Claim("path:/etc/nginx", "use"),
+        Claim("path:/etc", "use"),
+        Claim("path:/usr/sbin/nginx", "use"),
+    ]
+    assert Claim("path:/srv/7", "use") in PROVIDER.claims(FileSpec(path="/srv/now", link_to="/srv/7"))
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+def test_a_recorded_spec_asks_the_same_and_has_no_content(sensitive: bool) -> None:
+    spec = FileSpec(path="/it", content="hunter2-hunter2", mode="0600", sensitive=sensitive)
+    stored = PROVIDER.recorded(spec).model_dump_json()
+    again = FileSpec.model_validate_json(stored)
+
+    assert "hunter2" not in stored
+    assert (sha256(b"hunter2-hunter2") in stored) is not sensitive
+    assert again.wanted_sha256  # that the content is governed is not forgotten
+    (ask,) = PROVIDER.facts(again)
+    assert (ask.fact, ask.arg, ask.secret) == (STAT, "/it", True)
+    assert PROVIDER.recorded(again) == again
+
+
+def test_a_secrets_hash_does_not_leave_the_controller() -> None:
+    (ask,) = PROVIDER.facts(FileSpec(path="/it", content="hunter2", sensitive=True))
+
+    assert (ask.wanted, ask.secret) == ("", True)
+
+
+def test_the_schema_has_the_users_words_only() -> None:
+    names = set(FileSpec.model_json_schema()["properties"])
+
+    assert "validate" in names
+    assert not [name for name in names if name.startswith("content_") or name == "check"]
