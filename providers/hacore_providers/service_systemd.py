@@ -21,9 +21,10 @@ COMMON = r"""
 [ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
 show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
 ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
+begin=$(date +%s) # what the journal has from here on is about us
 runs() { case $(show ActiveState) in inactive|failed) return 1;; esac; return 0; }
 fail() {
-  journalctl --no-pager -q -n 20 -o cat -u "$unit" >&2 2>/dev/null || :
+  journalctl --no-pager -q -n 20 -o cat --since "@$begin" -u "$unit" >&2 2>/dev/null || :
   systemctl status --no-pager -n 0 -- "$unit" >&2 2>/dev/null || :
   echo "$1: it is $(show ActiveState) ($(show SubState)), result $(show Result)" >&2
   exit 1
@@ -42,7 +43,7 @@ steady() { # sentence: the unit stays up for a second, or the step fails
       reloading) [ "${slow:=0}" -ge 150 ] || { slow=$((slow + 1)); n=$((n - 1)); } ;;
       *) fail "$1" ;;
     esac
-    [ "$(show NRestarts)" = "$count" ] || fail "$1"
+    [ "$(show NRestarts)" = "$count" ] || fail "$1, it ends and is started again"
   done
 }
 """
@@ -153,6 +154,10 @@ esac
 """
 
 _DISABLE = r"""
+id=$(show Id)
+if [ "$id" != "$unit" ] && [ -L "$definition" ] && [ "$(show UnitFileState)" = enabled ]; then
+  echo "cannot disable $unit: it is another name of $id and goes when that is disabled; name $id" >&2; exit 1
+fi
 case $(show UnitFileState) in disabled|static|indirect|alias|transient|masked) ;; *)
   systemctl --quiet disable -- "$(show Id)" || { echo "cannot disable $unit" >&2; exit 1; }
 esac

@@ -1,0 +1,255 @@
+"""From the stage to the host and back: capture, install, undo. POSIX sh as text.
+
+A *manifest* says what of the host is a build's: lines `TYPE<tab>MODE<tab>WHAT<tab>PATH`; type f, l
+or d, what the file's sha256, the link's target or `-`. It is written before the first file is put,
+so that what was put can be told after a crash; a *record* (JSON, one line) is written at the end.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from hacore.contract import Image, Output
+from hacore_providers.source_build_make import head
+from hacore_providers.source_build_spec import SourceBuildSpec, listing, stamp
+
+
+def _lines(values: Iterable[str]) -> bytes:
+    return "".join(f"{value}\n" for value in sorted(values)).encode("utf-8", "surrogateescape")
+
+
+def foreign_paths(tokens: Iterable[str]) -> bytes:
+    """Paths that other resources own, a line each."""
+    return _lines(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
+
+
+_SETS = r"""
+without() { LC_ALL=C sort -u | LC_ALL=C comm -23 - "$1"; } # lines of stdin that are not in a sorted file
+owned() { [ ! -e "$1" ] || awk -F"$tab" '$1 != "d" { print $4 }' "$1"; }
+missing() { # directories of stdin that are not there, those above them too
+  while IFS= read -r one; do
+    while [ -n "$one" ] && [ ! -e "$one" ]; do printf '%s\n' "$one"; one=${one%/*}; done
+  done | LC_ALL=C sort -u
+}
+LC_ALL=C sort -u -o "$HACORE_WORK/foreign" "$HACORE_WORK/foreign"
+"""
+
+# --- capture ---------------------------------------------------------------------------------------
+
+_CAPTURE = r"""
+cd "$HACORE_WORK"
+{ [ ! -d "$stage" ] || find "$stage" ! -type d -printf '/%P\n'; owned "$manifest"; } | without foreign >paths
+while IFS= read -r path; do
+  if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path" >>had; else printf 'absent %s\n' "$path"; fi
+done <paths
+{ [ ! -d "$stage" ] || find "$stage" -mindepth 1 -type d -printf '/%P\n'; cat directories; } | missing | sed 's/^/dir /'
+for path in @RUNTIME@; do
+  if [ -e "$path" ] || [ -L "$path" ]; then printf 'runtime %s\n' "$path"; fi
+done
+[ ! -e "$record" ] || sed 's/^/record /' "$record"
+[ ! -e "$manifest" ] || printf 'manifest %s\n' "$(base64 <"$manifest" | tr -d '\n')"
+if [ -e had ]; then
+  sed 's/^/had /' had
+  tar -czPf before.tgz --no-recursion --xattrs --verbatim-files-from -T had
+  printf 'files %s\n' "$(base64 <before.tgz | tr -d '\n')"
+fi
+"""
+
+
+def capture(spec: SourceBuildSpec) -> str:
+    """What lies where the stage will go; needs blobs `foreign` and `directories`."""
+    return head(spec) + _SETS + _CAPTURE.replace("@RUNTIME@", " ".join(spec.runtime))
+
+
+def directory_list(spec: SourceBuildSpec) -> bytes:
+    """The directories to make first, a line each."""
+    return _lines(directory.path.rstrip("/") for directory in spec.directories)
+
+
+def read_image(output: Output, *, sensitive: bool) -> Image:
+    """The before-image from what `capture` printed."""
+    lists: dict[str, list[str]] = {"absent": [], "had": [], "dir": [], "runtime": []}
+    single: dict[str, str] = {}
+    for line in output.stdout.decode("utf-8", "surrogateescape").splitlines():
+        key, _, value = line.partition(" ")
+        if key in lists:
+            lists[key].append(value)
+        else:
+            single[key] = value
+    blobs: dict[str, bytes] = {key: base64.b64decode(single[key]) for key in ("files", "manifest") if key in single}
+    data: dict[str, Any] = {**lists, "record": single.get("record")}
+    return Image(data=data, blobs=blobs, sensitive=sensitive)
+
+
+# --- do --------------------------------------------------------------------------------------------
+
+_PLACE = r"""
+place() { # from, to: copied beside and renamed, so that whoever runs or reads the old one keeps it
+  if [ -d "$2" ] && [ ! -L "$2" ]; then echo "cannot install $2: a directory is in its place" >&2; exit 1; fi
+  new=${2%/*}/.hacore.$$.new
+  rm -f -- "$new"; cp -a -- "$1" "$new"; mv -fT -- "$new" "$2"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$2"
+}
+make_dir() { # path, mode, owner: with those above it; noted before it is made
+  [ -n "$1" ] || return 0
+  if [ ! -e "$1" ]; then
+    make_dir "${1%/*}" 0755 0:0
+    printf '%s\n' "$1" >>"$scratch/made"
+    mkdir -- "$1"
+  fi
+  if grep -qxF -- "$1" "$scratch/made"; then chown "$3" -- "$1"; chmod "$2" -- "$1"; fi
+}
+sums() { # of the paths on stdin that are there: TYPE<tab>WHAT<tab>PATH
+  while IFS= read -r path; do
+    if [ -L "$path" ]; then printf 'l\t%s\t%s\n' "$(readlink -- "$path")" "$path"
+    elif [ -f "$path" ]; then printf '%s\n' "$path" >&3; fi
+  done 3>"$scratch/files"
+  [ ! -s "$scratch/files" ] || xargs -d '\n' sha256sum -- <"$scratch/files" | sed 's/^\([0-9a-f]*\)  /f\t\1\t/'
+}
+"""
+
+_INSTALL = r"""
+if ! is "$scratch/built"; then
+  line=; [ ! -r "$record" ] || read -r line <"$record"
+  now=; [ -z "$binary" ] || [ ! -f "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
+  case $line in "{\"stamp\": \"$stamp\","*"\"binary\": \"$now\""*) exit 0;; esac
+  echo "cannot install $title: there is no finished build of it in $scratch" >&2; exit 1
+fi
+mkdir -p "${manifest%/*}"
+touch "$scratch/made"
+[ -e "$scratch/old" ] || { [ ! -e "$manifest" ] || cp "$manifest" "$scratch/old.new"
+  touch "$scratch/old.new"; mv "$scratch/old.new" "$scratch/old"; }
+
+# what is in the stage, but for what others own
+cd "$stage"
+find . -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \./\1\t/' >"$scratch/sums"
+find . \( -type f -printf 'f\t%m\t-\t/%P\n' \) -o \( -type l -printf 'l\t777\t%l\t/%P\n' \) >"$scratch/list"
+awk -F"$tab" -v OFS="$tab" '
+  FILENAME ~ /foreign$/ { foreign[$0]; next }
+  FILENAME ~ /sums$/ { sum[$2] = $1; next }
+  !($4 in foreign) { if ($1 == "f") $3 = sum[$4]; print }
+' "$HACORE_WORK/foreign" "$scratch/sums" "$scratch/list" | LC_ALL=C sort -t "$tab" -k 4 >"$scratch/new"
+
+# what to do with each path: a file that was changed by hand, or a configuration that was here before, stays
+{ owned "$scratch/new"; owned "$scratch/old"; } | without "$HACORE_WORK/foreign" | sums >"$scratch/now"
+awk -F"$tab" -v OFS="$tab" -v binary="$binary" '
+  FILENAME ~ /now$/ { now[$3] = $1 OFS $2; next }
+  FILENAME ~ /old$/ { if ($1 != "d") old[$4] = $1 OFS $3; next }
+  { new[$4]; is = $1 OFS $3; was = now[$4]
+    if (was == is || was == "" || $4 == binary) act = "put"
+    else if ($4 in old) act = (was == old[$4]) ? "put" : "changed"
+    else act = ($4 ~ /^\/etc\// || $4 ~ /\.(conf|cfg|cnf|ini|ya?ml|toml)$/) ? "found" : "put"
+    print act, $4 }
+  END {
+    for (path in old) if (!(path in new) && now[path] != "")
+      print (now[path] == old[path]) ? "gone" : "stale", path
+  }
+' "$scratch/now" "$scratch/old" "$scratch/new" | LC_ALL=C sort >"$scratch/acts"
+
+# the intent: found files are not ours; directories are those that builds made so far
+{ awk -F"$tab" 'FILENAME ~ /acts$/ { if ($1 == "found") found[$2]; next } !($4 in found)' "$scratch/acts" "$scratch/new"
+  awk -F"$tab" '$1 == "d"' "$scratch/old"; } >"$manifest.new"
+mv -fT -- "$manifest.new" "$manifest"
+
+while IFS=$tab read -r path mode owner; do make_dir "$path" "$mode" "$owner"; done <"$HACORE_WORK/directories"
+find "$stage" -mindepth 1 -type d -printf '/%P\t%m\n' | LC_ALL=C sort | while IFS=$tab read -r path mode; do
+  if [ ! -e "$path" ]; then make_dir "$path" "$mode" 0:0; fi
+done
+while IFS=$tab read -r act path; do
+  case $act in
+    put) place "$stage$path" "$path" ;;
+    changed) echo "kept: $path was changed by hand" ;;
+    found) echo "kept: $path was here before" ;;
+    gone) rm -f -- "$path" ;;
+    stale) echo "left: $path was changed by hand" ;;
+  esac
+done <"$scratch/acts"
+! grep -q '/lib[^/]*\.so' "$scratch/acts" || ldconfig
+
+sed "s/^/d$tab-$tab-$tab/" "$scratch/made" | cat "$manifest" - | LC_ALL=C sort -u -t "$tab" -k 4 >"$manifest.new"
+mv -fT -- "$manifest.new" "$manifest"
+now=; [ -z "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
+{ printf '%s, "binary": "%s", "toolchain": "%s", ' "$(cat "$HACORE_WORK/record")" "$now" "$(cat "$scratch/toolchain")"
+  printf '"libraries": "%s", "built": %s}\n' "$(cat "$scratch/libraries")" "$(date +%s)"; } >"$record.new"
+chmod 0644 "$record.new"
+mv -fT -- "$record.new" "$record"
+rm -rf -- "$scratch"
+"""
+
+
+def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
+    """The script that brings the stage to the host, and its blobs."""
+    rows = [f"{d.path.rstrip('/')}\t{d.mode}\t{d.owner}:{d.group}" for d in spec.directories]
+    known = {"stamp": stamp(spec), "source": spec.source, "sha256": spec.sha256}
+    if not spec.sensitive:
+        known["inputs"] = listing(spec)
+    blobs = {
+        "foreign": foreign_paths(foreign),
+        "directories": "".join(f"{row}\n" for row in rows).encode(),
+        "record": json.dumps(known).removesuffix("}").encode(),
+    }
+    return head(spec) + _SETS + _PLACE + _INSTALL, blobs
+
+
+# --- undo ------------------------------------------------------------------------------------------
+
+_UNDO = r"""
+cd "$HACORE_WORK"
+for one in had absent dirs runtime manifest; do touch "$one"; LC_ALL=C sort -u -o "$one.sorted" "$one"; done
+{ owned "$manifest"; owned manifest; } | without foreign >ours
+{ cat ours; cat absent; } | without foreign | without had.sorted | while IFS= read -r path; do
+  if [ ! -d "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
+done >remove
+[ ! -s remove ] || xargs -d '\n' rm -f -- <remove
+if [ -e files ]; then
+  mkdir before
+  tar -xpzf files -C before --xattrs
+  LC_ALL=C comm -12 ours had.sorted | while IFS= read -r path; do
+    if [ ! -d "${path%/*}" ]; then mkdir -p -- "${path%/*}"; fi
+    place "before$path" "$path"
+  done
+fi
+if [ ! -e record ]; then
+  for path in @RUNTIME@; do
+    if { [ -e "$path" ] || [ -L "$path" ]; } && ! grep -qxF -- "$path" runtime && ! grep -qxF -- "$path" foreign; then
+      rm -rf -- "$path"
+    fi
+  done
+fi
+{ cat dirs; [ ! -e "$manifest" ] || awk -F"$tab" '$1 == "d" { print $4 }' "$manifest"; } >made
+awk -F"$tab" '$1 == "d" { print $4 }' manifest | LC_ALL=C sort -u >kept
+without foreign <made | without kept | LC_ALL=C sort -r | while IFS= read -r path; do
+  [ -d "$path" ] && [ ! -L "$path" ] || continue
+  rmdir -- "$path" 2>/dev/null || find "$path" -maxdepth 1 -mindepth 1 ! -type d -printf 'left: %p\n'
+done
+! cat remove had | grep -q '/lib[^/]*\.so' || ldconfig
+if [ -e record ]; then
+  mkdir -p "${record%/*}"
+  cp manifest "$manifest.new"; mv -fT -- "$manifest.new" "$manifest"
+  cp record "$record.new"; mv -fT -- "$record.new" "$record"
+else
+  rm -f -- "$record" "$manifest" "$home/build/$name.lock"
+  rmdir --ignore-fail-on-non-empty -- "${record%/*}" 2>/dev/null || :
+fi
+rm -rf -- "$scratch"
+rmdir --ignore-fail-on-non-empty -- "$home/build" 2>/dev/null || :
+"""
+
+
+def undo(spec: SourceBuildSpec, image: Image, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
+    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    data: dict[str, Any] = image.data or {}
+    blobs = {
+        "foreign": foreign_paths(foreign),
+        "had": _lines(data.get("had", ())),
+        "absent": _lines(data.get("absent", ())),
+        "dirs": _lines(data.get("dir", ())),
+        "runtime": _lines(data.get("runtime", ())),
+        **{name: image.blobs[name] for name in ("files", "manifest") if name in image.blobs},
+    }
+    if data.get("record"):
+        blobs["record"] = f"{data['record']}\n".encode()
+    return head(spec) + _SETS + _PLACE + _UNDO.replace("@RUNTIME@", " ".join(spec.runtime)), blobs

@@ -1,0 +1,138 @@
+"""Building in scratch space: unpack, patch, configure, make, install into a stage. POSIX sh as text.
+
+    $HACORE_HOME/build/NAME/tree    the unpacked source
+    $HACORE_HOME/build/NAME/stage   what `make install` put below DESTDIR
+    $HACORE_HOME/build/NAME/built   the stamp of what lies in the stage, complete
+    $HACORE_HOME/build/NAME.log     everything the build printed
+
+Nothing outside is touched. Each script may run again after a crash, also while a detached build of
+an earlier connection still goes on: it waits for that one.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from hacore.contract import Source, Step, quote
+from hacore_providers.facts.build import HOME, TOOLCHAIN_SCRIPT
+from hacore_providers.source_build_spec import SourceBuildSpec, command_of, stamp
+
+DEADLINE = 1800.0
+"""Seconds for a build, and for waiting until another one of the same name is over."""
+
+
+def head(spec: SourceBuildSpec) -> str:
+    """The variables that all scripts of a build use."""
+    return f"""name={quote(spec.name)}
+title={quote(spec.title)}
+stamp={quote(stamp(spec))}
+binary={quote(spec.binary or "")}
+home="{HOME}"
+scratch=$home/build/$name; stage=$scratch/stage; log=$home/build/$name.log
+record=$home/builds/$name.json; manifest=$home/builds/$name.manifest
+tab=$(printf '\\t')
+is() {{ [ -r "$1" ] && [ "$(cat "$1")" = "$stamp" ]; }}
+"""
+
+
+_ALONE = r"""
+mkdir -p "$home/build"
+exec 9>"$home/build/$name.lock"
+flock -w 1800 9 || { echo "cannot build $title: an earlier build of it has not ended" >&2; exit 1; }
+! is "$scratch/built" || exit 0
+"""
+
+_UNPACK = r"""
+have=$(sha256sum <"$HACORE_WORK/source"); have=${have%% *}
+[ "$have" = "$sha256" ] || { echo "cannot use $url: its SHA-256 is $have, not $sha256" >&2; exit 1; }
+rm -rf -- "$scratch"
+mkdir -p "$scratch/src"
+tar -xf "$HACORE_WORK/source" -C "$scratch/src" --no-same-owner 9>&- || { echo "cannot unpack $url" >&2; exit 1; }
+set -- "$scratch"/src/*
+if [ $# -eq 1 ] && [ -d "$1" ]; then mv -- "$1" "$scratch/tree"; else mv -- "$scratch/src" "$scratch/tree"; fi
+"""
+
+_PATCH = r"""
+command -v patch >/dev/null 2>&1 || {
+  echo "cannot patch $title: the program patch is missing (install the package patch)" >&2; exit 1; }
+apply_patch() { # blob, name
+  patch --batch --forward -p1 -d "$scratch/tree" <"$1" >"$scratch/patch.log" 2>&1 && return 0
+  cat "$scratch/patch.log" >&2
+  echo "cannot apply patch $2 to $title" >&2; exit 1
+}
+"""
+
+_RUN = r"""
+is "$scratch/unpacked" || { echo "cannot build $title: its unpacked source is gone from $scratch" >&2; exit 1; }
+cd "$scratch/tree"
+: >"$log"
+run() { # command, shown as
+  printf '+ %s\n' "${2:-$1}" >>"$log"
+  rc=0; sh -ec "$1" >>"$log" 2>&1 </dev/null 9>&- || rc=$?
+  [ "$rc" -ne 0 ] || return 0
+  tail -n 40 "$log" >&2
+  echo "cannot build $title: '${2:-$1}' ended with exit code $rc (all it printed is in $log)" >&2; exit 1
+}
+"""
+
+_STAGED = r"""
+[ -n "$(find "$stage" ! -type d -print -quit)" ] || {
+  echo "cannot install $title: installing put nothing below DESTDIR; does its Makefile honour that?" >&2; exit 1; }
+odd=$(find "$stage" \( -name '*[[:cntrl:]]*' -o -name '*\\*' \) -print -quit)
+[ -z "$odd" ] || { echo "cannot install $title: a file with a backslash or control character: $odd" >&2; exit 1; }
+if [ -n "$binary" ] && [ ! -f "$stage$binary" ]; then
+  find "$stage" -type f -perm -100 -printf '/%P\n' | head -n 20 >&2
+  echo "cannot install $title: installing put no $binary (the programs that it did put are above)" >&2; exit 1
+fi
+libraries=
+if [ -n "$binary" ]; then
+  libraries=$(ldd "$stage$binary" 2>/dev/null | awk '$2 == "=>" { print $1 }' | LC_ALL=C sort | tr '\n' ' ') || :
+fi
+printf '%s\n' "${libraries% }" >"$scratch/libraries"
+rm -rf -- "$scratch/tree"
+printf '%s\n' "$stamp" >"$scratch/built"
+"""
+
+
+def steps(spec: SourceBuildSpec) -> list[Step]:
+    """Unpack, then build; the second survives the connection."""
+    resolved = spec.resolved
+    if resolved is None:
+        raise ValueError("cannot build from a spec that was never resolved")
+    script, blobs = head(spec) + _ALONE + f"url={quote(spec.source)}\nsha256={quote(spec.sha256)}\n" + _UNPACK, {}
+    if resolved.patches:
+        script += _PATCH
+    for index, (name, _, content) in enumerate(resolved.patches):
+        blobs[f"patch.{index}"] = base64.b64decode(content)
+        script += f'apply_patch "$HACORE_WORK"/patch.{index} {quote(name)}\n'
+    script += 'printf "%s\\n" "$stamp" >"$scratch/unpacked"\n'
+    unpack = Step(
+        script,
+        blobs=blobs,
+        sources={"source": Source(resolved.url, spec.sha256)},
+        what=f"unpacking {spec.title}",
+        deadline=DEADLINE,
+    )
+    build = Step(build_script(spec), what=f"building {spec.title}", deadline=DEADLINE, detached=True)
+    return [unpack, build]
+
+
+def build_script(spec: SourceBuildSpec) -> str:
+    """Configure, make and install into the stage."""
+    lines = [head(spec), _ALONE, _RUN]
+    lines += [f"export {name}={quote(value)}" for name, value in spec.environment.items()]
+    lines.append(_configure(spec))
+    lines += [f"run {quote(command)}" for command in spec.make] or ['run "make -j$(nproc)"']
+    lines.append('rm -rf -- "$stage"; mkdir -m 0755 -- "$stage"; export DESTDIR="$stage"')
+    lines += [f"run {quote(command_of(command))} {quote(command)}" for command in spec.install]
+    lines += [TOOLCHAIN_SCRIPT, f'{{ toolchain {quote(spec.compiler)} || echo; }} >"$scratch/toolchain"', _STAGED]
+    return "\n".join(lines)
+
+
+def _configure(spec: SourceBuildSpec) -> str:
+    if spec.configure is None:
+        return "[ ! -e ./configure ] || run 'sh ./configure'"
+    arguments = " ".join(quote(argument) for argument in spec.configure)
+    missing = 'echo "cannot configure $title: its source has no ./configure (leave configure out)" >&2; exit 1'
+    script = f"sh ./configure {arguments}".rstrip()
+    return f"[ -e ./configure ] || {{ {missing}; }}\nrun {quote(script)}"

@@ -1,0 +1,222 @@
+"""What the user writes about a build, and what follows from it without a host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from hacore.contract import Mistake, Spec, StackFiles
+from hacore.model import digest
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_URL = re.compile(r"(https?|file)://\S+\Z")
+_TARBALL = re.compile(r"\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|lz))([?#].*)?\Z")
+_MODE = re.compile(r"[0-7]{3,4}\Z")
+_ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_GLOB = re.compile(r"[*?\[]")
+_COMMON = ("", "/", "/usr", "/usr/local", "/opt", "/etc", "/var")
+"""Prefixes that belong to nobody: that something lies below one says nothing about an order."""
+
+
+class Directory(BaseModel):
+    """A directory that is made before the installation, where there is none yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    mode: str = Field(default="0755", description="quoted octal")
+    owner: str = "root"
+    group: str = "root"
+
+
+class Resolved(BaseModel):
+    """What the stack's folder adds to a spec. `patches`: (name, sha256, content in base64 or empty once recorded)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    url: str
+    found: str = ""
+    patches: tuple[tuple[str, str, str], ...] = ()
+    sensitive: bool = False
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _directory(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Commands = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Directories = tuple[Annotated[Directory, BeforeValidator(_directory)], ...]
+
+
+class SourceBuildSpec(Spec):
+    """A program that is built from source on the host."""
+
+    source: str = Field(description="URL of a tarball, or a tarball beside the stack")
+    sha256: str = Field(description="SHA-256 of the tarball, 64 hexadecimal digits")
+    patches: Commands = Field(default=(), description="patches beside the stack, applied in order with -p1")
+    configure: tuple[str, ...] | None = Field(default=None, description="arguments of ./configure")
+    environment: dict[str, str] = Field(default_factory=dict, description="variables for all commands of the build")
+    make: Commands = Field(default=(), description="commands that build; default: make -j<cpus>")
+    install: Commands = Field(default=("make install",), description="commands that install; DESTDIR is set")
+    directories: Directories = Field(default=(), description="directories to make first, where they are missing")
+    binary: str | None = Field(default=None, description="the program that comes of it; its hash is watched")
+    runtime: Commands = Field(
+        default=(), description="files and folders the program makes when it runs (patterns): they go when it goes"
+    )
+    rebuild_on: Literal["toolchain"] | None = Field(default=None, description="toolchain: a new compiler rebuilds it")
+    resolved: Resolved | None = Field(default=None, description="filled in by hacore")
+
+    @property
+    def name(self) -> str:
+        """The build's name on the host: of letters, digits and `_.-` only."""
+        return self.resolved.name if self.resolved else build_name(PurePosixPath(self.source).name)
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name.partition("~")[0]
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether the body tells a secret (in its environment, for example)."""
+        return self.resolved is not None and self.resolved.sensitive
+
+    @property
+    def compiler(self) -> str:
+        """The compiler's command."""
+        return (self.environment.get("CC", "").split() or ["cc"])[0]
+
+
+def build_name(name: str) -> str:
+    """A resource's name, with its key, as a file's name; a key is told by its hash, keys hold anything."""
+    base, bracket, key = name.partition("[")
+    suffix = "~" + hashlib.sha256(key.encode()).hexdigest()[:8] if bracket else ""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", base) + suffix
+
+
+def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
+    """Take in the patches and the place of the tarball; raises what `files` raises for a file that is missing."""
+    patches = []
+    for path in spec.patches:
+        content = files.read(path)
+        patches.append((path, hashlib.sha256(content).hexdigest(), base64.b64encode(content).decode()))
+    url, found = spec.source, ""
+    if not _URL.match(spec.source):
+        found = hashlib.sha256(files.read(spec.source)).hexdigest()
+        url = (files.folder / spec.source).resolve().as_uri()
+    resolved = Resolved(
+        name=build_name(files.name), url=url, found=found, patches=tuple(patches), sensitive=files.sensitive
+    )
+    return spec.model_copy(update={"resolved": resolved})
+
+
+def recorded(spec: SourceBuildSpec) -> SourceBuildSpec:
+    """Without the content of patches: their hashes stay."""
+    if spec.resolved is None:
+        return spec
+    patches = tuple((name, sha256, "") for name, sha256, _ in spec.resolved.patches)
+    return spec.model_copy(update={"resolved": spec.resolved.model_copy(update={"patches": patches})})
+
+
+def inputs(spec: SourceBuildSpec) -> dict[str, Any]:
+    """Everything that makes a build what it is. Where the tarball comes from does not: its hash does."""
+    return {
+        "sha256": spec.sha256,
+        "patches": [sha256 for _, sha256, _ in spec.resolved.patches] if spec.resolved else [],
+        "configure": list(spec.configure) if spec.configure is not None else None,
+        "environment": dict(sorted(spec.environment.items())),
+        "make": list(spec.make),
+        "install": list(spec.install),
+        "directories": [d.model_dump() for d in spec.directories],
+        "binary": spec.binary,
+    }
+
+
+def stamp(spec: SourceBuildSpec) -> str:
+    """A digest of the inputs: another stamp is another build."""
+    return "sha256:" + digest(inputs(spec))
+
+
+def listing(spec: SourceBuildSpec) -> str:
+    """The inputs as text, a line each, so that a plan can show which of them changed."""
+    lines = []
+    for key, value in inputs(spec).items():
+        if isinstance(value, dict):
+            lines += [f"{key} {name}={text}" for name, text in value.items()]
+        elif isinstance(value, list):
+            lines += [f"{key} {one if isinstance(one, str) else json.dumps(one, sort_keys=True)}" for one in value]
+        elif value is not None:
+            lines.append(f"{key} {value}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def prefix(spec: SourceBuildSpec) -> str | None:
+    """The folder that `./configure` is told to install below, if it is the build's own."""
+    words = list(spec.configure or ())
+    for index, word in enumerate(words):
+        path = word.removeprefix("--prefix=") if word.startswith("--prefix=") else ""
+        if word == "--prefix" and index + 1 < len(words):
+            path = words[index + 1]
+        path = path.rstrip("/")
+        if path.startswith("/") and path not in _COMMON:
+            return path
+    return None
+
+
+def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
+    """What no host would accept."""
+    if not _SHA256.match(spec.sha256):
+        yield Mistake("sha256", "a SHA-256 has 64 digits of 0-9 and a-f: the output of sha256sum")
+    elif spec.resolved and spec.resolved.found not in ("", spec.sha256):
+        yield Mistake("sha256", f"the tarball {spec.source} has {spec.resolved.found}")
+    if not _TARBALL.search(spec.source):
+        yield Mistake("source", f"{spec.source!r} does not look like a tarball (.tar.gz, .tar.xz, .tgz, ...)")
+    if "://" in spec.source and not _URL.match(spec.source):
+        yield Mistake("source", f"cannot get {spec.source!r}: a URL starts with http:// or https://")
+    if spec.binary is not None and not _absolute(spec.binary):
+        yield Mistake("binary", f"{spec.binary!r} is not an absolute path")
+    for name in spec.environment:
+        if not _ENVIRONMENT.match(name) or name == "DESTDIR":
+            yield Mistake("environment", f"{name!r} is no variable of a build's environment")
+    yield from _mistakes_in_paths(spec)
+    if spec.install == ():
+        yield Mistake("install", "something must install what was built, such as: make install")
+
+
+def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:
+    for directory in spec.directories:
+        if not _absolute(directory.path):
+            yield Mistake("directories", f"{directory.path!r} is not an absolute path")
+        if not _MODE.match(directory.mode):
+            yield Mistake(
+                "directories", f'{directory.mode!r} is no mode: write three or four octal digits, as in "0755"'
+            )
+    for pattern in spec.runtime:
+        above, _, last = pattern.rpartition("/")
+        wild = above in _COMMON or _GLOB.search(pattern.split("/")[1])
+        if not _absolute(pattern) or not last or wild or re.search(r"[\s\"'$`\\;&|<>()#~]", pattern):
+            yield Mistake("runtime", f"{pattern!r} is no pattern of paths below a folder of the program's own")
+
+
+def _absolute(path: str) -> bool:
+    return path.startswith("/") and path != "/" and "//" not in path and not {".", ".."} & set(path.split("/"))
+
+
+def command_of(command: str) -> str:
+    """An install command with DESTDIR also given to make itself: a Makefile's own setting would win otherwise."""
+    words = shlex.split(command) if command.startswith("make ") or command == "make" else []
+    plain = words and not re.search(r"[;&|<>()$`\n]", command)
+    return f'{command} DESTDIR="$DESTDIR"' if plain else command
