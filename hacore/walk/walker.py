@@ -50,6 +50,12 @@ class Walker:
         """Start nothing new; what runs ends, open guard blocks end."""
         self.board.stopped = True
 
+    def remember(self, lives: Sequence[Live]) -> None:
+        """For a run of the past: its triggers that were done have taken their sources in."""
+        for live in lives:
+            if live.task.op is Op.TRIGGER and live.status is not Status.HOLD:
+                self._taken.setdefault(live.task.addresses[0], set()).update(live.task.sources)
+
     async def walk(self) -> None:
         """Until nothing is left to do or undo. Raises what made the store unusable."""
         while True:

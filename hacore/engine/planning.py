@@ -1,0 +1,173 @@
+"""Plan: load, connect while the rest is read, ask each host once, compare."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from ..address import Address
+from ..errors import UsageError
+from ..graph import Graph, build_graph
+from ..load.stack import Stack
+from ..model import Host, Row
+from ..plan import (
+    Inputs,
+    Plan,
+    Recorded,
+    Seal,
+    asks_of_desired,
+    asks_of_recorded,
+    make_plan,
+    merge_asks,
+    revive,
+)
+from ..store import HostRecord, RunRecord, StateReader, StateView
+from ..transport import Transport
+from .hosts import Hosts, answered
+from .results import Planned, Request
+
+
+def load_stack(request: Request) -> Stack:
+    """The stack of a request; raises StackError with all of its mistakes."""
+    from ..load import load
+
+    return load(
+        request.file,
+        providers=request.providers,
+        variables=request.variables,
+        var_files=request.var_files,
+        env_name=request.env_name,
+        state_url=request.state_url,
+    )
+
+
+@dataclass
+class Recollection:
+    """What the state says, as values: a missing state is an empty one."""
+
+    lineage: str = ""
+    serial: int = 0
+    rows: Mapping[Address, Row] = field(default_factory=dict)
+    hosts: Mapping[str, HostRecord] = field(default_factory=dict)
+    runs: list[RunRecord] = field(default_factory=list)
+    unfinished: RunRecord | None = None
+    seal: Seal = field(default_factory=lambda: no_key)
+
+
+def no_key(_value: str) -> str:
+    """A seal that equals nothing: without a key nothing sealed can be recorded yet."""
+    return f"hmac:{secrets.token_hex(16)}"
+
+
+def recollect(state: StateView | None) -> Recollection:
+    """Read what a plan needs of the state."""
+    if state is None:
+        return Recollection()
+    return Recollection(
+        lineage=state.lineage,
+        serial=state.serial,
+        rows=state.rows(),
+        hosts=state.hosts(),
+        runs=state.runs(),
+        unfinished=state.unfinished(),
+        seal=state.hmac if state.has_key else no_key,
+    )
+
+
+def hosts_of(stack: Stack, memory: Recollection) -> dict[str, Host]:
+    """All hosts that something lives on or shall live on, as the stack names them, else as recorded."""
+    used = {h for i in stack.instances.values() for h in i.hosts} | {h for r in memory.rows.values() for h in r.hosts}
+    known: dict[str, Host] = {}
+    for name in sorted(used):
+        if name in stack.hosts:
+            known[name] = stack.hosts[name]
+        elif name in memory.hosts:
+            known[name] = Host.model_validate(memory.hosts[name].host)
+        else:
+            raise UsageError(f"cannot plan: the state names the host {name} but not how to reach it")
+    return known
+
+
+@dataclass
+class Session:
+    """One command's work: the stack, its graph and the connections, asked as often as it takes."""
+
+    request: Request
+    stack: Stack
+    graph: Graph
+    hosts: Hosts
+    command: str = "apply"
+    phases: dict[str, float] = field(default_factory=dict)
+
+    async def plan(self, memory: Recollection) -> tuple[Plan, dict[Address, Recorded]]:
+        """Probe and plan."""
+        providers = self.request.providers
+        recorded = revive(memory.rows, providers)
+        known = hosts_of(self.stack, memory)
+        self.hosts.connect(known)
+        asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
+        began = time.perf_counter()
+        statuses = await self.hosts.probe(asks, known)
+        self.phases["probe"] = time.perf_counter() - began
+        began = time.perf_counter()
+        given = Inputs(
+            stack=self.stack,
+            graph=self.graph,
+            recorded=recorded,
+            facts=answered(statuses),
+            hosts=known,
+            providers=providers,
+            seal=memory.seal,
+            gone_reason="the whole stack goes" if self.command == "destroy" else "not in the stack any more",
+        )
+        made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
+        self.phases["plan"] = time.perf_counter() - began
+        return made, recorded
+
+
+@asynccontextmanager
+async def open_session(request: Request, *, destroy: bool = False) -> AsyncIterator[Session]:
+    """Load, build the graph, and begin to connect to the stack's hosts."""
+    began = time.perf_counter()
+    stack = load_stack(request)
+    used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts}
+    loaded = time.perf_counter()
+    hosts = Hosts(Transport(listener=request.listener), request.listener)
+    hosts.connect(used)
+    await asyncio.sleep(0)  # the connections begin before the graph is built
+    try:
+        if destroy:
+            stack = replace(stack, instances={}, switched_off=frozenset())
+        graph = build_graph(stack, request.providers)
+        phases = {"load": loaded - began, "graph": time.perf_counter() - loaded}
+        yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases)
+    finally:
+        await hosts.close()
+
+
+def read_state(url: str) -> Recollection:
+    """The state as it is on disk, read only."""
+    reader = StateReader.open(url)
+    if reader is None:
+        return Recollection()
+    with reader:
+        return recollect(reader)
+
+
+def last_run(memory: Recollection) -> RunRecord | None:
+    """The newest run."""
+    return memory.runs[-1] if memory.runs else None
+
+
+async def plan(request: Request, *, destroy: bool = False) -> Planned:
+    """The plan of a stack. Writes nothing, here or there, and takes no lock."""
+    async with open_session(request, destroy=destroy) as session:
+        began = time.perf_counter()
+        memory = await asyncio.to_thread(read_state, session.stack.state)
+        session.phases["state"] = time.perf_counter() - began
+        made, _ = await session.plan(memory)
+        return Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)

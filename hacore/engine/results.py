@@ -1,0 +1,156 @@
+"""What goes into the engine and what comes out: values."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..contract import Provider
+from ..events import Listener, silent
+from ..journal import Live
+from ..load.stack import Stack
+from ..plan import Drift, Plan
+from ..store import RunRecord
+
+
+def whoami() -> str:
+    """The user and machine that a lock and a run name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user in passwd, as under some container uids
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A stack file and what surrounds it. `parallelism` bounds the execs that run at once."""
+
+    file: Path
+    providers: Mapping[str, Provider[Any]]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    var_files: tuple[Path, ...] = ()
+    env_name: str | None = None
+    state_url: str | None = None
+    listener: Listener = silent
+    parallelism: int = 10
+    who: str = field(default_factory=whoami)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what was needed to make it. `phases`: seconds by phase, for --profile."""
+
+    plan: Plan
+    stack: Stack
+    last_run: RunRecord | None = None
+    unfinished: RunRecord | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """How one task ended. `seconds` is None for a task that never began."""
+
+    id: str
+    op: str
+    addresses: tuple[str, ...]
+    host: str | None
+    status: str
+    error: str
+    seconds: float | None
+
+
+def summarize(live: Live) -> TaskSummary:
+    """A task's summary."""
+    task = live.task
+    op = task.trigger or (
+        task.op.value if not task.changes else "/".join(sorted({p.action.word for p in task.changes}))
+    )
+    seconds = live.ended - live.started if live.ended is not None and live.started is not None else None
+    return TaskSummary(
+        live.id, op, tuple(str(a) for a in task.addresses), task.host, live.status.value, live.error, seconds
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of an apply. `leftover` is a plan that is not empty although all went well."""
+
+    run: int | None
+    status: Literal["nothing", "done", "failed", "rolled_back", "interrupted"]
+    planned: Planned
+    tasks: tuple[TaskSummary, ...] = ()
+    leftover: Plan | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as the stack wants it."""
+        return self.status in ("nothing", "done") and self.leftover is None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """Recorded against observed, for all that the state knows. `unreachable`: host to reason."""
+
+    stack: str
+    lineage: str
+    serial: int
+    drift: tuple[Drift, ...]
+    unreachable: Mapping[str, str]
+    checked: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all hosts answered."""
+        return not self.unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackItem:
+    """What a rollback does to one address."""
+
+    address: str
+    host: str | None
+    do: Literal["delete", "restore", "bring back", "forget", "remember", "reload again", "restart again"]
+    irreversible: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan:
+    """The way back from a run, newest task first. `drifted`: what somebody changed since."""
+
+    run: RunRecord
+    items: tuple[RollbackItem, ...]
+    drifted: tuple[Drift, ...] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackResult:
+    """What came of a rollback."""
+
+    run: int | None
+    status: Literal["nothing", "rolled_back", "failed"]
+    tasks: tuple[TaskSummary, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is back."""
+        return self.status != "failed"
+
+
+def state_url_of(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """The state of a stack, without evaluating its variables. Raises StackError for a file that cannot be read."""
+    from ..load import state_url
+
+    return state_url(file, env_name=env_name, environ=environ)

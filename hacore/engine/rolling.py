@@ -1,0 +1,207 @@
+"""Roll back: the same walk over the journal of a run, backwards. Needs no stack and no variable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..address import Address
+from ..contract import Provider
+from ..errors import Cancelled, PlanError, StoreError, UnreachableError
+from ..events import Event, Listener, silent
+from ..graph import Graph
+from ..journal import Live, restore_tasks
+from ..load.stack import Stack
+from ..model import Action, Host, Op
+from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
+from ..store import PutRun, RunRecord, StateWriter
+from ..transport import Transport
+from ..walk import Context, Walker
+from ..walk.work import state_only
+from .drifting import recorded_hosts
+from .hosts import Hosts, answered
+from .locking import held_hosts
+from .planning import Recollection, recollect
+from .results import RollbackItem, RollbackPlan, RollbackResult, summarize, whoami
+from .sources import fetch
+
+Approve = Callable[[RollbackPlan], Awaitable[bool]]
+_UNDOABLE = ("done", "failed", "interrupted", "running")
+
+
+async def rollback(
+    state_url: str,
+    *,
+    providers: Mapping[str, Provider[Any]],
+    approve: Approve,
+    run: int | None = None,
+    force: bool = False,
+    listener: Listener = silent,
+    parallelism: int = 10,
+    who: str = "",
+) -> RollbackResult:
+    """Undo the last run. Refuses what changed since, unless `force`. Raises like `apply`."""
+    began = time.monotonic()
+    who = who or whoami()
+    async with await StateWriter.open(state_url, who=who, what="rollback") as writer:
+        record = choose(writer.runs(), run)
+        hosts = Hosts(Transport(listener=listener), listener)
+        try:
+            work = _Rollback(writer, hosts, record, providers, listener, parallelism, who)
+            return replace(await work.go(approve, force=force), seconds=time.monotonic() - began)
+        finally:
+            await hosts.close()
+
+
+def choose(runs: Sequence[RunRecord], wanted: int | None) -> RunRecord:
+    """The run to undo: the newest one that stands. Raises StoreError when there is none or it is not `wanted`."""
+    taken = {number for r in runs for number in r.undoes}
+    standing = [r for r in runs if r.command != "rollback" and r.status in _UNDOABLE and r.id not in taken]
+    if not standing:
+        raise StoreError("cannot roll back: no run is left that could be undone")
+    last = standing[-1]
+    if wanted is not None and wanted != last.id:
+        raise StoreError(
+            f"cannot roll back run {wanted}: only the last standing run can be undone, that is run {last.id}"
+        )
+    return last
+
+
+class _Rollback:
+    """One rollback, under the lock of the state."""
+
+    def __init__(
+        self,
+        writer: StateWriter,
+        hosts: Hosts,
+        record: RunRecord,
+        providers: Mapping[str, Provider[Any]],
+        listener: Listener,
+        parallelism: int,
+        who: str,
+    ) -> None:
+        self.writer = writer
+        self.hosts = hosts
+        self.record = record
+        self.providers = providers
+        self.listener = listener
+        self.parallelism = parallelism
+        self.who = who
+
+    async def go(self, approve: Approve, *, force: bool) -> RollbackResult:
+        """Show, ask, lock, walk."""
+        memory = recollect(self.writer)
+        known = self._known(memory)
+        lives = restore_tasks(self.writer.tasks(self.record.id), self.providers, known)
+        standing = [live for live in lives if live.status.value not in ("do", "hold", "undone")]
+        touched = {p.address for live in standing for p in live.task.changes}
+        names = sorted({h for live in standing for p in live.task.changes for h in p.hosts if h in known})
+        self.hosts.connect({name: known[name] for name in names})
+        drifted, unreachable = await self._look(memory, known, names, touched)
+        shown = RollbackPlan(self.record, tuple(items_of(standing)), drifted, unreachable)
+        if unreachable:
+            raise UnreachableError("; ".join(unreachable.values()))
+        if drifted and not force and self.record.status == "done":
+            what = ", ".join(str(d.address) for d in drifted)
+            raise PlanError(f"cannot roll back: {what} changed since run {self.record.id}; --force overwrites that")
+        if not await approve(shown):
+            raise Cancelled("rollback cancelled")
+        links = await self.hosts.links(names)
+        token = secrets.token_hex(16)
+        info = {"who": self.who, "what": "rollback", "stack": self.record.stack, "pid": os.getpid()}
+        async with held_hosts(links, token, {**info, "since": time.time()}, self.writer.held):
+            ctx = self._context(memory, known, links, token)
+            return await self._walk(lives, ctx)
+
+    def _known(self, memory: Recollection) -> dict[str, Host]:
+        return {**{n: Host.model_validate(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
+
+    async def _look(
+        self, memory: Recollection, known: Mapping[str, Host], names: Sequence[str], touched: set[Address]
+    ) -> tuple[tuple[Drift, ...], dict[str, str]]:
+        recorded = revive({a: r for a, r in memory.rows.items() if set(r.hosts) <= set(names)}, self.providers)
+        statuses = await self.hosts.probe(asks_of_recorded(recorded, self.providers), names)
+        facts = answered(statuses)
+        self._views = recorded_views(recorded, known, facts, self.providers)
+        self._facts = facts
+        found = [
+            drift_of(recorded[a].row, self.providers[a.kind].observe(self._views[a]), memory.seal)
+            for a in sorted(recorded)
+            if a in touched
+        ]
+        return tuple(d for d in found if d is not None), {n: s.error for n, s in statuses.items() if s.facts is None}
+
+    def _context(self, memory: Recollection, known: Mapping[str, Host], links: Any, token: str) -> Context:
+        empty = Stack(
+            name=self.record.stack, folder=Path(), file=Path(), state="", hosts=known, groups={}, instances={}
+        )
+        rows = dict(memory.rows)
+        return Context(
+            run=self.record.id,
+            token=token,
+            stack=empty,
+            graph=Graph((), {}, {}),
+            providers=self.providers,
+            links=links,
+            writer=self.writer,
+            rows=rows,
+            facts=dict(self._facts),
+            views=self._views,
+            sources={a: tuple(Address.parse(s) for s in row.loaded) for a, row in rows.items() if row.loaded},
+            hosts=known,
+            emit=self.listener,
+            fetch=fetch,
+            parallelism=self.parallelism,
+        )
+
+    async def _walk(self, lives: list[Live], ctx: Context) -> RollbackResult:
+        walker = Walker(lives, ctx)
+        walker.board.roll_back_all()
+        walker.remember(lives)
+        self.listener(Event("run_started", data={"run": self.record.id, "tasks": len(lives), "rollback": True}))
+        await walker.walk()
+        failed = any(live.status.value == "error" for live in lives)
+        status = "failed" if failed else "rolled_back"
+        own = RunRecord(
+            id=0,
+            command="rollback",
+            status="failed" if failed else "done",
+            started=self.record.started,
+            ended=time.time(),
+            who=self.who,
+            stack=self.record.stack,
+            stack_digest="",
+            on_failure="halt",
+            undoes=() if failed else (self.record.id,),
+        )
+        await self.writer.commit(PutRun(replace(self.record, status=status, ended=self.record.ended or time.time())))
+        number = await self.writer.new_run(replace(own, started=time.time()), [])
+        self.listener(Event("run_finished", status, data={"run": number, "status": status}))
+        tasks = tuple(summarize(live) for live in reversed(lives))
+        return RollbackResult(number, status, tasks)  # type: ignore[arg-type]
+
+
+def items_of(lives: Sequence[Live]) -> list[RollbackItem]:
+    """What the undo of each task does, newest first."""
+    items: list[RollbackItem] = []
+    for live in reversed(lives):
+        if live.task.op is Op.TRIGGER:
+            word = "restart again" if live.task.trigger == "restart" else "reload again"
+            items += [RollbackItem(str(a), a.host, word) for a in live.task.addresses]  # type: ignore[arg-type]
+        for planned in live.task.changes:
+            items.append(RollbackItem(str(planned.address), planned.address.host, _word(planned.action, live)))  # type: ignore[arg-type]
+    return items
+
+
+def _word(action: Action, live: Live) -> str:
+    if state_only(live) or action is Action.ADOPT:
+        return "remember" if action is Action.FORGET else "forget"
+    return {Action.CREATE: "delete", Action.DELETE: "bring back"}.get(action, "restore")
+
+
+__all__ = ["choose", "items_of", "rollback"]
