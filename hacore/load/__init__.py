@@ -1,0 +1,76 @@
+"""Loading: a stack file, its variables and its folder become a Stack, or all its mistakes at once."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..contract import Provider
+from .find import find_stack
+from .registry import load_providers
+from .schema import stack_schema
+from .stack import Bystander, Instance, Need, Position, Stack
+
+__all__ = [
+    "Bystander",
+    "Instance",
+    "Need",
+    "Position",
+    "Stack",
+    "find_stack",
+    "load",
+    "load_providers",
+    "stack_schema",
+]
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def load(
+    path: Path,
+    *,
+    providers: Mapping[str, Provider[Any]],
+    variables: Mapping[str, str] = _NONE,
+    var_files: Sequence[Path] = (),
+    env_name: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    state_url: str | None = None,
+) -> Stack:
+    """Load a stack file.
+
+    `variables` are the texts of --var, `env_name` names `env/NAME.yaml`, `environ` gives
+    HACORE_VAR_*, HACORE_STATE, HACORE_CACHE and what `env('…')` asks for; `state_url` overrides the
+    state. Nothing but the stack's folder, `var_files` and the download cache is read.
+
+    Raises StackError with all mistakes (file, line, column, address, what is wrong and what would
+    be right), UsageError for files that do not exist.
+    """
+    from .loader import load_stack  # Jinja2 and the YAML parser are not needed to start up
+
+    with _without_collection():
+        return load_stack(
+            path,
+            providers=providers,
+            variables=variables,
+            var_files=var_files,
+            env_name=env_name,
+            environ=environ,
+            state_url=state_url,
+        )
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pauses the cyclic garbage collector: loading makes much and drops little, looking through it is half its time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -1,0 +1,140 @@
+"""Compiled expressions and templates: compiled once, evaluated for each instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from jinja2 import StrictUndefined
+from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError, UndefinedError
+
+from ..errors import ExpressionError, HacoreError
+from .sandbox import BrokenError, NoSuchNameError, is_broken
+from .syntax import Path
+
+Scope = Mapping[str, Any]
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def mentions(text: str) -> bool:
+    """Whether a text holds an expression at all."""
+    return "{{" in text or "{%" in text
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A scalar with expressions. `typed`: it is one expression as a whole, and its value keeps its type.
+
+    `roots` are the outermost names it needs, `paths` all that it names.
+    """
+
+    source: str
+    typed: bool
+    roots: frozenset[str]
+    paths: frozenset[Path]
+    run: Callable[[Scope], Any]
+
+    def evaluate(self, scope: Scope) -> Any:
+        """The value, plain JSON; raises ExpressionError (NoSuchNameError, BrokenError)."""
+        try:
+            return plain(self.run(scope))
+        except Exception as error:
+            raise translated(error, self.paths) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template file. `opaque`: it includes files by computed names, so it may name anything."""
+
+    name: str
+    roots: frozenset[str]
+    paths: frozenset[Path]
+    opaque: bool
+    compiled: jinja2.Template
+
+    def render(self, scope: Scope) -> str:
+        """The text; raises ExpressionError that names the template and, if known, the line."""
+        try:
+            return "".join(self.compiled.root_render_func(self.compiled.new_context(dict(scope))))
+        except Exception as error:
+            wrong = translated(error, self.paths)
+            if isinstance(wrong, BrokenError):
+                raise wrong from error
+            raise type(wrong)(f"{self._where(error)}: {wrong}") from error
+
+    def _where(self, error: BaseException) -> str:
+        """The innermost place of a traceback that lies in a template."""
+        here = self.name
+        trace = error.__traceback__
+        while trace is not None:
+            template = trace.tb_frame.f_globals.get("__jinja_template__")
+            if isinstance(template, jinja2.Template):
+                here = f"{template.name or self.name}:{template.get_corresponding_lineno(trace.tb_lineno)}"
+            trace = trace.tb_next
+        return here
+
+
+def plain(value: Any) -> Any:
+    """A value as plain JSON data; raises for what is undefined or is no data."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, StrictUndefined):
+        value._fail_with_undefined_error()
+    if isinstance(value, Mapping):
+        return {_key(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, str):  # Markup
+        return str.__str__(value)
+    if isinstance(value, list | tuple | range | set | frozenset) or hasattr(value, "__next__") or _is_view(value):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(item) for item in items]
+    if isinstance(value, bool | int | float):
+        return value
+    raise ExpressionError(f"it gives no value but a {kind.__name__}: name one of its parts, or call it")
+
+
+def _is_view(value: Any) -> bool:
+    return isinstance(value, type({}.keys()) | type({}.values()) | type({}.items()))
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ExpressionError(f"a mapping's keys must be strings, not {type(key).__name__}")
+    return key
+
+
+def translated(error: Exception, paths: frozenset[Path] = frozenset()) -> ExpressionError:
+    """An error of evaluation as one of ours, with as little of the values in it as can be."""
+    if is_broken(error):
+        return BrokenError("rests on a mistake elsewhere")
+    if isinstance(error, ExpressionError):
+        return error
+    if isinstance(error, UndefinedError):
+        return NoSuchNameError(_full_name(str(error), paths))
+    if isinstance(error, TemplateNotFound):
+        return NoSuchNameError(f"there is no template {error.name!r} in the stack's folder")
+    if isinstance(error, TemplateSyntaxError):
+        return ExpressionError(f"{error.name or 'it'}:{error.lineno}: {error.message}")
+    if isinstance(error, SecurityError):
+        return NoSuchNameError("it asks for something that expressions may not touch")
+    if isinstance(error, HacoreError | OSError):
+        return ExpressionError(str(error))
+    if isinstance(error, RecursionError):
+        return ExpressionError("it calls itself without end")
+    return ExpressionError(f"{str(error) or type(error).__name__}")
+
+
+def _full_name(message: str, paths: frozenset[Path]) -> str:
+    """An undefined part's message with the whole path in it, if only one path has such a part."""
+    for marker in ("there is no '", "has no '"):
+        if marker in message:
+            name = message.split(marker, 1)[1].split("'", 1)[0]
+            whole = [path[: path.index(name, 1) + 1] for path in paths if name in path[1:]]
+            if len(set(whole)) == 1 and None not in whole[0]:
+                dotted = ".".join(str(part) for part in whole[0])
+                hint = message.partition(": did you mean")
+                return f"{dotted} is undefined{hint[1]}{hint[2]}"
+    return message

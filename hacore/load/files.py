@@ -1,0 +1,175 @@
+"""The stack's folder: what expressions and providers may read of it, and nothing outside."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..address import Address
+from ..contract import Spec
+from ..errors import ExpressionError
+from ..expressions import Expressions, NoSuchNameError, touches
+from ..expressions import Path as Names
+from ..model import Host
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+OWN = frozenset(("var", "host", "hosts", "groups", "each", "resource", "file", "env"))
+
+
+class Folder:
+    """A folder out of which no path leads, symbolic links included."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._real = root.resolve()
+        self._texts: dict[str, str] = {}
+
+    def locate(self, path: str) -> Path:
+        """The true path of something in the folder; raises ExpressionError if it lies outside."""
+        if "\0" in path or not path:
+            raise NoSuchNameError(f"cannot read {path!r}: it is no path")
+        real = (self._real / path).resolve()
+        if path.startswith("/") or not real.is_relative_to(self._real):
+            raise NoSuchNameError(f"cannot read {path!r}: only what lies in the stack's folder can be read")
+        return real
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; raises ExpressionError."""
+        real = self.locate(path)
+        try:
+            return real.read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise NoSuchNameError(f"cannot read {path!r} in the stack's folder: {error.strerror}") from error
+
+    def text(self, path: str) -> str:
+        """A file's text, read once; raises ExpressionError."""
+        if path not in self._texts:
+            try:
+                self._texts[path] = self.read(path).decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise NoSuchNameError(f"cannot read {path!r}: it is no UTF-8 text") from error
+        return self._texts[path]
+
+    def content(self, path: str) -> str:
+        """What `file('…')` gives."""
+        try:
+            return self.text(path)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+
+
+def missing(path: str) -> ExpressionError:
+    """There is no such file."""
+    return NoSuchNameError(f"cannot read {path!r}: there is no such file in the stack's folder")
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where the controller keeps downloads: HACORE_CACHE, else by the XDG base directory specification."""
+    if environ.get("HACORE_CACHE"):
+        return Path(environ["HACORE_CACHE"])
+    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".cache")
+    return Path(base) / "hacore"
+
+
+class BodyFiles:
+    """The stack's folder as the `resolve` of one instance sees it (contract.StackFiles).
+
+    `rendered` collects sensitive texts that were made, `path` the last file that was asked for.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        host: Host,
+        folder: Folder,
+        expressions: Expressions,
+        scope: Mapping[str, Any],
+        *,
+        secret: frozenset[Names],
+        sensitive: bool,
+        cache: Path,
+        others: Callable[[str, str], Spec | None],
+        dynamic: Callable[[], bool],
+    ) -> None:
+        self._address = address
+        self._host = host
+        self._folder = folder
+        self._expressions = expressions
+        self._scope = scope
+        self._secret = secret
+        self._sensitive = sensitive
+        self._cache = cache
+        self._others = others
+        self._dynamic = dynamic
+        self.rendered: set[str] = set()
+        self.path: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The resource's name, with its key."""
+        return str(Address("x", self._address.name, self._address.key)).removeprefix("x.")
+
+    @property
+    def folder(self) -> Path:
+        """The folder, absolute."""
+        return self._folder.root
+
+    @property
+    def host(self) -> Host:
+        """The host of the instance."""
+        return self._host
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether the body itself names anything sensitive."""
+        return self._sensitive
+
+    def resource(self, kind: str, name: str) -> Spec | None:
+        """Another resource's resolved spec on this host."""
+        return self._others(kind, name)
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; raises ExpressionError."""
+        self.path = path
+        try:
+            return self._folder.read(path)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+
+    def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:
+        """A template's text, and whether it is sensitive; raises ExpressionError."""
+        self.path = path
+        taken = sorted(OWN & extra.keys())
+        if taken:
+            raise ExpressionError(f"cannot give {taken[0]!r} to a template: the name has a meaning of its own")
+        try:
+            template = self._expressions.template(path)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+        scope = {**self._scope, **extra}
+        unknown = template.roots - scope.keys()
+        text = template.render(scope)
+        sensitive = (
+            template.opaque
+            or touches(template.paths, self._secret)
+            or (self._sensitive and bool((template.roots & extra.keys()) or unknown))
+            or self._dynamic()
+        )
+        if sensitive:
+            self.rendered.add(text)
+        return text, sensitive
+
+    def fetch(self, url: str, sha256: str) -> bytes | None:  # noqa: ARG002 - the hash names the bytes
+        """What a URL once gave, from the cache; None when it is not there or is not what its name says."""
+        if not _SHA256.match(sha256):
+            return None
+        try:
+            data = (self._cache / "sources" / sha256).read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None

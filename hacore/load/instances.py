@@ -1,0 +1,270 @@
+"""Instances: each slot's body evaluated, validated and resolved; references follow on demand."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..address import Address
+from ..contract import Provider, Spec
+from ..errors import ExpressionError, UsageError
+from ..expressions import Broken, BrokenError, NoSuchNameError
+from ..expressions import Path as Names
+from .blocks import Block, Slot
+from .files import BodyFiles
+from .positions import Node
+from .references import Kinds
+from .stack import Position
+from .translate import Translator
+from .values import Entries, Run
+from .variables import strings_in
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at."""
+
+    spec: Spec
+    hosts: tuple[str, ...]
+    sensitive: frozenset[str] = frozenset()
+    references: tuple[tuple[Address, Position], ...] = ()
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A validated spec before `resolve`; shared by all slots for which nothing differs."""
+
+    spec: Spec | None
+    tainted: frozenset[Names]
+    references: tuple[tuple[Address, Position], ...] = ()
+
+
+class Instances:
+    """Builds the instances of all blocks, each once."""
+
+    def __init__(self, blocks: Mapping[str, Block], world: World, cache: Path) -> None:
+        self.blocks = blocks
+        self.world = world
+        self._cache = cache
+        self._built: dict[Address, Built | None] = {}
+        self._drafts: dict[tuple[str, str | None, str | None], _Draft] = {}
+        self._open: dict[Address, None] = {}
+
+    def all(self) -> dict[Address, Built | None]:
+        """Every slot's result in the order of the file; None for one with mistakes."""
+        for name in self._order():
+            for address in self.blocks[name].slots:
+                self.get(address)
+        return {address: self._built[address] for block in self.blocks.values() for address in block.slots}
+
+    def get(self, address: Address) -> Built | None:
+        """One slot's result; raises ExpressionError for a circle."""
+        if address not in self._built:
+            if address in self._open:
+                raise NoSuchNameError(self._circle(address))
+            self._open[address] = None
+            try:
+                self._built[address] = self._build(self.blocks[address.resource], address)
+            finally:
+                del self._open[address]
+        return self._built[address]
+
+    def _circle(self, address: Address) -> str:
+        opened = list(self._open)
+        ring = [*opened[opened.index(address) :], address]
+        # in one order wherever it was entered, and without the host if there is but one
+        start = ring.index(min(ring))
+        ring = [*ring[start:-1], *ring[:start], ring[start]]
+        if len({a.host for a in ring}) == 1:
+            ring = [a.at(None) for a in ring]
+        return f"the references run in a circle: {' -> '.join(str(a) for a in ring)}"
+
+    def _order(self) -> list[str]:
+        """Blocks after those they refer to, so that long chains do not nest; circles show when they are built."""
+        names: dict[str, set[str]] = {}
+        for name, block in self.blocks.items():
+            entries = [block.body, *(over for over, _ in block.overrides.values())]
+            paths = {path for entry in entries for path in entry.paths if path[0] == "resource" and len(path) > 2}
+            names[name] = {f"{path[1]}.{path[2]}" for path in paths} & self.blocks.keys()
+        if not any(names.values()):
+            return list(self.blocks)
+        try:
+            return list(graphlib.TopologicalSorter(names).static_order())
+        except graphlib.CycleError:
+            return list(self.blocks)
+
+    def _build(self, block: Block, address: Address) -> Built | None:
+        provider = block.provider
+        if provider is None:
+            return None
+        slot = block.slots[address]
+        hosts: tuple[str, ...] = (slot.host,)
+        if block.together:
+            hosts = self._hosts_together(block, provider, slot)
+            slot = Slot(address, slot.key, hosts[0])
+        node = block.at(slot.host)[1]
+        kinds = Kinds(self, slot.host, address)
+        scope = self.world.scope(slot.host, block.each(slot.key))
+        scope["resource"] = kinds
+        draft = self._draft(block, slot, provider, scope, kinds)
+        if draft.spec is None:
+            return None
+        if type(provider).resolve is Provider.resolve:
+            return Built(draft.spec, hosts, _dotted(draft.tainted), draft.references, node)
+        return self._resolved(block, provider, slot, draft, hosts, scope, kinds)
+
+    def _draft(self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], kinds: Kinds) -> _Draft:
+        body, node = block.at(slot.host)
+        roots = body.roots
+        shared = "resource" not in roots and not (
+            "each" in roots and ("host" in roots or block.overrides or len(block.hosts) == 1)
+        )
+        by_host = "host" in roots or bool(block.overrides)
+        where = (block.address, slot.host if by_host else None, slot.key if "each" in roots else None)
+        if shared and where in self._drafts:
+            return self._drafts[where]
+        told = slot.address if "each" in roots or by_host or "resource" in roots else block.address
+        run = Run(scope, self.world.fail(told))
+        kinds.run = run
+        spec = self._validated(provider, body, node, run, told)
+        draft = _Draft(spec, body.tainted | frozenset(run.tainted), kinds.references())
+        if shared:
+            self._drafts[where] = draft
+        return draft
+
+    def _validated(
+        self, provider: Provider[Any], body: Entries, node: Node, run: Run, told: Address | str
+    ) -> Spec | None:
+        data = body.get(run)
+        try:
+            spec = provider.spec.model_validate(data)
+        except ValidationError as error:
+            tainted = body.tainted | run.tainted
+            Translator(self.world.problems, node, data, str(told), tainted).report(error, provider.spec)
+            return None
+        except Exception:
+            if run.broken:  # a validator met a value that is not there
+                return None
+            raise
+        return None if run.broken else spec
+
+    def _hosts_together(self, block: Block, provider: Provider[Any], slot: Slot) -> tuple[str, ...]:
+        """The hosts of an instance without a host: as given, else those of the first thing it needs, else all."""
+        if block.hosts_given:
+            return block.hosts
+        scope = {**self.world.scope(slot.host, block.each(slot.key)), "resource": Broken()}
+        try:
+            spec = provider.spec.model_validate(block.at(slot.host)[0].get(Run(scope, _unheard)))
+            needed = [Address.parse(text) for text in provider.needs(spec)]
+        except Exception:
+            return block.hosts
+        for selector in needed:
+            other = self.blocks.get(selector.resource)
+            if other is not None and other.hosts:
+                on = {slot.host for slot in other.slots.values()}
+                return other.hosts if other.together else tuple(h for h in other.hosts if h in on) or other.hosts
+        return block.hosts
+
+    def _resolved(
+        self,
+        block: Block,
+        provider: Provider[Any],
+        slot: Slot,
+        draft: _Draft,
+        hosts: tuple[str, ...],
+        scope: dict[str, Any],
+        kinds: Kinds,
+    ) -> Built | None:
+        assert draft.spec is not None
+        node = block.at(slot.host)[1]
+        # what templates come by is noted at a run of their own
+        run = Run(scope, _unheard)
+        kinds.run, kinds.touched = run, False
+        files = BodyFiles(
+            slot.address,
+            self.world.hosts[slot.host],
+            self.world.folder,
+            self.world.expressions,
+            scope,
+            secret=self.world.secret | block.secret,
+            sensitive=bool(draft.tainted),
+            cache=self._cache,
+            others=kinds.spec,
+            dynamic=lambda: kinds.touched,
+        )
+        try:
+            spec = provider.resolve(draft.spec, files)
+        except BrokenError:
+            return None
+        except (ExpressionError, UsageError, ValueError, OSError) as error:
+            where = next((s.position for s in node.scalars() if s.text and s.text == files.path), block.position)
+            self.world.problems.add(where, _message(error), str(slot.address))
+            return None
+        sensitive = _dotted(draft.tainted)
+        hot = files.rendered | kinds.hot
+        if hot:
+            sensitive |= frozenset(_where(spec, hot))
+        references = tuple(dict.fromkeys((*draft.references, *kinds.references())))
+        return Built(spec, hosts, sensitive, references, node)
+
+
+def _unheard(node: Node, message: str) -> None:
+    """For an evaluation that is only tried."""
+
+
+def _message(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, ValidationError):
+        text = "; ".join(str(item["msg"]) for item in error.errors(include_url=False, include_input=False))
+    return text or type(error).__name__
+
+
+def _dotted(paths: frozenset[Names]) -> frozenset[str]:
+    return frozenset(".".join(str(step) for step in path) for path in paths) if paths else frozenset()
+
+
+def _where(spec: Spec, hot: set[str]) -> Iterator[str]:
+    """The dotted paths of the fields that hold one of the given texts."""
+
+    def walk(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+        if isinstance(value, str):
+            if value in hot:
+                yield ".".join(path)
+        elif isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                yield from walk(getattr(value, name), (*path, name))
+        elif isinstance(value, Mapping):
+            for key, entry in value.items():
+                yield from walk(entry, (*path, str(key)))
+        elif isinstance(value, list | tuple | set | frozenset):
+            for index, item in enumerate(value):
+                yield from walk(item, (*path, str(index)))
+
+    return walk(spec, ())
+
+
+def sensitive_strings(built: Built) -> set[str]:
+    """The strings at the sensitive paths of an instance."""
+    found: set[str] = set()
+    for path in built.sensitive:
+        value: Any = built.spec
+        for step in path.split("."):
+            if isinstance(value, BaseModel):
+                value = getattr(value, step, None)
+            elif isinstance(value, Mapping):
+                value = value.get(step)
+            elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                break
+        if isinstance(value, BaseModel):
+            value = value.model_dump(mode="json")
+        found.update(text for text in strings_in(value) if text)
+    return found

@@ -1,0 +1,99 @@
+"""The shapes of a stack file: pydantic models, also the source of the JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+from ..model import Connection, Lifecycle
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableType = Literal["string", "int", "number", "bool", "list", "map"]
+
+
+class Shape(BaseModel):
+    """Base: what is not known is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VariableBody(Shape):
+    """A variable: without a default it must be given."""
+
+    type: VariableType | None = Field(default=None, description="the type; without it that of the default, else string")
+    default: Any = None
+    enum: list[Any] | None = Field(default=None, description="the values that are allowed")
+    pattern: str | None = Field(default=None, description="a regular expression that a string must match as a whole")
+    sensitive: bool = Field(default=False, description="never shown, logged or stored in clear")
+    description: str = ""
+
+
+class HostBody(Shape):
+    """A host, as written under `hosts`."""
+
+    address: str = Field(min_length=1, description="IP address or host name to reach it by")
+    groups: list[str] = Field(default_factory=list)
+    vars: dict[str, Any] = Field(default_factory=dict, description="seen as host.vars")
+    connection: Connection = Connection()
+
+
+class Serve(Shape):
+    """What a bystander answers to HTTP."""
+
+    port: int = Field(default=80, ge=1, le=65535)
+    status: int = Field(default=200, ge=100, le=599)
+    body: str = ""
+
+
+class BystanderBody(Shape):
+    """A machine that only twins and rehearsals bring to life."""
+
+    address: str = Field(min_length=1)
+    serve: Serve = Serve()
+
+
+class CommonBody(Shape):
+    """What every resource's body may have."""
+
+    hosts: str | list[str] = Field(default="all", description="a host, a group, `all`, or a list of them")
+    members: str | list[str] | dict[str, dict[str, Any] | None] = Field(
+        "all", description="in place of `hosts`; as a mapping: host to what differs from the body there"
+    )
+    needs: str | list[str] = Field(default_factory=list, description="addresses that must be done before")
+    when: bool = Field(default=True, description="false: not in the stack; may differ by host")
+    for_each: list[str | Annotated[int, Strict()]] | dict[str, Any] | None = Field(
+        None, description="an instance for each item or entry, as each.key and each.value"
+    )
+    lifecycle: Lifecycle = Lifecycle()
+
+
+COMMON = frozenset(CommonBody.model_fields)
+
+
+class StackBody(Shape):
+    """A stack file, before its expressions are evaluated."""
+
+    stack: Name = Field(description="the stack's name, also of its state")
+    state: str | None = Field(default=None, description="SQLAlchemy URL of the state; sqlite paths are relative")
+    variables: dict[Identifier, VariableBody] = Field(default_factory=dict)
+    connection: Connection = Connection()
+    hosts: dict[Name, HostBody] = Field(min_length=1)
+    bystanders: dict[Name, BystanderBody] = Field(default_factory=dict)
+    resources: dict[str, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
+    outputs: dict[Name, Any] = Field(default_factory=dict)
+
+
+SECTIONS = frozenset(StackBody.model_fields)
+
+
+class EnvironmentBody(Shape):
+    """`env/NAME.yaml`: values for variables, and what differs at hosts."""
+
+    state: str | None = None
+    variables: dict[Identifier, Any] = Field(default_factory=dict)
+    hosts: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+
+ENVIRONMENT = frozenset(EnvironmentBody.model_fields)

@@ -1,0 +1,72 @@
+"""All mistakes of a stack in one place, each said once, none with a secret in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from ..errors import Problem, StackError
+from .stack import Position
+
+
+class Problems:
+    """Collects mistakes. One and the same mistake of several instances is one problem of their resource."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Position, str], list[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, position: Position, message: str, address: str = "") -> None:
+        """Note a mistake."""
+        addresses = self._found.setdefault((position, message), [])
+        if address not in addresses:
+            addresses.append(address)
+
+    def error(self, secrets: Iterable[str] = ()) -> StackError:
+        """All of them as an error, with every secret masked."""
+        mask = masker(secrets)
+        return StackError(
+            [
+                Problem(where.file, where.line, where.column, mask(message), mask(_common(addresses)))
+                for (where, message), addresses in self._found.items()
+            ]
+        )
+
+
+def _common(addresses: list[str]) -> str:
+    """One address for all: itself, else the resource they belong to, else the first."""
+    if len(addresses) == 1:
+        return addresses[0]
+    stems = {re.split(r"[\[@]", address, maxsplit=1)[0] for address in addresses}
+    return stems.pop() if len(stems) == 1 else addresses[0]
+
+
+class masker:  # noqa: N801 - used as a function
+    """Replaces secrets in a text; short ones only where they stand as a word."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        parts = [
+            re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+            for secret in sorted(secrets, key=len, reverse=True)
+            if secret
+        ]
+        self._pattern = re.compile("|".join(parts)) if parts else None
+
+    def __call__(self, text: str) -> str:
+        """The text with "(sensitive)" in place of each secret."""
+        return text if self._pattern is None else self._pattern.sub("(sensitive)", text)
+
+
+def suggest(wrong: str, known: Iterable[str], what: str = "") -> str:
+    """What would be right: the closest known name, else the known ones."""
+    names = sorted(set(known))
+    close = get_close_matches(wrong, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if not names:
+        return f"there are no {what}" if what else "there are none"
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"known {what} are {shown}" if what else f"known are {shown}"

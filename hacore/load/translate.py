@@ -1,0 +1,247 @@
+"""pydantic's errors in the words of a stack file: at their place, with what would be right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from ..expressions import Broken, Path, mentions, touches
+from .positions import Node, Step
+from .problems import Problems, suggest
+
+_WANTED = {
+    "string": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "frozen": "a list",
+    "dict": "a mapping",
+    "mapping": "a mapping",
+    "model": "a mapping",
+    "dataclass": "a mapping",
+    "none": "null",
+}
+_SHAPES = ("_type", "_parsing", "_attributes_type", "_from_float", "none_required", "_sub_type")
+
+
+class Translator:
+    """Turns the validation errors of one value into problems.
+
+    `node` is what was written, `data` what was validated (expressions evaluated), `tainted` the
+    paths whose values must not be told.
+    """
+
+    def __init__(
+        self, problems: Problems, node: Node, data: Any, address: str = "", tainted: Collection[Path] = ()
+    ) -> None:
+        self._problems = problems
+        self._node = node
+        self._data = data
+        self._address = address
+        self._tainted = tainted
+        self._misspelt: frozenset[tuple[Step, ...]] = frozenset()
+
+    def report(self, error: ValidationError, model: type[BaseModel]) -> None:
+        """One problem for each mistake; the branches of a union are one."""
+        groups: dict[tuple[Step, ...], list[tuple[tuple[Step, ...], Any]]] = {}
+        found = error.errors(include_url=False, include_context=True)
+        self._misspelt = _misspelt(found)
+        for item in found:
+            real, branched = self._real(item["loc"])
+            if any(isinstance(value, Broken) for value in self._along(real)):
+                continue  # what is broken is reported where it broke
+            groups.setdefault(real[:branched], []).append((real, item))
+        for items in groups.values():
+            depth = max(len(real) for real, _ in items)
+            deepest = [(real, item) for real, item in items if len(real) == depth]
+            if len(items) > 1 and depth == len(items[0][0]) and self._all_shapes(items):
+                self._mismatch(deepest[0][0], [item for _, item in items])
+                continue
+            for real, item in deepest:
+                self._one(real, item, model)
+
+    def _all_shapes(self, items: Iterable[tuple[Any, Any]]) -> bool:
+        return all(item["type"].endswith(_SHAPES) or item["type"] == "literal_error" for _, item in items)
+
+    def _real(self, loc: Sequence[Step]) -> tuple[tuple[Step, ...], int]:
+        """A location without the names of union branches, and where the first one stood."""
+        real: list[Step] = []
+        branched = None
+        data = self._data
+        for index, step in enumerate(loc):
+            below = _below(data, step)
+            if below is not None:
+                data = below[0]
+            elif not (index == len(loc) - 1 and isinstance(data, dict) and _plain_name(step)):
+                branched = len(real) if branched is None else branched
+                continue
+            real.append(step)  # what is not there is a key that is missing
+        return tuple(real), len(real) if branched is None else branched
+
+    def _along(self, path: Sequence[Step]) -> Iterator[Any]:
+        data = self._data
+        yield data
+        for step in path:
+            below = _below(data, step)
+            if below is None:
+                return
+            data = below[0]
+            yield data
+        if isinstance(data, dict | list):
+            yield from data.values() if isinstance(data, dict) else data
+
+    def _one(self, path: tuple[Step, ...], item: Any, model: type[BaseModel]) -> None:
+        kind = item["type"]
+        name = str(path[-1]) if path else ""
+        if kind == "missing" and item["loc"] in self._misspelt:
+            return  # the unknown key beside it says so
+        if kind == "missing":
+            where = spoken(path[:-1])
+            inside = f" in {where}" if where else ""
+            self._add(path[:-1], f"{name!r} is missing{inside}: it is required")
+        elif kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = {key for m in models_at(model, path[:-1]) for key in m.model_fields}
+            where = f" in {spoken(path[:-1])}" if len(path) > 1 else ""
+            self._add(path, f"unknown key {name!r}{where}: {suggest(name, known, 'keys')}", key=True)
+        elif kind.endswith(_SHAPES):
+            self._mismatch(path, [item])
+        else:
+            self._add(path, f"{spoken(path)}: {self._message(path, item)}" if path else self._message(path, item))
+
+    def _message(self, path: tuple[Step, ...], item: Any) -> str:
+        message = str(item["msg"])
+        for prefix in ("Value error, ", "Assertion failed, "):
+            if message.startswith(prefix):
+                if self._secret(path):
+                    return "this value is not allowed (it is sensitive)"
+                return message.removeprefix(prefix)
+        wanted = message.removeprefix("Input should be ")
+        if item["type"] == "string_pattern_mismatch":
+            wanted = f"a string that matches {item['ctx']['pattern']}"
+        elif item["type"] == "literal_error":
+            wanted = f"one of {item['ctx']['expected']}"
+        elif wanted == message:
+            return f"{message[:1].lower()}{message[1:]}"
+        return f"must be {wanted}, not {self._described(path, item['input'])}"
+
+    def _mismatch(self, path: tuple[Step, ...], items: Sequence[Any]) -> None:
+        wanted = " or ".join(dict.fromkeys(_wanted(item) for item in items))
+        given = items[0]["input"]
+        label = f"{spoken(path)} " if path else ""
+        self._add(path, f"{label}must be {wanted}, not {self._described(path, given)}{self._quoting(path, wanted)}")
+
+    def _quoting(self, path: tuple[Step, ...], wanted: str) -> str:
+        """What to write where a string was meant and something else was read."""
+        node = self._node
+        for step in path:
+            child = node.child(step)
+            if child is None:
+                return ""
+            node = child
+        if "a string" not in wanted or isinstance(node.value, dict | list) or node.value is None:
+            return ""
+        if isinstance(node.value, str):
+            return ": add the filter `| string`" if mentions(node.value) else ""
+        label = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
+        return f': write it quoted: {label}"{node.text}"'
+
+    def _secret(self, path: tuple[Step, ...]) -> bool:
+        return touches([tuple(str(step) for step in path)], self._tainted)
+
+    def _described(self, path: tuple[Step, ...], value: Any) -> str:
+        return "this (it is sensitive)" if self._secret(path) else described(value)
+
+    def _add(self, path: Sequence[Step], message: str, *, key: bool = False) -> None:
+        self._problems.add(self._node.at(path, key=key), message, self._address)
+
+
+def _misspelt(items: Iterable[Any]) -> frozenset[tuple[Step, ...]]:
+    """The missing keys that an unknown key beside them was probably meant to be."""
+    items = tuple(items)
+    unknown = [item["loc"] for item in items if item["type"] == "extra_forbidden"]
+    return frozenset(
+        item["loc"]
+        for item in items
+        if item["type"] == "missing"
+        and any(
+            loc[:-1] == item["loc"][:-1] and get_close_matches(str(loc[-1]), [str(item["loc"][-1])]) for loc in unknown
+        )
+    )
+
+
+def _below(data: Any, step: Step) -> tuple[Any] | None:
+    """One step down in plain data; None where there is nothing."""
+    if isinstance(data, dict) and step in data:
+        return (data[step],)
+    if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
+        return (data[step],)
+    return None
+
+
+def _plain_name(step: Step) -> bool:
+    return isinstance(step, str) and step.replace("-", "_").replace(".", "_").isidentifier() and step not in _TYPES
+
+
+_TYPES = frozenset(("str", "int", "float", "bool", "none", "list", "dict", "tuple", "set", "constrained-str"))
+
+
+def _wanted(item: Any) -> str:
+    kind = str(item["type"])
+    if kind == "literal_error":
+        return f"one of {item['ctx']['expected']}"
+    if kind == "int_from_float":
+        return "an integer"
+    return _WANTED.get(kind.split("_", 1)[0], str(item["msg"]).removeprefix("Input should be "))
+
+
+def described(value: Any) -> str:
+    """A value in words: its type, and itself if it is short."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"the integer {value}"
+        case float():
+            return f"the number {value}" if math.isfinite(value) else f"{value}"
+        case str():
+            return f"the string {value!r}" if len(value) <= 60 else "a long string"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def spoken(path: Sequence[Step]) -> str:
+    """A path as a user writes it: `authentication.password`, `addresses[0]`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text
+
+
+def models_at(model: type[BaseModel], path: Sequence[Step]) -> list[type[BaseModel]]:
+    """The models that may stand at a path of a model; several in a union."""
+    found = [model]
+    for step in path:
+        fields = [m.model_fields[str(step)].annotation for m in found if str(step) in m.model_fields]
+        if fields:
+            found = [m for annotation in fields for m in _models_in(annotation)]
+    return found
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

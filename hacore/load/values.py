@@ -1,0 +1,230 @@
+"""Values with expressions in them: compiled once for a block, evaluated for each instance.
+
+What an expression names is checked when it is compiled (undefined variables, names that mean
+nothing there), so a mistake is found even where evaluation would not come by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..errors import ExpressionError
+from ..expressions import Broken, BrokenError, Expression, Expressions, NoSuchNameError, Path, mentions, touches
+from .positions import Node
+from .problems import Problems, suggest
+
+NAMES = ("var", "host", "hosts", "groups", "each", "resource", "file", "env")
+WITHHELD = "the reason is withheld, for the expression names something sensitive"
+
+
+class Run:
+    """One evaluation: what is seen, and what came up on the way."""
+
+    __slots__ = ("broken", "fail", "leaf", "scope", "tainted")
+
+    def __init__(self, scope: Mapping[str, Any], fail: Callable[[Node, str], None]) -> None:
+        self.scope = scope
+        self.fail = fail
+        self.broken = False
+        self.leaf: Leaf | None = None
+        self.tainted: set[Path] = set()
+
+    def taint(self) -> None:
+        """The expression that is being evaluated has come by something sensitive."""
+        if self.leaf is not None:
+            self.tainted.add(self.leaf.path)
+
+
+class Value(Protocol):
+    """A compiled value. `tainted` are the paths in it whose expressions name something sensitive."""
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """The outermost names that its expressions need."""
+        ...
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """All that its expressions name."""
+        ...
+
+    @property
+    def tainted(self) -> frozenset[Path]:
+        """Paths in it that are sensitive."""
+        ...
+
+    def get(self, run: Run) -> Any:
+        """The plain value; Broken in place of what could not be evaluated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value without expressions; shared by all instances."""
+
+    data: Any
+    roots: frozenset[str] = frozenset()
+    paths: frozenset[Path] = frozenset()
+    tainted: frozenset[Path] = frozenset()
+
+    def get(self, run: Run) -> Any:  # noqa: ARG002 - as the other Values
+        """The value."""
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar with expressions; without an `expression` its mistake is reported already."""
+
+    node: Node
+    path: Path
+    expression: Expression | None
+    roots: frozenset[str] = frozenset()
+    paths: frozenset[Path] = frozenset()
+    tainted: frozenset[Path] = frozenset()
+
+    def get(self, run: Run) -> Any:
+        """The value; a mistake goes to `run.fail`."""
+        if self.expression is None:
+            run.broken = True
+            return Broken()
+        outer, run.leaf = run.leaf, self
+        try:
+            return self.expression.evaluate(run.scope)
+        except BrokenError:
+            pass
+        except NoSuchNameError as error:
+            run.fail(self.node, str(error))
+        except ExpressionError as error:
+            run.fail(self.node, f"cannot evaluate the expression: {WITHHELD if self.tainted else error}")
+        finally:
+            run.leaf = outer
+        run.broken = True
+        return Broken()
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list with expressions."""
+
+    items: tuple[Value, ...]
+    roots: frozenset[str]
+    paths: frozenset[Path]
+    tainted: frozenset[Path]
+
+    def get(self, run: Run) -> list[Any]:
+        """The list."""
+        return [item.get(run) for item in self.items]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A mapping with expressions."""
+
+    entries: Mapping[str, Value]
+    roots: frozenset[str] = frozenset()
+    paths: frozenset[Path] = frozenset()
+    tainted: frozenset[Path] = frozenset()
+
+    def get(self, run: Run) -> dict[str, Any]:
+        """The mapping."""
+        return {key: value.get(run) for key, value in self.entries.items()}
+
+    def over(self, other: Entries) -> Entries:
+        """This mapping with the entries of another in place of its own."""
+        return entries({**self.entries, **other.entries})
+
+
+def entries(values: Mapping[str, Value]) -> Entries:
+    """A mapping of compiled values."""
+    return Entries(values, *_sum(values.values()))
+
+
+def _sum(values: Iterable[Value]) -> tuple[frozenset[str], frozenset[Path], frozenset[Path]]:
+    values = tuple(values)
+    empty: frozenset[Any] = frozenset()
+    return (
+        empty.union(*(v.roots for v in values)),
+        empty.union(*(v.paths for v in values)),
+        empty.union(*(v.tainted for v in values)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles the values of one place of a stack file.
+
+    `names` may be used there; `secret` are the patterns of what is sensitive.
+    """
+
+    expressions: Expressions
+    problems: Problems
+    variables: frozenset[str]
+    names: frozenset[str]
+    secret: frozenset[Path] = frozenset()
+    address: str = ""
+    place: str = "here"
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, node: Node, path: Path = ()) -> Value:
+        """Compile a value and all below it."""
+        if isinstance(node.value, str):
+            return self._leaf(node, path) if mentions(node.value) else Constant(node.value)
+        if isinstance(node.value, dict):
+            return self.mapping(node, path) if node.value else Constant({})
+        if isinstance(node.value, list):
+            items = tuple(self.value(item, (*path, str(index))) for index, item in enumerate(node.value))
+            if all(isinstance(item, Constant) for item in items):
+                return Constant(node.data())
+            return Items(items, *_sum(items))
+        return Constant(node.value)
+
+    def mapping(self, node: Node, path: Path = ()) -> Entries | Constant:
+        """Compile a mapping."""
+        for key in node.map:
+            if "{{" in key:
+                self.problems.add(node.key(key), "a key cannot hold expressions", self.address)
+        found = {key: self.value(entry, (*path, key)) for key, entry in node.map.items()}
+        if path and all(isinstance(value, Constant) for value in found.values()):
+            return Constant(node.data())
+        return entries(found)
+
+    def body(self, node: Node) -> Entries:
+        """Compile a mapping whose entries are asked for one by one."""
+        found = self.mapping(node)
+        assert isinstance(found, Entries)
+        return found
+
+    def _leaf(self, node: Node, path: Path) -> Leaf:
+        try:
+            expression = self.expressions.compile(node.value)
+        except ExpressionError as error:
+            self.problems.add(node.position, str(error), self.address)
+            return Leaf(node, path, None)
+        wrong = self._undefined(expression)
+        if wrong:
+            for message in wrong:
+                self.problems.add(node.position, message, self.address)
+            return Leaf(node, path, None)
+        tainted = frozenset((path,)) if touches(expression.paths, self.secret) else frozenset[Path]()
+        return Leaf(node, path, expression, expression.roots, expression.paths, tainted)
+
+    def _undefined(self, expression: Expression) -> list[str]:
+        wrong = []
+        for root in sorted(expression.roots - self.names):
+            if root in NAMES:
+                seen = ", ".join(name for name in NAMES if name in self.names)
+                wrong.append(f"{root} cannot be used {self.place}: expressions there see {seen}")
+            elif root in self.variables:
+                wrong.append(f"nothing is named {root!r}: did you mean 'var.{root}'?")
+            else:
+                wrong.append(f"nothing is named {root!r}: {suggest(root, self.names, 'names')}")
+        if "var" in expression.roots:
+            unknown = {str(p[1]) for p in expression.paths if p[0] == "var" and len(p) > 1 and p[1] is not None}
+            wrong.extend(
+                f"var.{name} is undefined: {suggest(name, self.variables, 'variables')}"
+                for name in sorted(unknown - self.variables)
+            )
+        return wrong

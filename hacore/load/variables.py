@@ -1,0 +1,230 @@
+"""Variables: their declarations, and their values from the command line, files, the environment and defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import UsageError
+from ..expressions import Broken, mentions
+from .models import VariableBody
+from .positions import Node, read_yaml
+from .problems import Problems, suggest
+from .translate import Translator, described
+
+PREFIX = "HACORE_VAR_"
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_INT = re.compile(r"[-+]?[0-9]+\Z")
+_TYPES = {"int": "an integer", "number": "a number", "bool": "true or false", "list": "a list", "map": "a mapping"}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Values for variables, the first source wins; `named` are those that must be declared."""
+
+    text: Mapping[str, str] = field(default_factory=dict)  # --var
+    files: Sequence[Node] = ()  # --var-file; the later one wins
+    environ: Mapping[str, str] = field(default_factory=dict)
+    environment: Node | None = None  # `variables` of env/NAME.yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The values, and the names of those that are sensitive. A mistaken one is Broken."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    sensitive: frozenset[str] = frozenset()
+
+    def secrets(self) -> frozenset[str]:
+        """The sensitive values as strings, those in lists and mappings one by one."""
+        return frozenset(text for name in self.sensitive for text in strings_in(self.values.get(name)) if text)
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """All strings and numbers in a value, as strings; words like true and null tell nothing."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from strings_in(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from strings_in(entry)
+
+
+def read_var_files(paths: Sequence[Path], problems: Problems) -> list[Node]:
+    """The mappings of --var-file; raises UsageError for a file that cannot be read."""
+    found = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the variables of {path}: {error}") from error
+        node = read_yaml(text, str(path), problems) if text.strip() else None
+        if node is not None and not isinstance(node.value, dict):
+            problems.add(node.position, "a file of variables must be a mapping of names to values")
+        elif node is not None:
+            found.append(node)
+    return found
+
+
+def load_variables(section: Node | None, given: Given, problems: Problems, fallback: Node) -> Variables:
+    """The values of all declared variables; what is wrong becomes problems."""
+    declared: dict[str, tuple[Node, VariableBody | None]] = {}
+    for name, node in (section.map if section else {}).items():
+        declared[name] = (node, _declaration(section or fallback, name, node, problems))
+    _unknown(declared, given, problems, section or fallback)
+    values: dict[str, Any] = {}
+    for name, (node, body) in declared.items():
+        values[name] = Broken() if body is None else _Value(name, node, body, problems).pick(given)
+    return Variables(values, frozenset(name for name, (node, body) in declared.items() if _is_sensitive(node, body)))
+
+
+def _is_sensitive(node: Node, body: VariableBody | None) -> bool:
+    """A declaration with mistakes is taken for sensitive if it says anything about it."""
+    return body.sensitive if body else "sensitive" in node.map
+
+
+def _declaration(section: Node, name: str, node: Node, problems: Problems) -> VariableBody | None:
+    address = f"var.{name}"
+    if not IDENTIFIER.match(name):
+        problems.add(section.key(name), "a variable's name has letters, digits and _ only", address)
+    data = node.data() if node.value is not None else {}
+    try:
+        body = VariableBody.model_validate(data)
+    except ValidationError as error:
+        Translator(problems, node, data, address).report(error, VariableBody)
+        return None
+    if body.pattern is not None:
+        try:
+            re.compile(body.pattern)
+        except re.error as error:
+            problems.add(node.at(["pattern"]), f"pattern is no regular expression: {error}", address)
+            return None
+    default = node.child("default")
+    for scalar in default.scalars() if default else ():
+        if isinstance(scalar.value, str) and mentions(scalar.value):
+            problems.add(scalar.position, "a default is a plain value: it cannot hold expressions", address)
+            return None
+    return body
+
+
+def _unknown(declared: Mapping[str, Any], given: Given, problems: Problems, section: Node) -> None:
+    for name in given.text:
+        if name not in declared:
+            problems.add(section.position, f"--var {name}: no such variable: {suggest(name, declared, 'variables')}")
+    for node in (*given.files, *((given.environment,) if given.environment else ())):
+        for name in node.map:
+            if name not in declared:
+                problems.add(node.key(name), f"no such variable {name!r}: {suggest(name, declared, 'variables')}")
+
+
+class _Value:
+    """One variable's value: picked, read by its type, checked."""
+
+    def __init__(self, name: str, node: Node, body: VariableBody, problems: Problems) -> None:
+        self._name = name
+        self._node = node
+        self._body = body
+        self._problems = problems
+        self._type = body.type or _type_of(body.default)
+
+    def pick(self, given: Given) -> Any:
+        if self._name in given.text:
+            return self._from_text(given.text[self._name], f"--var {self._name}")
+        for node in reversed(given.files):
+            if self._name in node.map:
+                return self._from_node(node.map[self._name])
+        if PREFIX + self._name in given.environ:
+            return self._from_text(given.environ[PREFIX + self._name], PREFIX + self._name)
+        if given.environment is not None and self._name in given.environment.map:
+            return self._from_node(given.environment.map[self._name])
+        if "default" in self._body.model_fields_set:
+            default = self._node.map["default"]
+            return None if default.value is None else self._from_node(default)
+        self._wrong(f"no value: give --var {self._name}=…, {PREFIX}{self._name}, a --var-file or a default", self._node)
+        return Broken()
+
+    def _from_text(self, text: str, source: str) -> Any:
+        """A value of the command line or the environment: JSON for lists and maps, never guessed."""
+        value: Any = text
+        try:
+            if self._type == "int":
+                value = int(text) if _INT.match(text) else None
+            elif self._type == "number":
+                value = int(text) if _INT.match(text) else float(text)
+            elif self._type == "bool":
+                value = {"true": True, "false": False}.get(text.lower())
+            elif self._type in ("list", "map"):
+                value = json.loads(text)
+        except ValueError:
+            value = None
+        if not self._fits(value):
+            form = " in JSON" if self._type in ("list", "map") else ""
+            return self._wrong(f"{source} must be {_TYPES[self._type]}{form}, not {self._told(text)}", self._node)
+        return self._checked(value, self._node, f"{source}: ")
+
+    def _from_node(self, node: Node) -> Any:
+        value = node.data()
+        if not self._fits(value):
+            wanted = _TYPES.get(self._type, "a string")
+            quoted = ""
+            if self._type == "string" and node.text and not self._body.sensitive:
+                quoted = f': write it quoted: "{node.text}"'
+            return self._wrong(f"must be {wanted}, not {self._told(value)}{quoted}", node)
+        return self._checked(value, node, "")
+
+    def _fits(self, value: Any) -> bool:
+        match self._type:
+            case "string":
+                return isinstance(value, str)
+            case "int":
+                return isinstance(value, int) and not isinstance(value, bool)
+            case "number":
+                return isinstance(value, int | float) and not isinstance(value, bool)
+            case "bool":
+                return isinstance(value, bool)
+            case "list":
+                return isinstance(value, list)
+            case _:
+                return isinstance(value, dict)
+
+    def _checked(self, value: Any, node: Node, source: str) -> Any:
+        enum, pattern = self._body.enum, self._body.pattern
+        if enum is not None and not any(type(value) is type(item) and value == item for item in enum):
+            allowed = "" if self._body.sensitive else f" one of {', '.join(map(repr, enum))},"
+            return self._wrong(f"{source}must be{allowed or ' one of its enum,'} not {self._told(value)}", node)
+        if pattern is not None and isinstance(value, str) and not re.fullmatch(pattern, value):
+            return self._wrong(f"{source}must match {pattern}, not be {self._told(value)}", node)
+        return value
+
+    def _told(self, value: Any) -> str:
+        return "this (it is sensitive)" if self._body.sensitive else described(value)
+
+    def _wrong(self, message: str, node: Node) -> Broken:
+        self._problems.add(node.position, message, f"var.{self._name}")
+        return Broken()
+
+
+def _type_of(default: Any) -> str:
+    match default:
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "number"
+        case list():
+            return "list"
+        case dict():
+            return "map"
+        case _:
+            return "string"
