@@ -5,7 +5,7 @@
     records       the values that go in and come out
 
 SQLite by default, any SQLAlchemy URL for teams. sqlalchemy, alembic and cryptography are imported
-nowhere else, and only when a state is opened.
+nowhere else, and only when they are needed: reading an SQLite state needs none of them.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
@@ -75,6 +76,9 @@ def row_from_json(data: JSON) -> Row:
         raise StoreError(f"cannot read a recorded resource: {error}") from error
 
 
+ROW_COLUMNS = tuple(field.name for field in fields(Row))
+TASK_COLUMNS = tuple(field.name for field in fields(TaskRecord) if field.name != "images")
+
 _ROW_JSON = ("spec", "attrs", "info", "sensitive", "needs", "claims", "hosts", "lifecycle", "loaded")
 _RUN_JSON = ("undoes", "options", "summary")
 _TASK_JSON = ("addresses", "needs", "payload", "before")
@@ -88,7 +92,8 @@ def row_columns(row: Row) -> Columns:
 
 def row_from_columns(columns: Mapping[str, Any]) -> Row:
     """A row from its columns."""
-    return row_from_json(_decoded(columns, _ROW_JSON, columns.get("address", "a row")))
+    values = _decoded(columns, _ROW_JSON, columns.get("address", "a row"))
+    return row_from_json({**values, "tainted": bool(values["tainted"])})
 
 
 def host_columns(record: HostRecord) -> Columns:
@@ -121,7 +126,7 @@ def run_from_columns(columns: Mapping[str, Any]) -> RunRecord:
 
 def task_columns(task: TaskRecord) -> Columns:
     """A task as column values, without its images (they are rows of their own)."""
-    return task_changes({name: getattr(task, name) for name in TaskRecord.__slots__ if name != "images"})
+    return task_changes({name: getattr(task, name) for name in TASK_COLUMNS})
 
 
 def task_changes(changed: Mapping[str, Any]) -> Columns:

@@ -1,11 +1,8 @@
-"""Connections: SQLite the way the state needs it, servers by their URL, faults in words.
+"""Connections through SQLAlchemy: all writing, and servers by their URL.
 
 SQLite runs with journal_mode=DELETE because a reader of a WAL database leaves files behind, and
 with synchronous=EXTRA: that is FULL plus a sync of the folder after the journal is gone, without
 which a power cut may take a commit back that was already acted on (sqlite.org, PRAGMA synchronous).
-
-Nothing in this process may open and close an SQLite file other than through SQLite: POSIX drops all
-locks of a process on a file when any descriptor of it is closed (fcntl(2)).
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
@@ -24,13 +20,30 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from ..errors import StoreError
+from .codec import Columns
+from .faults import fault
+from .source import Reading, connect
 
-BUSY = 5.0  # seconds to wait for another process' transaction
+
+@dataclass(frozen=True, slots=True)
+class CoreReading:
+    """A Reading on a connection that is in a transaction."""
+
+    connection: Connection
+
+    def fetch(self, sql: str, **values: object) -> list[Columns]:
+        """See Reading."""
+        found = self.connection.execute(sa.text(sql), values).mappings()
+        return [{str(name): value for name, value in row.items()} for row in found]
+
+    def tables(self) -> set[str]:
+        """See Reading."""
+        return set(sa.inspect(self.connection).get_table_names())
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open connection, for one thread. `name` is for messages; `path` is None on a server."""
+    """An open connection, for one thread at a time. `name` is for messages; `path` is None on a server."""
 
     name: str
     path: Path | None
@@ -38,10 +51,16 @@ class Database:
     connection: Connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One transaction; raises StoreError for whatever the database says against it."""
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, committed at the end; raises StoreError for whatever the database says against it."""
         with explained(self.name), self.connection.begin():
             yield self.connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Reading]:
+        """One transaction for reading; see Source."""
+        with self.writing() as connection:
+            yield CoreReading(connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -49,76 +68,37 @@ class Database:
         self.engine.dispose()
 
 
-def open_reader(name: str, path: Path | None, url: str) -> Database:
-    """Connect for reading: nothing can be written, and no file appears beside an SQLite file."""
-    if path is None:
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return _connect(name, None, _server(url).execution_options(**options))
-    return _connect(name, path, _sqlite(path, "ro", "BEGIN"))
+def open_server(name: str, url: str) -> Database:
+    """Connect to a server for reading only."""
+    options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return _connect(name, None, _server(url).execution_options(**options))
 
 
 def open_writer(name: str, path: Path | None, url: str) -> Database:
     """Connect for writing. The SQLite file must exist (empty, for a new state)."""
     if path is None:
         return _connect(name, None, _server(url))
-    database = _connect(name, path, _sqlite(path, "rw", "BEGIN IMMEDIATE"))
+    database = _connect(name, path, _sqlite(path))
     try:
         with explained(name):
+            driver: Any = database.connection.connection.driver_connection
             for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
-                _raw(database).execute(f"PRAGMA {pragma}").fetchall()
+                driver.execute(f"PRAGMA {pragma}").fetchall()
     except StoreError:
         database.close()
         raise
     return database
 
 
-def backup(database: Database, target: Path) -> None:
-    """Copy an SQLite state as it was last committed, also while `database` is in a transaction."""
-    assert database.path is not None
-    with explained(str(target)):
-        source = sqlite3.connect(_uri(database.path, "ro"), uri=True, timeout=BUSY)
-        copy = sqlite3.connect(target)
-        try:
-            source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
-
-
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn what a database raises into a StoreError without SQL and without parameters."""
+    """Turn what a database raises about the state `name` into a StoreError."""
     try:
         yield
+    except DBAPIError as error:
+        raise fault(name, error.orig) from None
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreError(f"cannot use the state {name}: {_why(error)}") from None
-
-
-def _why(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorname", "")
-    for prefix, meaning in _MEANINGS.items():
-        if code.startswith(prefix):
-            return meaning.format(cause)
-    return str(cause).strip() or type(cause).__name__
-
-
-_DAMAGED = "the file is damaged ({}); put a backup in its place, the damaged file aside"
-_MEANINGS = {
-    "SQLITE_BUSY": "it is busy, another process writes it right now; try again",
-    "SQLITE_LOCKED": "it is busy, another connection uses it; try again",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_READONLY": "it cannot be written ({})",
-    "SQLITE_IOERR": "the disk failed ({})",
-    "SQLITE_NOTADB": _DAMAGED,
-    "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_CANTOPEN": "the file cannot be opened ({}); check who may read it",
-}
-
-
-def is_half_written(error: Exception) -> bool:
-    """Whether a read-only connection met the journal of a writer that died, and must not touch it."""
-    return getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK"
+        raise fault(name, error) from None
 
 
 def _connect(name: str, path: Path | None, engine: Engine) -> Database:
@@ -126,16 +106,14 @@ def _connect(name: str, path: Path | None, engine: Engine) -> Database:
         return Database(name, path, engine, engine.connect())
 
 
-def _sqlite(path: Path, mode: str, begin: str) -> Engine:
-    def connect() -> sqlite3.Connection:
-        # isolation_level=None: the driver starts no transactions of its own, `begin` below does
-        return sqlite3.connect(_uri(path, mode), uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False)
-
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+def _sqlite(path: Path) -> Engine:
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: connect(path, "rw"), poolclass=NullPool, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -150,12 +128,3 @@ def _server(url: str) -> Engine:
         raise StoreError(f"cannot use the state: its URL is not understood: {error}") from None
     except ModuleNotFoundError as error:
         raise StoreError(f"cannot use the state: install {error.name} (pip install 'hacore[postgres]')") from None
-
-
-def _raw(database: Database) -> Any:
-    """The driver's own connection."""
-    return database.connection.connection.driver_connection
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.absolute()))}?mode={mode}"

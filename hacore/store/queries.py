@@ -1,21 +1,19 @@
-"""All reading: each function is a few SELECTs on a connection inside the caller's transaction."""
+"""All reading of what is recorded: each function is a few SELECTs in the caller's transaction."""
 
+# ruff: noqa: S608 - only our own column names and parameter marks are put into the text
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy import Connection, Select
-
 from ..errors import StoreError
-from .codec import Columns, task_from_columns
+from .codec import ROW_COLUMNS, TASK_COLUMNS, Columns, task_from_columns
 from .images import StoredBlob, StoredImage
-from .records import LockInfo, TaskRecord
-from .tables import BLOB, HOST, IMAGE, IMAGE_BLOB, LOCK, META, RESOURCE, RUN, TASK, TASK_IMAGE
+from .records import HostRecord, LockInfo, RunRecord, TaskRecord
+from .source import Reading, listing
 
-_CHUNK = 500  # ids in one IN list; SQLite before 3.32 takes 999
+_CHUNK = 500  # values in one IN list; SQLite before 3.32 takes 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,67 +36,89 @@ class Snapshot:
     runs: Sequence[Columns]
 
 
-def snapshot(connection: Connection) -> Snapshot:
-    """Read the state in one transaction."""
+def version(reading: Reading) -> str | None:
+    """The schema's version; None when there are no tables; raises StoreError when they are not hacore's."""
+    tables = reading.tables()
+    if not {"alembic_version", "meta"} <= tables:
+        if tables:
+            raise StoreError("cannot use the state: the database holds something else, no state of hacore")
+        return None
+    found = reading.fetch("SELECT version_num FROM alembic_version")
+    return str(found[0]["version_num"]) if found else None
+
+
+def snapshot(reading: Reading) -> Snapshot:
+    """The state of one moment."""
     return Snapshot(
-        meta(connection),
-        lock(connection),
-        _all(connection, RESOURCE.select().order_by(RESOURCE.c.address)),
-        _all(connection, HOST.select().order_by(HOST.c.name)),
-        _all(connection, RUN.select().order_by(RUN.c.id)),
+        meta(reading),
+        lock(reading),
+        reading.fetch(f"SELECT {_names(ROW_COLUMNS)} FROM resource ORDER BY address"),
+        reading.fetch(f"SELECT {_names(_fields(HostRecord))} FROM host ORDER BY name"),
+        reading.fetch(f"SELECT {_names(_fields(RunRecord))} FROM run ORDER BY id"),
     )
 
 
-def meta(connection: Connection, *, for_update: bool = False) -> Meta:
-    """Lineage, serial and key; `for_update` holds other writers off where the database locks rows."""
-    query = sa.select(META.c.lineage, META.c.serial, META.c.key_id).where(META.c.id == 1)
-    found = connection.execute(query.with_for_update() if for_update else query).mappings().one_or_none()
-    if found is None:
+def meta(reading: Reading) -> Meta:
+    """Lineage, serial and the key's id."""
+    found = reading.fetch("SELECT lineage, serial, key_id FROM meta WHERE id = 1")
+    if not found:
         raise StoreError("cannot use the state: it has no lineage, it is damaged; put a backup in its place")
-    return Meta(**found)
+    return Meta(**found[0])
 
 
-def lock(connection: Connection) -> LockInfo | None:
+def lock(reading: Reading) -> LockInfo | None:
     """Who holds the state, alive or not."""
-    columns = [LOCK.c[name] for name in LockInfo.__slots__]
-    found = connection.execute(sa.select(*columns).where(LOCK.c.id == 1)).mappings().one_or_none()
-    return LockInfo(**found) if found else None
+    found = reading.fetch(f"SELECT {_names(_fields(LockInfo))} FROM lock WHERE id = 1")
+    return LockInfo(**found[0]) if found else None
 
 
-def tasks(connection: Connection, run: int) -> list[TaskRecord]:
+def tasks(reading: Reading, run: int) -> list[TaskRecord]:
     """The tasks of a run, in order."""
     images: dict[str, dict[str, int]] = {}
-    for found in _all(connection, TASK_IMAGE.select().where(TASK_IMAGE.c.run == run)):
+    for found in reading.fetch("SELECT task, address, image FROM task_image WHERE run = :run", run=run):
         images.setdefault(found["task"], {})[found["address"]] = found["image"]
-    query = TASK.select().where(TASK.c.run == run).order_by(TASK.c.position, TASK.c.id)
-    return [task_from_columns(found, images.get(found["id"], {})) for found in _all(connection, query)]
+    query = f"SELECT {_names(TASK_COLUMNS)} FROM task WHERE run = :run ORDER BY position, id"
+    return [task_from_columns(found, images.get(found["id"], {})) for found in reading.fetch(query, run=run)]
 
 
-def images(connection: Connection, ids: Collection[int]) -> dict[int, StoredImage]:
+def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
     """Images as they are stored; raises StoreError for an id that is not there."""
     wanted = sorted(set(ids))
     blobs: dict[int, dict[str, StoredBlob]] = {number: {} for number in wanted}
+    found: list[Columns] = []
     for part in chunks(wanted):
-        query = sa.select(IMAGE_BLOB.c.image, IMAGE_BLOB.c.name, BLOB).join_from(IMAGE_BLOB, BLOB)
-        for found in connection.execute(query.where(IMAGE_BLOB.c.image.in_(part))).mappings():
-            blob = StoredBlob(found["id"], found["size"], found["coding"], found["body"])
-            blobs[found["image"]][found["name"]] = blob
-    result = {
-        found["id"]: StoredImage(found["run"], found["sensitive"], found["key_id"], found["data"], blobs[found["id"]])
-        for part in chunks(wanted)
-        for found in _all(connection, IMAGE.select().where(IMAGE.c.id.in_(part)))
-    }
-    missing = [str(number) for number in wanted if number not in result]
+        marks, values = listing(part)
+        query = (
+            "SELECT image_blob.image, image_blob.name, blob.id, blob.size, blob.coding, blob.body "
+            f"FROM image_blob JOIN blob ON blob.id = image_blob.blob WHERE image_blob.image IN ({marks})"
+        )
+        for blob in reading.fetch(query, **values):
+            stored = StoredBlob(blob["id"], blob["size"], blob["coding"], bytes(blob["body"]))
+            blobs[blob["image"]][blob["name"]] = stored
+        query = f"SELECT id, run, sensitive, key_id, data FROM image WHERE id IN ({marks})"
+        found += reading.fetch(query, **values)
+    missing = sorted(set(wanted) - {image["id"] for image in found})
     if missing:
-        raise StoreError(f"cannot read before-image {', '.join(missing)}: it is not in the state, pruned perhaps")
-    return result
+        numbers = ", ".join(map(str, missing))
+        raise StoreError(f"cannot read before-image {numbers}: it is not in the state, pruned perhaps")
+    return {
+        image["id"]: StoredImage(
+            image["run"], bool(image["sensitive"]), image["key_id"], image["data"], blobs[image["id"]]
+        )
+        for image in found
+    }
 
 
-def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def chunks(values: list[Any]) -> Iterator[list[Any]]:
     """Pieces of a list, each small enough for one IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
 
-def _all(connection: Connection, query: Select[Any]) -> list[Columns]:
-    return [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+def _fields(record: type[HostRecord | RunRecord | LockInfo]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))
+
+
+def _names(columns: Sequence[str]) -> str:
+    """Column names, quoted: a few are words of SQL."""
+    return ", ".join(f'"{name}"' for name in columns)

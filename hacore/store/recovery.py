@@ -7,69 +7,70 @@ and rolled back there; the next writer does the same to the state itself.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from ..errors import StoreError
-from .database import Database, explained, is_half_written, open_reader, open_writer
-from .place import Place
+from .faults import is_half_written
+from .source import SqliteSource, connect, explained
 
 _TRIES = 5
 
 
-def open_settled(place: Place, cleanup: ExitStack) -> Database:
-    """A reading connection to the state as it was last committed; `cleanup` closes it."""
-    database = open_reader(place.name, place.path, place.url)
-    if place.path is None or not _half_written(database):
-        cleanup.callback(database.close)
-        return database
-    database.close()
-    folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="hacore-")))
-    copy = _copy(place.path, folder)
-    writer = open_writer(place.name, copy, "")  # rolls the journal back
-    writer.close()
-    database = open_reader(place.name, copy, "")
-    cleanup.callback(database.close)
-    return database
+def open_settled(name: str, path: Path, cleanup: ExitStack) -> SqliteSource:
+    """A source of the state as it was last committed; `cleanup` closes it."""
+    if _half_written(name, path):
+        import tempfile
+
+        copy = _copy(path, Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="hacore-"))))
+        with explained(name):
+            connection = connect(copy, "rw")
+            connection.execute("BEGIN IMMEDIATE")  # rolls the journal back
+            connection.close()
+        path = copy
+    source = SqliteSource(name, path)
+    cleanup.callback(source.close)
+    return source
 
 
-def _half_written(database: Database) -> bool:
-    with explained(database.name):
+def _half_written(name: str, path: Path) -> bool:
+    if not _journal(path).exists():
+        return False
+    with explained(name):
+        connection = connect(path, "ro")
         try:
-            database.connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
-            database.connection.rollback()
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error) and is_half_written(error.orig):
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except sqlite3.Error as error:
+            if is_half_written(error):
                 return True
             raise
+        finally:
+            connection.close()
     return False
 
 
 def _copy(path: Path, folder: Path) -> Path:
     """Copy file and journal such that both are of one moment; raises StoreError when they keep moving."""
-    journal = path.with_name(path.name + "-journal")
+    import shutil
+
     target = folder / path.name
     for _ in range(_TRIES):
-        before = _marks(path, journal)
+        before = (_mark(path), _mark(_journal(path)))
         try:
             shutil.copyfile(path, target)
-            shutil.copyfile(journal, folder / journal.name)
+            shutil.copyfile(_journal(path), _journal(target))
         except FileNotFoundError:
-            (folder / journal.name).unlink(missing_ok=True)  # a writer came and settled it
+            _journal(target).unlink(missing_ok=True)  # a writer came and settled it
         except OSError as error:
             raise StoreError(f"cannot read the state {path}: {error.strerror}") from error
-        if _marks(path, journal) == before:
+        if (_mark(path), _mark(_journal(path))) == before:
             return target
     raise StoreError(f"cannot read the state {path}: it is busy, another process writes it right now; try again")
 
 
-def _marks(*paths: Path) -> list[tuple[int, int, int] | None]:
-    return [_mark(path) for path in paths]
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

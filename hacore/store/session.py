@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, StoreError
-from . import holder, keys, queries, schema
-from .database import Database, open_writer
+from . import holder, keys, queries, schema, versions
+from .database import CoreReading, Database, open_writer
 from .keys import Keyring
 from .place import Place
 from .records import LockInfo
 from .tables import LOCK, META
-from .transaction import Transaction, exclusive
+from .transaction import Transaction, exclusive, hold
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class WriterSession:
         """Close, and delete the lock if it is still ours."""
         try:
             if unlock:
-                with self.database.transaction() as connection:
+                with self.database.writing() as connection:
                     connection.execute(LOCK.delete().where(LOCK.c.token == self.lock.token))
         finally:
             self.database.close()
@@ -65,17 +65,19 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool) -> Writ
     place.make()
     database = open_writer(place.name, place.path, place.url)
     try:
-        with database.transaction() as connection:
-            found = schema.version(connection)
-            old = None if found is None else queries.lock(connection)
+        with database.writing() as connection:
+            reading = CoreReading(connection)
+            found = queries.version(reading)
+            old = None if found is None else queries.lock(reading)
             if old is not None and not break_lock:
                 _refuse_live(old, place)
             copy = None
             if found is None:
                 schema.create(connection, "")
-            elif found != schema.HEAD:
+            elif found != versions.HEAD:
                 copy = schema.upgrade(database, found)
-            meta = queries.meta(connection, for_update=True)
+            hold(connection)
+            meta = queries.meta(reading)
             keyring = _keyring(connection, place, meta.key_id)
             lock = holder.this_process(who, what)
             connection.execute(LOCK.delete())
@@ -100,11 +102,12 @@ def unlock(place: Place, *, force: bool) -> LockInfo | None:
         return None
     database = open_writer(place.name, place.path, place.url)
     try:
-        with database.transaction() as connection:
-            if schema.version(connection) is None:
+        with database.writing() as connection:
+            reading = CoreReading(connection)
+            if queries.version(reading) is None:
                 return None
-            queries.meta(connection, for_update=True)
-            old = queries.lock(connection)
+            hold(connection)
+            old = queries.lock(reading)
             if old is not None and not force and not holder.is_dead(old):
                 raise LockedError(f"cannot unlock the state {place.name}: {old} may be alive; end it, or force")
             connection.execute(LOCK.delete())

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, SerialError
 from . import queries
-from .database import Database
+from .database import CoreReading, Database
 from .place import Place
 from .tables import META
 
@@ -40,9 +41,10 @@ def exclusive(
     that no one will ever find again.
     """
     _check_file(place, identity)
-    with database.transaction() as connection:
-        held = queries.meta(connection, for_update=True)
-        holder = queries.lock(connection)
+    with database.writing() as connection:
+        hold(connection)
+        held = queries.meta(CoreReading(connection))
+        holder = queries.lock(CoreReading(connection))
         if holder is None or holder.token != token:
             raise LockedError(f"cannot write the state {place.name}: the lock was taken away: {holder or 'unlocked'}")
         if held.serial != serial:
@@ -56,6 +58,11 @@ def exclusive(
             if connection.execute(update).rowcount != 1:
                 raise SerialError(f"cannot write the state {place.name}: somebody else wrote it")
     _check_file(place, identity)
+
+
+def hold(connection: Connection) -> None:
+    """Keep other writers out until the transaction ends, on databases that lock rows. (SQLite locks at its begin.)"""
+    connection.execute(sa.select(META.c.id).with_for_update())
 
 
 def _check_file(place: Place, identity: tuple[int, int] | None) -> None:

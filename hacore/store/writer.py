@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -12,16 +13,14 @@ from ..model import Image
 from .images import StoredImage, encode
 from .keys import Keyring
 from .place import Place
-from .reader import StateView
+from .reader import StateView, open_source
 from .records import Committed, LockInfo, Move, RunRecord, TaskRecord
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from .database import Database
     from .queries import Snapshot
     from .session import WriterSession
+    from .source import Reading, Source
     from .transaction import Transaction
 
 T = TypeVar("T")
@@ -35,11 +34,11 @@ class StateWriter(StateView):
     later one fails with the same error, `broken`: the caller starts nothing more.
     """
 
-    def __init__(self, place: Place, worker: Worker, session: WriterSession, reader: Database) -> None:
-        self._place = place
+    def __init__(self, worker: Worker, session: WriterSession, source: Source, cleanup: ExitStack) -> None:
         self._worker = worker
         self._session = session
-        self._reader = reader
+        self._source = source
+        self._cleanup = cleanup
 
     @classmethod
     async def open(cls, url: str, *, who: str, what: str, break_lock: bool = False) -> Self:
@@ -60,14 +59,13 @@ class StateWriter(StateView):
             return sessions[0]
 
         await worker.start(begin)
-        from .database import open_reader
-
-        try:
-            reader = open_reader(place.name, place.path, place.url)
-        except BaseException:
-            await worker.close(unlock=True)
-            raise
-        return cls(place, worker, sessions[0], reader)
+        with ExitStack() as cleanup:
+            try:
+                source = open_source(place, cleanup)
+            except BaseException:
+                await worker.close(unlock=True)
+                raise
+            return cls(worker, sessions[0], source, cleanup.pop_all())
 
     async def commit(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Store images and make moves, all in one transaction; on disk when this returns.
@@ -106,7 +104,7 @@ class StateWriter(StateView):
         try:
             await self._worker.close(unlock)
         finally:
-            self._reader.close()
+            self._cleanup.close()
 
     @property
     def broken(self) -> Exception | None:
@@ -163,6 +161,6 @@ class StateWriter(StateView):
 
         return self._read(queries.snapshot)
 
-    def _read(self, query: Callable[[Connection], T]) -> T:
-        with self._reader.transaction() as connection:
-            return query(connection)
+    def _read(self, query: Callable[[Reading], T]) -> T:
+        with self._source.transaction() as reading:
+            return query(reading)

@@ -1,6 +1,5 @@
 """The schema is one, however a state got there; upgrades leave a backup and never a half-way state."""
 
-# ruff: noqa: ASYNC240 - a test may block its own loop
 from __future__ import annotations
 
 import sqlite3
@@ -14,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from hacore.errors import StoreError
 from hacore.model import Row
-from hacore.store import PutRow, StateReader, StateWriter, schema
+from hacore.store import PutRow, StateReader, StateWriter, schema, versions
 from hacore.store.database import Database, open_writer
 from hacore.store.tables import METADATA, VERSION
 
@@ -56,8 +55,8 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         folder = tmp_path / "versions"
         folder.mkdir()
         (folder / "m0002.py").write_text(NEXT.format(extra=extra))
-        monkeypatch.setattr(schema, "HEAD", "0002")
-        monkeypatch.setattr(schema, "READABLE", frozenset({"0002"}))
+        monkeypatch.setattr(versions, "HEAD", "0002")
+        monkeypatch.setattr(versions, "READABLE", frozenset({"0002"}))
         monkeypatch.setattr(schema, "LOCATIONS", (schema.VERSIONS, folder))
 
     return make
@@ -65,10 +64,10 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 def test_migrations_and_tables_make_the_same_schema(empty: Callable[[str], Database], tmp_path: Path) -> None:
     made, migrated = empty("made.db"), empty("migrated.db")
-    with made.transaction() as connection:
+    with made.writing() as connection:
         METADATA.create_all(connection)
         VERSION.create(connection)
-    with migrated.transaction() as connection:
+    with migrated.writing() as connection:
         schema.migrate(connection)
     made.close()
     migrated.close()
@@ -81,8 +80,8 @@ def test_head_is_the_newest_migration() -> None:
     config.set_main_option("script_location", str(schema.VERSIONS.parent))
     config.set_main_option("path_separator", "os")
 
-    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
-    assert schema.HEAD in schema.READABLE
+    assert ScriptDirectory.from_config(config).get_heads() == [versions.HEAD]
+    assert versions.HEAD in versions.READABLE
 
 
 async def test_an_older_state_is_upgraded_after_a_backup(
