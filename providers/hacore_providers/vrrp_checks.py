@@ -92,7 +92,9 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
 
 
 def _said(value: object) -> str:
-    return ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value)
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(map(str, value)))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _version(spec: VrrpInstanceSpec) -> int:

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from hacore.address import Address
+from hacore.contract import Ask, Check, Facts, View
+from hacore_providers.facts.addresses import InterfaceAddress
+from hacore_providers.facts.http import HTTP, Answer, question
+from hacore_providers.vip import PROVIDER, VipSpec
+
+URL = "http://192.168.1.200/"
+ASKED = question(URL, "192.168.1.200", 3.0)
+
+
+def spec(**changes: Any) -> VipSpec:
+    body = {"instance": "VI_1", "address": "192.168.1.200", "checks": [{"http": URL, "body": "hello"}]}
+    return VipSpec.model_validate(body | changes)
+
+
+def facts(*held: str, answer: Answer | None = None) -> Facts:
+    answers: dict[tuple[str, str], Any] = {
+        ("addresses", ""): tuple(InterfaceAddress("eth1", a, 32) for a in ("127.0.0.1", *held))
+    }
+    if answer is not None:
+        answers["http", ASKED] = answer
+    return Facts(answers=answers)
+
+
+def view(one: Facts, two: Facts) -> View[Any]:
+    return View(Address("vip", "front"), spec(), None, members={"lb1": (spec(), one), "lb2": (spec(), two)})
+
+
+HOLDER = facts("192.168.1.200", answer=Answer(200, "say hello\n"))
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "holder", "held_by"),
+    [
+        (HOLDER, facts(), "one", ["lb1"]),
+        (facts(), HOLDER, "one", ["lb2"]),
+        (HOLDER, HOLDER, "several", ["lb1", "lb2"]),
+        (HOLDER, Facts(), "one", ["lb1"]),
+        (facts(), Facts(), "unknown", []),
+        (Facts(), Facts(), "unknown", []),
+        (facts("192.168.1.20", "192.168.1.201"), Facts(), "unknown", []),
+    ],
+)
+def test_who_holds_it(one: Facts, two: Facts, holder: str, held_by: list[str]) -> None:
+    observed = PROVIDER.observe(view(one, two))
+
+    assert observed is not None
+    assert (observed.attrs, observed.info["held_by"]) == ({"holder": holder}, held_by)
+
+
+def test_held_by_nobody_it_is_absent() -> None:
+    assert PROVIDER.observe(view(facts(), facts())) is None
+
+
+def test_a_move_to_the_other_host_is_no_change() -> None:
+    before, after = PROVIDER.observe(view(HOLDER, facts())), PROVIDER.observe(view(facts(), HOLDER))
+
+    assert before is not None
+    assert after is not None
+    assert before.attrs == after.attrs == PROVIDER.desire(view(HOLDER, facts())).attrs
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (Answer(200, "say hello\n"), "ok"),
+        (Answer(502, "hello"), "status 502, not 200"),
+        (Answer(200, "bye"), "status 200, but not 'hello' in it"),
+        (Answer(0), "no answer"),
+        (None, "not asked"),
+    ],
+)
+def test_a_check_is_shown_and_never_compared(answer: Answer | None, verdict: str) -> None:
+    observed = PROVIDER.observe(view(facts("192.168.1.200", answer=answer), facts()))
+
+    assert observed is not None
+    assert observed.info["checks"] == {URL: verdict}
+    assert observed.attrs == {"holder": "one"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    vips: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    address: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    instance: Instance | None
+
+    def resource(self, kind: str, name: str) -> Instance | None:
+        assert (kind, name) == ("vrrp_instance", "VI_1")
+        return self.instance
+
+
+@pytest.mark.parametrize(
+    ("given", "instance", "address"),
+    [
+        ("", Instance((Entry("192.168.1.200/24"),)), "192.168.1.200"),
+        ("", Instance((Entry("192.168.1.200"), Entry("192.168.1.201"))), ""),
+        ("", None, ""),
+        ("192.168.1.201/24", None, "192.168.1.201"),
+    ],
+)
+def test_the_address_is_the_instance_s_only_one(given: str, instance: Instance | None, address: str) -> None:
+    resolved = PROVIDER.resolve(spec(address=given), Files(instance))  # type: ignore[arg-type]
+
+    assert resolved.address == address
+    assert [m.field for _, m in PROVIDER.validate({"lb1": resolved}, {})] == ([] if address else ["address"])
+
+
+def test_it_needs_its_instance_and_asks_what_the_controller_asks() -> None:
+    assert PROVIDER.needs(spec()) == ("vrrp_instance.VI_1",)
+    assert PROVIDER.checks(spec()) == (Check(URL, 200, "hello", 3.0),)
+    assert [a.id for a in PROVIDER.facts(spec())] == [("addresses", ""), ("http", ASKED)]
+
+
+def test_urls_must_be_http() -> None:
+    mistaken = spec(checks=[{"http": "192.168.1.200"}])
+
+    assert [m.field for _, m in PROVIDER.validate({"lb1": mistaken}, {})] == ["checks.0.http"]
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(503 if self.path == "/down" else 200)
+        self.end_headers()
+        self.wfile.write(b"  indented\nhello\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Hello) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_the_holder_asks_with_what_it_has(server: str, client: str, tmp_path: Any) -> None:
+    found = {name: _which(name) for name in ("sh", "ip", "base64", "tr", client)}
+    if not all(found.values()):
+        pytest.skip(f"this machine has no {client}")
+    for name, path in found.items():
+        (tmp_path / name).symlink_to(path)
+    asks = [
+        Ask(HTTP, question(f"{server}/", "127.0.0.1", 3)),
+        Ask(HTTP, question(f"{server}/down", "127.0.0.1", 3)),
+        Ask(HTTP, question(f"{server}/elsewhere", "203.0.113.7", 3)),
+        Ask(HTTP, question("http://127.0.0.1:1/", "127.0.0.1", 3)),
+    ]
+
+    env = {"PATH": str(tmp_path), "LC_ALL": "C"}
+    done = subprocess.run(["sh"], input=HTTP.command(asks).encode(), capture_output=True, env=env, check=False)
+    answers = {json.loads(arg)[0].removeprefix(server): a for arg, a in HTTP.parse(done.stdout).items()}
+
+    assert answers["/"].status == 200
+    assert "hello\n" in answers["/"].body
+    assert answers["/down"].status == 503
+    assert answers["http://127.0.0.1:1/"].status == 0
+    assert "/elsewhere" not in answers
+
+
+def _which(name: str) -> str:
+    return subprocess.run(
+        ["sh", "-c", f"command -v {name}"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+
+
+def test_a_host_without_ip_is_silent() -> None:
+    done = subprocess.run(
+        ["/bin/sh"], input=HTTP.command([Ask(HTTP, ASKED)]).encode(), capture_output=True, env={"PATH": "/nowhere"}, check=False
+    )  # fmt: skip
+
+    assert done.stdout == b""
