@@ -8,7 +8,7 @@ from hacore_providers.vrrp_checks import mistakes
 from hacore_providers.vrrp_spec import VrrpInstanceSpec
 from tests.providers.vrrp_instance.specs import CHECK, HOSTS, pair, spec
 
-V3 = {"version": 3, "authentication": None}
+V3: dict[str, Any] = {"version": 3, "authentication": None}
 BACKUPS = {"state": "BACKUP"}
 
 
