@@ -74,8 +74,13 @@ async def _settle(live: Live, ctx: Context) -> None:
 async def _run(live: Live, steps: tuple[Step, ...], ctx: Context, what: str) -> None:
     if not steps:
         return
-    frame = Frame(live.id, steps)
-    results = (await ctx.link(str(live.task.host)).steps([frame], ctx.token)).results
+    host = str(live.task.host)
+
+    def started(frame: str, index: int) -> None:
+        if steps[index].what:
+            ctx.say("task_progress", steps[index].what, host=host, task=frame)
+
+    results = (await ctx.link(host).steps([Frame(live.id, steps)], ctx.token, started)).results
     if (out := results[live.id].failed) is not None:
         raise failure(out, what)
 

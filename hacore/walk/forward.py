@@ -1,5 +1,6 @@
 """Doing: the tasks of one host that are ready, joined into as few execs as there are phases.
 
+    ensure    what is as wanted is left alone     one exec for each task that only ensures
     prepare   long work in scratch space          one exec, only for tasks that have any
     capture   before-images, read only            one exec, then one commit: images and intent
     apply     the steps, each task's facts again   one exec
@@ -46,7 +47,7 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
     """Run tasks of one host (or state-only ones) to their end; the outcome of each by id."""
     outcome: dict[str, Failed | None] = {}
     going = list(lives)
-    for phase in (_prepare, _capture, _apply):
+    for phase in (_ensure, _prepare, _capture, _apply):
         try:
             failed = await phase(going, ctx)
         except StoreError:
@@ -59,6 +60,16 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             break
     outcome.update({live.id: None for live in going})
     return outcome
+
+
+async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+    """A task that only ensures is done when a look shows nothing to do; its rows stay as they are."""
+    fine: dict[str, Failed | None] = {}
+    for live in lives:
+        if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
+            await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": time.time()}))
+            fine[live.id] = None
+    return fine
 
 
 async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
@@ -130,8 +141,6 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
             steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
             frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps])))
         elif touching(live) and live.task.host is not None:
-            if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
-                continue
             frames.append(Frame(live.id, await _steps(live, ctx), asks_of(live, ctx)))
     results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}
     failed: dict[str, Failed | None] = {}

@@ -98,6 +98,7 @@ class Walker:
         for live in lives:
             if undo:
                 self.board.start_undo(live.id)
+                live.started = time.time()
                 self._say("task_undo_started", live)
             else:
                 self.board.start([live.id])
@@ -195,7 +196,7 @@ class Walker:
         if error is None:
             self.board.undone(live.id)
             await self._save([live.id])
-            self._say("task_undone", live)
+            self._say("task_undone", live, seconds=live.ended - (live.started or live.ended))
             return
         live.error = f"{live.error}\n{error}".strip()
         self.board.undo_failed(live.id)

@@ -1,0 +1,80 @@
+# Two commands for everybody: `make demo` and `make test`. Each does its own set-up first.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
+
+.PHONY: help demo quickstart test check lint types unit twins bench docs setup system clean
+
+help:
+	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
+	@echo "make test    all tests: check, then those on twins (root, Linux)"
+	@echo "make check   lint, types, import rules, and every test that needs no root"
+	@echo "make docs    write docs/stack-reference.md afresh"
+	@echo "make clean   remove the virtual environment and caches"
+
+# -- set-up -----------------------------------------------------------------------------------------
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cannot go on: Python 3.11 or newer is needed" >&2; exit 1; }
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { ./scripts/setup-system && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints-dev.txt -e '.[dev]'
+	@touch $@
+
+system:
+	@./scripts/setup-system
+
+# -- the two commands -------------------------------------------------------------------------------
+demo:
+	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then \
+	  $(MAKE) --no-print-directory system setup && $(BIN)/python scripts/demo.py; \
+	else \
+	  echo "the pair needs root on Linux for its twins; here is the quickstart on this machine instead:"; \
+	  $(MAKE) --no-print-directory setup quickstart; \
+	fi
+
+quickstart: setup
+	@$(BIN)/hacore apply --auto-approve stacks/quickstart
+	@$(BIN)/hacore plan stacks/quickstart
+	@$(BIN)/hacore destroy --auto-approve stacks/quickstart
+
+test:
+	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory system; fi
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory twins
+
+# -- parts ------------------------------------------------------------------------------------------
+check: setup lint types unit
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 12 | sed '/^$$/d'
+	@$(BIN)/lint-imports --no-cache >/dev/null
+
+types: setup
+	@$(BIN)/mypy
+
+unit: setup
+	@HACORE_NO_TWINS=1 $(PYTEST) -m 'not twins'
+
+twins: setup
+	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \
+	  echo "TWINS NOT RUN"; \
+	elif [ "$$(uname -s)" != Linux ] || [ "$$(id -u)" != 0 ] || ! command -v systemd-nspawn >/dev/null; then \
+	  echo "twins need root on Linux and systemd-nspawn; HACORE_NO_TWINS=1 accepts going without"; \
+	  echo "TWINS NOT RUN"; exit 1; \
+	else \
+	  $(PYTEST) -m twins; \
+	fi
+
+docs: setup
+	@$(BIN)/python scripts/stack-reference.py >docs/stack-reference.md
+
+bench: setup
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
