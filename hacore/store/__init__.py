@@ -14,6 +14,7 @@ from .codec import row_from_json, row_to_json
 from .place import Place
 from .reader import StateReader, StateView
 from .records import (
+    UNFINISHED,
     Committed,
     DropHost,
     DropRow,
@@ -29,9 +30,11 @@ from .records import (
     SetTask,
     TaskRecord,
 )
+from .spill import Spilled
 from .writer import StateWriter
 
 __all__ = [
+    "UNFINISHED",
     "Committed",
     "DropHost",
     "DropRow",
@@ -45,6 +48,7 @@ __all__ = [
     "RunRecord",
     "SetLoaded",
     "SetTask",
+    "Spilled",
     "StateReader",
     "StateView",
     "StateWriter",

@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,6 +139,15 @@ def make(file: Path) -> Key:
     except OSError as error:
         raise StoreError(f"cannot make the key file {file}: {error.strerror}") from error
     return Key.parse(text, str(file))
+
+
+def put_aside(file: Path) -> None:
+    """Rename a key file that does not fit, so that nobody loses a key; raises StoreError."""
+    if file.exists():
+        try:
+            file.rename(file.with_name(f"{file.name}.old-{time.time_ns()}"))
+        except OSError as error:
+            raise StoreError(f"cannot rename {file}: {error.strerror}") from error
 
 
 def _from_environment() -> Key | None:

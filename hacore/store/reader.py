@@ -16,11 +16,12 @@ from ..model import Image, Row
 from . import codec
 from .keys import Keyring, find, key_file
 from .place import Place
-from .records import HostRecord, LockInfo, RunRecord, TaskRecord
+from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
     from .queries import Snapshot
     from .source import Reading, Source
+    from .spill import Spilled
 
 T = TypeVar("T")
 
@@ -40,6 +41,15 @@ class StateView:
     @property
     def serial(self) -> int:
         """How many commits have changed resource rows so far."""
+        raise NotImplementedError
+
+    def spilled(self) -> list[Spilled]:
+        """What lost runs could not record (see `StateWriter.spill`), in order."""
+        from . import spill
+
+        return spill.read(spill.places(self._place().path, self.lineage), self.lineage, self._keys())
+
+    def _place(self) -> Place:
         raise NotImplementedError
 
     def _keys(self) -> Keyring:
@@ -86,7 +96,7 @@ class StateView:
 
     def unfinished(self) -> RunRecord | None:
         """The newest run that has not ended: `running` or `interrupted`."""
-        open_runs = [run for run in self.runs() if run.status in ("running", "interrupted")]
+        open_runs = [run for run in self.runs() if run.status in UNFINISHED]
         return open_runs[-1] if open_runs else None
 
     def lock(self) -> LockInfo | None:
@@ -115,7 +125,8 @@ class StateView:
 class StateReader(StateView):
     """A state, open for reading. Use `open`, and close it (it is a context manager)."""
 
-    def __init__(self, source: Source, snapshot: Snapshot, keyring: Keyring, cleanup: ExitStack) -> None:
+    def __init__(self, place: Place, source: Source, snapshot: Snapshot, keyring: Keyring, cleanup: ExitStack) -> None:
+        self._at = place
         self._source = source
         self._taken = snapshot
         self._keyring = keyring
@@ -142,7 +153,7 @@ class StateReader(StateView):
                 versions.check_readable(found, place.name)
                 taken = queries.snapshot(reading)
             keyring = find(key_file(place.path), taken.meta.key_id)
-            return StateReader(source, taken, keyring, cleanup.pop_all())
+            return StateReader(place, source, taken, keyring, cleanup.pop_all())
 
     @property
     def lineage(self) -> str:
@@ -165,6 +176,9 @@ class StateReader(StateView):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _place(self) -> Place:
+        return self._at
 
     def _keys(self) -> Keyring:
         return self._keyring

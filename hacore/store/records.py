@@ -25,6 +25,8 @@ from typing import Any
 from ..address import Address
 from ..model import JSON, Row
 
+UNFINISHED = ("running", "interrupted")  # statuses of a run that is to be resumed or rolled back
+
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:

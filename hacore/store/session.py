@@ -56,7 +56,7 @@ class WriterSession:
             self.database.close()
 
 
-def open_session(place: Place, *, who: str, what: str, break_lock: bool) -> WriterSession:
+def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key: bool) -> WriterSession:
     """Make the state if there is none, upgrade it, find or make its key, take its lock.
 
     Raises LockedError that names the holder, StoreError for everything else.
@@ -78,7 +78,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool) -> Writ
                 copy = schema.upgrade(database, found)
             hold(connection)
             meta = queries.meta(reading)
-            keyring = _keyring(connection, place, meta.key_id)
+            keyring = _keyring(connection, place, meta.key_id, new_key)
             lock = holder.this_process(who, what)
             connection.execute(LOCK.delete())
             connection.execute(LOCK.insert().values(id=1, **asdict(lock)))
@@ -121,12 +121,16 @@ def _refuse_live(old: LockInfo, place: Place) -> None:
         raise LockedError(f"cannot lock the state {place.name}: held by {old}; wait for it, or see `hacore unlock`")
 
 
-def _keyring(connection: Connection, place: Place, key_id: str) -> Keyring:
-    """The state's key; a state that has none yet gets one, if there is a place for it."""
+def _keyring(connection: Connection, place: Place, key_id: str, new_key: bool) -> Keyring:
+    """The state's key; a state that has none yet (or lost it: `new_key`) gets one, if there is a place for it."""
     file = keys.key_file(place.path)
     keyring = keys.find(file, key_id)
-    if key_id:
+    if key_id and (keyring.key is not None or not new_key):
         return keyring
+    if key_id:
+        if file is not None:
+            keys.put_aside(file)
+        keyring = keys.find(file, "")
     if keyring.key is None and file is not None and not file.exists():
         try:
             keyring = Keyring(keys.make(file))

@@ -41,12 +41,14 @@ class StateWriter(StateView):
         self._cleanup = cleanup
 
     @classmethod
-    async def open(cls, url: str, *, who: str, what: str, break_lock: bool = False) -> Self:
+    async def open(cls, url: str, *, who: str, what: str, break_lock: bool = False, new_key: bool = False) -> Self:
         """Open the state at an SQLAlchemy URL, made and upgraded if need be, and take its lock.
 
         `who` and `what` are told to whoever finds the lock. A holder that is surely dead is
         replaced (see `broke`); `break_lock` replaces a live one, which then fails at its next
-        commit. Raises LockedError that names a live holder; StoreError.
+        commit. `new_key` gives a state whose key is lost another one: what the old one encrypted
+        stays unreadable, and what is sensitive looks changed once. Raises LockedError that names a
+        live holder; StoreError.
         """
         place = Place.parse(url)
         worker = Worker()
@@ -55,7 +57,7 @@ class StateWriter(StateView):
         def begin() -> WriterSession:
             from .session import open_session
 
-            sessions.append(open_session(place, who=who, what=what, break_lock=break_lock))
+            sessions.append(open_session(place, who=who, what=what, break_lock=break_lock, new_key=new_key))
             return sessions[0]
 
         await worker.start(begin)
@@ -98,6 +100,29 @@ class StateWriter(StateView):
         from . import effects
 
         return await self._worker.call(lambda transaction: effects.new_run(run, list(tasks), transaction))
+
+    async def prune(self, keep: int) -> int:
+        """Forget all finished runs but the newest `keep`, with the images only they need; how many went.
+
+        Not while a run is on its way: its images may not be tied to a task yet.
+        """
+        from .prune import prune
+
+        return await self._worker.call(lambda transaction: prune(transaction, keep))
+
+    def spill(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Path:
+        """Keep in a file what cannot be committed any more, for `spilled`; the file. Raises StoreError."""
+        from . import spill
+
+        stored = {token: encode(image, self._session.keyring) for token, image in (images or {}).items()}
+        places = spill.places(self._session.place.path, self.lineage)
+        return spill.write(places, self.lineage, self.serial, moves, stored)
+
+    def forget_spilled(self) -> None:
+        """Delete what was spilled, once it is committed or of no use. Raises StoreError."""
+        from . import spill
+
+        spill.forget(spill.places(self._session.place.path, self.lineage))
 
     async def close(self, unlock: bool = True) -> None:
         """Finish what is queued, give the lock back if it is still ours, and close."""
@@ -152,6 +177,9 @@ class StateWriter(StateView):
 
         size = sum(len(content) for image in images.values() for content in image.blobs.values())
         return work() if size <= _INLINE else await asyncio.to_thread(work)
+
+    def _place(self) -> Place:
+        return self._session.place
 
     def _keys(self) -> Keyring:
         return self._session.keyring

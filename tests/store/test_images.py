@@ -145,6 +145,34 @@ async def test_a_state_made_with_a_key_from_the_environment_writes_no_key_file(
         assert reader.hmac("hunter3") != mac
 
 
+@pytest.mark.parametrize("loss", ["lost", "other"])
+async def test_a_new_key_can_take_the_place_of_a_lost_one(
+    path: Path, two_images: tuple[int, int], open_writer: OpenWriter, loss: str
+) -> None:
+    file = path.with_name("pair.db.key")
+    file.unlink()
+    if loss == "other":
+        file.write_text("A" * 43 + "=")
+        file.chmod(0o600)
+
+    writer = await open_writer(new_key=True)
+    number = await writer.put_image(Image("new secret", sensitive=True))
+
+    assert writer.image(number).data == "new secret"
+    assert "A" * 43 not in file.read_text()
+    assert ["A" * 43 in old.read_text() for old in path.parent.glob("*.old-*")] == [True] * (loss == "other")
+    with pytest.raises(StoreError, match="another key"):
+        writer.image(two_images[1])
+
+
+async def test_a_key_that_is_there_is_not_replaced(path: Path, writer: StateWriter, open_writer: OpenWriter) -> None:
+    before = path.with_name("pair.db.key").read_text()
+    await writer.close()
+    await open_writer(new_key=True)
+
+    assert path.with_name("pair.db.key").read_text() == before
+
+
 async def test_hmacs_of_two_states_differ(tmp_path: Path) -> None:
     macs = set()
     for name in ("a", "b"):

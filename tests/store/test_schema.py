@@ -129,3 +129,25 @@ async def test_a_locked_state_is_not_upgraded(
     with pytest.raises(StoreError, match="ann@desk"):
         await open_writer()
     assert not any("colour" in sql for sql in tables(path))
+
+
+async def test_a_state_that_some_tool_put_into_wal_mode_comes_back(path: Path, open_writer: OpenWriter) -> None:
+    await (await open_writer()).close()
+    tool = sqlite3.connect(path)
+    assert tool.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+    tool.close()
+
+    await (await open_writer()).close()
+
+    check = sqlite3.connect(path)
+    assert check.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    check.close()
+
+
+def test_commits_are_synced_and_references_hold(empty: Callable[[str], Database]) -> None:
+    database = empty("any.db")
+    with database.writing() as connection:
+        asked = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "foreign_keys")]
+    database.close()
+
+    assert asked == [3, 1]  # EXTRA, on

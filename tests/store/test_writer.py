@@ -34,6 +34,7 @@ from hacore.store import (
     row_to_json,
 )
 
+ROOT = Path(__file__).parents[2]
 MakeRow = Callable[..., Row]
 MakeRun = Callable[..., RunRecord]
 MakeTask = Callable[..., TaskRecord]
@@ -268,7 +269,9 @@ async def main():
     await writer.close()
 asyncio.run(main())
 """
-    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
     assert child.stderr == ""
     said = child.stdout.splitlines()
     assert len(said) == 3
@@ -310,4 +313,4 @@ async def test_reading_imports_no_database_library(url: str, writer: StateWriter
         "assert len(reader.rows()) == 1; reader.hmac('x'); reader.image(1);"
         "assert not {'sqlalchemy', 'alembic', 'cryptography'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)

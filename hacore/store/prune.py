@@ -1,0 +1,48 @@
+"""Forgetting old runs, and the before-images that only they could bring back."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+
+from .queries import chunks
+from .records import UNFINISHED
+from .tables import BLOB, IMAGE, IMAGE_BLOB, RESOURCE, RUN, TASK, TASK_IMAGE
+from .transaction import Transaction
+
+
+def prune(work: Transaction, keep: int) -> int:
+    """Forget all finished runs but the newest `keep`; how many were forgotten.
+
+    An image stays when a row has it as its origin, when a run that stays has it, captured it, or
+    would bring back a row that has it as its origin: rolling that run back restores the row, and
+    deleting the row later restores the origin.
+    """
+    finished = sa.select(RUN.c.id).where(RUN.c.status.not_in(UNFINISHED)).order_by(RUN.c.id)
+    old = list(work.connection.execute(finished).scalars())
+    old = old[: max(0, len(old) - keep)]
+    for part in chunks(old):
+        for table, column in ((TASK_IMAGE, TASK_IMAGE.c.run), (TASK, TASK.c.run), (RUN, RUN.c.id)):
+            work.connection.execute(table.delete().where(column.in_(part)))
+    stays = sa.union(
+        sa.select(RESOURCE.c.origin).where(RESOURCE.c.origin.is_not(None)),
+        sa.select(TASK_IMAGE.c.image),
+        sa.select(IMAGE.c.id).where(IMAGE.c.run.in_(sa.select(RUN.c.id))),
+    )
+    kept = set(work.connection.execute(stays).scalars()) | _origins_to_bring_back(work)
+    gone = sorted(set(work.connection.execute(sa.select(IMAGE.c.id)).scalars()) - kept)
+    for part in chunks(gone):
+        work.connection.execute(IMAGE_BLOB.delete().where(IMAGE_BLOB.c.image.in_(part)))
+        work.connection.execute(IMAGE.delete().where(IMAGE.c.id.in_(part)))
+    work.connection.execute(BLOB.delete().where(BLOB.c.id.not_in(sa.select(IMAGE_BLOB.c.blob))))
+    return len(old)
+
+
+def _origins_to_bring_back(work: Transaction) -> set[int]:
+    rows = (
+        row
+        for before in work.connection.execute(sa.select(TASK.c.before)).scalars()
+        for row in json.loads(before).values()
+    )
+    return {row["origin"] for row in rows if row and row.get("origin") is not None}

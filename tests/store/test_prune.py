@@ -1,0 +1,72 @@
+"""Old runs go; every before-image that something could still bring back stays."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hacore.errors import StoreError
+from hacore.model import Image, Row
+from hacore.store import PutRow, PutRun, RunRecord, SetTask, StateWriter, TaskRecord, row_to_json
+
+
+async def test_only_what_nothing_needs_goes(
+    path: Path,
+    writer: StateWriter,
+    make_row: Callable[..., Row],
+    make_run: Callable[..., RunRecord],
+    make_task: Callable[..., TaskRecord],
+) -> None:
+    ids: dict[str, int] = {}
+
+    async def run(status: str, *names: str, before: dict[str, Row | None] | None = None) -> int:
+        number = await writer.new_run(make_run(), [make_task()])
+        images = {name: Image(name, {"b": name.encode()}, run=number) for name in names}
+        done = await writer.commit(
+            SetTask(
+                number,
+                "t1",
+                {"before": {key: row and row_to_json(row) for key, row in (before or {}).items()}},
+                {name: name for name in names},
+            ),
+            images=images,
+        )
+        ids.update(done.image_ids)
+        await writer.commit(PutRun(make_run(id=number, status=status)))
+        return number
+
+    crashed = await run("interrupted", "crashed")
+    first = await run("done", "old", "origin", "deleted row's origin")
+    await writer.commit(PutRow(make_row(origin=ids["origin"])))
+    deleted = make_row("file.gone@lb1", origin=ids["deleted row's origin"])
+    second = await run("failed", "middle")
+    third = await run("done", "new", before={"file.gone@lb1": deleted, "file.never@lb1": None})
+    unused = await writer.put_image(Image("unused", {"b": b"unused"}))
+    serial = writer.serial
+
+    assert await writer.prune(1) == 2
+
+    assert [each.id for each in writer.runs()] == [crashed, third]
+    assert writer.tasks(first) == writer.tasks(second) == []
+    kept = {"crashed", "origin", "deleted row's origin", "new"}
+    for name in kept:
+        assert writer.image(ids[name]).blobs == {"b": name.encode()}
+    for number in (ids["old"], ids["middle"], unused):
+        with pytest.raises(StoreError, match="pruned"):
+            writer.image(number)
+    assert writer.serial == serial
+    assert await writer.prune(1) == 0
+    await writer.close()
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT count(*) FROM blob").fetchone() == (len(kept),)
+    db.close()
+
+
+async def test_numbers_of_runs_are_never_used_again(writer: StateWriter, make_run: Callable[..., RunRecord]) -> None:
+    number = await writer.new_run(make_run(status="done"), [])
+    await writer.prune(0)
+
+    assert await writer.new_run(make_run(), []) == number + 1
