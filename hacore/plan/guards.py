@@ -4,6 +4,10 @@ A guard exists only for a recorded, healthy resource: all its members answered a
 them is in service now. It never stands around its own creation or last deletion. A block whose
 tasks wait for another host's block in between is cut in two, so that no two hosts of one group
 would have to be out of service at once.
+
+A reload is not drained (moving a VIP cuts connections, a reload does not), but it takes its turn:
+the host that does not serve goes first. A kind that is its own guard reloads on all hosts at once,
+because what its daemons tell each other must change together.
 """
 
 from __future__ import annotations
@@ -22,9 +26,11 @@ from .types import PlanTask
 def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) -> tuple[PlanTask, ...]:
     """The tasks with drain, verify and undrain around those that disrupt a guarded host."""
     disrupting = [t for t in tasks if t.disrupts == "restart" and t.host is not None]
-    if not disrupting:
+    reloading = [t for t in tasks if t.op is Op.TRIGGER and t.trigger == "reload"]
+    if not disrupting and not reloading:
         return tasks
     guards = _healthy_guards(outcome, given)
+    tasks = tuple(_in_turn(t, guards) if t in reloading else t for t in tasks)
     blocks = _blocks(tasks, [t for t in disrupting if t.host in guards])
     if not blocks:
         return tasks
@@ -32,6 +38,14 @@ def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) 
     for number, block in enumerate(blocks, 1):
         out = _wrap(out, block, number, guards)
     return _renumber(out)
+
+
+def _in_turn(task: PlanTask, guards: Mapping[str, tuple[tuple[Address, Guard], ...]]) -> PlanTask:
+    own = guards.get(str(task.host), ())
+    if not own or any(address.kind == task.kind for address, _ in own):
+        return task
+    group = "+".join(sorted({guard.group for _, guard in own}))
+    return replace(task, group=f"{group} {task.addresses[0].resource}", guarded=tuple(a for a, _ in own))
 
 
 def _healthy_guards(outcome: Comparison, given: Inputs) -> dict[str, tuple[tuple[Address, Guard], ...]]:

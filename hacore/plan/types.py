@@ -68,7 +68,8 @@ class PlanTask:
     sources: tuple[Address, ...] = ()  # whose change the trigger takes in
     exclusive: str | None = None
     disrupts: Disrupts = "none"
-    group: str = ""  # of a guard block
+    group: str = ""  # of a guard block, or of a reload that takes its turn in a guarded group
+    guarded: tuple[Address, ...] = ()  # the guards of such a reload's host
     wanted: tuple[tuple[Address, Spec], ...] = ()
     foreign: frozenset[str] = frozenset()
     keep: bool = False  # keep_on_failure

@@ -48,7 +48,7 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
 
 def _guards(live: Live, ctx: Context) -> list[tuple[View[Any], Guard]]:
     found = []
-    for address in live.task.addresses:
+    for address in live.task.guarded or live.task.addresses:
         view = ctx.views.get(address)
         guard = ctx.providers[address.kind].guard(view) if view is not None else None
         if view is not None and guard is not None:

@@ -76,7 +76,7 @@ class Walker:
     # -- starting -----------------------------------------------------------------------------------
 
     async def _launch(self) -> None:
-        await self._choose_drains()
+        await self._take_turns()
         batches: dict[str, list[Live]] = {}
         for id in self.board.startable():
             live = self.lives[id]
@@ -128,23 +128,29 @@ class Walker:
         if live.task.op is Op.DRAIN and self.board.status[live.id] is Status.DO:
             others = [d for d in self.board.open_blocks(live.task.group) if d != live.id]
             return bool(others) or self._first.get(live.task.group) != live.id
+        if live.task.guarded and self.board.status[live.id] is Status.DO:
+            return self._first.get(live.task.group) != live.id
         return False
 
-    async def _choose_drains(self) -> None:
-        """Who serves is asked when the group is free: a host that does not serve goes first."""
+    async def _take_turns(self) -> None:
+        """Who serves is asked when a group is free: a host that does not serve goes first."""
         groups: dict[str, list[Live]] = {}
         for id in self.board.startable():
-            if self.lives[id].task.op is Op.DRAIN:
-                groups.setdefault(self.lives[id].task.group, []).append(self.lives[id])
-        for group, drains in groups.items():
-            if self.board.open_blocks(group):
+            live = self.lives[id]
+            if live.task.op is Op.DRAIN or live.task.guarded:
+                groups.setdefault(live.task.group, []).append(live)
+        for group, ready in groups.items():
+            if self.board.open_blocks(group) or any(live.id == self._first.get(group) for live in ready):
                 continue
-            current = self._first.get(group)
-            if any(live.id == current for live in drains):
+            peers = [p for p in self.lives.values() if p.task.group == group and p.task.op is ready[0].task.op]
+            active = [p for p in peers if not self.board.status[p.id].final]
+            if any(self.board.status[p.id] is not Status.DO for p in active):
                 continue
-            busy = [live for live in drains if len(drains) > 1 and await serving(live, self.ctx)]
-            idle = [live for live in drains if live not in busy]
-            self._first[group] = (idle or drains)[0].id
+            busy = [live for live in ready if len(active) > 1 and await serving(live, self.ctx)]
+            idle = [live for live in ready if live not in busy]
+            if not idle and len(active) > len(ready) and self._running:
+                continue  # one that does not serve may become ready yet
+            self._first[group] = (idle or ready)[0].id
 
     # -- doing --------------------------------------------------------------------------------------
 
