@@ -21,6 +21,7 @@ COMMON = r"""
 [ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
 show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
 ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
+new=${definition%/*}/.hacore.$unit.new
 begin=$(date +%s) # what the journal has from here on is about us
 runs() { case $(show ActiveState) in inactive|failed) return 1;; esac; return 0; }
 fail() {
@@ -118,7 +119,6 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 _WRITE = r"""
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
-  new=$(mktemp "${definition%/*}/.hacore.XXXXXXXX")
   cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0644 "$new"
   mv -fT -- "$new" "$definition"
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
@@ -194,12 +194,11 @@ def run_unit(unit: str, *, running: bool) -> str:
 
 _UNDO_WRITE = r"""
 if [ -f "$HACORE_WORK/before" ]; then
-  new=$(mktemp "${definition%/*}/.hacore.XXXXXXXX")
   cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
   mv -fT -- "$new" "$definition"
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
 elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
-else rm -f -- "$definition"; fi
+else rm -f -- "$definition" "$new"; fi
 """
 
 _UNDO_MASK = r"""

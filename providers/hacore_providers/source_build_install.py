@@ -89,7 +89,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 _PLACE = r"""
 place() { # from, to: copied beside and renamed, so that whoever runs or reads the old one keeps it
   if [ -d "$2" ] && [ ! -L "$2" ]; then echo "cannot install $2: a directory is in its place" >&2; exit 1; fi
-  new=${2%/*}/.hacore.$$.new
+  new=${2%/*}/.hacore.$name.new
   rm -f -- "$new"; cp -a -- "$1" "$new"; mv -fT -- "$new" "$2"
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$2"
 }
@@ -203,6 +203,8 @@ for one in had absent dirs runtime manifest; do touch "$one"; LC_ALL=C sort -u -
 { cat ours; cat absent; } | without foreign | without had.sorted | while IFS= read -r path; do
   if [ ! -d "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
 done >remove
+{ cat ours; cat absent; cat had; } | sed "s,/[^/]*\$,/.hacore.$name.new," | LC_ALL=C sort -u >halves
+[ ! -s halves ] || xargs -d '\n' rm -f -- <halves
 [ ! -s remove ] || xargs -d '\n' rm -f -- <remove
 if [ -e files ]; then
   mkdir before
@@ -231,7 +233,7 @@ if [ -e record ]; then
   cp manifest "$manifest.new"; mv -fT -- "$manifest.new" "$manifest"
   cp record "$record.new"; mv -fT -- "$record.new" "$record"
 else
-  rm -f -- "$record" "$manifest" "$home/build/$name.lock"
+  rm -f -- "$record" "$record.new" "$manifest" "$manifest.new" "$home/build/$name.lock" "$log"
   rmdir --ignore-fail-on-non-empty -- "${record%/*}" 2>/dev/null || :
 fi
 rm -rf -- "$scratch"

@@ -90,7 +90,9 @@ def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
 
 
 def test_undo_of_what_was_only_half_done(host: Player) -> None:
-    wanted = spec(running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", ""))
+    wanted = spec(
+        running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", "")
+    )
     work = host.work(PROVIDER, ADDRESS, wanted, Action.CREATE)
     host.images = host.capture(PROVIDER, work)
     host.undo(PROVIDER, ADDRESS, wanted)
@@ -160,7 +162,9 @@ def test_a_reload_reloads_what_runs_and_leaves_alone_what_does_not(host: Player)
 def test_a_service_that_dies_fails_with_its_last_words(host: Player) -> None:
     dying = "[Service]\nExecStart=/bin/sh -c 'echo no such luck; sleep 0.3; exit 7'\nRestart=always\nRestartSec=50ms\n"
     wanted = spec(running=True, definition=dying)
-    with pytest.raises(StepFailedError, match="no such luck(.|\n)*cannot keep probe.service running, it ends") as failure:
+    with pytest.raises(
+        StepFailedError, match=r"no such luck(.|\n)*cannot keep probe\.service running, it ends"
+    ) as failure:
         host.apply(PROVIDER, ADDRESS, wanted)
     assert "unbound" not in str(failure.value)
     host.undo(PROVIDER, ADDRESS, wanted)
@@ -172,7 +176,9 @@ def test_a_service_that_nothing_brings_fails_clearly(host: Player) -> None:
 
 
 def test_remove_takes_away_what_was_found(host: Player) -> None:
-    wanted = spec(running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", ""))
+    wanted = spec(
+        running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", "")
+    )
     host.apply(PROVIDER, ADDRESS, wanted)
     host.delete(PROVIDER, ADDRESS, wanted, PROVIDER.absent(wanted))
 
