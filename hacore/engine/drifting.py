@@ -13,7 +13,7 @@ from ..model import Host, digest
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import StateReader
 from ..transport import Transport
-from .hosts import Hosts, answered
+from .hosts import Connect, Hosts, answered
 from .planning import Recollection, recollect
 from .results import DriftReport
 
@@ -24,6 +24,7 @@ async def drift(
     providers: Mapping[str, Provider[Any]],
     listener: Listener = silent,
     timeout: float | None = None,
+    connect: Connect | None = None,
 ) -> DriftReport:
     """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole.
 
@@ -34,7 +35,7 @@ async def drift(
         raise StoreError(f"cannot look for drift: there is no state at {state_url} yet; `hacore apply` makes it")
     with reader:
         memory = recollect(reader)
-    hosts = Hosts(Transport(listener=listener), listener)
+    hosts = Hosts(Transport(listener=listener), listener, connect)
     try:
         async with asyncio.timeout(timeout):
             return await _compare(memory, hosts, providers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..contract import Ask, Facts
@@ -14,13 +14,19 @@ from ..plan import HostStatus
 from ..probe import HostLink, SessionLink
 from ..transport import Transport
 
+Connect = Callable[[Host], Awaitable[HostLink]]
+
 
 @dataclass
 class Hosts:
-    """Connections to hosts by name, made in the background as soon as a host is named."""
+    """Connections to hosts by name, made in the background as soon as a host is named.
+
+    `opener` takes the place of SSH: hosts in memory, another transport.
+    """
 
     transport: Transport
     listener: Listener
+    opener: Connect | None = None
     known: dict[str, Host] = field(default_factory=dict)
     _pending: dict[str, asyncio.Task[HostLink]] = field(default_factory=dict)
 
@@ -32,7 +38,8 @@ class Hosts:
                 self._pending[name] = asyncio.create_task(self._open(host))
 
     async def _open(self, host: Host) -> HostLink:
-        self.listener(Event("host_connecting", host=host.name))
+        if self.opener is not None:
+            return await self.opener(host)
         return SessionLink(await self.transport.session(host))
 
     async def probe(self, asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, HostStatus]:
@@ -49,7 +56,6 @@ class Hosts:
         except TransportError as error:
             self.listener(Event("host_unreachable", str(error), host=name))
             return HostStatus(host, None, str(error))
-        self.listener(Event("host_ready", host=name))
         return HostStatus(host, facts)
 
     async def links(self, names: Iterable[str]) -> dict[str, HostLink]:

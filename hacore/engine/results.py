@@ -16,6 +16,7 @@ from ..journal import Live
 from ..load.stack import Stack
 from ..plan import Drift, Plan
 from ..store import RunRecord
+from .hosts import Connect
 
 
 def whoami() -> str:
@@ -29,7 +30,10 @@ def whoami() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A stack file and what surrounds it. `parallelism` bounds the execs that run at once."""
+    """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
+
+    `connect` takes the place of SSH: hosts in memory, another transport.
+    """
 
     file: Path
     providers: Mapping[str, Provider[Any]]
@@ -40,6 +44,7 @@ class Request:
     listener: Listener = silent
     parallelism: int = 10
     who: str = field(default_factory=whoami)
+    connect: Connect | None = None
 
 
 @dataclass(frozen=True, slots=True)

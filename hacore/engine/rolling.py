@@ -24,7 +24,7 @@ from ..transport import Transport
 from ..walk import Context, Walker
 from ..walk.work import state_only
 from .drifting import recorded_hosts
-from .hosts import Hosts, answered
+from .hosts import Connect, Hosts, answered
 from .locking import held_hosts
 from .planning import Recollection, recollect
 from .results import RollbackItem, RollbackPlan, RollbackResult, summarize, whoami
@@ -44,13 +44,14 @@ async def rollback(
     listener: Listener = silent,
     parallelism: int = 10,
     who: str = "",
+    connect: Connect | None = None,
 ) -> RollbackResult:
     """Undo the last run. Refuses what changed since, unless `force`. Raises like `apply`."""
     began = time.monotonic()
     who = who or whoami()
     async with await StateWriter.open(state_url, who=who, what="rollback") as writer:
         record = choose(writer.runs(), run)
-        hosts = Hosts(Transport(listener=listener), listener)
+        hosts = Hosts(Transport(listener=listener), listener, connect)
         try:
             work = _Rollback(writer, hosts, record, providers, listener, parallelism, who)
             return replace(await work.go(approve, force=force), seconds=time.monotonic() - began)

@@ -1,0 +1,18 @@
+"""Test helpers: hosts that live in memory and the kinds to fill them, as a fake transport is for an HTTP client.
+
+    world = World("lb1", "lb2")
+    world["lb1"].data["/etc/web.conf"] = {"text": "old"}
+    world["lb2"].fail("set /etc/web.conf")
+    result = await apply(Request(file, providers=KINDS, connect=world.connect), approve=yes)
+
+Plan, walk and state are the real ones; only the hosts are not. Made for the tests of hacore itself
+and of kinds that third parties write. Nothing of the engine imports this package.
+"""
+
+from __future__ import annotations
+
+from .kinds import KINDS
+from .machine import Machine, StepFault
+from .world import MemoryLink, World
+
+__all__ = ["KINDS", "Machine", "MemoryLink", "StepFault", "World"]

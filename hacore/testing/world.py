@@ -1,0 +1,142 @@
+"""Machines together: connections to them, their locks, and who of them serves."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from ..contract import Ask, Facts, Host, Output, Step
+from ..errors import FencedError, UnreachableError
+from ..probe import Batch, Frame, Result
+from ..probe.link import Started
+from .machine import Machine
+
+_TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
+_GIVE = re.compile(r"""^\[ "\$now" != (?P<token>\S+) \] \|\| rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
+
+
+class Answering(Protocol):
+    """A fact that a machine in memory can be asked without a shell."""
+
+    name: str
+
+    def answer(self, world: World, machine: Machine, ask: Ask) -> Any:
+        """The answer to one question."""
+        ...
+
+
+class World:
+    """Machines by name. `connect` is what a Request takes in place of SSH.
+
+    At most one machine holds each name of `vips` (name -> machines by preference): a drained one
+    lets go, the next one takes it, and nobody gives it back by himself (VRRP with nopreempt).
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.machines = {name: Machine(name) for name in names}
+        self.vips: dict[str, list[str]] = {}
+        self.holders: dict[str, str] = {}
+        self.cuts: list[str] = []  # what was restarted while its machine held something
+        for machine in self.machines.values():
+            machine.watchers.append(self._watch)
+
+    def __getitem__(self, name: str) -> Machine:
+        return self.machines[name]
+
+    def __iter__(self) -> Iterator[Machine]:
+        return iter(self.machines.values())
+
+    async def connect(self, host: Host) -> MemoryLink:
+        """A link to the machine with the host's name; raises UnreachableError when it is not reachable."""
+        machine = self.machines[host.name]
+        await asyncio.sleep(0)
+        if not machine.reachable:
+            raise UnreachableError(f"cannot reach {host.name}@{host.address}: no route to host")
+        return MemoryLink(self, machine, host)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All machines, as a copy."""
+        return {name: machine.snapshot() for name, machine in self.machines.items()}
+
+    def holder(self, vip: str) -> str | None:
+        """Who holds a name of `vips` now."""
+        free = [n for n in self.vips.get(vip, ()) if vip not in self.machines[n].drained and self.machines[n].reachable]
+        if self.holders.get(vip) not in free and free:
+            self.holders[vip] = free[0]
+        return self.holders.get(vip) if free else None
+
+    def _watch(self, machine: Machine, text: str) -> None:
+        for vip in self.vips:
+            if text.startswith("restart ") and self.holder(vip) == machine.name:
+                self.cuts.append(f"{machine.name}: {text}")
+
+
+class MemoryLink:
+    """A HostLink to a machine in memory."""
+
+    def __init__(self, world: World, machine: Machine, host: Host) -> None:
+        self._world, self._machine, self._host = world, machine, host
+
+    @property
+    def host(self) -> Host:
+        """The host as the stack describes it."""
+        return self._host
+
+    async def facts(self, asks: Sequence[Ask]) -> Facts:
+        """One exec; the machine answers each question."""
+        await self._exec()
+        return self._facts(asks)
+
+    async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
+        """One exec; a step that fails ends its frame, the frame's questions are answered all the same."""
+        await self._exec()
+        results: dict[str, Result] = {}
+        for frame in batch:
+            outputs: list[Output] = []
+            for index, step in enumerate(frame.steps):
+                self._fence(token)
+                if started is not None:
+                    started(frame.id, index)
+                outputs.append(await self._machine.run(_checked(step)))
+                if outputs[-1].rc != 0:
+                    break
+            results[frame.id] = Result(tuple(outputs), self._facts(frame.asks) if frame.asks else None)
+        return Batch(results)
+
+    async def shell(self, script: str) -> Output:
+        """Understands the taking and the giving back of the host's lock, and nothing else."""
+        await self._exec()
+        if match := _TAKE.search(script):
+            if self._machine.lock:
+                return Output(3, self._machine.lock.encode())
+            (self._machine.lock,) = shlex.split(match["text"])
+            return Output(0)
+        if match := _GIVE.search(script):
+            (token,) = shlex.split(match["token"])
+            if self._machine.lock.partition("\n")[0] == token:
+                self._machine.lock = ""
+            return Output(0)
+        raise NotImplementedError(f"a machine in memory runs no shell: {script[-200:]}")
+
+    def _fence(self, token: str) -> None:
+        if token and self._machine.lock.partition("\n")[0] != token:
+            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is held by another run")
+
+    def _facts(self, asks: Sequence[Ask]) -> Facts:
+        answers = {ask.id: ask.fact.answer(self._world, self._machine, ask) for ask in asks}  # type: ignore[attr-defined]
+        return Facts(self._machine.facts(), answers)
+
+    async def _exec(self) -> None:
+        await asyncio.sleep(0)
+        if not self._machine.reachable:
+            raise UnreachableError(f"cannot reach {self._host.name}@{self._host.address}: the connection is lost")
+        self._machine.execs += 1
+
+
+def _checked(step: Step) -> Step:
+    if step.sources:
+        raise AssertionError("sources must have become blobs before a step runs")
+    return step
