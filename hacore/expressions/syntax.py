@@ -77,10 +77,10 @@ def _chain(node: nodes.Node, found: set[Path], *, called: bool) -> None:
     while isinstance(node, nodes.Getattr | nodes.Getitem):
         if isinstance(node, nodes.Getattr):
             parts.append(node.attr)
-        elif _constant(node.arg):
+        elif _constant(node.arg) and not str(node.arg.value).startswith("-"):  # type: ignore[attr-defined]
             parts.append(str(node.arg.value))  # type: ignore[attr-defined]
         else:
-            parts.append(None)
+            parts.append(None)  # counted from the end, or computed
             _walk(node.arg, found, called=False)
         node = node.node
     if not isinstance(node, nodes.Name):
@@ -88,6 +88,8 @@ def _chain(node: nodes.Node, found: set[Path], *, called: bool) -> None:
         return
     if called and parts:
         parts.pop(0)  # a method: its object is what is named
+    if node.ctx != "load":
+        return
     path: list[str | None] = [node.name]
     for part in reversed(parts):
         if part in _METHODS:
@@ -97,4 +99,4 @@ def _chain(node: nodes.Node, found: set[Path], *, called: bool) -> None:
 
 
 def _constant(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Const) and isinstance(node.value, str | int)
+    return isinstance(node, nodes.Const) and type(node.value) in (str, int)

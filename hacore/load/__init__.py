@@ -13,7 +13,6 @@ from typing import Any
 from ..contract import Provider
 from .find import find_stack
 from .registry import load_providers
-from .schema import stack_schema
 from .stack import Bystander, Instance, Need, Position, Stack
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "load",
     "load_providers",
     "stack_schema",
+    "state_url",
 ]
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -62,6 +62,23 @@ def load(
             environ=environ,
             state_url=state_url,
         )
+
+
+def state_url(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """The state of a stack without its variables and resources: what `drift` needs to know of the file.
+
+    Raises StackError for a file that is no stack, UsageError for one that cannot be read.
+    """
+    from .outline import state_url as find_state
+
+    return find_state(file, env_name, environ)
+
+
+def stack_schema(providers: Mapping[str, Provider[Any]]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a stack file with the bodies of these kinds."""
+    from .schema import stack_schema as make
+
+    return make(providers)
 
 
 @contextlib.contextmanager

@@ -123,7 +123,7 @@ class Edges:
             if None in block.items:
                 return f"{selector} names nothing: {block.address} has no for_each, write {block.address}"
             items = [str(key) for key in block.items]
-            return f"{selector} names nothing: {block.address} {suggest(selector.key, items, 'keys')}"
+            return f"{selector} names nothing: {suggest(selector.key, items, 'keys')}"
         if selector.host is not None and block.together:
             return f"{selector} names nothing: {selector.kind} spans hosts, write {selector.at(None)}"
         if selector.host is not None and selector.host not in block.hosts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from ..errors import Problem, StackError
 from .stack import Position
@@ -70,3 +72,24 @@ def suggest(wrong: str, known: Iterable[str], what: str = "") -> str:
         return f"there are no {what}" if what else "there are none"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"known {what} are {shown}" if what else f"known are {shown}"
+
+
+def described(value: Any) -> str:
+    """A value in words: its type, and itself if it is short."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"the integer {value}"
+        case float():
+            return f"the number {value}" if math.isfinite(value) else f"{value}"
+        case str():
+            return f"the string {value!r}" if len(value) <= 60 else "a long string"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..expressions import Broken, Path, mentions, touches
 from .positions import Node, Step
-from .problems import Problems, suggest
+from .problems import Problems, described, suggest
 
 _WANTED = {
     "string": "a string",
@@ -113,7 +112,9 @@ class Translator:
         elif kind.endswith(_SHAPES):
             self._mismatch(path, [item])
         else:
-            self._add(path, f"{spoken(path)}: {self._message(path, item)}" if path else self._message(path, item))
+            message = self._message(path, item)
+            joint = " " if message.startswith("must ") else ": "
+            self._add(path, f"{spoken(path)}{joint}{message}" if path else message)
 
     def _message(self, path: tuple[Step, ...], item: Any) -> str:
         message = str(item["msg"])
@@ -199,27 +200,6 @@ def _wanted(item: Any) -> str:
     if kind == "int_from_float":
         return "an integer"
     return _WANTED.get(kind.split("_", 1)[0], str(item["msg"]).removeprefix("Input should be "))
-
-
-def described(value: Any) -> str:
-    """A value in words: its type, and itself if it is short."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return f"the integer {value}"
-        case float():
-            return f"the number {value}" if math.isfinite(value) else f"{value}"
-        case str():
-            return f"the string {value!r}" if len(value) <= 60 else "a long string"
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return f"a {type(value).__name__}"
 
 
 def spoken(path: Sequence[Step]) -> str:

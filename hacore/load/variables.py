@@ -15,8 +15,8 @@ from ..errors import UsageError
 from ..expressions import Broken, mentions
 from .models import VariableBody
 from .positions import Node, read_yaml
-from .problems import Problems, suggest
-from .translate import Translator, described
+from .problems import Problems, described, suggest
+from .translate import Translator
 
 PREFIX = "HACORE_VAR_"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

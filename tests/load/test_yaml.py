@@ -1,0 +1,123 @@
+"""YAML 1.2 with places: what a scalar is, where a key stands, and what is no YAML."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from hacore.load.positions import Node, core, read_yaml
+from hacore.load.problems import Problems
+
+
+def read(text: str) -> tuple[Node | None, list[str]]:
+    problems = Problems()
+    node = read_yaml(text, "f", problems)
+    return node, [f"{p.line}:{p.column} {p.message}" for p in problems.error().problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("0644", 644),
+        ("0o644", 420),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("0b11", "0b11"),
+        ("-12", -12),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".inf", math.inf),
+        ("1.2.3", "1.2.3"),
+        ("12:30:45", "12:30:45"),
+        ("2024-01-01", "2024-01-01"),
+        ("-", "-"),
+        ("+", "+"),
+        (".", "."),
+    ],
+)
+def test_plain_scalars_follow_the_core_schema(text: str, value: Any) -> None:
+    found = core(text)
+
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_quotes_and_tags_decide() -> None:
+    node, problems = read("a: '5'\nb: !!str 5\nc: !!int '5'\nd: !!float 5\ne: |\n  5\nf: 2024-01-01\n")
+
+    assert not problems
+    assert node is not None
+    assert node.data() == {"a": "5", "b": "5", "c": 5, "d": 5.0, "e": "5\n", "f": "2024-01-01"}
+
+
+def test_every_key_and_value_has_its_place() -> None:
+    node, _ = read("a:\n  b: [x, {c: y}]\n")
+
+    assert node is not None
+    assert str(node.at(["a", "b"], key=True)) == "f:2:3"
+    assert str(node.at(["a", "b"])) == "f:2:6"
+    assert str(node.at(["a", "b", 0])) == "f:2:7"
+    assert str(node.at(["a", "b", 1, "c"])) == "f:2:14"
+    assert str(node.at(["a", "missing", "deeper"])) == "f:2:3"
+
+
+def test_anchors_and_merge_keys() -> None:
+    node, problems = read(
+        "base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: {<<: [{x: 0}, *b], '<<': 4}\nn: &n 5\nm: *n\n"
+    )
+
+    assert not problems
+    assert node is not None
+    assert node.data() == {
+        "base": {"x": 1, "y": 2},
+        "one": {"x": 1, "y": 3},
+        "two": {"<<": 4, "x": 0, "y": 2},
+        "n": 5,
+        "m": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "3:1 duplicate key 'a': it stands in line 1 already; remove one"),
+        ("a: {b: 1, b: 2}", "1:11 duplicate key 'b': it stands in line 1 already; remove one"),
+        ("a: b: c", "1:5 cannot read the YAML: mapping values are not allowed here"),
+        ("a:\n\t- b", "2:1 cannot read the YAML: found character '\\t' that cannot start any token while scanning"),
+        ("a: [1", "1:6 cannot read the YAML: expected ',' or ']'"),
+        ("a: *x", "1:4 no anchor &x stands before this alias"),
+        ("a: &x [*x]", "1:8 no anchor &x stands before this alias"),
+        ("a: \x01", "1:1 cannot read the YAML: "),
+        ("a: 1\n---\nb: 2", "2:1 a second document"),
+        ("", "1:1 the file is empty"),
+        ("# only this\n", "1:1 the file is empty"),
+        ("? [a]\n: 1", "1:3 a key must be a string"),
+        ("a: !!set {b}", None),
+        ("a: !mine 1", "1:4 unknown tag !mine"),
+        ("a: !!int x", "1:4 'x' is no int"),
+        ("<<: 5", "1:5 << takes a mapping"),
+        ("a: " + "[" * 80 + "]" * 80, "1:68 cannot read the YAML: nested more than 64 deep"),
+    ],
+)
+def test_what_is_no_good_yaml_is_told_with_its_place(text: str, message: str | None) -> None:
+    _, problems = read(text)
+
+    assert problems[0].startswith(message) if message else not problems
+
+
+def test_keys_are_strings() -> None:
+    node, problems = read("80: a\ntrue: b\n")
+
+    assert not problems
+    assert node is not None
+    assert node.data() == {"80": "a", "true": "b"}
