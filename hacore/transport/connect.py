@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
+import subprocess
 from dataclasses import dataclass
 
 import asyncssh
 
-from ..errors import UnreachableError
 from .explain import handshake_trouble, host_key_trouble, os_reason, unreachable
 from .gate import Budget, Gate
 from .keys import KeyRing, Offer
 from .settings import Target
 
+PATIENCE = 1.0
 TRIES = 3
 PAUSE = (0.1, 0.4)
 """Seconds between tries, from and to: random, so that those who were refused together do not return together."""
@@ -27,11 +29,13 @@ class Watch(asyncssh.SSHClient):
         self.connection: asyncssh.SSHClientConnection | None = None
         self.shown: asyncssh.SSHKey | None = None
         self.alive = False
+        self._proxy: subprocess.Popen[bytes] | None = None
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """There is a transport; SSH begins."""
         self.connection = conn
         self.alive = True
+        self._proxy = conn.get_extra_info("subprocess")
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """It is over."""
@@ -42,10 +46,32 @@ class Watch(asyncssh.SSHClient):
         self.shown = key
         return False
 
+    async def gone(self, patience: float) -> None:
+        """Wait, `patience` seconds at most, until the proxy command of a closed connection has ended.
+
+        asyncio would complain about one that ends after its event loop.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._proxy is not None and self._proxy.returncode is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+
     @property
     def greeted(self) -> bool:
         """Whether an SSH server introduced itself."""
         return bool(self.connection and self.connection.get_extra_info("server_version"))
+
+    @property
+    def in_key_exchange(self) -> bool:
+        """Whether a server introduced itself, but has not shown its key."""
+        shown = self.shown or (self.connection and self.connection.get_server_host_key())
+        return self.greeted and not shown
+
+    @property
+    def peer(self) -> str:
+        """The numeric address of the other side; empty behind a proxy command."""
+        peer = self.connection and self.connection.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +88,15 @@ class Link:
         return self.watch.alive
 
 
+KNOWN_TYPES = ()
+ALL_TYPES = "default"
+"""Which host keys to ask for: of the types in known_hosts, or any at all, to show what is there instead."""
+
+
+class _NoSuchType(Exception):  # noqa: N818 - not a fault: ask for another type
+    """The key exchange ended before the host showed a key: it may have none of a type that is known."""
+
+
 class _Refused(Exception):  # noqa: N818 - not a fault: try again
     """The connection was closed before SSH began, as a busy sshd does."""
 
@@ -76,10 +111,13 @@ async def connect(
     """
     budget = Budget(timeout)
     offer = await ring.offer(target)
+    types: str | tuple[()] = KNOWN_TYPES
     for attempt in range(1, TRIES + 1):
         try:
             async with gate.enter():
-                return await _attempt(target, ring, offer, budget, turns, tunnel)
+                return await _attempt(target, ring, offer, budget, turns, tunnel, types)
+        except _NoSuchType:
+            types = ALL_TYPES
         except _Refused as exc:
             gate.narrow()
             pause = random.uniform(*PAUSE) * attempt  # noqa: S311 - no secret
@@ -92,7 +130,13 @@ async def connect(
 
 
 async def _attempt(
-    target: Target, ring: KeyRing, offer: Offer, budget: Budget, turns: asyncio.Semaphore, tunnel: Link | None
+    target: Target,
+    ring: KeyRing,
+    offer: Offer,
+    budget: Budget,
+    turns: asyncio.Semaphore,
+    tunnel: Link | None,
+    types: str | tuple[()],
 ) -> Link:
     sock = None
     if tunnel is None and not target.proxied:
@@ -117,6 +161,7 @@ async def _attempt(
                 config=list(target.config),
                 client_factory=lambda: watch,
                 known_hosts=known,
+                server_host_key_algs=types,
                 username=target.user,
                 client_keys=list(offer.keys) or None,
                 client_certs=list(target.certificates),
@@ -141,28 +186,21 @@ async def _attempt(
     except TimeoutError:
         raise unreachable(target, f"connected, but no SSH login within {budget.total:g} s") from None
     except (asyncssh.Error, OSError, ValueError) as exc:
-        raise _trouble(target, exc, watch, known, offer) from exc
+        port = None if target.port == asyncssh.DEFAULT_PORT else target.port
+        trusted = known.match(target.lookup, watch.peer, port)[0]
+        if trusted and types == KNOWN_TYPES and watch.in_key_exchange:
+            raise _NoSuchType from exc
+        if isinstance(exc, asyncssh.HostKeyNotVerifiable):
+            raise host_key_trouble(target, str(exc).lower(), watch.shown, trusted) from exc
+        if not watch.greeted and isinstance(exc, asyncssh.ConnectionLost | ConnectionError):
+            raise _Refused from exc
+        raise handshake_trouble(target, exc, greeted=watch.greeted, offer=offer.words) from exc
     finally:
         if sock is not None and watch.connection is None:
             sock.close()
+        if not watch.alive:
+            await watch.gone(PATIENCE)
     return Link(target, connection, watch)
-
-
-def _trouble(
-    target: Target, exc: Exception, watch: Watch, known: asyncssh.SSHKnownHosts, offer: Offer
-) -> UnreachableError | _Refused:
-    """What to raise for a handshake that failed."""
-    if isinstance(exc, asyncssh.HostKeyNotVerifiable) or (
-        isinstance(exc, asyncssh.KeyExchangeFailed) and "host key" in exc.reason.lower()
-    ):
-        peer = watch.connection.get_extra_info("peername") if watch.connection else None
-        address = peer[0] if peer else ""
-        port = None if target.port == asyncssh.DEFAULT_PORT else target.port
-        keys = known.match(target.lookup, address, port)[0]
-        return host_key_trouble(target, str(exc).lower(), watch.shown, keys)
-    if not watch.greeted and isinstance(exc, asyncssh.ConnectionLost | ConnectionError):
-        return _Refused()
-    return handshake_trouble(target, exc, greeted=watch.greeted, offer=offer.words)
 
 
 async def _dial(target: Target) -> socket.socket:

@@ -62,11 +62,11 @@ def host_key_trouble(
     head = f"cannot trust {target.label}: "
     if "revoked" in said:
         return HostKeyError(f"{head}its host key is marked as revoked in known_hosts")
-    if known and (offered is not None or "host key" in said):
-        now = f"it now shows {_fingerprints([offered])}" if offered is not None else "it now shows none of that type"
+    if known and offered is not None:
         return HostKeyError(
-            f"{head}its host key has changed: known is {_fingerprints(known)}, {now}. Either the machine was "
-            f"installed anew, or somebody is in between. If you know why: ssh-keygen -R "
+            f"{head}its host key has changed: known is {_fingerprints(known)}, it now shows "
+            f"{_fingerprints([offered])}. Either the machine was installed anew, or somebody is "
+            f"in between. If you know why: ssh-keygen -R "
             f"{shlex.quote(keygen_name(target))}, then check and accept the new fingerprint once with: "
             f"{ssh_command(target)}"
         )

@@ -19,13 +19,12 @@ from .session import Session
 if TYPE_CHECKING:
     from .connect import Link
     from .keys import KeyRing
+    from .settings import Target
     from .ssh import SshSession
 
 K = TypeVar("K")
 T = TypeVar("T")
 Key = tuple[str, str, Connection]
-HOPS = 8
-"""How many jump hosts may lie on one way: more is a circle."""
 
 
 class Transport:
@@ -51,7 +50,7 @@ class Transport:
         self._ring: KeyRing | None = None
         self._local: dict[Key, LocalSession] = {}
         self._sessions: dict[Key, asyncio.Task[SshSession]] = {}
-        self._jumps: dict[tuple[Connection, str, int], asyncio.Task[Link]] = {}
+        self._jumps: dict[tuple[Target, ...], asyncio.Task[Link]] = {}
 
     async def session(self, host: Host) -> Session:
         """The session on a host: the one that is there, or a new one.
@@ -102,7 +101,7 @@ class Transport:
         try:
             from .ssh import SshSession
 
-            link = await self._link(host, None, 0)
+            link = await self._link(host)
         except UnreachableError as exc:
             self._listener(Event("host_unreachable", str(exc), host=host.name))
             raise
@@ -112,52 +111,33 @@ class Transport:
         )
         return SshSession(host, link)
 
-    async def _link(self, host: Host, tunnel: Link | None, hops: int) -> Link:
-        """Connect to a host, over its jump hosts if ssh_config says so."""
+    async def _link(self, host: Host) -> Link:
+        """Connect to a host, over its jump hosts if it has any; those are shared by all behind them."""
+        from .route import route
+        from .settings import config_files
+
+        way = await asyncio.to_thread(route, host, config_files(self._config))
+        timeout = host.connection.connect_timeout
+        link: Link | None = None
+        for hops in range(1, len(way)):
+            key = way[:hops]
+            task = self._jumps.get(key)
+            if task is None or (_settled(task) and not task.result().alive):
+                task = self._jumps[key] = asyncio.create_task(self._connect(key[-1], link, timeout))
+            try:
+                link = await _share(self._jumps, key, task)
+            except UnreachableError as exc:
+                raise type(exc)(f"{exc} (on the way to {way[-1].label})") from None
+        return await self._connect(way[-1], link, timeout)
+
+    async def _connect(self, target: Target, tunnel: Link | None, timeout: float) -> Link:
         from .connect import connect
         from .keys import KeyRing
-        from .settings import config_files, resolve
 
         if self._ring is None:
             self._ring = KeyRing()
-        target = await asyncio.to_thread(resolve, host, config_files(self._config))
-        if tunnel is None and target.jump:
-            if hops >= HOPS:
-                raise UnreachableError(f"cannot reach {target.label}: its jump hosts go round in a circle")
-            tunnel = await self._jump(target.jump, host, hops + 1)
         gate = self._gates.setdefault((target.host, target.port), Gate(self._parallel))
-        timeout = host.connection.connect_timeout
         return await connect(target, self._ring, timeout=timeout, gate=gate, turns=self._turns, tunnel=tunnel)
-
-    async def _jump(self, way: str, host: Host, hops: int) -> Link:
-        """The last of the jump hosts in `way` (ProxyJump in ssh_config(5)); shared by all behind it."""
-        tunnel: Link | None = None
-        for text in way.split(","):
-            hop = _hop(text.strip(), host)
-            key = (hop.connection, hop.address, id(tunnel))
-            task = self._jumps.get(key)
-            if task is None or (_settled(task) and not task.result().alive):
-                task = self._jumps[key] = asyncio.create_task(self._link(hop, tunnel, hops))
-            tunnel = await _share(self._jumps, key, task)
-        assert tunnel is not None
-        return tunnel
-
-
-def _hop(text: str, host: Host) -> Host:
-    """A jump host, `[user@]host[:port]`, as a host."""
-    user, _, place = text.removeprefix("ssh://").rpartition("@")
-    address, port = place, ""
-    if place.startswith("["):
-        address, _, rest = place[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif place.count(":") == 1:
-        address, port = place.split(":")
-    if port and not port.isdecimal():
-        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has no port number")
-    connection = Connection(
-        user=user or None, port=int(port) if port else None, connect_timeout=host.connection.connect_timeout
-    )
-    return Host(name=f"{host.name} via {address}", address=address, connection=connection)
 
 
 def _settled(task: asyncio.Task[Any]) -> bool:

@@ -16,8 +16,9 @@ EVAL = 'eval "$(cat)"'
 """Read the whole script first, then run it: sh would otherwise read on from stdin line by line, and
 any command of the script that reads stdin would eat the rest of it. Nothing of it is in argv."""
 
-CHANNELS = 8
-"""Commands at a time on one connection; sshd's MaxSessions is 10 by default, sshd_config(5)."""
+CHANNELS = 6
+"""Commands at a time on one connection; sshd's MaxSessions is 10 by default, sshd_config(5), and it
+counts a session a little longer than its channel lives."""
 
 OnOutput = Callable[[bytes], None]
 

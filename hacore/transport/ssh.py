@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 import asyncssh
 
@@ -14,6 +15,10 @@ from .connect import Link
 from .session import BaseSession, OnOutput, command
 
 CHUNK = 1 << 17
+TRIES = 8
+PAUSE = 0.05
+"""Seconds until a session is asked for again, times the number of attempts."""
+
 PATIENCE = 2.0
 """Seconds that a polite goodbye may take before the connection is cut."""
 
@@ -24,6 +29,7 @@ class SshSession(BaseSession):
     def __init__(self, host: Host, link: Link) -> None:
         super().__init__(host, link.target.label)
         self._link = link
+        self._open = 0
 
     @property
     def alive(self) -> bool:
@@ -34,25 +40,57 @@ class SshSession(BaseSession):
         if not self._link.alive:
             raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
         exchange = _Exchange(on_output)
+        channel = await self._begin(exchange)
+        self._open += 1
         try:
-            channel, _ = await self._link.connection.create_session(
-                lambda: exchange, command(self._host), encoding=None, request_pty=False
-            )
-        except asyncssh.ChannelOpenError as exc:
-            if self._link.alive:
-                raise TransportError(
-                    f"cannot run on {self._label}: the server opens no session ({exc.reason.lower()}); "
-                    "MaxSessions or a forced command may be why"
-                ) from None
-            raise UnreachableError(f"connection lost to {self._label}: {exc.reason.lower()}") from None
-        except (asyncssh.Error, OSError) as exc:
-            raise UnreachableError(f"connection lost to {self._label}: {exc}") from None
-        await _feed(channel, exchange, script)
-        lost = await exchange.closed
+            await _feed(channel, exchange, script)
+            lost = await exchange.closed
+        finally:
+            self._open -= 1
         if exchange.rc is None:
             why = str(lost).lower() if lost else "the command ended without an exit status"
             raise UnreachableError(f"connection lost to {self._label}: {why}; the command may have run")
         return Output(exchange.rc, b"".join(exchange.stdout), b"".join(exchange.stderr))
+
+    async def _begin(self, exchange: _Exchange) -> asyncssh.SSHClientChannel[bytes]:
+        """A channel with the command on it.
+
+        A server that has no session to give (MaxSessions) has started nothing: asked again while other
+        commands of ours run, which will make room, and for a while after.
+        """
+        attempt = 0
+        while True:
+            asyncio.get_running_loop().call_soon(self._acknowledge)  # just after the opening has been sent
+            try:
+                channel, _ = await self._link.connection.create_session(
+                    lambda: exchange, command(self._host), encoding=None, request_pty=False
+                )
+            except asyncssh.ChannelOpenError as exc:
+                if not self._link.alive:
+                    raise UnreachableError(f"connection lost to {self._label}: {exc.reason.lower()}") from None
+                attempt = 1 if self._open else attempt + 1
+                if exc.code != asyncssh.OPEN_CONNECT_FAILED or attempt > TRIES:
+                    raise TransportError(
+                        f"cannot run on {self._label}: the server opens no session ({exc.reason.lower()}); "
+                        "see MaxSessions in sshd_config(5)"
+                    ) from None
+            except (asyncssh.Error, OSError) as exc:
+                raise UnreachableError(f"connection lost to {self._label}: {exc}") from None
+            else:
+                return channel
+            await asyncio.sleep(PAUSE * attempt)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what has come in at once, tcp(7) TCP_QUICKACK.
+
+        sshd leaves Nagle's algorithm on where there is no terminal: its next small packet waits for
+        our acknowledgement of the last one, which would wait up to 40 ms for something to go with. It
+        does so after a login, where it announces all its host keys.
+        """
+        sock = self._link.connection.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0 and hasattr(socket, "TCP_QUICKACK"):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def _disconnect(self) -> None:
         await hang_up(self._link)
@@ -126,3 +164,4 @@ async def hang_up(link: Link) -> None:
             await link.connection.wait_closed()
     except TimeoutError:
         link.connection.abort()
+    await link.watch.gone(PATIENCE)

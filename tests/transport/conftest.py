@@ -34,7 +34,7 @@ def new_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
 
 @pytest.fixture(autouse=True)
 def ssh_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHome:
-    """An empty ~/.ssh, no agent, and no system-wide settings."""
+    """An empty ~/.ssh and no agent."""
     home = SshHome(tmp_path / "home")
     home.folder.mkdir(parents=True, mode=0o700)
     monkeypatch.setenv("HOME", str(home.home))

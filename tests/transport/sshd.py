@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
 import os
@@ -28,6 +29,25 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+def sign(authority: Path, key: Path, user: str) -> None:
+    """Make a user certificate for `key`, beside it."""
+    argv = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", user, f"{key}.pub"]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def read(path: Path) -> str:
+    """The text of a file; empty when it is not there."""
+    return path.read_text() if path.exists() else ""
+
+
+async def appears(path: Path) -> str:
+    """The text of a file that somebody else writes, a line long at least."""
+    async with asyncio.timeout(PATIENCE):
+        while not read(path).endswith("\n"):  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
+    return read(path)
 
 
 @dataclass
@@ -76,6 +96,7 @@ class Sshd:
             "UseDNS": "no",
             "AcceptEnv": "LANG LC_*",
             "LogLevel": "VERBOSE",
+            "SetEnv": "SHLVL=3",  # bash then leaves the .bashrc of whoever runs the tests alone
             **self.extra,
         }
         lines = [f"{key} {value}" for key, value in settings.items()]
@@ -129,6 +150,12 @@ class SshHome:
     def known_hosts(self, *lines: str) -> None:
         (self.folder / "known_hosts").write_text("".join(lines))
 
+    def hash_known_hosts(self) -> str:
+        """Hide the names in known_hosts, as HashKnownHosts does; its new text."""
+        known = self.folder / "known_hosts"
+        subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
+        return known.read_text()
+
     def config(self, text: str) -> Path:
         path = self.folder / "config"
         path.write_text(text)
@@ -137,6 +164,8 @@ class SshHome:
     def install(self, key: Path, name: str = "id_ed25519") -> Path:
         """Put a key pair where ssh looks by itself."""
         for suffix in ("", ".pub"):
+            if not Path(f"{key}{suffix}").exists():
+                continue
             target = self.folder / f"{name}{suffix}"
             target.write_bytes(Path(f"{key}{suffix}").read_bytes())
             target.chmod(0o600)

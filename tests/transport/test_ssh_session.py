@@ -12,21 +12,13 @@ from pathlib import Path
 import pytest
 
 from hacore.contract import Output
-from hacore.errors import DeadlineError, UnreachableError
+from hacore.errors import DeadlineError, TransportError, UnreachableError
 from hacore.events import Event
 from hacore.model import Host
 from hacore.transport import Session, Transport
-from tests.transport.sshd import Sshd, SshHome
+from tests.transport.sshd import Sshd, SshHome, appears
 
 HostOf = Callable[..., Host]
-
-
-async def appears(path: Path, seconds: float = 10.0) -> str:
-    """The text of a file that somebody else writes."""
-    async with asyncio.timeout(seconds):
-        while not path.exists() or not path.read_text().endswith("\n"):
-            await asyncio.sleep(0.01)
-    return path.read_text()
 
 
 async def test_output_streams_and_exit_code_come_back_apart(server: Sshd, host_of: HostOf) -> None:
@@ -57,6 +49,33 @@ async def test_more_commands_at_once_than_sshd_takes_sessions(server: Sshd, host
         outputs = await asyncio.gather(*(session.run(f"sleep 0.05; echo {n}") for n in range(25)))
 
     assert [output.text for output in outputs] == [f"{n}\n" for n in range(25)]
+
+
+async def test_an_sshd_that_takes_one_session_at_a_time(
+    new_sshd: Callable[..., Sshd], ssh_home: SshHome, host_of: HostOf
+) -> None:
+    server = new_sshd(MaxSessions="1")
+    ssh_home.known_hosts(server.known())
+    ssh_home.install(server.client_key)
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        outputs = await asyncio.gather(*(session.run(f"sleep 0.05; echo {n}") for n in range(6)))
+
+    assert [output.text for output in outputs] == [f"{n}\n" for n in range(6)]
+
+
+async def test_an_sshd_that_takes_no_session_at_all(
+    new_sshd: Callable[..., Sshd], ssh_home: SshHome, host_of: HostOf
+) -> None:
+    server = new_sshd(MaxSessions="0")
+    ssh_home.known_hosts(server.known())
+    ssh_home.install(server.client_key)
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        with pytest.raises(TransportError, match=r"cannot run on lb1@.*MaxSessions") as caught:
+            await session.run("true")
+
+    assert not isinstance(caught.value, UnreachableError)
 
 
 async def test_nothing_of_the_script_is_in_any_process_list(server: Sshd, host_of: HostOf) -> None:

@@ -1,0 +1,45 @@
+"""The way to a host: over its jump hosts, if ssh_config(5) says ProxyJump."""
+
+from __future__ import annotations
+
+from ..errors import UnreachableError
+from ..model import Connection, Host
+from .settings import Target, resolve
+
+HOPS = 8
+"""How many jump hosts may lie on one way: more is a circle."""
+
+
+def route(host: Host, config: tuple[str, ...]) -> tuple[Target, ...]:
+    """All connections to make, the outermost first and the host itself last.
+
+    As in ssh(1), only the first of several jump hosts may have a jump host itself. Reads files;
+    raises UnreachableError.
+    """
+    way: list[Target] = []
+    while True:
+        target = resolve(host, config)
+        way.insert(0, target)
+        if not target.jump:
+            return tuple(way)
+        first, *others = (_hop(text.strip(), host) for text in target.jump.split(","))
+        way[:0] = (resolve(hop, config) for hop in others)
+        if len(way) > HOPS:
+            raise UnreachableError(f"cannot reach {way[-1].label}: its jump hosts go round in a circle")
+        host = first
+
+
+def _hop(text: str, host: Host) -> Host:
+    """A jump host, `[user@]host[:port]`, as a host."""
+    user, _, place = text.removeprefix("ssh://").rpartition("@")
+    address, port = place, ""
+    if place.startswith("["):
+        address, _, rest = place[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif place.count(":") == 1:
+        address, port = place.split(":")
+    if port and not port.isdecimal():
+        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has no port number")
+    timeout = host.connection.connect_timeout
+    connection = Connection(user=user or None, port=int(port) if port else None, connect_timeout=timeout)
+    return Host(name=address, address=address, connection=connection)

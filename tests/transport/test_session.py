@@ -1,0 +1,50 @@
+"""The command line, and what the package costs to import."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from hacore.contract import Output
+from hacore.model import Connection, Host
+from hacore.transport.session import argv, command, refusal
+
+SHELLS = [shell for shell in ("sh", "dash", "bash", "ksh", "mksh", "zsh", "fish", "tcsh", "csh") if shutil.which(shell)]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_login_shell_runs_the_command_line(shell: str) -> None:
+    line = command(Host(name="lb1", address="-"))
+    script = "x='a b'; echo \"$x\"; cat; exit 5"
+    done = subprocess.run([shell, "-c", line], input=script.encode(), capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (5, b"a b\n", b"")
+
+
+def test_command_and_argv_say_the_same() -> None:
+    host = Host(name="lb1", address="-", connection=Connection(become="sudo"))
+
+    assert argv(host) == ["sudo", "-n", "-H", "--", "sh", "-c", 'eval "$(cat)"']
+    assert command(host) == "exec sudo -n -H -- sh -c 'eval \"$(cat)\"'"
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ("dash", "sh: 1: exec: sudo: not found"),
+        ("bash", "bash: line 1: exec: sudo: not found"),
+        ("zsh", "zsh:1: command not found: sudo"),
+        ("fish", "exec: Unknown command 'sudo'"),
+    ],
+)
+def test_a_host_without_sudo_is_recognized_by_what_its_shell_says(shell: str, said: str) -> None:
+    assert refusal(Output(127, b"", said.encode())) == "sudo is not installed there", shell
+
+
+def test_importing_the_package_does_not_import_asyncssh() -> None:
+    program = "import sys, hacore.transport; sys.exit('asyncssh' in sys.modules or 'cryptography' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
