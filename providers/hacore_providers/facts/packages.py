@@ -1,0 +1,123 @@
+"""Which packages are installed, and which version would be. One query for all names.
+
+The snippet dispatches on the host: `$HACORE_PKG` is dpkg or rpm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hacore.contract import Ask, quote
+
+__all__ = ["CANDIDATE", "PACKAGE", "CandidateFact", "Package", "PackageFact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package on a host. `broken`: unpacked or half configured; its maintainer scripts did not end well."""
+
+    status: Literal["installed", "absent", "broken"]
+    version: str = ""
+    held: bool = False
+
+
+ABSENT = Package("absent")
+
+# dpkg knows foreign architectures by this file, whose first line is the native one; without it there is one only.
+_QUERY = r"""
+query() {
+  case ${HACORE_PKG:-none} in
+    dpkg)
+      native=
+      [ ! -s /var/lib/dpkg/arch ] || read -r native </var/lib/dpkg/arch
+      echo "manager dpkg $native"
+      dpkg-query -W -f 'dpkg ${Package} ${Architecture} ${db:Status-Abbrev} ${Version}\n' -- "$@" 2>/dev/null ;;
+    rpm)
+      echo 'manager rpm'
+      rpm -q --qf 'rpm %{NAME} %{ARCH} ii  %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n' -- "$@" | grep '^rpm ' ;;
+  esac
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFact:
+    """Fact: argument a package's name (`libc6`, `libc6:i386`), value a Package. Virtual names are never installed."""
+
+    name: str = "package"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """One dpkg-query or rpm for all names."""
+        names = " ".join(quote(ask.arg) for ask in asks)
+        return f"{_QUERY}printf 'asked %s\\n' {names}\nquery {names}"
+
+    def parse(self, stdout: bytes) -> Mapping[str, Package]:
+        """Packages by the name that was asked; nothing if the host has no known package manager."""
+        found: dict[str, Package] = {}
+        asked: list[str] = []
+        manager = native = ""
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            word, _, rest = line.partition(" ")
+            if word == "asked":
+                asked.append(rest)
+            elif word == "manager":
+                manager, _, native = rest.partition(" ")
+            elif word in ("dpkg", "rpm"):
+                name, arch, state = rest.split(" ", 2)
+                package = _package(state)
+                keys = [f"{name}:{arch}"]
+                if word == "rpm" or not native or arch in (native, "all"):
+                    keys.append(name)
+                for key in keys:
+                    if package.status != "absent" or key not in found:
+                        found[key] = package
+        return {name: found.get(name, ABSENT) for name in asked} if manager else {}
+
+
+def _package(state: str) -> Package:
+    """From `ii  1.2-3`: desired, status, error flag (dpkg-query(1), db:Status-Abbrev), then the version."""
+    desired, status, flag, version = state[0], state[1], state[2], state[3:].strip()
+    if status in "nc":  # not installed, or nothing but its configuration files
+        return ABSENT
+    if status in "itW" and flag != "R":  # triggers may be pending or awaited
+        return Package("installed", version, desired == "h")
+    return Package("broken", version, desired == "h")
+
+
+# Without cache files apt builds its cache in memory: a plan writes nothing, /var/cache included.
+_CANDIDATES = r"""
+candidates() {
+  case ${HACORE_PKG:-none} in
+    dpkg) apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy -- "$@" 2>/dev/null ;;
+  esac
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateFact:
+    """Fact: argument a package's name, value the version that would be installed now; empty if there is none."""
+
+    name: str = "package candidate"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """One apt-cache for all names."""
+        return f"{_CANDIDATES}candidates {' '.join(quote(ask.arg) for ask in asks)}"
+
+    def parse(self, stdout: bytes) -> Mapping[str, str]:
+        """Versions by name, from the paragraphs of `apt-cache policy`."""
+        found: dict[str, str] = {}
+        name = ""
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            if line.endswith(":") and not line.startswith(" "):
+                name = line[:-1]
+            elif name and line.startswith("  Candidate: "):
+                version = line.removeprefix("  Candidate: ")
+                found[name] = "" if version == "(none)" else version
+        return found
+
+
+PACKAGE = PackageFact()
+CANDIDATE = CandidateFact()

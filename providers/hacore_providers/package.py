@@ -1,0 +1,191 @@
+"""The package kind: what the host's own package manager has installed.
+
+All packages of a host and level are one task (aggregate `apt`): one call, one image, one undo. What
+is done on a host lies in a module per package manager, behind `Manager`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from hacore.contract import (
+    Ask,
+    Change,
+    Claim,
+    Desired,
+    Facts,
+    Host,
+    Mistake,
+    Observed,
+    Provider,
+    Spec,
+    StackFiles,
+    Step,
+    Unknown,
+    View,
+    Work,
+)
+
+from .facts.packages import CANDIDATE, PACKAGE
+from .package_apt import Apt
+from .package_spec import PackageSpec, mistakes
+
+__all__ = ["PROVIDER", "Manager", "PackageProvider"]
+
+
+class Manager(Protocol):
+    """How one package manager does what the kind wants; see contract.Provider for the verbs."""
+
+    def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Download; refuse what cannot be done."""
+        ...
+
+    def capture(self, work: Work[PackageSpec]) -> Step:
+        """What is installed."""
+        ...
+
+    def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Install and remove."""
+        ...
+
+    def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Back to the images."""
+        ...
+
+    def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Back to the origins, without what others want."""
+        ...
+
+
+class Unsupported:
+    """A host whose package manager hacore does not know: says so, before anything is touched."""
+
+    def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """The refusal."""
+        packager = work.facts.host.packager or "none"
+        text = f"cannot manage packages: no apt here (package manager: {packager})"
+        return [Step(f"echo '{text}' >&2; exit 1", what="looking for the package manager")]
+
+    def capture(self, work: Work[PackageSpec]) -> Step:
+        """The refusal."""
+        return self.prepare(work)[0]
+
+    def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """The refusal."""
+        return self.prepare(work)
+
+    def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Nothing was done."""
+        return []
+
+    def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """The refusal."""
+        return self.prepare(work)
+
+
+class PackageProvider(Provider[PackageSpec]):
+    """Presence, version or absence of packages; see PackageSpec for what a user writes."""
+
+    kind: ClassVar[str] = "package"
+    spec: ClassVar[type[Spec]] = PackageSpec
+
+    # -- at load
+    def resolve(self, spec: PackageSpec, files: StackFiles) -> PackageSpec:
+        """Without a name in the body, the resource's own is meant."""
+        if spec.name is not None or spec.names != ():
+            return spec
+        return spec.model_copy(update={"names": (files.name.partition("[")[0],)})
+
+    def validate(self, members: Mapping[str, PackageSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+        """Mistakes in the values, for each host."""
+        return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
+
+    def claims(self, spec: PackageSpec) -> Sequence[Claim]:
+        """The names, shared: two resources may both want gcc."""
+        return [Claim(f"pkg:{name}", "share") for name in spec.every]
+
+    def aggregate(self, spec: PackageSpec) -> str | None:
+        """One task for all packages of a host and level."""
+        return "apt"
+
+    def exclusive(self, spec: PackageSpec) -> str | None:
+        """A host has one package manager, and it has one lock."""
+        return "apt"
+
+    # -- at plan
+    def facts(self, spec: PackageSpec) -> Sequence[Ask]:
+        """The names of all families (which one it is, is itself a fact), and candidates for `latest`."""
+        asks = [Ask(PACKAGE, name) for name in spec.every]
+        if spec.ensure == "latest":
+            asks += [Ask(CANDIDATE, name) for name in spec.every]
+        return asks
+
+    def observe(self, view: View[PackageSpec]) -> Observed | None:
+        """What is installed of the names; None if nothing is, and something should be."""
+        spec, attrs, info = view.spec, {}, {}
+        governed = spec.version is not None or spec.ensure == "latest"
+        for name in spec.of(view.facts.host.family) or ():
+            package = view.facts.get(PACKAGE, name)
+            if package is None:
+                continue
+            whole = package.status == "installed"
+            attrs[name] = package.version if whole and governed else package.status
+            if package.version:
+                info[f"{name} version"] = package.version + (" (held)" if package.held else "")
+        if spec.ensure != "absent" and not any(value != "absent" for value in attrs.values()):
+            return None
+        return Observed(attrs, info)
+
+    def desire(self, view: View[PackageSpec]) -> Desired:
+        """A value for each name: `installed`, `absent`, or the version."""
+        spec, family = view.spec, view.facts.host.family
+        names = spec.of(family)
+        if names is None:
+            known = ", ".join(sorted(spec.names)) if isinstance(spec.names, dict) else ""
+            return Desired({"names": Unknown(f"names are given for {known}, and this host is {family or 'neither'}")})
+        if spec.ensure == "latest":
+            return Desired({name: _newest(view.facts, name) for name in names})
+        want = spec.version or ("absent" if spec.ensure == "absent" else "installed")
+        return Desired(dict.fromkeys(names, want))
+
+    def invalidates(self, change: Change[PackageSpec]) -> Sequence[str]:
+        """Whoever uses the packages."""
+        return [f"pkg:{name}" for name in change.spec.every]
+
+    # -- at apply
+    def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Fetch everything, so that the time in which packages change is short, and refuse what cannot be done."""
+        return _manager(work).prepare(work)
+
+    def capture(self, work: Work[PackageSpec]) -> Step | None:
+        """All that is installed: one image for all changes."""
+        return _manager(work).capture(work)
+
+    def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Install and remove, in one call each."""
+        return _manager(work).apply(work)
+
+    def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Take away what came, bring back what went."""
+        return _manager(work).undo(work)
+
+    def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
+        """Take away what hacore brought; what was there before it stays."""
+        return _manager(work).delete(work)
+
+
+def _newest(facts: Facts, name: str) -> Any:
+    candidate = facts.get(CANDIDATE, name)
+    return candidate or Unknown(f"the package lists of the host have no {name} yet")
+
+
+def _manager(work: Work[PackageSpec]) -> Manager:
+    wanted = {change.spec.manager for change in work.changes} - {"auto"}
+    images = {(image.data or {}).get("manager") for image in work.images.values()}
+    if (work.facts.host.packager == "dpkg" and wanted <= {"apt"}) or "apt" in images:
+        return Apt()
+    return Unsupported()
+
+
+PROVIDER = PackageProvider()

@@ -1,0 +1,144 @@
+"""The way back: from what is installed now to what an image says, for one task's names and what they brought.
+
+Variables: `names` of the task, `governed` (those whose version counts), `kept` (names that others
+want), `mode` undo or delete, `blank` (the image is "none of these was there"), `key` (names the task). Files in
+`$HACORE_WORK`: the image (`packages`, `auto`, `paths`, maybe `configuration`) and `foreign`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BACK"]
+
+BACK = r"""
+image=$HACORE_WORK
+free_services
+each_record settle
+repair
+packages >"$image/now"
+if [ -n "$blank" ]; then # all that is there, but for these names and what hacore brought
+  words $names >"$image/mine"
+  cat "$records"/*/added 2>/dev/null | sort -u - "$image/mine" >"$image/brought"
+  awk -F '\t' 'FILENAME == ARGV[1] { ours[$1]; next } !($1 in ours)' "$image/brought" "$image/now" >"$image/packages"
+fi
+each_record look_back
+
+# --- what came: the names that were not there, and what came along with them
+words $kept >"$image/kept.names"
+names <"$image/packages" >"$image/were"
+names <"$image/now" | comm -13 "$image/were" - >"$image/new"
+if [ "$mode" = delete ]; then # what an older task of hacore brought may be of no more use now
+  cat "$records"/*/added 2>/dev/null | sort -u - "$image/new" >"$image/more"
+  names <"$image/now" | comm -12 - "$image/more" >"$image/new"
+fi
+comm -23 "$image/new" "$image/kept.names" >"$image/ours"
+words $names | comm -12 - "$image/ours" | comm -23 - "$image/were" >"$image/base"
+apt-mark showauto | sort >"$image/auto.now"
+{ cat "$image/base"; comm -12 "$image/ours" "$image/auto.now"; } | sort -u >"$image/may"
+
+purge_list() { # names that may go and that nothing else needs; fails where apt can make nothing of the host
+  set -- $(cat "$image/base")
+  while [ $# -gt 0 ]; do
+    goes purge "$@" >"$image/gone" || return 1
+    comm -23 "$image/gone" "$image/may" >"$image/strangers"
+    [ -s "$image/strangers" ] || break
+    keep=
+    for word do
+      goes purge "$word" >"$image/gone" || return 1
+      if [ -n "$(comm -12 "$image/gone" "$image/strangers")" ]; then
+        echo "kept $word: $(comm -12 "$image/gone" "$image/strangers" | tr '\n' ' ')needs it" >&2
+        printf '%s\n' "$word" >>"$image/needed"
+      else keep="$keep $word"; fi
+    done
+    [ "$keep" != " $*" ] || return 1
+    set -- $keep
+  done
+  if [ $# -gt 0 ]; then goes purge --auto-remove "$@" >"$image/gone" || return 1
+  else goes autoremove --purge >"$image/gone" || return 1; fi
+  comm -12 "$image/gone" "$image/may"
+}
+: >"$image/needed"
+if [ -s "$image/may" ]; then
+  if purge_list >"$image/purge"; then call='apt purge'
+  else # a half-done installation: dpkg itself takes these, in an order of its own, and refuses what is needed
+    cp "$image/may" "$image/purge"
+    call='quietly dpkg --purge'
+  fi
+  if [ -s "$image/purge" ]; then
+    $keep_all -C / -cf "$image/etc.tar" etc 2>/dev/null || :
+    $list -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
+    $call $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
+    # a purge removes its configuration files also where they lay there before the package
+    comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
+      [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
+    done >"$image/members"
+    [ ! -s "$image/members" ] ||
+      $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"
+    [ "$mode" = undo ] || { mkdir -p "$records"; cat "$image/purge" >>"$records/purged.$key"; }
+  fi
+  [ ! -s "$image/needed" ] || quietly apt-mark auto $(cat "$image/needed")
+fi
+# --- what was only configuration files before
+awk -F '\t' '$3 == "rc" { print $1 }' "$image/packages" >"$image/mere"
+there <"$image/now" | comm -12 - "$image/mere" >"$image/whole"
+words $names | comm -12 - "$image/whole" | comm -23 - "$image/kept.names" >"$image/remove"
+if [ -s "$image/remove" ]; then
+  if [ "$(goes remove $(cat "$image/remove"))" = "$(cat "$image/remove")" ]; then apt remove $(cat "$image/remove")
+  else echo "kept $(tr '\n' ' ' <"$image/remove"): something else needs it" >&2; fi
+fi
+each_record forget
+
+# --- what went or changed its version
+packages >"$image/now"
+{ words $names; cat "$records/purged.$key" "$records"/*/removed 2>/dev/null || :; } | sort -u >"$image/touched"
+there <"$image/now" | comm -23 "$image/touched" - >"$image/lost"
+cat "$records"/*/versions 2>/dev/null | sort -u >"$image/moves" || :
+words $governed >"$image/governed"
+awk -F '\t' '
+  FILENAME == ARGV[1] { lost[$1]; next }
+  FILENAME == ARGV[2] { governed[$1]; next }
+  FILENAME == ARGV[3] { moved[$1, $2, $3]; next }
+  FILENAME == ARGV[4] { now[$1] = $2; next }
+  $3 != "ii" { next }
+  $1 in lost { print $1 "=" $2; next }
+  $1 in now && now[$1] != $2 && ($1 in governed || ($1, $2, now[$1]) in moved) { print $1 "=" $2 }
+' "$image/lost" "$image/governed" "$image/moves" "$image/now" "$image/packages" >"$image/return"
+if [ -n "$blank" ]; then : >"$image/return"; fi
+archived() { # the package file of NAME=VERSION, if apt's cache still has it; a colon is %3a there (apt-get(8))
+  name=${1%%=*}
+  for file in "/var/cache/apt/archives/${name%%:*}_$(printf %s "${1#*=}" | sed 's/:/%3a/g')_"*.deb; do
+    [ ! -e "$file" ] || printf '%s\n' "$file"
+  done | head -n 1
+}
+if [ -s "$image/return" ]; then
+  open_record
+  hold_services
+  set -- $(cat "$image/return")
+  if ! apt_forced install --no-install-recommends --no-remove "$@" 2>"$image/refusal"; then
+    files=
+    for word do
+      file=$(archived "$word")
+      [ -n "$file" ] || lacking="${lacking:-}${lacking:+, }${word%%=*} ${word#*=}"
+      files="$files $file"
+    done
+    if [ -n "${lacking:-}" ]; then
+      cat "$image/refusal" >&2
+      echo "cannot restore $lacking: no repository of this host has it any longer" >&2
+      [ "$mode" = delete ] || exit 1
+    else apt_forced install --no-install-recommends --no-remove $files || die "cannot restore $*"; fi
+  fi
+  if [ -e "$image/configuration" ]; then $keep_all -C / -xpf "$image/configuration"; fi
+  free_services
+  settle "$record"
+  packages >"$image/now"
+fi
+
+# --- marks, of the names and of what came back
+[ -z "$blank" ] || exit 0
+cut -d = -f 1 "$image/return" | sort -u - "$image/touched" >"$image/marked"
+there <"$image/now" | comm -12 - "$image/marked" >"$image/present"
+there <"$image/packages" | comm -12 - "$image/present" >"$image/marked"
+set -- $(comm -12 "$image/marked" "$image/auto")
+[ $# -eq 0 ] || quietly apt-mark auto "$@"
+set -- $(comm -23 "$image/marked" "$image/auto")
+[ $# -eq 0 ] || quietly apt-mark manual "$@"
+"""

@@ -1,0 +1,92 @@
+"""What a user writes of packages, and the rules over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from hacore.contract import Address, Mistake, Spec
+
+__all__ = ["PackageSpec", "Wish", "mistakes", "wishes"]
+
+Ensure = Literal["present", "absent", "latest"]
+
+# deb-control(5) and RPM together; the end keeps off apt's "name-" for "remove name", and a colon names
+# an architecture. Nothing here can be an option, a pattern or a version.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*[A-Za-z0-9+](:[a-z0-9-]+)?\Z|[A-Za-z0-9]\Z")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^_-]*\Z")
+
+
+class PackageSpec(Spec):
+    """Packages of the host's own package manager. Without a version, presence is all that is managed."""
+
+    names: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
+        default=(), description="names, or names by OS family (debian, redhat); default: the resource's name"
+    )
+    name: str | None = Field(default=None, description="one name, for a version to go with it")
+    version: str | None = Field(default=None, description="exactly this version, as the package manager writes it")
+    ensure: Ensure = "present"
+    manager: Literal["auto", "apt", "dnf", "yum"] = "auto"
+
+    def of(self, family: str) -> tuple[str, ...] | None:
+        """The names on a host of an OS family; None if the spec has none for it."""
+        if self.name is not None:
+            return (self.name,)
+        return self.names.get(family) if isinstance(self.names, dict) else self.names
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """The names for all families, in order, each once: what is claimed and asked before the family is known."""
+        if self.name is not None:
+            return (self.name,)
+        groups = self.names.values() if isinstance(self.names, dict) else [self.names]
+        return tuple(dict.fromkeys(name for group in groups for name in group))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one name should be on one host: a version, `latest`, `installed` or `absent`."""
+
+    name: str
+    want: str
+
+    @property
+    def governed(self) -> bool:
+        """Whether its version counts, not its presence alone."""
+        return self.want not in ("installed", "absent")
+
+
+def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping[str, Wish]:
+    """What the specs want together, by name; a version goes before `latest`, and that before presence."""
+    rank = {"absent": 0, "installed": 1, "latest": 2}
+    found: dict[str, Wish] = {}
+    for _, spec in specs:
+        want = spec.version or {"present": "installed"}.get(spec.ensure, spec.ensure)
+        for name in spec.of(family) or ():
+            known = found.get(name)
+            if known is None or rank.get(known.want, 3) < rank.get(want, 3):
+                found[name] = Wish(name, want)
+    return found
+
+
+def mistakes(spec: PackageSpec) -> Iterator[Mistake]:
+    """What is wrong with the values of one spec."""
+    if spec.name is not None and spec.names:
+        yield Mistake("names", "name and names exclude each other: give one of them")
+    elif not spec.every:
+        yield Mistake("names", "there is no name in it: list at least one package")
+    field = "names" if spec.name is None else "name"
+    for name in spec.every:
+        if not _NAME.match(name):
+            yield Mistake(field, f"{name!r} is not the name of a package: write the bare name, without version or sign")
+    if spec.version is not None:
+        if spec.name is None:
+            yield Mistake("version", "a version goes with one package: write name: instead of names:")
+        if not _VERSION.match(spec.version):
+            yield Mistake("version", f"{spec.version!r} is not a version: write it as the package manager shows it")
+        if spec.ensure != "present":
+            yield Mistake("ensure", f"ensure: {spec.ensure} and a version contradict each other: leave out one of them")
