@@ -1,0 +1,194 @@
+"""Found, not made: what delete and destroy leave behind."""
+
+from __future__ import annotations
+
+from hacore.testing import Machine
+from tests.engine.play import Play
+
+THREE = """
+thing:
+  made: {hosts: a, key: /made, text: ours}
+  found: {hosts: a, key: /found, text: ours}
+  same: {hosts: a, key: /same, text: ours}
+"""
+
+
+def _populate(machine: Machine) -> None:
+    machine.data["/found"] = {"text": "theirs", "mode": "0640"}
+    machine.data["/same"] = {"text": "ours"}
+
+
+async def test_the_first_plan_tells_made_found_and_adopted_apart(play: Play) -> None:
+    _populate(play.world["a"])
+    play.stack(THREE)
+    plan = await play.plan()
+    assert {c["address"]: (c["action"], c["reason"]) for c in plan["changes"]} == {
+        "thing.made@a": ("create", ""),
+        "thing.found@a": ("update", "was here before hacore"),
+        "thing.same@a": ("adopt", "is so already; from now on hacore watches it"),
+    }
+    assert plan["summary"] == {
+        "create": 1, "update": 1, "replace": 0, "delete": 0, "adopt": 1, "forget": 0, "noop": 0,
+    }  # fmt: skip
+
+
+async def test_adopting_touches_nothing(play: Play) -> None:
+    play.world["a"].data["/same"] = {"text": "ours"}
+    result = await play.make("thing: {same: {hosts: a, key: /same, text: ours}}")
+    assert play.world["a"].log == []
+    assert result.status == "done"
+    assert play.row("thing.same@a").found == "same"
+    assert play.row("thing.same@a").origin is None
+
+
+async def test_destroy_restores_origins(play: Play) -> None:
+    _populate(play.world["a"])
+    before = play.world.snapshot()
+    await play.make(THREE)
+    await play.make(THREE.replace("text: ours", "text: newer"))
+    await play.make(THREE)
+    result = await play.apply(destroy=True)
+    assert result.ok, play.story(result)
+    assert play.world.snapshot() == before
+    assert play.rows() == {}
+
+
+async def test_an_adopted_thing_that_was_changed_later_goes_back_to_what_was_adopted(play: Play) -> None:
+    play.world["a"].data["/same"] = {"text": "ours", "mode": "0640"}
+    before = play.world.snapshot()
+    await play.make("thing: {same: {hosts: a, key: /same, text: ours}}")
+    await play.make("thing: {same: {hosts: a, key: /same, text: newer}}")
+    assert play.row("thing.same@a").origin is not None
+    assert (await play.apply(destroy=True)).ok
+    assert play.world.snapshot() == before
+
+
+async def test_a_block_taken_out_is_deleted_back_to_its_origin(play: Play) -> None:
+    _populate(play.world["a"])
+    await play.make(THREE)
+    play.stack("thing: {same: {hosts: a, key: /same, text: ours}}")
+    assert await play.actions() == {"thing.made@a": "delete", "thing.found@a": "delete"}
+    assert (await play.apply()).ok
+    assert play.text("/made") is None
+    assert play.world["a"].data["/found"] == {"text": "theirs", "mode": "0640"}
+
+
+async def test_on_delete_remove_takes_away_what_was_found(play: Play) -> None:
+    _populate(play.world["a"])
+    await play.make("thing: {found: {hosts: a, key: /found, text: ours, lifecycle: {on_delete: remove}}}")
+    assert (await play.apply(destroy=True)).ok
+    assert play.text("/found") is None
+
+
+async def test_on_delete_keep_forgets(play: Play) -> None:
+    await play.make("thing: {made: {hosts: a, key: /made, text: ours, lifecycle: {on_delete: keep}}}")
+    assert await play.actions(destroy=True) == {"thing.made@a": "forget"}
+    result = await play.apply(destroy=True)
+    assert result.ok, play.story(result)
+    assert play.text("/made") == "ours"
+    assert play.rows() == {}
+
+
+async def test_a_rename_touches_nothing_and_inherits_the_origin(play: Play) -> None:
+    play.world["a"].data["/x"] = {"text": "theirs"}
+    await play.make("thing: {old: {hosts: a, key: /x, text: ours}}")
+    done = len(play.world["a"].log)
+    origin = play.row("thing.old@a").origin
+    result = await play.make("thing: {new: {hosts: a, key: /x, text: ours}}")
+    assert play.world["a"].log[done:] == [], play.story(result)
+    assert set(play.rows()) == {"thing.new@a"}
+    assert play.row("thing.new@a").origin == origin
+    assert play.row("thing.new@a").found == "different"
+    assert (await play.apply(destroy=True)).ok
+    assert play.text("/x") == "theirs"
+
+
+async def test_a_rename_with_a_change_keeps_the_origin_through_a_rollback(play: Play) -> None:
+    play.world["a"].data["/x"] = {"text": "theirs"}
+    await play.make("thing: {old: {hosts: a, key: /x, text: ours}}")
+    rows = play.rows()
+    await play.make("thing: {new: {hosts: a, key: /x, text: newer}}")
+    assert play.row("thing.new@a").found == "different"
+    assert (await play.rollback()).ok
+    assert play.text("/x") == "ours"
+    assert play.rows() == rows
+
+
+async def test_a_moved_path_is_taken_away_at_the_old_place(play: Play) -> None:
+    play.world["a"].data["/x"] = {"text": "theirs"}
+    await play.make("thing: {t: {hosts: a, key: /x, text: ours}}")
+    play.stack("thing: {t: {hosts: a, key: /y, text: ours}}")
+    assert await play.actions() == {"thing.t@a": "replace"}
+    result = await play.apply()
+    assert result.ok, play.story(result)
+    assert (play.text("/x"), play.text("/y")) == ("theirs", "ours")
+    assert (await play.apply(destroy=True)).ok
+    assert (play.text("/x"), play.text("/y")) == ("theirs", None)
+
+
+async def test_a_moved_path_rolls_back(play: Play) -> None:
+    await play.make("thing: {t: {hosts: a, key: /x, text: ours}}")
+    before, rows = play.world.snapshot(), play.rows()
+    await play.make("thing: {t: {hosts: a, key: /y, text: ours}}")
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+    assert play.rows() == rows
+
+
+async def test_packages_that_two_blocks_name_stay_for_the_other(play: Play) -> None:
+    play.world["a"].data["pkg:gcc"] = {}
+    await play.make("pack: {one: {hosts: a, names: [gcc, make]}, two: {hosts: a, names: [make, git]}}")
+    result = await play.make("pack: {two: {hosts: a, names: [make, git]}}")
+    assert {k for k in play.world["a"].data} == {"pkg:gcc", "pkg:make", "pkg:git"}, play.story(result)
+    assert (await play.apply(destroy=True)).ok
+    assert {k for k in play.world["a"].data} == {"pkg:gcc"}
+
+
+async def test_a_name_dropped_from_a_block_is_removed(play: Play) -> None:
+    await play.make("pack: {one: {hosts: a, names: [gcc, make]}}")
+    await play.make("pack: {one: {hosts: a, names: [make]}}")
+    assert {k for k in play.world["a"].data} == {"pkg:make"}
+
+
+async def test_sections_of_one_file_are_one_task_and_go_back_together(play: Play) -> None:
+    play.world["a"].data["/etc/k"] = {"sections": {}, "by": "hand"}
+    before = play.world.snapshot()
+    two = "conf: {one: {hosts: a, path: /etc/k, text: v1}, two: {hosts: a, path: /etc/k, text: v1}}"
+    result = await play.make(two)
+    assert len(result.tasks) == 1, play.story(result)
+    result = await play.make(two.replace("one: {hosts: a, path: /etc/k, text: v1}, ", ""))
+    assert play.world["a"].data["/etc/k"]["sections"] == {"two": "v1"}, play.story(result)
+    assert (await play.apply(destroy=True)).ok
+    assert play.world.snapshot() == before
+
+
+async def test_a_section_added_and_one_taken_out_are_one_task(play: Play) -> None:
+    await play.make("conf: {one: {hosts: a, path: /etc/k, text: v1}}")
+    result = await play.make("conf: {two: {hosts: a, path: /etc/k, text: v1}}")
+    assert play.world["a"].data["/etc/k"]["sections"] == {"two": "v1"}, play.story(result)
+    assert len(result.tasks) <= 1
+    assert (await play.apply(destroy=True)).ok
+    assert "/etc/k" not in play.world["a"].data
+
+
+async def test_prevent_destroy_outlives_its_block(play: Play) -> None:
+    await play.make("thing: {t: {hosts: a, key: /x, text: ours, lifecycle: {prevent_destroy: true}}}")
+    play.stack("thing: {other: {hosts: a, key: /y, text: ours}}")
+    for destroy in (False, True):
+        try:
+            await play.plan(destroy=destroy)
+        except Exception as error:
+            assert "prevent_destroy" in str(error) and "thing.t@a" in str(error)
+        else:
+            raise AssertionError("the plan deletes what must not be deleted")
+    await play.make("thing: {t: {hosts: a, key: /x, text: ours}, other: {hosts: a, key: /y, text: ours}}")
+    assert (await play.apply(destroy=True)).ok
+
+
+async def test_what_is_switched_off_is_deleted_with_that_reason(play: Play) -> None:
+    await play.make("thing: {t: {hosts: a, key: /x, text: ours, when: true}}")
+    play.stack("thing: {t: {hosts: a, key: /x, text: ours, when: false}}")
+    (change,) = (await play.plan())["changes"]
+    assert (change["action"], change["reason"]) == ("delete", "its `when` is false")
+    assert (await play.apply()).ok
+    assert play.text("/x") is None
