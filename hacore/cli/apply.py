@@ -1,0 +1,62 @@
+"""`hacore apply`."""
+
+from __future__ import annotations
+
+import click
+
+from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+
+on_failure = click.option(
+    "--on-failure",
+    type=click.Choice(["rollback", "halt"]),
+    default="rollback",
+    show_default=True,
+    help="When a task fails: undo the tasks of its lane, or leave all as it is then.",
+)
+allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on although a host cannot be reached.")
+
+
+@click.command("apply")
+@stack_options()
+@auto_approve
+@on_failure
+@allow_degraded
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@parallelism
+@as_json
+def command(
+    args: StackArgs,
+    auto_approve: bool,
+    on_failure: str,
+    allow_degraded: bool,
+    resume: bool,
+    parallelism: int,
+    as_json: bool,
+) -> int:
+    """Make the hosts what the stack says.
+
+    Shows the plan and asks for a literal `yes`. Before a host is touched its before-image is on
+    disk; when a task fails, what belongs together with it is undone, exactly. The first Ctrl-C lets
+    what is running end, the second one leaves at once. A successful apply ends with a look at the
+    hosts: nothing may be left to do.
+
+    \b
+    Examples:
+      hacore apply
+      hacore apply stacks/nginx-keepalived --var vip=192.168.1.201
+      hacore apply --auto-approve --json
+      hacore apply --on-failure halt
+    """
+    from .applying import Options, go
+
+    return go(
+        args,
+        Options(
+            auto_approve=auto_approve,
+            on_failure=on_failure,
+            allow_degraded=allow_degraded,
+            resume=resume,
+            parallelism=parallelism,
+            as_json=as_json,
+        ),
+    )

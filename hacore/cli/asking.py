@@ -1,0 +1,75 @@
+"""Asking for a literal `yes`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+from ..errors import HacoreError
+from ..render.terminal import Terminal
+
+
+async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: TextIO | None = None) -> bool:
+    """Whether the user types `yes`, nothing else.
+
+    Raises HacoreError when nobody can be asked: a closed stdin is an error, not a hang.
+    """
+    lines = [
+        question,
+        *([f"  {details}"] if details else []),
+        "  Only 'yes' will be accepted.",
+        "",
+        "  Enter a value: ",
+    ]
+    terminal.ask("\n".join(lines))
+    answer = await _read_line(sys.stdin if stdin is None else stdin)
+    if not answer:
+        terminal.tell("")
+        raise HacoreError("cannot ask for approval: stdin is closed; use --auto-approve")
+    if not answer.endswith("\n"):
+        terminal.tell("")
+    return answer.strip() == "yes"
+
+
+async def _read_line(stdin: TextIO | None) -> str:
+    """A line, or an empty string at the end of the stream; signals are heard while we wait."""
+    if stdin is None or stdin.closed:
+        return ""
+    try:
+        number = stdin.fileno()
+    except (OSError, ValueError):  # not a file: a test's own stream
+        return stdin.readline()
+    return await _in_thread(lambda: _line_of(number))
+
+
+def _line_of(number: int) -> str:
+    """Byte by byte from the descriptor: a second question must find what comes after this line."""
+    found = bytearray()
+    while not found.endswith(b"\n"):
+        try:
+            byte = os.read(number, 1)
+        except OSError:
+            break
+        if not byte:
+            break
+        found += byte
+    return found.decode("utf-8", "replace")
+
+
+async def _in_thread(read: Callable[[], str]) -> str:
+    """In a thread that nobody waits for: one of asyncio's own would keep the program alive after Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[str] = loop.create_future()
+
+    def work() -> None:
+        line = read()
+        with suppress(RuntimeError):  # the loop is closed: the question was given up
+            loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(line))
+
+    threading.Thread(target=work, name="stdin", daemon=True).start()
+    return await future

@@ -1,0 +1,44 @@
+"""`hacore destroy`."""
+
+from __future__ import annotations
+
+import click
+
+from .apply import allow_degraded, on_failure
+from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+
+
+@click.command("destroy")
+@stack_options()
+@auto_approve
+@on_failure
+@allow_degraded
+@parallelism
+@as_json
+def command(
+    args: StackArgs, auto_approve: bool, on_failure: str, allow_degraded: bool, parallelism: int, as_json: bool
+) -> int:
+    """Take back everything that hacore made of this stack.
+
+    What hacore made goes, what it found and changed comes back as it was before the first run, what
+    it adopted stays. Shows the plan and asks for a literal `yes`.
+
+    \b
+    Examples:
+      hacore plan --destroy
+      hacore destroy
+      hacore destroy stacks/quickstart --auto-approve
+    """
+    from .applying import Options, go
+
+    return go(
+        args,
+        Options(
+            destroy=True,
+            auto_approve=auto_approve,
+            on_failure=on_failure,
+            allow_degraded=allow_degraded,
+            parallelism=parallelism,
+            as_json=as_json,
+        ),
+    )

@@ -1,0 +1,121 @@
+"""From a stack to its lab. A lab needs hosts and addresses only, so no secret must be at hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import StackError, UsageError
+from ..events import silent
+from .options import StackArgs
+
+if TYPE_CHECKING:
+    from ..lab import LabSpec
+    from ..load.stack import Stack
+    from ..model import Host
+
+_PLACEHOLDERS = {"int": "1", "number": "1", "bool": "false", "list": "[]", "map": "{}"}
+_TEXTS = ("x", "placeholder", "1", "a1", "192.0.2.1", "example.org", "/tmp/x")  # noqa: S108 - never used as a path
+"""What a string without a value is given: the first one that its pattern allows."""
+
+
+def stack_for_lab(args: StackArgs) -> Stack:
+    """The stack, with a placeholder for each required variable that has no value."""
+    from ..engine import load_stack
+
+    request = args.request(silent)
+    try:
+        stack = load_stack(request)
+    except StackError as error:
+        wrong = {problem.address.removeprefix("var.") for problem in error.problems}
+        missing = {n: body for n, body in _required(request.file).items() if n in wrong and n not in request.variables}
+        if not missing:
+            raise
+        filled = {name: placeholder(body) for name, body in missing.items()}
+        stack = load_stack(replace(request, variables={**request.variables, **filled}))
+    args.know(stack)
+    return stack
+
+
+def _required(file: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The declarations of variables without a default."""
+    root = _root(file)
+    section = root.child("variables") if root is not None else None
+    bodies = {name: node.data() for name, node in (section.map if section is not None else {}).items()}
+    return {n: body or {} for n, body in bodies.items() if not isinstance(body, dict) or "default" not in body}
+
+
+def placeholder(body: Mapping[str, Any]) -> str:
+    """A text that passes for a value of a declared variable."""
+    if body.get("enum"):
+        return str(body["enum"][0])
+    kind = body.get("type") or "string"
+    if kind in _PLACEHOLDERS:
+        return _PLACEHOLDERS[kind]
+    pattern = body.get("pattern")
+    try:
+        return next((text for text in _TEXTS if pattern is None or re.fullmatch(pattern, text)), _TEXTS[0])
+    except re.error:  # the stack's own mistake, which loading tells
+        return _TEXTS[0]
+
+
+def _root(file: Path) -> Any:
+    from ..load.outline import root_of
+    from ..load.problems import Problems
+
+    return root_of(file.absolute(), Problems())
+
+
+def lab_name(args: StackArgs) -> str:
+    """The name of a stack's lab, read from the file alone; or a lab's own name, when no stack is there."""
+    try:
+        root = _root(args.file())
+    except UsageError:
+        if args.stack is None or "/" in args.stack:
+            raise
+        return args.stack
+    node = root.child("stack") if root is not None else None
+    if node is None or not isinstance(node.value, str):
+        raise UsageError(f"cannot tell the lab of {args.file()}: the file has no `stack: NAME`")
+    return node.value
+
+
+def lab_spec(stack: Stack) -> LabSpec:
+    """Twins of the hosts that are reached over the network, and all other addresses near them."""
+    from ..lab import Bystander, LabSpec, Twin
+
+    twins = tuple(
+        Twin(name, host.address, _interface(stack, host))
+        for name, host in stack.hosts.items()
+        if host.connection.transport == "ssh"
+    )
+    if not twins:
+        raise UsageError(f"cannot make a lab of {stack.name}: it has no host that is reached over ssh")
+    bystanders = tuple(Bystander(b.name, b.address, b.port, b.status, b.body) for b in stack.bystanders)
+    taken = {twin.address for twin in twins}
+    reserved = tuple(a for a in dict.fromkeys(_addresses(stack)) if a not in taken)
+    return LabSpec(stack.name, twins, bystanders, reserved)
+
+
+def _interface(stack: Stack, host: Host) -> str:
+    """The one that the host's variables name, else the one that something on the host is bound to."""
+    named = host.vars.get("interface")
+    if isinstance(named, str) and named:
+        return named
+    for address, instance in sorted(stack.instances.items()):
+        found = getattr(instance.spec, "interface", None)
+        if address.host == host.name and isinstance(found, str) and found:
+            return found
+    return "eth0"
+
+
+def _addresses(stack: Stack) -> Iterator[str]:
+    """Addresses that resources bring up: the lab's gateway must leave them free."""
+    for _, instance in sorted(stack.instances.items()):
+        for item in getattr(instance.spec, "addresses", None) or ():
+            text = item if isinstance(item, str) else getattr(item, "address", None)
+            if isinstance(text, str) and re.match(r"\d+\.\d+\.\d+\.\d+(/\d+)?\Z", text):
+                yield text.partition("/")[0]

@@ -1,0 +1,131 @@
+"""Running the engine from a command: progress, and what Ctrl-C means.
+
+Before a run has begun a signal ends the command. Once it has begun, the first one lets what is
+running end and starts nothing new; the second one leaves at once, and the run is unfinished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from ..events import Event
+from ..render.progress import Progress
+from ..render.terminal import Terminal
+from .guard import Interrupted
+
+T = TypeVar("T")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TICK = 0.25  # seconds between two looks at the live line
+STOPPING = "stopping: what is running ends, nothing new begins; once more to leave at once"
+
+
+class Stopper:
+    """What a signal does. `touching` is set once hosts may be touched."""
+
+    def __init__(self, terminal: Terminal, words: str = STOPPING) -> None:
+        self.event = asyncio.Event()
+        self.touching = False
+        self.code = 0
+        self._terminal = terminal
+        self._words = words
+        self._work: asyncio.Task[object] | None = None
+
+    def watch(self, work: asyncio.Task[object]) -> None:
+        """Listen to signals while `work` lasts."""
+        self._work = work
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.signal, int(number))
+
+    def leave(self) -> None:
+        """Leave signals to whoever had them."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+    def signal(self, number: int) -> None:
+        """A signal came."""
+        if self.code:
+            self._terminal.live("")
+            self._terminal.tell("left at once" + (": the run is unfinished" if self.touching else ""))
+            os._exit(128 + number)
+        self.code = 128 + number
+        if self.touching:
+            self._terminal.tell(self._words)
+            self.event.set()
+        elif self._work is not None:
+            self._work.cancel()
+
+
+def run(
+    terminal: Terminal,
+    work: Callable[[Stopper], Awaitable[T]],
+    *,
+    progress: Progress | None = None,
+    words: str = STOPPING,
+) -> T:
+    """Run `work` to its end. Raises Interrupted when a signal ended it before it touched anything."""
+
+    async def whole() -> T:
+        stopper = Stopper(terminal, words)
+        task = asyncio.ensure_future(work(stopper))
+        stopper.watch(task)
+        ticker = asyncio.create_task(_ticking(progress)) if progress is not None else None
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if stopper.code:
+                raise Interrupted(stopper.code) from None
+            raise
+        finally:
+            stopper.leave()
+            if ticker is not None and progress is not None:
+                ticker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await ticker
+                progress.end()
+
+    return asyncio.run(whole())
+
+
+async def _ticking(progress: Progress) -> None:
+    while True:
+        progress.tick()
+        await asyncio.sleep(_TICK)
+
+
+def quietly(progress: Progress) -> Callable[[Event], None]:
+    """A listener for commands that only look: warnings and the live line, nothing else."""
+
+    def listen(event: Event) -> None:
+        if event.type in ("warning", "host_connecting", "host_ready", "host_unreachable"):
+            progress(event)
+
+    return listen
+
+
+def as_lines(terminal: Terminal) -> Callable[[Event], None]:
+    """A listener that writes each event as a line of JSON to stdout."""
+
+    def listen(event: Event) -> None:
+        value = {
+            "type": event.type,
+            "at": round(event.at, 3),
+            "message": event.message,
+            "host": event.host,
+            "task": event.task,
+            "addresses": list(event.addresses),
+            "data": dict(event.data),
+        }
+        empty: tuple[object, ...] = ("", None, [], {})
+        terminal.say_json({k: v for k, v in value.items() if v not in empty}, line=True)
+
+    return listen
+
+
+__all__ = ["STOPPING", "Stopper", "as_lines", "quietly", "run"]

@@ -1,0 +1,50 @@
+"""What a command has around it: streams, arguments, and how to find out what is secret."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ..render.redact import url_secret
+from ..render.terminal import Terminal
+
+_VARIABLE = "HACORE_VAR_"
+
+
+@dataclass
+class Runtime:
+    """One invocation.
+
+    `learn` gives the secrets of the stack that the command works on; it may be slow and may fail,
+    so it is asked only when something unforeseen is about to be shown. `json`: errors are also
+    told as JSON, in the stream of the result.
+    """
+
+    terminal: Terminal
+    argv: Sequence[str] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    folder: str | None = None
+    json: bool = False
+    learn: Callable[[], Iterable[str]] | None = None
+
+    @classmethod
+    def of_process(cls, argv: Sequence[str]) -> Runtime:
+        """With the streams and the environment of this process."""
+        terminal = Terminal(sys.stdout, sys.stderr, os.environ)
+        terminal.redactor.add([os.environ.get("HACORE_KEY", ""), url_secret(os.environ.get("HACORE_STATE", ""))])
+        return cls(terminal, tuple(argv), os.environ)
+
+    def learn_secrets(self) -> None:
+        """Know the stack's secrets from now on, as far as they can be known."""
+        if self.learn is None:
+            return
+        learn, self.learn = self.learn, None
+        with suppress(Exception):
+            self.terminal.redactor.add(learn())
+            return
+        # the stack does not load: which variables are sensitive is unknown, so all of them are
+        given = [text.partition("=")[2] for text in self.argv]
+        self.terminal.redactor.add([*given, *(v for k, v in self.environ.items() if k.startswith(_VARIABLE))])

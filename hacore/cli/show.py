@@ -1,0 +1,32 @@
+"""`hacore show`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from .options import StackArgs, as_json, stack_options
+from .words import stack_and_address
+
+
+@click.command("show")
+@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]")
+@stack_options(variables=False, argument=False)
+@as_json
+def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
+    """Show what is recorded: all of it, or what an address covers.
+
+    An address without a host covers all its hosts, one without a key all of a for_each. Secrets are
+    not in the state and cannot be shown.
+
+    \b
+    Examples:
+      hacore show
+      hacore show file.nginx.conf
+      hacore show stacks/web service.nginx@lb1 --json
+    """
+    from .stored import show
+
+    stack, address = stack_and_address(words)
+    return show(replace(args, stack=stack), address, as_json=as_json)

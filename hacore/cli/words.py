@@ -1,0 +1,43 @@
+"""Positional arguments that are told apart by their looks: a stack, a run's number, an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..address import Address
+from ..errors import UsageError
+
+
+def stack_and_run(words: Sequence[str]) -> tuple[str | None, int | None]:
+    """`[STACK] [RUN]`: a run is a number, with or without #."""
+    stack: str | None = None
+    run: int | None = None
+    for word in words:
+        digits = word.removeprefix("#")
+        if digits.isascii() and digits.isdigit():
+            if run is not None:
+                raise UsageError("cannot take two runs: give one number")
+            run = int(digits)
+        elif stack is not None:
+            raise UsageError(f"cannot take two stacks: {stack!r} and {word!r}; a run is a number")
+        else:
+            stack = word
+    return stack, run
+
+
+def stack_and_address(words: Sequence[str]) -> tuple[str | None, Address | None]:
+    """`[STACK] [ADDRESS]`: what is there as a path is a stack, what reads as `kind.name` is an address."""
+    stack: str | None = None
+    address: Address | None = None
+    for word in words:
+        there = Path(word).exists() or (Path("stacks") / word).exists()
+        if there or "/" in word.partition("[")[0] or "." not in word:
+            if stack is not None:
+                raise UsageError(f"cannot take two stacks: {stack!r} and {word!r}; an address is kind.name@host")
+            stack = word
+        elif address is not None:
+            raise UsageError(f"cannot take two addresses: {address} and {word}")
+        else:
+            address = Address.parse(word)
+    return stack, address

@@ -1,0 +1,69 @@
+"""A drift report as text, JSON and exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..plan.show import FORMAT_VERSION
+from .blocks import drift_blocks
+from .header import health_lines
+from .style import PLAIN, Style
+from .values import clean, count
+
+if TYPE_CHECKING:
+    from ..engine import DriftReport
+    from ..plan import Drift
+
+
+def drift_exit_code(report: DriftReport) -> int:
+    """0 clean, 2 drift, 1 could not tell; that beats drift."""
+    if not report.complete:
+        return 1
+    return 2 if report.drift else 0
+
+
+def drift_text(report: DriftReport, style: Style = PLAIN) -> str:
+    """Recorded -> found, per address; then what could not be told."""
+    lines: list[str] = []
+    if report.drift:
+        lines += [style("bold", "Changed outside of hacore since the last run (recorded -> found):"), ""]
+        lines += drift_blocks(report.drift, style)
+    hosts = {host for drift in report.drift for host in [drift.host] if host is not None}
+    checked = f"{count(report.checked, 'resource')} checked"
+    if report.drift:
+        where = f" on {count(len(hosts), 'host')}" if hosts else ""
+        lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
+    elif report.complete:
+        lines.append(style("green", f"No drift: {count(report.checked, 'resource')} as the last run left them."))
+    else:
+        lines.append(f"No drift on the hosts that answered; {checked}.")
+    lines += health_lines(report.notes, style)
+    for host, reason in sorted(report.unreachable.items()):
+        lines.append(style("red", f"Incomplete: {host} could not be asked: {clean(reason)}"))
+    return "\n".join(lines)
+
+
+def drift_json(report: DriftReport) -> dict[str, Any]:
+    """The report in its documented format."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "stack": report.stack,
+        "lineage": report.lineage,
+        "serial": report.serial,
+        "complete": report.complete,
+        "checked": report.checked,
+        "drift": [one_drift_json(drift) for drift in report.drift],
+        "unreachable": [{"host": h, "reason": reason} for h, reason in sorted(report.unreachable.items())],
+        "notes": dict(report.notes),
+    }
+
+
+def one_drift_json(drift: Drift) -> dict[str, Any]:
+    """One address that drifted; a sensitive attribute says only that it did."""
+    attrs: list[dict[str, Any]] = []
+    for change in drift.attrs:
+        entry: dict[str, Any] = {"path": change.path, "sensitive": change.sensitive}
+        if not change.sensitive:
+            entry.update(recorded=change.before, found=change.after)
+        attrs.append(entry)
+    return {"address": str(drift.address), "host": drift.host, "reason": drift.reason, "attrs": attrs}

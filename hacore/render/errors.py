@@ -1,0 +1,29 @@
+"""Errors as text: what stands after `error:`, and one line per mistake of a stack."""
+
+from __future__ import annotations
+
+from ..errors import HacoreError, StackError, StepError
+from .style import PLAIN, Style
+from .values import clean, count
+
+
+def error_text(error: HacoreError, style: Style = PLAIN) -> str:
+    """A fault of the world's or the user's, without a traceback."""
+    label = style("red", "error:")
+    if isinstance(error, StackError):
+        lines = [clean(str(problem)) for problem in error.problems]
+        return "\n".join([*lines, f"{label} {count(len(lines), 'mistake')} in the stack"])
+    text = clean(str(error)) or type(error).__name__
+    output = clean(error.output).rstrip() if isinstance(error, StepError) and error.output else ""
+    return f"{label} {text}" + (f"\n{output}" if output and output not in text else "")
+
+
+def error_json(error: HacoreError) -> dict[str, object]:
+    """The same for a machine."""
+    value: dict[str, object] = {"type": "error", "error": type(error).__name__, "message": str(error)}
+    if isinstance(error, StackError):
+        value["problems"] = [
+            {"file": p.file, "line": p.line, "column": p.column, "address": p.address, "message": p.message}
+            for p in error.problems
+        ]
+    return value

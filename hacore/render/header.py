@@ -1,0 +1,111 @@
+"""What a plan, a status and a drift report begin with: the stack, the last run, the hosts, who serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..plan import HostStatus
+from ..store import RunRecord
+from .redact import shown_url
+from .style import Style
+from .values import clean, listed, when
+
+_ENDS = {
+    "done": "done",
+    "failed": "failed",
+    "rolled_back": "undone",
+    "interrupted": "interrupted",
+    "running": "running",
+}
+
+
+def stack_line(stack: str, state: str, lineage: str, serial: int) -> str:
+    """`Stack web   state sqlite:///state/web.db   lineage 1a2b3c4d   serial 12`."""
+    recorded = f"lineage {lineage[:8]}   serial {serial}" if lineage else "(nothing recorded yet)"
+    return f"Stack {stack}   state {shown_url(state)}   {recorded}"
+
+
+def run_words(run: RunRecord) -> str:
+    """`#4 apply done 2026-11-22 10:12:05 UTC by root@vm`."""
+    about = f"#{run.id} {run.command} {_ENDS.get(run.status, run.status)} {when(run.ended or run.started)} by {run.who}"
+    undone = f", undoes {listed(f'#{number}' for number in run.undoes)}" if run.undoes else ""
+    return clean(about + undone)
+
+
+def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style) -> list[str]:
+    """The unfinished run first: nothing else can be done before it is."""
+    lines = []
+    if unfinished is not None:
+        lines.append(style("red", f"Unfinished run: {run_words(unfinished)}: take it back with `hacore rollback`"))
+    if last is not None and (unfinished is None or last.id != unfinished.id):
+        lines.append(f"Last run: {run_words(last)}")
+    return lines
+
+
+def host_lines(hosts: Mapping[str, HostStatus], notes: Mapping[str, Any], style: Style) -> list[str]:
+    """A line per host: its name, its address, what runs on it, what it holds."""
+    holds = _holds(notes)
+    names = max((len(name) for name in hosts), default=0)
+    addresses = max((len(status.host.address) for status in hosts.values()), default=0)
+    lines = []
+    for name, status in hosts.items():
+        head = f"{name:<{names}}  {status.host.address:<{addresses}}  "
+        if status.facts is None:
+            lines.append(head + style("red", f"unreachable: {clean(status.error)}"))
+            continue
+        held = f"  holds {', '.join(holds[name])}" if name in holds else ""
+        lines.append(f"{head}{clean(status.facts.host.os) or 'unknown system'}{style('cyan', held)}".rstrip())
+    return lines
+
+
+def _holds(notes: Mapping[str, Any]) -> dict[str, list[str]]:
+    holds: dict[str, list[str]] = {}
+    for address, info in notes.items():
+        for host in _holders(info):
+            where = info.get("address")
+            holds.setdefault(str(host), []).append(f"{where} ({address})" if where else str(address))
+    return holds
+
+
+def _holders(info: Any) -> list[str]:
+    found = info.get("held_by") if isinstance(info, Mapping) else None
+    return [str(host) for host in found] if isinstance(found, list | tuple) else []
+
+
+def serving(notes: Mapping[str, Any]) -> frozenset[str]:
+    """All hosts that hold something."""
+    return frozenset(host for info in notes.values() for host in _holders(info))
+
+
+def health_lines(notes: Mapping[str, Any], style: Style) -> list[str]:
+    """What is wrong with what the hosts hold together: no or several holders, checks that fail."""
+    lines = []
+    for address, info in sorted(notes.items()):
+        if not isinstance(info, Mapping):
+            continue
+        if "held_by" in info and len(_holders(info)) != 1:
+            who = listed(_holders(info)) or "no host"
+            lines.append(style("red", f"{address}: {clean(str(info.get('address', '')))} is held by {who}"))
+        checks = info.get("checks")
+        for what, verdict in sorted(checks.items()) if isinstance(checks, Mapping) else ():
+            if verdict not in ("ok", "not asked"):
+                lines.append(style("yellow", f"{address}: {clean(f'{what}: {verdict}')}"))
+    return lines
+
+
+def held_lines(notes: Mapping[str, Any], style: Style) -> list[str]:
+    """Who holds what, with all checks: for `status`."""
+    lines = []
+    for address, info in sorted(notes.items()):
+        if not isinstance(info, Mapping) or "held_by" not in info:
+            continue
+        who = listed(_holders(info)) or "no host"
+        right = len(_holders(info)) == 1
+        where = clean(str(info.get("address", "")))
+        lines.append(f"{address} {where} held by {style('green' if right else 'red', who)}".replace("  ", " "))
+        checks = info.get("checks")
+        for what, verdict in sorted(checks.items()) if isinstance(checks, Mapping) else ():
+            good = verdict == "ok"
+            lines.append(f"  {clean(str(what))}: {style('green' if good else 'yellow', clean(str(verdict)))}")
+    return lines

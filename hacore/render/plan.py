@@ -1,0 +1,117 @@
+"""A plan as text. The exit code comes from the same object: see `exit_code`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..model import Action
+from ..plan import Plan
+from ..store import RunRecord
+from .blocks import adoptions, change_blocks, drift_blocks
+from .header import health_lines, host_lines, run_lines, serving, stack_line
+from .order import failure_lines, order_lines
+from .style import PLAIN, Style
+from .values import clean
+
+_LEGEND = (
+    (Action.CREATE, "create"),
+    (Action.UPDATE, "update"),
+    (Action.REPLACE, "replace"),
+    (Action.DELETE, "delete"),
+    (Action.ADOPT, "adopt"),
+    (Action.FORGET, "forget"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanText:
+    """What is told of a plan besides the plan itself.
+
+    `next_command` is what the user would type to do it; empty leaves it away. `on_failure` None:
+    not chosen yet.
+    """
+
+    state: str
+    last_run: RunRecord | None = None
+    unfinished: RunRecord | None = None
+    next_command: str = ""
+    on_failure: str = "rollback"
+
+
+def exit_code(plan: Plan, *, detailed: bool = False) -> int:
+    """0; 1 when it could not be told what all hosts need; with `detailed` 2 for changes or drift."""
+    if not plan.complete:
+        return 1
+    return 2 if detailed and (plan.changes or plan.drift) else 0
+
+
+def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
+    """The whole plan."""
+    lines = [
+        *run_lines(None, about.unfinished, style),
+        style("bold", stack_line(plan.stack, about.state, plan.lineage, plan.serial)),
+        *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),
+        *host_lines(plan.hosts, plan.notes, style),
+        *health_lines(plan.notes, style),
+        "",
+    ]
+    if plan.drift:
+        lines += [style("bold", "Changed outside of hacore since the last run (recorded -> found):"), ""]
+        lines += drift_blocks(plan.drift, style)
+    if plan.changes:
+        lines += [f"{_intent(plan)} ({_legend(plan)}):", ""]
+        lines += change_blocks(plan.changes, style)
+        lines += adoptions(plan.changes, style)
+        order = order_lines(plan.tasks, serving(plan.notes))
+        if order:
+            lines += ["Order:", *order, *failure_lines(plan.tasks, about.on_failure), ""]
+    lines += [style("yellow", f"Warning: {clean(warning)}") for warning in plan.warnings]
+    lines += [style("bold", count_line(plan))]
+    lines += _incomplete(plan, style)
+    if about.next_command and plan.changes and about.unfinished is None:
+        lines += ["", f"To do this: {about.next_command}"]
+    return "\n".join(lines)
+
+
+def _intent(plan: Plan) -> str:
+    if plan.command == "destroy":
+        return "hacore will take back everything it made"
+    return "hacore will do this"
+
+
+def _legend(plan: Plan) -> str:
+    used = {change.action for change in plan.changes}
+    words = [f"{action.value} {word}" for action, word in _LEGEND if action in used]
+    if any(change.irreversible for change in plan.changes):
+        words.append("! cannot be undone")
+    return ", ".join(words)
+
+
+def count_line(plan: Plan) -> str:
+    """`Plan: 3 to create, ...`, or that there is nothing to do."""
+    if plan.changes:
+        counts = plan.summary()
+        words = ("create", "update", "replace", "delete", "adopt")
+        told = [f"{counts[word]} to {word}" for word in words]
+        if counts["forget"]:
+            told.append(f"{counts['forget']} to forget")
+        return f"Plan: {', '.join(told)}."
+    if not plan.complete:
+        return "No changes on the hosts that answered."
+    if plan.command == "destroy":
+        return "No changes. Nothing is recorded that could be taken back."
+    if plan.drift:
+        return "No changes. The hosts match the stack, though not what the last run left (see above)."
+    return "No changes. Hosts match the stack."
+
+
+def _incomplete(plan: Plan, style: Style) -> Sequence[str]:
+    if plan.complete:
+        return ()
+    names = ", ".join(plan.unreachable)
+    verb = "is" if len(plan.unreachable) == 1 else "are"
+    text = f"Incomplete: {names} {verb} unreachable, so what is needed there is not known."
+    if plan.changes:
+        text += " To apply what concerns the other hosts, add --allow-degraded."
+    return (style("red", text),)

@@ -1,0 +1,185 @@
+"""The progress of a run: a line to stderr for what ends, and a live line for what is going on.
+
+[  12s] lb1  source_build.nginx: building nginx 1.22.1
+[  41s] lb1  source_build.nginx: created (32s)
+[  41s] lb2  reload service.nginx: failed after 0.4s
+        cannot reload: exit code 1: ...
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..events import Event
+from .style import Style
+from .terminal import Terminal
+from .values import clean, listed, span
+
+QUIET = 10.0
+"""Seconds of silence after which a log says what is still running."""
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "adopt": "adopted",
+    "forget": "forgotten",
+    "noop": "looked at",
+    "ensure": "is as wanted",
+    "change": "done",
+    "reload": "reloaded",
+    "restart": "restarted",
+    "drain": "out of service",
+    "verify": "verified",
+    "undrain": "back in service",
+}
+_GUARDS = ("drain", "verify", "undrain")
+
+
+@dataclass
+class _Running:
+    what: str
+    host: str
+    since: float
+    doing: str = ""
+
+
+class Progress:
+    """A Listener that writes. `tick` is to be called now and then: it moves the live line."""
+
+    def __init__(self, terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
+        self._style: Style = terminal.err_style
+        self._clock = clock
+        self._began = clock()
+        self._spoke = self._began
+        self._running: dict[str, _Running] = {}
+        self._connecting: dict[str, None] = {}
+        self._width = 0
+        self.paused = False
+
+    def __call__(self, event: Event) -> None:
+        """Hear an event."""
+        handler = getattr(self, f"_on_{event.type}", None)
+        if event.host is not None:
+            self._width = max(self._width, len(event.host))
+        if handler is not None:
+            handler(event)
+
+    def tick(self) -> None:
+        """Say what is going on: on a terminal in its bottom line, in a log after a silence."""
+        now = self._clock()
+        if self._terminal.watched:
+            self._terminal.live("" if self.paused else self._live(now))
+        elif self._running and now - self._spoke >= QUIET:
+            self._tell("", f"still running: {self._all(now)}")
+
+    def end(self) -> None:
+        """Take the live line away."""
+        self._running.clear()
+        self._connecting.clear()
+        self._terminal.live("")
+
+    def _live(self, now: float) -> str:
+        if self._running:
+            return f"{self._stamp(now)} {self._all(now)}"
+        if self._connecting:
+            return f"{self._stamp(now)} asking {listed(self._connecting)}"
+        return ""
+
+    def _all(self, now: float) -> str:
+        return "; ".join(
+            f"{task.host} {task.what} ({span(now - task.since)}){': ' + task.doing if task.doing else ''}".strip()
+            for task in self._running.values()
+        )
+
+    # -- events, by their type
+
+    def _on_host_connecting(self, event: Event) -> None:
+        self._connecting[str(event.host)] = None
+
+    def _on_host_ready(self, event: Event) -> None:
+        self._connecting.pop(str(event.host), None)
+
+    def _on_host_unreachable(self, event: Event) -> None:
+        self._connecting.pop(str(event.host), None)
+
+    def _on_warning(self, event: Event) -> None:
+        self._tell(event.host, self._style("yellow", f"warning: {clean(event.message)}"))
+
+    def _on_run_started(self, _: Event) -> None:
+        self._connecting.clear()
+        self._began = self._spoke = self._clock()
+
+    def _on_run_finished(self, _: Event) -> None:
+        self.end()
+
+    def _on_task_started(self, event: Event) -> None:
+        self._running[str(event.task)] = _Running(_what(event), event.host or "", self._clock())
+
+    def _on_task_undo_started(self, event: Event) -> None:
+        self._running[str(event.task)] = _Running(f"undo {_what(event)}", event.host or "", self._clock())
+
+    def _on_task_progress(self, event: Event) -> None:
+        task = self._running.get(str(event.task))
+        message = clean(event.message)
+        if task is None or task.doing == message:
+            return
+        task.doing = message
+        self._tell(event.host, f"{task.what}: {message}")
+
+    def _on_task_done(self, event: Event) -> None:
+        words = "/".join(_DONE.get(part, part) for part in _op(event).split("/"))
+        self._ended(event, self._style("green", words), "in")
+
+    def _on_task_failed(self, event: Event) -> None:
+        self._ended(event, self._style("red", "failed"), "after", event.message)
+
+    def _on_task_held(self, event: Event) -> None:
+        self._ended(event, "not started", "")
+
+    def _on_task_undone(self, event: Event) -> None:
+        self._ended(event, self._style("yellow", "undone"), "in")
+
+    def _on_task_undo_failed(self, event: Event) -> None:
+        self._ended(event, self._style("red", "could not be undone"), "after", event.message)
+
+    # -- writing
+
+    def _ended(self, event: Event, words: str, preposition: str, details: str = "") -> None:
+        task = self._running.pop(str(event.task), None)
+        took = ""
+        if task is not None and preposition:
+            took = f" {preposition} {span(self._clock() - task.since)}"
+        self._tell(event.host, f"{_what(event)}: {words}{took}")
+        for line in clean(details).strip().splitlines():
+            self._terminal.tell(f"        {line}")
+
+    def _tell(self, host: str | None, text: str) -> None:
+        self._spoke = self._clock()
+        self._terminal.tell(f"{self._stamp(self._spoke)} {host or '':<{self._width}}  {text}")
+
+    def _stamp(self, now: float) -> str:
+        return self._style("dim", f"[{span(now - self._began):>6}]")
+
+
+def _op(event: Event) -> str:
+    return str(event.data.get("op", ""))
+
+
+def _what(event: Event) -> str:
+    """`source_build.nginx`, `reload service.nginx`, `drain`: the host stands in a column of its own."""
+    op = _op(event)
+    names = listed(dict.fromkeys(_on_host(address, event.host) for address in event.addresses), 3)
+    if op in _GUARDS:
+        return op
+    return f"{op} {names}" if op in ("reload", "restart") else names
+
+
+def _on_host(address: str, host: str | None) -> str:
+    return address.removesuffix(f"@{host}") if host else address
+
+
+__all__ = ["QUIET", "Progress"]

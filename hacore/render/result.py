@@ -1,0 +1,149 @@
+"""What came of a run: counts of what happened, then what failed, what went back, what never began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..plan import plan_json
+from .plan import count_line
+from .style import PLAIN, Style
+from .values import clean, count, listed, show_lines, span
+
+if TYPE_CHECKING:
+    from ..engine import RollbackResult, RunResult, TaskSummary
+
+_MANY = 12
+
+
+def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str, str], style: Style = PLAIN) -> str:
+    """The summary of an apply or a destroy. `commands`: what to type for `plan` and `rollback`."""
+    title = command.capitalize()
+    if result.status == "nothing":
+        return style("green", count_line(result.planned.plan) if result.planned.plan.empty else "Nothing to do.")
+    tasks = result.tasks
+    lines: list[str]
+    if result.status == "done":
+        lines = [style("green", f"{title} complete: {_counted(tasks)}. ({span(result.seconds)}, run {result.run})")]
+        if command == "apply":
+            lines += output_lines(result.outputs, result.planned.stack.sensitive_outputs)
+        if result.leftover is not None:
+            lines += ["", *_leftover(result, commands, style)]
+        return "\n".join(lines)
+    word = "interrupted" if result.status == "interrupted" else "failed"
+    lines = [style("red", f"{title} {word}: {_counted(tasks)}. ({span(result.seconds)}, run {result.run})")]
+    lines += _listing(tasks, style)
+    lines += ["", *_next(result, commands)]
+    return "\n".join(lines)
+
+
+def _groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
+    """Each task in exactly one group; one that could not be undone has failed."""
+    groups: dict[str, list[TaskSummary]] = {name: [] for name in ("failed", "undone", "done", "not started")}
+    for task in tasks:
+        groups[_group(task)].append(task)
+    return {name: found for name, found in groups.items() if found}
+
+
+def _group(task: TaskSummary) -> str:
+    if task.status == "undone":
+        return "failed" if task.error else "undone"
+    if task.status == "done":
+        return "done"
+    return "not started" if task.status in ("do", "hold") else "failed"
+
+
+def _counted(tasks: Sequence[TaskSummary]) -> str:
+    groups = _groups(tasks)
+    return ", ".join(f"{len(found)} {name}" for name, found in groups.items()) or "nothing done"
+
+
+def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
+    lines: list[str] = []
+    for name, found in _groups(tasks).items():
+        if name == "failed":
+            lines += ["", style("red", "Failed:")]
+            for task in found:
+                after = " (undone)" if task.status == "undone" else ""
+                lines.append(f"  {_named(task)}{after}")
+                lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
+        else:
+            names = [_named(task) for task in found]
+            lines += ["", f"{name.capitalize()}:", *(f"  {text}" for text in names[:_MANY])]
+            if len(names) > _MANY:
+                lines.append(f"  and {len(names) - _MANY:,} more")
+    return lines
+
+
+def _named(task: TaskSummary) -> str:
+    names = listed(task.addresses, 4)
+    if task.op in ("drain", "verify", "undrain"):
+        return f"{task.op} {task.host}"
+    return f"{task.op} {names}" if task.op else names
+
+
+def _next(result: RunResult, commands: Mapping[str, str]) -> list[str]:
+    statuses = {task.status for task in result.tasks}
+    if result.status == "rolled_back":
+        return [f"The hosts are as they were before. To see what is still to do: {commands['plan']}"]
+    if result.status == "interrupted" or statuses & {"do", "doing", "undo", "undoing"}:
+        return [f"The run is unfinished. To take it back: {commands['rollback']}"]
+    lines = [f"To see what is still to do: {commands['plan']}"]
+    if "done" in statuses or "error" in statuses:
+        lines.append(f"To take back what was done: {commands['rollback']}")
+    return lines
+
+
+def _leftover(result: RunResult, commands: Mapping[str, str], style: Style) -> list[str]:
+    assert result.leftover is not None
+    names = listed(str(change.address) for change in result.leftover.changes)
+    return [
+        style("yellow", f"Warning: the hosts are still not as the stack wants them: {names}."),
+        f"Something undoes what hacore does, or the stack contradicts itself. To see it: {commands['plan']}",
+    ]
+
+
+def output_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozenset()) -> list[str]:
+    """`Outputs:` with an aligned line each; nothing when there are none."""
+    if not outputs:
+        return []
+    width = max(len(name) for name in outputs)
+    lines = ["", "Outputs:", ""]
+    for name, value in sorted(outputs.items()):
+        first, *rest = ["(sensitive)"] if name in sensitive else show_lines(value)
+        lines += [f"{name:<{width}} = {first}", *rest]
+    return lines
+
+
+def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
+    """The last line of `apply --json`."""
+    secret = result.planned.stack.sensitive_outputs
+    return {
+        "type": "summary",
+        "command": command,
+        "run": result.run,
+        "status": result.status,
+        "ok": result.ok,
+        "seconds": round(result.seconds, 3),
+        "counts": {name.replace(" ", "_"): len(found) for name, found in _groups(result.tasks).items()},
+        "tasks": [asdict(task) for task in result.tasks],
+        "leftover": None if result.leftover is None else plan_json(result.leftover),
+        "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
+    }
+
+
+def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str], style: Style = PLAIN) -> str:
+    """The summary of a rollback."""
+    if result.status == "nothing":
+        return style("green", "Nothing to roll back.")
+    undone = [task for task in result.tasks if task.status == "undone"]
+    stuck = [task for task in result.tasks if task.status == "error"]
+    took = f"({span(result.seconds)}, run {result.run})"
+    if result.ok:
+        return style("green", f"Rollback complete: {count(len(undone), 'task')} undone. {took}")
+    lines = [style("red", f"Rollback failed: {len(stuck)} could not be undone, {len(undone)} undone. {took}"), ""]
+    for task in stuck:
+        lines.append(f"  {_named(task)}")
+        lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
+    return "\n".join([*lines, "", f"To try again: {commands['rollback']}"])

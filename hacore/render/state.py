@@ -1,0 +1,135 @@
+"""What is recorded: rows, runs, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..model import Row
+from ..store import RunRecord, TaskRecord
+from .header import run_words
+from .style import PLAIN, Style
+from .values import clean, listed, show_lines, span, when
+
+_FOUND = {
+    "absent": "made by hacore",
+    "same": "was there already, as wanted",
+    "different": "was there before hacore, different",
+}
+
+
+def row_text(row: Row, style: Style = PLAIN) -> str:
+    """One recorded instance with its attributes."""
+    about = [f"run {row.run}", _FOUND.get(row.found, row.found)]
+    if row.tainted:
+        about.append("in doubt since that run")
+    lines = [style("bold", f"# {row.address}") + f"  ({', '.join(about)})"]
+    lines += _table(_attrs(row) or {}, "  ")
+    if row.info:
+        lines += ["  info:", *_table(row.info, "    ")]
+    if row.needs:
+        lines.append(f"  needs: {', '.join(row.needs)}")
+    pending = sorted(source for source, loaded in row.loaded.items() if loaded is None)
+    if pending:
+        lines.append(style("yellow", f"  has not taken in: {', '.join(pending)}"))
+    if row.lifecycle.prevent_destroy:
+        lines.append("  lifecycle: prevent_destroy")
+    return "\n".join(lines)
+
+
+def _table(values: Mapping[str, Any], indent: str) -> list[str]:
+    width = max((len(key) for key in values), default=0)
+    lines = []
+    for key, value in values.items():
+        first, *rest = ["(sensitive)"] if value == "(sensitive)" else show_lines(value)
+        lines += [f"{indent}{key:<{width}} = {first}", *(f"{indent}    {text}" for text in rest)]
+    return lines
+
+
+def _attrs(row: Row) -> dict[str, Any] | None:
+    if row.attrs is None:
+        return None
+    return {key: "(sensitive)" if key in row.sensitive else value for key, value in dict(row.attrs).items()}
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """The same for a machine."""
+    return {
+        "address": str(row.address),
+        "kind": row.address.kind,
+        "name": row.address.name,
+        "key": row.address.key,
+        "hosts": list(row.hosts),
+        "attrs": _attrs(row),
+        "info": row.info,
+        "needs": list(row.needs),
+        "claims": list(row.claims),
+        "lifecycle": row.lifecycle.model_dump(mode="json"),
+        "pending": sorted(source for source, loaded in row.loaded.items() if loaded is None),
+        "found": row.found,
+        "tainted": row.tainted,
+        "run": row.run,
+    }
+
+
+def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
+    """A line per run, the newest first."""
+    lines = []
+    for run in sorted(runs, key=lambda r: -r.id):
+        took = "" if run.ended is None else f"  {span(run.ended - run.started)}"
+        bad = run.status in ("failed", "interrupted", "running")
+        lines.append(style("red" if bad else "green", "! " if bad else "  ") + run_words(run) + took + _summary(run))
+    return "\n".join(lines) or "No runs yet."
+
+
+def _summary(run: RunRecord) -> str:
+    counts = run.summary if isinstance(run.summary, Mapping) else {}
+    told = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
+    return f"  ({', '.join(told)})" if told else ""
+
+
+def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAIN) -> str:
+    """One run with its tasks in their order."""
+    lines = [style("bold", f"Run {run_words(run)}"), f"started {when(run.started)}, on failure: {run.on_failure}", ""]
+    width = max((len(task.status) for task in tasks), default=0)
+    for task in sorted(tasks, key=lambda t: t.position):
+        took = "" if task.started is None or task.ended is None else f"  {span(task.ended - task.started)}"
+        bad = task.status in ("error", "doing", "undoing")
+        status = style("red" if bad else "dim", f"{task.status:<{width}}")
+        names = listed(task.addresses, 4) or (task.host or "")
+        lines.append(f"  {task.id:>4}  {status}  {task.op} {names}{took}")
+        lines += [f"          {line}" for line in clean(task.error).strip().splitlines()]
+    return "\n".join(lines)
+
+
+def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> dict[str, Any]:
+    """A run for a machine; with its tasks where they are given."""
+    value: dict[str, Any] = {
+        "run": run.id,
+        "command": run.command,
+        "status": run.status,
+        "started": run.started,
+        "ended": run.ended,
+        "who": run.who,
+        "stack": run.stack,
+        "on_failure": run.on_failure,
+        "undoes": list(run.undoes),
+        "summary": run.summary,
+    }
+    if tasks is not None:
+        value["tasks"] = [
+            {
+                "id": task.id,
+                "op": task.op,
+                "host": task.host,
+                "addresses": list(task.addresses),
+                "status": task.status,
+                "needs": list(task.needs),
+                "lane": task.lane,
+                "error": task.error,
+                "started": task.started,
+                "ended": task.ended,
+            }
+            for task in sorted(tasks, key=lambda t: t.position)
+        ]
+    return value

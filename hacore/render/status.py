@@ -1,0 +1,48 @@
+"""Status: the hosts, and who holds what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..plan import Plan
+from .header import health_lines, held_lines, host_lines, stack_line
+from .plan import count_line
+from .style import PLAIN, Style
+from .values import count
+
+
+def status_exit_code(plan: Plan) -> int:
+    """1 when a host is unreachable, something has no or several holders, or a check fails."""
+    return 1 if not plan.complete or health_lines(plan.notes, PLAIN) else 0
+
+
+def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
+    """Hosts, holders, checks, and one line about what a plan would say."""
+    lines = [style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial))]
+    lines += host_lines(plan.hosts, plan.notes, style)
+    lines += held_lines(plan.notes, style)
+    if plan.drift:
+        lines.append(style("yellow", f"Drift: {count(len(plan.drift), 'resource')} changed outside of hacore."))
+    return "\n".join([*lines, count_line(plan)])
+
+
+def status_json(plan: Plan) -> dict[str, Any]:
+    """The same for a machine."""
+    return {
+        "stack": plan.stack,
+        "complete": plan.complete,
+        "hosts": [
+            {
+                "host": name,
+                "address": status.host.address,
+                "reachable": status.facts is not None,
+                "os": "" if status.facts is None else status.facts.host.os,
+                "error": status.error,
+            }
+            for name, status in plan.hosts.items()
+        ],
+        "notes": dict(plan.notes),
+        "summary": plan.summary(),
+        "drift": len(plan.drift),
+        "ok": status_exit_code(plan) == 0,
+    }

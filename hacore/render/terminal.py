@@ -1,0 +1,77 @@
+"""The two streams of a command: stdout carries the result, stderr everything else.
+
+The only place that writes. A live line at the bottom of a terminal is taken away before anything
+is written and put back after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from .redact import Redactor
+from .style import Style, is_terminal, style_for
+
+_CLEAR = "\r\x1b[2K"
+_COLUMNS = 80
+
+
+class Terminal:
+    """stdout and stderr of a command, with what is secret taken out."""
+
+    def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or Redactor()
+        self.out_style: Style = style_for(out, environ)
+        self.err_style: Style = style_for(err, environ)
+        self.watched = is_terminal(err) and environ.get("TERM") != "dumb"
+        self._out = out
+        self._err = err
+        self._live = ""
+
+    def say(self, text: str) -> None:
+        """A part of the result: one or several lines to stdout."""
+        self._write(self._out, self.redactor.text(text) + "\n")
+
+    def say_json(self, value: Any, *, line: bool = False) -> None:
+        """A JSON value to stdout, indented, or as one line of a stream."""
+        masked = self.redactor.data(value)
+        layout = {"separators": (",", ":")} if line else {"indent": 2}
+        self._write(self._out, json.dumps(masked, ensure_ascii=False, default=str, **layout) + "\n")
+
+    def tell(self, text: str) -> None:
+        """Something beside the result: to stderr."""
+        self._write(self._err, self.redactor.text(text) + "\n")
+
+    def ask(self, text: str) -> None:
+        """A question to stderr; the cursor stays behind it."""
+        self._write(self._err, self.redactor.text(text))
+
+    def live(self, text: str) -> None:
+        """What the bottom line says now; empty takes it away. Only where somebody watches."""
+        if not self.watched or (not text and not self._live):
+            return
+        self._live = self.redactor.text(text).splitlines()[0][: self._columns() - 1] if text else ""
+        self._err.write(_CLEAR + self.err_style("dim", self._live))
+        self._err.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._err.fileno()).columns or _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if self._live:
+            self._err.write(_CLEAR)
+            self._err.flush()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+        if self._live:
+            self._err.write(self.err_style("dim", self._live))
+            self._err.flush()

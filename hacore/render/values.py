@@ -1,0 +1,78 @@
+"""Values in words: short, on one line, and harmless to a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..model import Unknown
+
+WIDEST = 110
+"""Characters of a value on one line."""
+LINES = 12
+"""Lines of a longer value or of a new text that are shown."""
+_HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\t\n"}
+
+
+def clean(text: str) -> str:
+    """Text from a host without what would move the cursor or colour the screen."""
+    return text.translate(_CONTROL)
+
+
+def show(value: Any) -> str:
+    """A value as one line of JSON, hashes shortened, cut where it is too long."""
+    if isinstance(value, Unknown):
+        return str(value)
+    if value is None:
+        return "null"
+    text = clean(_HEX.sub(r"\1…", json.dumps(value, ensure_ascii=False, default=str)))
+    return text if len(text) <= WIDEST else f"{text[:WIDEST]}… ({len(text)} characters)"
+
+
+def show_lines(value: Any) -> list[str]:
+    """A value as `show` has it; a long list or mapping in lines, the first of which is its bracket."""
+    if not isinstance(value, list | tuple | dict) or len(show(value)) <= WIDEST:
+        return [show(value)]
+    lines = clean(json.dumps(value, ensure_ascii=False, indent=2, default=str)).splitlines()
+    return cut(lines, LINES)
+
+
+def cut(lines: Sequence[str], most: int) -> list[str]:
+    """At most `most` lines, and how many more there are; never hides a single line."""
+    if len(lines) <= most + 1:
+        return list(lines)
+    return [*lines[:most], f"… {count(len(lines) - most, 'more line')}"]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 host`, `2 hosts`, `1,234 hosts`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: Iterable[str], most: int = 6) -> str:
+    """`a, b and c`; the rest as a number."""
+    found = list(words)
+    if len(found) > most + 1:
+        return f"{', '.join(found[:most])} and {len(found) - most:,} more"
+    return f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else "".join(found)
+
+
+def when(seconds: float) -> str:
+    """Unix time as a date that sorts."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(seconds: float) -> str:
+    """A duration: `0.4s`, `12s`, `3m05s`, `2h04m`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
