@@ -55,14 +55,19 @@ class Template:
     opaque: bool
     compiled: jinja2.Template
 
-    def render(self, scope: Scope) -> str:
-        """The text; raises ExpressionError that names the template and, if known, the line."""
+    def render(self, scope: Scope, *, withhold: str = "") -> str:
+        """The text; raises ExpressionError that names the template and, if known, the line.
+
+        `withhold` stands in for the words of errors that might quote a value.
+        """
         try:
             return "".join(self.compiled.root_render_func(self.compiled.new_context(dict(scope))))
         except Exception as error:
             wrong = translated(error, self.paths)
             if isinstance(wrong, BrokenError):
                 raise wrong from error
+            if withhold and not isinstance(wrong, NoSuchNameError):
+                raise ExpressionError(f"{self._where(error)}: {withhold}") from None
             raise type(wrong)(f"{self._where(error)}: {wrong}") from error
 
     def _where(self, error: BaseException) -> str:

@@ -125,8 +125,14 @@ class _Expansion:
         edges = self._world.compiler(_EACH - lacking, block.address, "in needs and when", secret)
         if "needs" in node.map:
             block.needs = edges.value(node.map["needs"], ("needs",))
-        when = edges.value(node.map["when"]) if "when" in node.map else Constant(common.when)
+            if block.needs.tainted:
+                self._shown("needs")
+                block.needs = Constant([])
+        when = edges.value(node.map["when"], ("when",)) if "when" in node.map else Constant(common.when)
         self._slots(when if not isinstance(when, Constant) else Constant(common.when))
+
+    def _shown(self, key: str) -> None:
+        self._add(self._node.map[key].position, f"{key} names something sensitive: it is shown and kept in clear")
 
     def _common(self) -> tuple[CommonBody, frozenset[Path]]:
         """The common keys that do not differ between instances; the others too, where they are plain."""
@@ -136,12 +142,16 @@ class _Expansion:
         tainted: frozenset[Path] = frozenset()
         run = Run(self._world.scope(), self._fail)
         for key, node in present.items():
-            if key in _STATIC and key != "members":
+            if key in _STATIC and not (key == "members" and isinstance(node.value, dict)):
                 value = compiler.value(node, (key,))
+                if value.tainted and key != "for_each":
+                    self._shown(key)
+                    self._block.broken = True
+                    continue
                 tainted |= value.tainted
                 data[key] = value.get(run)
             elif key == "members":
-                data[key] = node.data() if isinstance(node.value, dict) else compiler.value(node, (key,)).get(run)
+                data[key] = node.data()
             elif not list(_expressions(node)):
                 data[key] = node.data()
         try:
@@ -217,7 +227,7 @@ class _Expansion:
         try:
             return CommonBody.model_validate(data).when
         except ValidationError as error:
-            Translator(self._world.problems, self._node, data, str(address)).report(error, CommonBody)
+            Translator(self._world.problems, self._node, data, str(address), when.tainted).report(error, CommonBody)
         return True
 
     def _add(self, position: Position, message: str) -> None:

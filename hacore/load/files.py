@@ -19,6 +19,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 OWN = frozenset(("var", "host", "hosts", "groups", "each", "resource", "file", "env"))
 
 
+WITHHELD = "the reason is withheld, for it names something sensitive"
+
+
 class Folder:
     """A folder out of which no path leads, symbolic links included."""
 
@@ -152,14 +155,13 @@ class BodyFiles:
         except FileNotFoundError as error:
             raise missing(path) from error
         scope = {**self._scope, **extra}
-        unknown = template.roots - scope.keys()
-        text = template.render(scope)
         sensitive = (
             template.opaque
             or touches(template.paths, self._secret)
-            or (self._sensitive and bool((template.roots & extra.keys()) or unknown))
-            or self._dynamic()
+            or (self._sensitive and bool(template.roots & extra.keys()))
         )
+        text = template.render(scope, withhold=f"cannot evaluate the template: {WITHHELD}" if sensitive else "")
+        sensitive = sensitive or self._dynamic()
         if sensitive:
             self.rendered.add(text)
         return text, sensitive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -50,10 +51,11 @@ class masker:  # noqa: N801 - used as a function
     """Replaces secrets in a text; short ones only where they stand as a word."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        # also as messages quote them
+        forms = {form for secret in secrets for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]) if form}
         parts = [
-            re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
-            for secret in sorted(secrets, key=len, reverse=True)
-            if secret
+            re.escape(form) if len(form) > 3 else rf"(?<!\w){re.escape(form)}(?!\w)"
+            for form in sorted(forms, key=len, reverse=True)
         ]
         self._pattern = re.compile("|".join(parts)) if parts else None
 

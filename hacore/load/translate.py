@@ -60,7 +60,7 @@ class Translator:
         for items in groups.values():
             depth = max(len(real) for real, _ in items)
             deepest = [(real, item) for real, item in items if len(real) == depth]
-            if len(items) > 1 and depth == len(items[0][0]) and self._all_shapes(items):
+            if len(items) > 1 and len(deepest) == len(items) and self._all_shapes(items):
                 self._mismatch(deepest[0][0], [item for _, item in items])
                 continue
             for real, item in deepest:

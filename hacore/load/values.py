@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from ..errors import ExpressionError
 from ..expressions import Broken, BrokenError, Expression, Expressions, NoSuchNameError, Path, mentions, touches
+from .files import WITHHELD
 from .positions import Node
 from .problems import Problems, suggest
 
 NAMES = ("var", "host", "hosts", "groups", "each", "resource", "file", "env")
-WITHHELD = "the reason is withheld, for the expression names something sensitive"
 
 
 class Run:

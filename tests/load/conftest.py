@@ -9,6 +9,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from hacore.address import Address
 from hacore.contract import Ask, Desired, Host, Mistake, Observed, Provider, Spec, StackFiles, Trigger, View
@@ -41,7 +42,7 @@ class DocSpec(Spec):
     size: int | None = None
     names: list[str] | dict[str, list[str]] | None = None
     login: Login | None = None
-    vars: dict[str, Any] = {}
+    vars: dict[str, Any] = Field(default_factory=dict)
 
 
 class Doc(Pure):
@@ -66,7 +67,7 @@ class Doc(Pure):
 
 class UnitSpec(Spec):
     unit: str = ""
-    reload_on: list[str] = []
+    reload_on: list[str] = Field(default_factory=list)
 
 
 class Unit(Pure):

@@ -1,0 +1,163 @@
+"""Mistakes: all at once, each once, at its place, with what would be right."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from hacore.errors import UsageError
+from hacore.load import load
+
+TEN = """\
+stack: web
+variables:
+  vip: {type: string}
+  port: {type: int, default: "80"}
+hosts:
+  lb1: {address: 192.0.2.1, groups: [lb]}
+  lb2: {addres: 192.0.2.2, groups: [lb]}
+resources:
+  dok: {x: {path: /x}}
+  doc:
+    a: {hosts: lb, path: /a, mode: 0644}
+    b: {hosts: web, path: /b, content: "{{ var.port }}"}
+    c: {hosts: lb, path: /c, needs: [doc.aa]}
+    d: {hosts: lb, path: /d, content: "{{ var.vpi }}"}
+    e: {hosts: lb, path: /e, content: "{{ host.vars.nic }}"}
+    f: {hosts: lb, pth: /f}
+    g: {hosts: lb, path: g}
+    a: {path: /again}
+outputs: {url: "{{ host.name }}"}
+"""
+
+
+def test_a_stack_with_many_mistakes_tells_each_once(bench: Any) -> None:
+    found = bench.problems("", head=TEN)
+    file = str(bench.folder / "stack.yaml")
+
+    assert [str(p).removeprefix(f"{file}:") for p in found] == [
+        "3:8: var.vip: no value: give --var vip=…, HACORE_VAR_vip, a --var-file or a default",
+        "4:30: var.port: must be an integer, not the string '80'",
+        "7:9: hosts.lb2: unknown key 'addres': did you mean 'address'?",
+        "9:3: unknown kind 'dok': did you mean 'doc'?",
+        '11:36: doc.a: mode must be a string, not the integer 644: write it quoted: mode: "0644"',
+        "12:16: doc.b: no such host or group 'web': known names are all, lb, lb1, lb2",
+        "13:38: doc.c: doc.aa names nothing: did you mean 'doc.a'?",
+        "14:39: doc.d: var.vpi is undefined: did you mean 'vip'?",
+        "15:39: doc.e: host.vars.nic is undefined",
+        "16:20: doc.f: unknown key 'pth': did you mean 'path'?",
+        "17:26: doc.g: path: 'g' is not absolute: start it with /",
+        "18:5: duplicate key 'a': it stands in line 11 already; remove one",
+        "19:16: outputs.url: host cannot be used in outputs: expressions there see var, hosts, groups",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "message"),
+    [
+        ("mode: 0644", "0644", 'mode must be a string, not the integer 644: write it quoted: mode: "0644"'),
+        ("mode: 1.50", "1.50", 'mode must be a string, not the number 1.5: write it quoted: mode: "1.50"'),
+        ("mode: true", "true", 'mode must be a string, not true: write it quoted: mode: "true"'),
+        ("mode: [a]", "[a]", "mode must be a string, not a list"),
+        ("mode: '{{ 5 }}'", "'{{ 5 }}'", "mode must be a string, not the integer 5: add the filter `| string`"),
+        ("size: x", "x}", "size must be an integer, not the string 'x'"),
+        ("size: 1.5", "1.5", "size must be an integer, not the number 1.5"),
+        ("names: 5", "5}", "names must be a list or a mapping, not the integer 5"),
+        ("names: [a, 5]", "5]", 'names[1] must be a string, not the integer 5: write it quoted: "5"'),
+        ("names: {debian: [a, 5]}", "5]", 'names.debian[1] must be a string, not the integer 5: write it quoted: "5"'),
+        ("names: {debian: a}", "a}}", "names.debian must be a list, not the string 'a'"),
+        ("login: PASS", "PASS", "login must be a mapping, not the string 'PASS'"),
+        ("login: {pasword: x}", "pasword", "unknown key 'pasword' in login: did you mean 'password'?"),
+        (
+            "login: {type: 1, password: x}",
+            "1,",
+            'login.type must be a string, not the integer 1: write it quoted: type: "1"',
+        ),
+        ("hots: lb", "hots", None),
+        ("lifecycle: {on_delete: purge}", "purge", "lifecycle.on_delete must be one of 'restore', 'remove' or 'keep'"),
+        ("when: maybe", "maybe", "when must be true or false, not the string 'maybe'"),
+        ("for_each: 5", "5}", "for_each must be a list or a mapping, not the integer 5"),
+        ("content: '{{ each.key }}'", "'{{", "each cannot be used here: expressions there see"),
+        ("content: '{{ vat.x }}'", "'{{", "nothing is named 'vat': did you mean 'var'?"),
+        ("content: '{{ prio }}'", "'{{", "nothing is named 'prio': did you mean 'var.prio'?"),
+        ("content: '{{ 1 + }}'", "'{{", "cannot read the expression: "),
+        ("content: '{{ 1 / 0 }}'", "'{{", "cannot evaluate the expression: division by zero"),
+        ("vars: {'{{ var.prio }}': 1}", "'{{", "a key cannot hold expressions"),
+    ],
+)
+def test_a_mistake_in_a_body(bench: Any, body: str, place: str, message: str | None) -> None:
+    text = f"variables: {{prio: {{default: 1}}}}\nresources: {{doc: {{it: {{hosts: lb, path: /a, {body}}}}}}}\n"
+    problem = bench.problem(text)
+    line = text.splitlines()[1]
+
+    assert problem.message.startswith(message or "unknown key 'hots'")
+    assert (problem.line, problem.column) == (7, line.rindex(place) + 1)
+    assert problem.address == "doc.it"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hosts: {a: {address: b}}", "'stack' is missing"),
+        ("stack: a/b\nhosts: {a: {address: b}}", "stack must be a name of letters"),
+        ("stack: a", "'hosts' is missing: a stack needs one host at least"),
+        ("stack: a\nhosts: {}", "'hosts' is missing"),
+        ("stack: a\nhosts: [a]", "hosts must be a mapping, not a list"),
+        ("stack: a\nhost: {}\nhosts: {a: {address: b}}", "unknown key 'host': did you mean 'hosts'?"),
+        ("[stack]", "must be a mapping with bystanders, connection, hosts"),
+        ("stack: a\nhosts: {a: {address: b, groups: [a]}}", "'a' is a host and cannot be a group's name too"),
+        ("stack: a\nhosts: {a b: {address: b}}", "'a b' cannot be a host's name"),
+        ("stack: a\nhosts: {all: {address: b}}", "'all' cannot be a host's name"),
+        ("stack: a\nhosts: {a: {address: b, connection: {prot: 1}}}", "unknown key 'prot' in connection: did you"),
+        ("stack: a\nhosts: {a: {address: b}, c: {address: d}}\nconnection: {port: 99999}", "port must be less than"),
+        ("stack: a\nhosts: {a: {address: '{{ host.name }}'}}", "host cannot be used in hosts"),
+        ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: [a]}", "must be a mapping of names to bodies"),
+        ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: {a: text}}", "a resource's body must be a mapping"),
+        ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: {'a b': {}}}", "'a b' cannot be a name"),
+        ("stack: a\nhosts: {a: {address: b}}\nbystanders: {b: {serve: {}}}", "'address' is missing: it is required"),
+        ("stack: a\nhosts: {a: {address: b}}\nstate: state.db", "the state must be a database URL"),
+        ("stack: a\nhosts: {a: {address: b}}\nstate: 'sqlite://'", "the state must be kept in a file"),
+    ],
+)
+def test_a_mistake_elsewhere(bench: Any, text: str, message: str) -> None:
+    problem = bench.problem("", head=text + "\n")
+
+    assert problem.message.startswith(message)
+    assert problem.file.endswith("stack.yaml")
+    assert problem.line >= 1
+
+
+def test_members_are_checked_together_where_none_has_mistakes(bench: Any, place: Any) -> None:
+    found = bench.problems(
+        """
+        resources:
+          doc: {VI: {hosts: all, path: /x}}
+          pair: {three: {instance: VI}, one: {instance: VI, hosts: lb1}, two: {instance: VI, hosts: lb}}
+        """
+    )
+
+    assert [(p.address, p.message) for p in found] == [
+        ("pair.three", "instance is on 3 hosts: a pair needs two"),
+        ("pair.one", "instance is on 1 hosts: a pair needs two"),
+    ]
+
+
+def test_one_mistake_on_some_hosts_names_the_host(bench: Any) -> None:
+    problem = bench.problem("resources: {doc: {a: {path: /a, size: '{{ host.vars.prio }}'}}}")
+
+    assert problem.address == "doc.a@db1"
+    assert problem.message == "host.vars.prio is undefined"
+
+
+def test_problems_name_the_file_as_seen_from_here(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.write("stack.yaml", "stack: [")
+    monkeypatch.chdir(bench.folder.parent)
+
+    assert re.match(r"stack/stack\.yaml:1:\d+: ", str(bench.problem("", head="stack: [")))
+
+
+def test_a_stack_that_cannot_be_read_is_a_usage_error(bench: Any) -> None:
+    with pytest.raises(UsageError, match=r"cannot read .*stack\.yaml: No such file"):
+        load(bench.folder / "stack.yaml", providers={})
