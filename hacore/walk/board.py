@@ -18,7 +18,8 @@ cancelled: when its lane rolls back it ends first and is undone then.
 Undo runs against the needs, with one exception: a trigger has no undo of its own. When it is undone
 it *settles*: it reloads or restarts once more after all that it takes in is back, or else the daemon
 would keep the bad configuration while the bytes are right. So a source does not wait for its
-triggers, and a trigger waits for its sources.
+triggers, nor does the consumer itself, and a trigger waits for its sources; whatever else a trigger
+needs (the package of its daemon) stays until it has settled.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Node:
     op: Op = Op.CHANGE
     keep: bool = False
     group: str = ""
+    sources: frozenset[str] = frozenset()  # of a trigger: the tasks that it takes in
+    consumer: frozenset[str] = frozenset()  # of a trigger: the tasks that change its consumer
 
 
 @dataclass
@@ -82,30 +85,35 @@ class Board:
 
     def undoable(self) -> list[str]:
         """Tasks to undo of which nothing that rests on them is still in place, newest first."""
-        return [id for id in reversed(list(self.nodes)) if self.status[id] is Status.UNDO and self._free(id)]
+        waiting = [id for id in reversed(list(self.nodes)) if self.status[id] is Status.UNDO]
+        free = [id for id in waiting if self._free(id)]
+        if free or not waiting or any(s in (Status.DOING, Status.UNDOING) for s in self.status.values()):
+            return free
+        # triggers that wait for each other's sources: the bytes go back first, then all of them settle
+        changes = [id for id in waiting if self.nodes[id].op is not Op.TRIGGER]
+        return [next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])]
 
-    def _free(self, id: str) -> bool:
-        node = self.nodes[id]
-        if node.op is Op.TRIGGER:
-            sources = [n for n in node.needs if n in self.nodes and self.nodes[n].op in (Op.CHANGE, Op.ENSURE)]
-            if any(self.status[s] in _ACTIVE for s in sources):
-                return False
-        return all(self.status[d] not in _ACTIVE and not self._standing(d) for d in self._resting_on(id))
+    def _free(self, id: str, *, triggers: bool = True) -> bool:
+        if any(self.status[s] in _ACTIVE for s in self.nodes[id].sources if s in self.nodes):
+            return False
+        return all(
+            self.status[d] not in _ACTIVE and not self._standing(d) for d in self._resting_on(id, triggers=triggers)
+        )
 
     def _standing(self, id: str) -> bool:
         """Done, and about to be undone because its lane is rolling back."""
         return self.status[id] is Status.DONE and not self.nodes[id].keep and self.nodes[id].lane in self.failed_lanes
 
-    def _resting_on(self, id: str) -> set[str]:
-        """Who must be undone before `id`: its dependants, looking through triggers."""
+    def _resting_on(self, id: str, *, triggers: bool) -> set[str]:
+        """Who must be undone before `id`: its dependants, looking through its own triggers."""
         found: set[str] = set()
         queue = list(self._dependants.get(id, ()))
-        guard = self.nodes[id].op is Op.DRAIN
         while queue:
             dependant = queue.pop()
             if dependant in found:
                 continue
-            if self.nodes[dependant].op is Op.TRIGGER and not guard:
+            node = self.nodes[dependant]
+            if node.op is Op.TRIGGER and (not triggers or id in node.sources | node.consumer):
                 queue.extend(self._dependants.get(dependant, ()))
                 continue
             found.add(dependant)

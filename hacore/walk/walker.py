@@ -28,17 +28,38 @@ from .work import state_only, touching
 _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
 
 
+def nodes_of(lives: Sequence[Live]) -> list[Node]:
+    """What the board needs to know of the tasks."""
+    changed: dict[Address, set[str]] = {}
+    for live in lives:
+        for planned in live.task.changes:
+            changed.setdefault(planned.address, set()).add(live.id)
+
+    def changing(addresses: Sequence[Address]) -> frozenset[str]:
+        return frozenset(id for address in addresses for id in changed.get(address, ()))
+
+    return [
+        Node(
+            live.id,
+            live.task.needs,
+            live.task.lane,
+            live.task.op,
+            live.task.keep,
+            live.task.group,
+            changing(live.task.sources),
+            changing(live.task.addresses) if live.task.op is Op.TRIGGER else frozenset(),
+        )
+        for live in lives
+    ]
+
+
 class Walker:
     """One walk over the tasks of a run."""
 
     def __init__(self, lives: Sequence[Live], ctx: Context, on_failure: OnFailure = "rollback") -> None:
         self.lives = {live.id: live for live in lives}
         self.ctx = ctx
-        nodes = [
-            Node(live.id, live.task.needs, live.task.lane, live.task.op, live.task.keep, live.task.group)
-            for live in lives
-        ]
-        self.board = Board.of(nodes, on_failure)
+        self.board = Board.of(nodes_of(lives), on_failure)
         for live in lives:
             self.board.status[live.id] = live.status
         self._running: dict[asyncio.Task[None], tuple[str, ...]] = {}
