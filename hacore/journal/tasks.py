@@ -21,7 +21,13 @@ from .types import Live
 
 def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[Live]:
     """Tasks ready to run, each with the rows it would go back to."""
-    return [Live(task, before={p.address: _row_json(rows.get(p.address)) for p in task.changes}) for task in tasks]
+    return [Live(task, before=_before(task, rows)) for task in tasks]
+
+
+def _before(task: PlanTask, rows: Mapping[Address, Row]) -> dict[Address, JSON | None]:
+    """The rows of a task's addresses, and of those whose place they take."""
+    taken = [p.inherits for p in task.changes if p.inherits is not None]
+    return {address: _row_json(rows.get(address)) for address in (*(p.address for p in task.changes), *taken)}
 
 
 def _row_json(row: Row | None) -> JSON | None:

@@ -179,7 +179,8 @@ def _gone(
         taker = (taken_own or list(takers.values()))[0]
         if taker.kind == address.kind and taken_own and taker not in given.recorded:
             heirs[taker] = address
-        return replace(planned, action=Action.FORGET, reason=f"{taker} has its place now", attrs=())
+        everyone = tuple(sorted(set(takers.values())))
+        return replace(planned, action=Action.FORGET, reason=f"{taker} has its place now", attrs=(), takers=everyone)
     if row.lifecycle.on_delete == "keep":
         return replace(planned, action=Action.FORGET, reason=f"{reason}; lifecycle.on_delete is keep", attrs=())
     if not _reachable(row.hosts, given):

@@ -70,8 +70,12 @@ def _add_changes(
     outcome: Comparison, given: Inputs, drafts: dict[str, Draft], done_by: dict[Address, set[str]]
 ) -> None:
     depth = depths(given.graph.needs) if outcome.changes else {}
+    inherited = {planned.inherits for planned in outcome.changes}
     for planned in outcome.changes:
         if planned.action is Action.FORGET:
+            if planned.address not in inherited:  # else its heir's task moves the row
+                key = f"forget {planned.address}"
+                drafts[key] = _draft(key, planned)
             continue
         provider = given.providers[planned.kind]
         aggregate = provider.aggregate(planned.change.spec)
@@ -125,7 +129,10 @@ def _wire_changes(
     for draft in drafts.values():
         if draft.op in (Op.CHANGE, Op.ENSURE):
             for planned in draft.changes:
-                if planned.action is not Action.DELETE:
+                if planned.action is Action.FORGET:
+                    # not before its place is taken: when that fails, the row is needed still
+                    draft.needs |= {key for taker in planned.takers for key in done_by.get(taker, ())}
+                elif planned.action is not Action.DELETE:
                     by_address.setdefault(planned.address, []).append(draft)
     reach: dict[Address, frozenset[str]] = {}
     nothing: frozenset[str] = frozenset()

@@ -17,8 +17,8 @@ class PlannedChange:
     """What happens to one address, and why.
 
     `change` is what its provider gets; `row` is what the state has of it. `inherits`: the address
-    whose place it takes (a rename): its origin moves over. `pending`: sources of which the running
-    thing has not taken the newest yet.
+    whose place it takes (a rename): its origin moves over. `takers`: who has the place of what is
+    forgotten now.
     """
 
     address: Address
@@ -31,6 +31,7 @@ class PlannedChange:
     row: Row | None = None
     hosts: tuple[str, ...] = ()
     inherits: Address | None = None
+    takers: tuple[Address, ...] = ()
     irreversible: str = ""
     effect: str = ""
     disrupts: Disrupts = "none"

@@ -1,11 +1,11 @@
 """Kinds for machines in memory: small, but each with one of the traits that real kinds have.
 
-    thing    a value at a path: found and restored, secret, unknown, irreversible, disrupting, patient
-    pack     packages, aggregated over all resources of a host, several names shared
-    conf     a section of a file that is one task for all of its sections
-    daemon   loads what it reads when it starts, reloads or restarts
-    gate     one of several hosts that serve together: guarded
-    shared   one instance over all hosts: exactly one of them must hold a name
+thing    a value at a path: found and restored, secret, unknown, irreversible, disrupting, patient
+pack     packages, aggregated over all resources of a host, several names shared
+conf     a section of a file that is one task for all of its sections
+daemon   loads what it reads when it starts, reloads or restarts
+gate     one of several hosts that serve together: guarded
+shared   one instance over all hosts: exactly one of them must hold a name
 """
 
 from __future__ import annotations
@@ -254,6 +254,7 @@ class ConfSpec(Spec):
     """A section of a file."""
 
     path: str
+    name: str = ""
     text: str = ""
 
 
@@ -264,8 +265,12 @@ class Conf(Provider[ConfSpec]):
     spec = ConfSpec
 
     def claims(self, spec: ConfSpec) -> Sequence[Claim]:
-        """The file, shared with the other sections."""
-        return [Claim(f"path:{spec.path}", "share")]
+        """The file, shared with the other sections; the section is one's own."""
+        return [Claim(f"path:{spec.path}", "share"), Claim(f"section:{spec.path}/{spec.name}")]
+
+    def resolve(self, spec: ConfSpec, files: StackFiles) -> ConfSpec:
+        """The section has the resource's name."""
+        return spec.model_copy(update={"name": spec.name or files.name})
 
     def aggregate(self, spec: ConfSpec) -> str | None:
         """The file."""
@@ -279,7 +284,7 @@ class Conf(Provider[ConfSpec]):
         """The section's text; None when it is not in the file."""
         value = view.facts.get(VALUE, view.spec.path) or {}
         sections = value.get("sections", {})
-        name = view.address.name
+        name = view.spec.name
         return Observed({"text": sections[name]}) if name in sections else None
 
     def desire(self, view: View[ConfSpec]) -> Desired:
@@ -294,7 +299,7 @@ class Conf(Provider[ConfSpec]):
     def apply(self, work: Work[ConfSpec]) -> Sequence[Step]:
         """The file as all sections want it."""
         path = work.changes[0].spec.path
-        return [script(["write", path, {"sections": {a.name: s.text for a, s in work.wanted}}, {}])]
+        return [script(["write", path, {"sections": {s.name: s.text for _, s in work.wanted}, "ours": True}, {}])]
 
     def undo(self, work: Work[ConfSpec]) -> Sequence[Step]:
         """The file as it was."""
@@ -306,7 +311,8 @@ class Conf(Provider[ConfSpec]):
         if work.wanted:
             return self.apply(work)
         first = min(work.images.values(), key=lambda image: image.run)
-        return [script(["restore", work.changes[0].spec.path, first.data])]
+        there = first.data if first.data is not None and "ours" not in first.data else None
+        return [script(["restore", work.changes[0].spec.path, there])]
 
 
 class DaemonSpec(Spec):
