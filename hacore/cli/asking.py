@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from ..errors import HacoreError
+from ..render.style import is_terminal
 from ..render.terminal import Terminal
 
 
@@ -27,12 +28,12 @@ async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: T
         "  Enter a value: ",
     ]
     terminal.ask("\n".join(lines))
-    answer = await _read_line(sys.stdin if stdin is None else stdin)
+    stream = sys.stdin if stdin is None else stdin
+    answer = await _read_line(stream)
+    if not (answer.endswith("\n") and is_terminal(stream)):  # nobody pressed Enter on our line
+        terminal.tell("")
     if not answer:
-        terminal.tell("")
         raise HacoreError("cannot ask for approval: stdin is closed; use --auto-approve")
-    if not answer.endswith("\n"):
-        terminal.tell("")
     return answer.strip() == "yes"
 
 

@@ -15,7 +15,7 @@ from .words import stack_and_run
 @stack_options(variables=False, argument=False)
 @as_json
 def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """List the runs that the state remembers, or show one with its tasks.
+    """List the recorded runs, or show one task by task.
 
     \b
     Examples:

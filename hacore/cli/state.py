@@ -13,7 +13,9 @@ from .words import stack_and_address
 
 @click.group("state", no_args_is_help=True)
 def command() -> None:
-    """Look into the state: what hacore recorded of each resource instance.
+    """Look into the state.
+
+    The state is what hacore recorded of each resource instance when it last saw it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The progress of a run: a line to stderr for what ends, and a live line for what is going on.
+"""The progress of a run: a line to stderr for what ends or takes long, and a live line for what is going on.
 
 [  12s] lb1  source_build.nginx: building nginx 1.22.1
 [  41s] lb1  source_build.nginx: created (32s)
@@ -19,6 +19,8 @@ from .values import clean, listed, span
 
 QUIET = 10.0
 """Seconds of silence after which a log says what is still running."""
+LONG = 1.0
+"""Seconds after which a step is worth a line of its own."""
 _DONE = {
     "create": "created",
     "update": "updated",
@@ -44,6 +46,8 @@ class _Running:
     host: str
     since: float
     doing: str = ""
+    doing_since: float = 0.0
+    told: bool = True
 
 
 class Progress:
@@ -71,6 +75,10 @@ class Progress:
     def tick(self) -> None:
         """Say what is going on: on a terminal in its bottom line, in a log after a silence."""
         now = self._clock()
+        for task in self._running.values():
+            if not task.told and now - task.doing_since >= LONG:
+                task.told = True
+                self._tell(task.host, f"{task.what}: {task.doing}")
         if self._terminal.watched:
             self._terminal.live("" if self.paused else self._live(now))
         elif self._running and now - self._spoke >= QUIET:
@@ -127,8 +135,7 @@ class Progress:
         message = clean(event.message)
         if task is None or task.doing == message:
             return
-        task.doing = message
-        self._tell(event.host, f"{task.what}: {message}")
+        task.doing, task.doing_since, task.told = message, self._clock(), False
 
     def _on_task_done(self, event: Event) -> None:
         words = "/".join(_DONE.get(part, part) for part in _op(event).split("/"))
