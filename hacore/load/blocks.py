@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ..address import KIND, NAME, Address
 from ..contract import Provider
-from ..expressions import Broken, Path, mentions
+from ..expressions import Path, mentions
 from ..model import Lifecycle
 from .hosts import select_hosts
 from .models import COMMON, CommonBody
@@ -95,6 +95,7 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
             if not NAME.match(name):
                 message = f"{name!r} cannot be a name: letters, digits, _ . and - only, not - or . first"
                 world.problems.add(block.position, message, block.address)
+                block.provider = None
             elif node.value is not None and not isinstance(node.value, dict):
                 world.problems.add(node.position, "a resource's body must be a mapping", block.address)
                 block.provider = None
@@ -108,6 +109,8 @@ class _Expansion:
         self._block = block
         self._world = world
         self._node = block.node if block.node.value is not None else Node({}, block.node.position)
+
+        self._dropped: set[str] = set()  # common keys with mistakes
 
     def run(self) -> None:
         block, node = self._block, self._node
@@ -147,19 +150,19 @@ class _Expansion:
                 if value.tainted and key != "for_each":
                     self._shown(key)
                     self._block.broken = True
+                    self._dropped.add(key)
                     continue
                 tainted |= value.tainted
                 data[key] = value.get(run)
-            elif key == "members":
-                data[key] = node.data()
-            elif not list(_expressions(node)):
+            elif key == "members" or not list(_expressions(node)):
                 data[key] = node.data()
         try:
             return CommonBody.model_validate(data), tainted
         except ValidationError as error:
             Translator(self._world.problems, self._node, data, self._block.address, tainted).report(error, CommonBody)
             self._block.broken = True
-            wrong = {item["loc"][0] for item in error.errors(include_url=False, include_input=False)}
+            wrong = {str(item["loc"][0]) for item in error.errors(include_url=False, include_input=False)}
+            self._dropped |= wrong
         return CommonBody.model_validate({key: value for key, value in data.items() if key not in wrong}), tainted
 
     def _items(self, given: Any, tainted: frozenset[Path]) -> dict[Key, Any]:
@@ -193,7 +196,7 @@ class _Expansion:
             single = where is None or not isinstance(where.value, list)
             for index, name in enumerate(wanted):
                 names.append((name, block.position if where is None else where.at([] if single else [index])))
-        if where is not None and any(isinstance(data, Broken) for data in (given, *(n for n, _ in names))):
+        if key in self._dropped:
             return
         block.hosts = select_hosts(names, self._world, block.address)
         block.broken |= len(block.hosts) < len(names)

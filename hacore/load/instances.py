@@ -62,7 +62,18 @@ class Instances:
         for name in self._order():
             for address in self.blocks[name].slots:
                 self.get(address)
+            if not self.blocks[name].slots:
+                self._check(self.blocks[name])
         return {address: self._built[address] for block in self.blocks.values() for address in block.slots}
+
+    def _check(self, block: Block) -> None:
+        """Looks over a body that makes no instance: what depends on a host or an item is left open."""
+        members = block.node.child("members")
+        if block.provider is None or (members is not None and members.map):
+            return
+        scope = {**self.world.scope(), "host": Broken(), "each": Broken(), "resource": Broken()}
+        run = Run(scope, self.world.fail(block.address))
+        self._validated(block.provider, block.body, block.node, run, block.address)
 
     def get(self, address: Address) -> Built | None:
         """One slot's result; raises ExpressionError for a circle."""

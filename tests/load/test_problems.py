@@ -144,6 +144,30 @@ def test_members_are_checked_together_where_none_has_mistakes(bench: Any, place:
     ]
 
 
+def test_a_body_without_an_instance_is_looked_over_too(bench: Any) -> None:
+    found = bench.problems(
+        """
+        resources:
+          doc:
+            a: {hosts: nowhere, path: /a, size: large, content: "{{ host.vars.zzz }} {{ each.key }}"}
+            b: {hosts: lb, when: false, path: /b, mod: "0644"}
+            c: {hosts: lb, for_each: [], path: "{{ each.value.x }}", content: "{{ var.zzz }}"}
+            d: {hosts: 5, path: /d, content: "{{ host.vars.zzz }}"}
+            e: {members: {nowhere: {path: /e}}}
+        """
+    )
+
+    assert [p.message.split(":")[0] for p in found] == [
+        "no such host or group 'nowhere'",
+        "size must be an integer, not the string 'large'",
+        "each cannot be used here",
+        "unknown key 'mod'",
+        "var.zzz is undefined",
+        "hosts must be a string or a list, not the integer 5",
+        "no such host or group 'nowhere'",
+    ]
+
+
 def test_one_mistake_on_some_hosts_names_the_host(bench: Any) -> None:
     problem = bench.problem("resources: {doc: {a: {path: /a, size: '{{ host.vars.prio }}'}}}")
 
