@@ -16,10 +16,12 @@ from .gate import Budget, Gate
 from .keys import KeyRing, Offer
 from .settings import Target
 
-PATIENCE = 1.0
 TRIES = 3
 PAUSE = (0.1, 0.4)
 """Seconds between tries, from and to: random, so that those who were refused together do not return together."""
+
+PATIENCE = 1.0
+"""Seconds that a proxy command may take to end after its connection."""
 
 
 class Watch(asyncssh.SSHClient):
@@ -107,12 +109,14 @@ async def connect(
     """Log in to a host; `timeout` (seconds) covers all tries, but not the waiting for a turn.
 
     `gate` bounds connections to this sshd, `turns` handshakes at a time over all hosts. A host that
-    does not answer at all takes no turn. Raises UnreachableError, HostKeyError.
+    does not answer at all takes no turn, unless it lies behind a jump host or a proxy command. Raises
+    UnreachableError, HostKeyError.
     """
     budget = Budget(timeout)
     offer = await ring.offer(target)
     types: str | tuple[()] = KNOWN_TYPES
-    for attempt in range(1, TRIES + 1):
+    refused = 0
+    while True:
         try:
             async with gate.enter():
                 return await _attempt(target, ring, offer, budget, turns, tunnel, types)
@@ -120,13 +124,13 @@ async def connect(
             types = ALL_TYPES
         except _Refused as exc:
             gate.narrow()
-            pause = random.uniform(*PAUSE) * attempt  # noqa: S311 - no secret
-            if attempt == TRIES or budget.left <= pause:
+            refused += 1
+            pause = random.uniform(*PAUSE) * refused  # noqa: S311 - no secret
+            if refused == TRIES or budget.left <= pause:
                 cause = exc.__cause__ or exc
                 raise handshake_trouble(target, cause, greeted=False, offer=offer.words) from None
             budget.left -= pause
             await asyncio.sleep(pause)
-    raise AssertionError("unreachable")
 
 
 async def _attempt(
@@ -139,10 +143,10 @@ async def _attempt(
     types: str | tuple[()],
 ) -> Link:
     sock = None
-    if tunnel is None and not target.proxied:
+    if tunnel is None and target.direct:
         try:
             async with budget.spend():
-                sock = await _dial(target)
+                sock = await _dial(target, budget.left)
         except TimeoutError:
             raise unreachable(target, f"no answer within {budget.total:g} s") from None
         except OSError as exc:
@@ -203,8 +207,11 @@ async def _attempt(
     return Link(target, connection, watch)
 
 
-async def _dial(target: Target) -> socket.socket:
-    """A TCP connection to the first address that answers; raises OSError of the last one that did not."""
+async def _dial(target: Target, seconds: float) -> socket.socket:
+    """A TCP connection to the first address that answers.
+
+    Each of several gets its share of `seconds`. Raises OSError of the last one.
+    """
     loop = asyncio.get_running_loop()
     places = await loop.getaddrinfo(target.host, target.port, family=target.family, type=socket.SOCK_STREAM)
     last: OSError = OSError("no address")
@@ -214,7 +221,8 @@ async def _dial(target: Target) -> socket.socket:
             sock.setblocking(False)
             if target.bind:
                 sock.bind(target.bind)
-            await loop.sock_connect(sock, place)
+            async with asyncio.timeout(seconds / len(places)):
+                await loop.sock_connect(sock, place)
         except OSError as exc:
             sock.close()
             last = exc

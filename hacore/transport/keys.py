@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ class KeyRing:
         self._identities: dict[Path, Identity] = {}
         self._known: dict[tuple[Path, ...], tuple[Stamp, asyncssh.SSHKnownHosts]] = {}
         self._agents: dict[str, asyncssh.SSHAgentClient] = {}
+        self._asking = asyncio.Lock()
 
     async def offer(self, target: Target) -> Offer:
         """What to log in to `target` with.
@@ -140,8 +142,9 @@ class KeyRing:
         if not path:
             return {}, "no agent"
         try:
-            if path not in self._agents:
-                self._agents[path] = await asyncssh.connect_agent(path)
+            async with self._asking:
+                if path not in self._agents:
+                    self._agents[path] = await asyncssh.connect_agent(path)
             pairs: Sequence[asyncssh.SSHKeyPair] = await self._agents[path].get_keys()
         except (OSError, ValueError):
             return {}, f"no answer from the agent at {path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,8 +30,8 @@ Key = tuple[str, str, Connection]
 class Transport:
     """One connection per host, made when it is first asked for.
 
-    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts; hosts
-    that do not answer take no place in it. `config` names the ssh_config files to read, the strongest
+    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts; a
+    host that does not answer takes no place in it. `config` names the ssh_config files to read, the strongest
     first; by default the user's and the system's. Use it as an async context manager, or close it.
     """
 
@@ -64,8 +64,8 @@ class Transport:
                 self._local[key] = LocalSession(host)
             return self._local[key]
         task = self._sessions.get(key)
-        if task is None or (_settled(task) and not task.result().alive):
-            task = self._sessions[key] = asyncio.create_task(self._open(host))
+        if task is None or _useless(task):
+            task = self._sessions[key] = _start(self._open(host))
         return await _share(self._sessions, key, task)
 
     async def close(self) -> None:
@@ -122,8 +122,8 @@ class Transport:
         for hops in range(1, len(way)):
             key = way[:hops]
             task = self._jumps.get(key)
-            if task is None or (_settled(task) and not task.result().alive):
-                task = self._jumps[key] = asyncio.create_task(self._connect(key[-1], link, timeout))
+            if task is None or _useless(task):
+                task = self._jumps[key] = _start(self._connect(key[-1], link, timeout))
             try:
                 link = await _share(self._jumps, key, task)
             except UnreachableError as exc:
@@ -138,6 +138,18 @@ class Transport:
             self._ring = KeyRing()
         gate = self._gates.setdefault((target.host, target.port), Gate(self._parallel))
         return await connect(target, self._ring, timeout=timeout, gate=gate, turns=self._turns, tunnel=tunnel)
+
+
+def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task whose failure asyncio does not complain about when everybody has stopped waiting."""
+    task = asyncio.create_task(coroutine)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+def _useless(task: asyncio.Task[SshSession] | asyncio.Task[Link]) -> bool:
+    """Whether a connection has to be made anew."""
+    return task.done() and not (_settled(task) and task.result().alive)
 
 
 def _settled(task: asyncio.Task[Any]) -> bool:

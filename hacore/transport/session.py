@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..contract import Output
-from ..errors import DeadlineError, TransportError
+from ..errors import DeadlineError, TransportError, UnreachableError
 from ..model import Host
 
 EVAL = 'eval "$(cat)"'
@@ -123,6 +123,13 @@ class BaseSession(ABC):
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 output = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is not None and caller.cancelling():
+                raise
+            raise UnreachableError(
+                f"connection lost to {self._label}: the session was closed; the command may have run"
+            ) from None
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -47,6 +47,7 @@ class Target:
     agent: str  # socket path; empty: none
     jump: str | None
     proxied: bool
+    direct: bool  # a TCP connection to host and port is all it takes
     family: int
     bind: tuple[str, int] | None
     keepalive: float
@@ -112,7 +113,8 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
         ),
         agent=_agent(get("IdentityAgent", "SSH_AUTH_SOCK")),
         jump=cast("str | None", options.tunnel) or None,
-        proxied=bool(options.proxy_command) or _canonicalized(options),
+        proxied=bool(options.proxy_command),
+        direct=not (options.proxy_command or options.tunnel or _canonicalized(options)),
         family=options.family or socket.AF_UNSPEC,
         bind=cast("tuple[str, int] | None", options.local_addr),
         keepalive=options.keepalive_interval or KEEPALIVE,

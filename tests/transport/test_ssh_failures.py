@@ -182,6 +182,21 @@ async def test_an_address_that_never_answers(deaf: int) -> None:
     assert await refusal(host) == f"cannot reach lb1@127.0.0.1:{deaf}: no answer within 0.3 s"
 
 
+async def test_the_second_address_of_a_name_has_its_turn(
+    deaf: int, server: Sshd, host_of: HostOf, ssh_home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+        return [(*kind, ("127.0.0.1", deaf)), (*kind, ("127.0.0.1", server.port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    ssh_home.known_hosts(server.known("two-addresses.example"))
+    async with Transport() as transport:
+        session = await transport.session(host_of(server, address="two-addresses.example", connect_timeout=4))
+
+        assert (await session.run("echo second")).text == "second\n"
+
+
 async def test_hosts_that_never_answer_take_no_turn_from_others(deaf: int, server: Sshd, host_of: HostOf) -> None:
     dead = [
         Host.model_validate({"name": f"dead{n}", "address": "127.0.0.1", "connection": {"port": deaf}})

@@ -194,6 +194,20 @@ async def test_a_cancelled_caller_kills_nothing(server: Sshd, host_of: HostOf, t
         assert await appears(tmp_path / "end") == "x\n"
 
 
+@pytest.mark.parametrize("local", [False, True])
+async def test_a_session_that_is_closed_in_a_command_is_maybe(
+    server: Sshd, host_of: HostOf, tmp_path: Path, local: bool
+) -> None:
+    host = host_of(server, transport="local" if local else "ssh")
+    async with Transport() as transport:
+        session = await transport.session(host)
+        task = asyncio.create_task(session.run(f"echo x >{tmp_path}/begin; sleep 20"))
+        await appears(tmp_path / "begin")
+
+    with pytest.raises(UnreachableError, match=r"connection lost to lb1.*; the command may have run"):
+        await task
+
+
 async def test_a_listener_that_fails_fails_its_run_only(server: Sshd, host_of: HostOf) -> None:
     def broken(chunk: bytes) -> None:
         raise LookupError(chunk.decode())
@@ -215,7 +229,7 @@ async def test_a_connection_that_dies_in_a_command_is_maybe(server: Sshd, host_o
     host = host_of(server)
     async with Transport() as transport:
         session = await transport.session(host)
-        task, sshd_child = await _start(session, "sleep 60", tmp_path / "pid")
+        task, sshd_child = await _start(session, "sleep 20", tmp_path / "pid")
         os.kill(sshd_child, signal.SIGKILL)
         with pytest.raises(UnreachableError, match=r"connection lost to lb1@127.*may have run"):
             await task
@@ -234,7 +248,7 @@ async def test_a_host_that_falls_silent_in_a_command_is_unreachable(
     ssh_home.config("ServerAliveInterval 1\nServerAliveCountMax 1\n")
     async with Transport() as transport:
         session = await transport.session(host_of(server))
-        task, sshd_child = await _start(session, "exec sleep 60", tmp_path / "pid")
+        task, sshd_child = await _start(session, "exec sleep 20", tmp_path / "pid")
         os.kill(sshd_child, signal.SIGSTOP)
         try:
             with pytest.raises(UnreachableError, match="connection lost to lb1"):
