@@ -1,0 +1,175 @@
+"""A pair that serves: what restarts goes around the one that holds, and never both at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from hacore.testing import Machine
+from tests.engine.play import Play
+
+PAIR = """
+thing:
+  bin: {key: /bin/web, text: v1}
+daemon:
+  web: {reads: [/bin/web], restart_on: [thing.bin]}
+gate:
+  g: {vip: v}
+shared:
+  s: {vip: v, instance: gate.g}
+"""
+
+
+@pytest.fixture
+def pair(play: Play) -> Iterator[Play]:
+    play.world.vips["v"] = ["a", "b"]
+    yield play
+    for machine in play.world:
+        assert machine.drained == set(), f"{machine.name} was left drained"
+        assert machine.lock == "", f"{machine.name} was left locked"
+
+
+def blocks(play: Play) -> list[str]:
+    """What happened in the order of all hosts."""
+    return play.world.story  # type: ignore[no-any-return, attr-defined]
+
+
+def watch(play: Play) -> list[str]:
+    story: list[str] = []
+
+    def hear(machine: Machine, text: str) -> None:
+        word = text.split()[0]
+        if word in ("drain", "undrain", "restart", "write"):
+            story.append(f"{machine.name} {word}")
+
+    for machine in play.world:
+        machine.watchers.append(hear)
+    return story
+
+
+async def test_the_first_install_has_nothing_to_guard(pair: Play) -> None:
+    result = await pair.make(PAIR)
+    assert not any(m.did("drain *") for m in pair.world), pair.story(result)
+
+
+async def test_a_restart_is_drained_on_the_host_that_does_not_hold_first(pair: Play) -> None:
+    await pair.make(PAIR)
+    assert pair.world.holder("v") == "a"
+    story = watch(pair)
+    result = await pair.make(PAIR.replace("v1", "v2"))
+    moves = [s for s in story if "write" not in s]
+    assert moves == [
+        "b drain", "b restart", "b undrain",
+        "a drain", "a restart", "a undrain",
+    ], pair.story(result)  # fmt: skip
+    assert pair.world.cuts == []
+
+
+async def test_a_vip_that_moved_since_the_plan_is_asked_for_again(pair: Play) -> None:
+    await pair.make(PAIR)
+    story = watch(pair)
+    pair.stack(PAIR.replace("v1", "v2"))
+    pair.world.holders["v"] = "b"
+    assert (await pair.apply()).ok
+    assert [s for s in story if "drain" in s][0] == "a drain"
+    assert pair.world.cuts == []
+
+
+async def test_a_reload_is_not_drained(pair: Play) -> None:
+    stack = PAIR.replace("restart_on", "reload_on")
+    await pair.make(stack)
+    await pair.make(stack.replace("v1", "v2"))
+    assert not any(m.did("drain *") for m in pair.world)
+    assert all(m.did("reload *") for m in pair.world)
+
+
+async def test_a_failure_in_a_block_goes_back_through_the_guards(pair: Play) -> None:
+    await pair.make(PAIR)
+    before, rows = pair.world.snapshot(), pair.rows()
+    pair.world["a"].fail("restart web *", "does not start")
+    pair.stack(PAIR.replace("v1", "v2"))
+    result = await pair.apply()
+    assert result.status == "rolled_back", pair.story(result)
+    assert pair.world.cuts == [], pair.story(result)
+    assert pair.world.snapshot() == before
+    assert pair.rows() == rows
+    for host in ("a", "b"):
+        assert pair.loaded("web", "/bin/web", host) == "v1"
+
+
+async def test_a_host_that_does_not_let_go_fails_the_block(pair: Play) -> None:
+    await pair.make(PAIR)
+    before = pair.world.snapshot()
+    pair.world.holders["v"] = "a"
+
+    def hold(machine: Machine) -> None:
+        machine.drained.discard("v")
+
+    pair.world["a"].on("drain v", hold, after=True, times=None)
+    pair.stack(PAIR.replace("v1", "v2"))
+    result = await pair.apply()
+    assert result.status == "rolled_back", pair.story(result)
+    assert any("it still serves" in t.error for t in result.tasks)
+    assert pair.world.snapshot() == before
+
+
+async def test_a_stop_in_an_open_block_ends_the_block(pair: Play) -> None:
+    await pair.make(PAIR)
+    stop = asyncio.Event()
+
+    async def press(_machine: Machine) -> None:
+        stop.set()
+        await asyncio.sleep(0.01)
+
+    pair.world["b"].on("drain v", press)
+    pair.stack(PAIR.replace("v1", "v2"))
+    result = await pair.apply(stop=stop)
+    assert result.status == "interrupted", pair.story(result)
+    assert pair.world["b"].did("undrain v")
+    assert pair.loaded("web", "/bin/web", "b") == "v2"
+    assert not pair.world["a"].did("drain v")
+    rolled = await pair.rollback()
+    assert rolled.ok, pair.story(rolled)
+    assert pair.loaded("web", "/bin/web", "b") == "v1"
+    assert pair.world.cuts == []
+
+
+async def test_a_pair_with_nobody_in_service_is_not_guarded(pair: Play) -> None:
+    """Nothing is in service, so nothing can be lost; and a drain could never become clear."""
+    await pair.make(PAIR.replace("shared:\n  s: {vip: v, instance: gate.g}", ""))
+    pair.world.vips.clear()
+    result = await pair.make(PAIR.replace("v1", "v2").replace("shared:\n  s: {vip: v, instance: gate.g}", ""))
+    assert not any(m.did("drain *") for m in pair.world), pair.story(result)
+
+
+async def test_blocks_that_would_wait_for_each_other_are_cut_in_two(pair: Play) -> None:
+    """a.one -> b -> a.two: in one block on a, b would have to be drained while a is."""
+    stack = """
+thing:
+  one: {hosts: a, text: v1, disrupts: restart}
+  mid: {hosts: b, text: v1, disrupts: restart, needs: [thing.one@a]}
+  two: {hosts: a, text: v1, disrupts: restart, needs: [thing.mid@b]}
+gate:
+  g: {vip: v}
+"""
+    await pair.make(stack)
+    story = watch(pair)
+    result = await pair.make(stack.replace("v1", "v2"))
+    assert story == [
+        "a drain", "a write", "a undrain",
+        "b drain", "b write", "b undrain",
+        "a drain", "a write", "a undrain",
+    ], pair.story(result)  # fmt: skip
+
+
+async def test_after_a_halt_the_drained_host_is_left_drained_and_said_so(play: Play) -> None:
+    """Halt stops where it is; the next apply or rollback must be able to end it."""
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(PAIR)
+    play.world["b"].fail("restart web *", "does not start")
+    play.stack(PAIR.replace("v1", "v2"))
+    result = await play.apply(on_failure="halt")
+    assert result.status == "failed", play.story(result)
+    assert not play.world["a"].did("drain v"), play.story(result)
