@@ -145,11 +145,13 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs["definition"] = f"sha256:{_hash(spec.definition)}"
             texts["definition"] = spec.definition
         observed = self.observe(view)
+        stops = spec.running is False and observed is not None and observed.attrs["running"] is not False
         return Desired(
             attrs,
             texts={} if spec.sensitive else texts,
             sensitive=frozenset({"definition"} if spec.sensitive and spec.definition is not None else ()),
             effect=_effect(spec, observed.attrs if observed else {}, attrs),
+            disrupts="restart" if stops else "none",
         )
 
     def invalidates(self, change: Change[ServiceSpec]) -> Sequence[str]:
@@ -205,10 +207,14 @@ class ServiceProvider(Provider[ServiceSpec]):
         yield Step(script, blobs=blobs, what=f"putting {spec.short} back", deadline=_SECONDS, disrupts="restart")
 
     def trigger(self, work: Work[ServiceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
-        """Reload or restart what runs, and see it stay up."""
+        """Reload or restart what runs, and see it stay up.
+
+        Any change of the instance pulls its own restart, also one of `enabled`. Where nothing else
+        can have asked for a restart, a process that is younger than its definition is let be.
+        """
         return [
             Step(
-                systemd.trigger(change.spec.full, op),
+                systemd.trigger(change.spec.full, op, only=_only(change.spec)),
                 what=systemd.describe(op, change.spec.full),
                 deadline=_SECONDS,
                 disrupts=op,
@@ -224,6 +230,13 @@ class ServiceProvider(Provider[ServiceSpec]):
     def patience(self, spec: ServiceSpec) -> float:
         """Seconds for a unit to get where it is going."""
         return 30.0
+
+
+def _only(spec: ServiceSpec) -> Literal["", "reload", "nothing"]:
+    """What a restart comes down to if the definition turns out to be in use already; empty: it stays a restart."""
+    if spec.definition is None or spec.restart_on:
+        return ""
+    return "reload" if spec.reload_on else "nothing"
 
 
 def _hash(text: str) -> str:

@@ -93,24 +93,24 @@ def capture(unit: str, names: Iterable[str]) -> str:
 def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from what `capture` printed."""
     fields: dict[str, str] = {}
-    links: dict[str, str] = {}
-    for line in output.stdout.decode("utf-8", "surrogateescape").splitlines():
-        key, _, value = line.partition(" ")
-        if key == "link":
-            path, _, target = value.partition("\t")
-            links[path] = target
+    links = b""
+    for line in output.stdout.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"link":
+            links += value + b"\n"
         else:
-            fields[key] = value
+            fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     data: dict[str, Any] = {
         "load": fields.get("load", ""),
         "active": fields.get("active", ""),
         "state": fields.get("state", ""),
         "names": sorted(set(fields.get("names", "").split())),
-        "links": links,
         "mask": fields.get("mask"),
         "mode": fields.get("mode"),
     }
-    blobs = {} if data["mode"] is None else {"definition": base64.b64decode(fields.get("bytes", ""))}
+    blobs = {"links": links}
+    if data["mode"] is not None:
+        blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
     return Image(data=data, blobs=blobs, sensitive=sensitive)
 
 
@@ -227,8 +227,7 @@ def undo(
     began = data.get("active") == "activating"  # perhaps again and again: it is set off, not waited for
     touches_run = running is not None or define
     mode, mask = data.get("mode"), data.get("mask")
-    links = "".join(f"{path}\t{target}\n" for path, target in sorted((data.get("links") or {}).items()))
-    blobs = {"links": links.encode("utf-8", "surrogateescape")}
+    blobs = {"links": image.blobs.get("links", b"")}
     if mode is not None:
         blobs["before"] = image.blobs.get("definition", b"")
     parts = [
@@ -257,6 +256,14 @@ def undo(
 _TRIGGER = r"""
 ran || { echo "$unit does not run: nothing to $op"; exit 0; }
 if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
+if [ "$op" = restart ] && [ -n "$only" ]; then
+  since=$(date -d "$(show ActiveEnterTimestamp)" +%s 2>/dev/null || echo 0)
+  if [ "$since" -gt "$(stat -c %Y -- "$definition")" ]; then
+    echo "$unit runs by its present definition: no restart"
+    [ "$only" = reload ] || exit 0
+    op=reload
+  fi
+fi
 if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
   echo "$unit cannot reload: it is restarted instead"
   op=restart
@@ -271,9 +278,13 @@ steady "cannot keep $unit running after its $op"
 """
 
 
-def trigger(unit: str, op: str) -> str:
-    """Reload or restart a unit that runs; one that does not is left alone."""
-    return f"op={quote(op)}\n" + head(unit) + _STEADY + _TRIGGER
+def trigger(unit: str, op: str, *, only: str = "") -> str:
+    """Reload or restart a unit that runs; one that does not is left alone.
+
+    `only` (reload, nothing): what is enough instead of a restart if the unit was started after its
+    definition was written.
+    """
+    return f"op={quote(op)}\nonly={quote(only)}\n" + head(unit) + _STEADY + _TRIGGER
 
 
 def describe(op: str, unit: str) -> str:

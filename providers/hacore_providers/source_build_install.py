@@ -16,6 +16,9 @@ from hacore.contract import Image, Output
 from hacore_providers.source_build_make import head
 from hacore_providers.source_build_spec import SourceBuildSpec, listing, stamp
 
+_PATHS = ("absent", "had", "dir", "folder", "runtime")
+"""Lists of an image: paths that were missing, there; missing directories, those of the build, what it made running."""
+
 
 def _lines(values: Iterable[str]) -> bytes:
     return "".join(f"{value}\n" for value in sorted(values)).encode("utf-8", "surrogateescape")
@@ -29,6 +32,7 @@ def foreign_paths(tokens: Iterable[str]) -> bytes:
 _SETS = r"""
 without() { LC_ALL=C sort -u | LC_ALL=C comm -23 - "$1"; } # lines of stdin that are not in a sorted file
 owned() { [ ! -e "$1" ] || awk -F"$tab" '$1 != "d" { print $4 }' "$1"; }
+made() { [ ! -e "$1" ] || awk -F"$tab" '$1 == "d" { print $4 }' "$1"; }
 missing() { # directories of stdin that are not there, those above them too
   while IFS= read -r one; do
     while [ -n "$one" ] && [ ! -e "$one" ]; do printf '%s\n' "$one"; one=${one%/*}; done
@@ -51,9 +55,15 @@ for path in @RUNTIME@; do
 done
 [ ! -e "$record" ] || sed 's/^/record /' "$record"
 [ ! -e "$manifest" ] || printf 'manifest %s\n' "$(base64 <"$manifest" | tr -d '\n')"
-if [ -e had ]; then
-  sed 's/^/had /' had
-  tar -czPf before.tgz --no-recursion --xattrs --verbatim-files-from -T had
+touch had
+made "$manifest" | without foreign | while IFS= read -r path; do
+  if [ -d "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
+done >folders
+sed 's/^/had /' had
+sed 's/^/folder /' folders
+if [ -s had ] || [ -s folders ]; then
+  cat folders had >all
+  tar -czPf before.tgz --no-recursion --xattrs --verbatim-files-from -T all
   printf 'files %s\n' "$(base64 <before.tgz | tr -d '\n')"
 fi
 """
@@ -71,17 +81,18 @@ def directory_list(spec: SourceBuildSpec) -> bytes:
 
 def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from what `capture` printed."""
-    lists: dict[str, list[str]] = {"absent": [], "had": [], "dir": [], "runtime": []}
-    single: dict[str, str] = {}
-    for line in output.stdout.decode("utf-8", "surrogateescape").splitlines():
-        key, _, value = line.partition(" ")
-        if key in lists:
-            lists[key].append(value)
-        else:
-            single[key] = value
-    blobs: dict[str, bytes] = {key: base64.b64decode(single[key]) for key in ("files", "manifest") if key in single}
-    data: dict[str, Any] = {**lists, "record": single.get("record")}
-    return Image(data=data, blobs=blobs, sensitive=sensitive)
+    blobs = dict.fromkeys(_PATHS, b"")  # paths are bytes: not every name is text
+    record: str | None = None
+    for line in output.stdout.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        name = key.decode("utf-8", "replace")
+        if name in _PATHS:
+            blobs[name] += value + b"\n"
+        elif name in ("files", "manifest"):
+            blobs[name] = base64.b64decode(value)
+        elif name == "record":
+            record = value.decode("utf-8", "replace")
+    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive)
 
 
 # --- do --------------------------------------------------------------------------------------------
@@ -198,7 +209,7 @@ def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[st
 
 _UNDO = r"""
 cd "$HACORE_WORK"
-for one in had absent dirs runtime manifest; do touch "$one"; LC_ALL=C sort -u -o "$one.sorted" "$one"; done
+for one in had absent dir folder runtime manifest; do touch "$one"; LC_ALL=C sort -u -o "$one.sorted" "$one"; done
 { owned "$manifest"; owned manifest; } | without foreign >ours
 { cat ours; cat absent; } | without foreign | without had.sorted | while IFS= read -r path; do
   if [ ! -d "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
@@ -209,6 +220,10 @@ done >remove
 if [ -e files ]; then
   mkdir before
   tar -xpzf files -C before --xattrs
+  while IFS= read -r path; do
+    [ ! -e "$path" ] || continue
+    mkdir -p -- "$path"; chown --reference="before$path" -- "$path"; chmod --reference="before$path" -- "$path"
+  done <folder.sorted
   LC_ALL=C comm -12 ours had.sorted | while IFS= read -r path; do
     if [ ! -d "${path%/*}" ]; then mkdir -p -- "${path%/*}"; fi
     place "before$path" "$path"
@@ -221,9 +236,8 @@ if [ ! -e record ]; then
     fi
   done
 fi
-{ cat dirs; [ ! -e "$manifest" ] || awk -F"$tab" '$1 == "d" { print $4 }' "$manifest"; } >made
-awk -F"$tab" '$1 == "d" { print $4 }' manifest | LC_ALL=C sort -u >kept
-without foreign <made | without kept | LC_ALL=C sort -r | while IFS= read -r path; do
+made manifest | LC_ALL=C sort -u >kept
+{ cat dir; made "$manifest"; } | without foreign | without kept | LC_ALL=C sort -r | while IFS= read -r path; do
   [ -d "$path" ] && [ ! -L "$path" ] || continue
   rmdir -- "$path" 2>/dev/null || find "$path" -maxdepth 1 -mindepth 1 ! -type d -printf 'left: %p\n'
 done
@@ -244,14 +258,7 @@ rmdir --ignore-fail-on-non-empty -- "$home/build" 2>/dev/null || :
 def undo(spec: SourceBuildSpec, image: Image, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
     """The script that brings an image back, and its blobs. An image without data: nothing was there."""
     data: dict[str, Any] = image.data or {}
-    blobs = {
-        "foreign": foreign_paths(foreign),
-        "had": _lines(data.get("had", ())),
-        "absent": _lines(data.get("absent", ())),
-        "dirs": _lines(data.get("dir", ())),
-        "runtime": _lines(data.get("runtime", ())),
-        **{name: image.blobs[name] for name in ("files", "manifest") if name in image.blobs},
-    }
+    blobs = {"foreign": foreign_paths(foreign), **dict.fromkeys(_PATHS, b""), **image.blobs}
     if data.get("record"):
         blobs["record"] = f"{data['record']}\n".encode()
     return head(spec) + _SETS + _PLACE + _UNDO.replace("@RUNTIME@", " ".join(spec.runtime)), blobs

@@ -81,9 +81,21 @@ def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
     host.run(PROVIDER.trigger(host.work(PROVIDER, ADDRESS, second, Action.UPDATE), "restart"))
     assert pid(host) != started
     assert "sleep 200" in host.sh("systemctl show -p ExecStart probe")
+    started = pid(host)
+    host.sh("touch -d '1 minute ago' /etc/systemd/system/probe.service")
+    host.run(PROVIDER.trigger(host.work(PROVIDER, ADDRESS, second, Action.UPDATE), "restart"))
+    assert pid(host) == started, "it runs by this definition already"
+    other = second.model_copy(update={"restart_on": ("file.other",)})
+    host.run(PROVIDER.trigger(host.work(PROVIDER, ADDRESS, other, Action.UPDATE), "restart"))
+    assert pid(host) != started, "something else may have asked"
 
     host.undo(PROVIDER, ADDRESS, second, times=2)
     host.settled(PROVIDER, ADDRESS, first)
+    before = manifest.take(host.lab, host.twin)
+    host.images = host.capture(PROVIDER, host.work(PROVIDER, ADDRESS, second, Action.DELETE))
+    host.delete(PROVIDER, ADDRESS, second, origin)
+    host.undo(PROVIDER, ADDRESS, second, times=2)  # a run that deleted it is rolled back
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
     host.delete(PROVIDER, ADDRESS, second, origin)
     assert host.plan(PROVIDER, ADDRESS, second)[0] is None
     host.sh("rm /lib/systemd/system/probe-side.service; systemctl daemon-reload")

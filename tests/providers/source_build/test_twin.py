@@ -95,6 +95,12 @@ def test_a_build_is_created_changed_repaired_and_deleted(host: Player, build: Bu
     host.settled(PROVIDER, ADDRESS, first)
 
     host.apply(PROVIDER, ADDRESS, second)
+    before = manifest.take(host.lab, host.twin)
+    host.images = host.capture(PROVIDER, host.work(PROVIDER, ADDRESS, second, Action.DELETE))
+    host.delete(PROVIDER, ADDRESS, second, origin)
+    host.undo(PROVIDER, ADDRESS, PROVIDER.recorded(second), times=2)  # a run that deleted it is rolled back
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    host.settled(PROVIDER, ADDRESS, second)
     host.delete(PROVIDER, ADDRESS, second, origin)
     assert host.plan(PROVIDER, ADDRESS, second)[0] is None
 

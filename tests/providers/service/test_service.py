@@ -1,0 +1,197 @@
+"""What the kind makes of recorded answers and of specs, without a host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hacore.address import Address
+from hacore.contract import Ask, Change, Claim, Facts, Trigger, View, Work
+from hacore.model import Action, Image
+from hacore_providers import service_definition as unit_file
+from hacore_providers.facts.systemd import DEFINITION, LIMIT, UNIT
+from hacore_providers.service import PROVIDER, ServiceSpec
+from tests.providers.source_build.conftest import Folder
+
+RECORDED = json.loads((Path(__file__).parent / "data/units.json").read_text())
+ADDRESS = Address("service", "nginx", host="lb1")
+NGINX = """[Unit]
+Description=nginx
+[Service]
+Type=forking
+PIDFile=/run/nginx/nginx.pid
+EnvironmentFile=-/etc/default/nginx
+# ExecStart=/not/this/one
+ExecStartPre=-/usr/local/nginx/sbin/nginx -t -q \\
+  -c /usr/local/nginx/conf/nginx.conf
+ExecStart=@!/usr/local/nginx/sbin/nginx nginx --conf=/etc/odd/x.conf %i /run/x /var/*/y
+ExecReload=/bin/sh -c 'exec /opt/tool/reload --quiet'
+ExecReload=/bin/kill -HUP $MAINPID
+[Install]
+WantedBy=multi-user.target
+Also=nginx-side.socket other.timer
+"""
+
+
+def view(spec: ServiceSpec, answers: Mapping[Any, Any]) -> View[ServiceSpec]:
+    return View(ADDRESS, spec, None, Facts(answers=answers))
+
+
+def recorded_answers() -> dict[tuple[str, str], Any]:
+    return {(UNIT.name, arg): value for arg, value in UNIT.parse(RECORDED["stdout"].encode()).items()}
+
+
+@pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: case["name"])
+def test_recorded_answers(case: dict[str, Any]) -> None:
+    seen = view(ServiceSpec.model_validate(case["spec"]), recorded_answers())
+    observed = PROVIDER.observe(seen)
+
+    assert (None if observed is None else dict(observed.attrs)) == case["attrs"]
+    assert PROVIDER.desire(seen).effect == case["effect"]
+
+
+def test_a_garbled_answer_is_no_answer() -> None:
+    assert UNIT.parse(b"Failed to connect to bus\n\n=\n\nId=\nNames=x\n") == {}
+
+
+def run(script: str) -> bytes:
+    return subprocess.run(["dash", "-c", script], capture_output=True, check=True).stdout
+
+
+def test_definitions_come_back_only_where_they_differ(tmp_path: Path) -> None:
+    texts = {"same.service": b"a\n", "other.service": b"b\n", "secret.service": b"c\n", r"odd\x2dname.service": b"d\n"}
+    texts |= {"big.service": b"#" * (LIMIT + 1), "empty.service": b""}
+    for name, content in texts.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "masked.service").symlink_to("/dev/null")
+    same = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
+    names = [*texts, "masked.service", "missing.service"]
+    asks = [Ask(DEFINITION, str(tmp_path / name), same, secret=name.startswith("secret")) for name in names]
+    found = {Path(path).name: value for path, value in DEFINITION.parse(run(DEFINITION.command(asks))).items()}
+
+    assert found["same.service"].digest == f"sha256:{same}"
+    assert {name: value.text for name, value in found.items()} == {
+        "same.service": None,
+        "other.service": "b\n",
+        "secret.service": None,
+        r"odd\x2dname.service": "d\n",
+        "big.service": None,
+        "empty.service": "",
+        "masked.service": None,
+    }
+    assert found["masked.service"].digest == "link:/dev/null"
+
+
+def test_only_generated_units_are_looked_up_in_runlevels() -> None:
+    script = UNIT.command([Ask(UNIT, "a.service")])
+    answer = "systemctl() { printf 'Id=a.service\\nUnitFileState=enabled\\n'; }\nHACORE_INIT=systemd\n"
+    assert b"SysV" not in run(answer + script)
+    assert run("systemctl() { echo Id=a.service; }\nHACORE_INIT=sysv\n" + script) == b""
+
+
+def test_claims_come_from_the_definition() -> None:
+    claims = PROVIDER.claims(ServiceSpec(unit="nginx", definition=NGINX))
+
+    assert [c.token for c in claims if c.mode == "own"] == ["unit:nginx", "path:/etc/systemd/system/nginx.service"]
+    assert [c.token for c in claims if c.mode == "use"] == [
+        "pkg:nginx",
+        "config:nginx",
+        "path:/etc/default/nginx",
+        "path:/usr/local/nginx/sbin/nginx",
+        "path:/usr/local/nginx/conf/nginx.conf",
+        "path:/etc/odd/x.conf",
+        "path:/bin/sh",
+        "path:/opt/tool/reload",
+        "path:/bin/kill",
+    ]
+    assert unit_file.also(NGINX) == ("nginx-side.socket", "other.timer")
+
+
+def test_without_a_definition_it_owns_its_unit_only() -> None:
+    assert PROVIDER.claims(ServiceSpec(unit="a.timer")) == [
+        Claim("unit:a.timer"),
+        Claim("pkg:a.timer", "use"),
+        Claim("config:a.timer", "use"),
+    ]
+
+
+def test_triggers() -> None:
+    spec = ServiceSpec(unit="nginx", reload_on=("file.a",), restart_on=("file.b",), definition=NGINX)
+    assert PROVIDER.triggers(spec, ADDRESS) == [
+        Trigger("file.a", "reload"),
+        Trigger("file.b", "restart"),
+        Trigger("service.nginx@lb1", "restart"),
+    ]
+    assert PROVIDER.triggers(ServiceSpec(unit="nginx"), ADDRESS) == []
+
+
+def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:
+    named = PROVIDER.resolve(ServiceSpec(), Folder(tmp_path, 'web["a"]'))
+    assert named.unit == "web"
+    assert PROVIDER.resolve(ServiceSpec(unit="x"), Folder(tmp_path, "web")).unit == "x"
+    secret = PROVIDER.resolve(ServiceSpec(definition=NGINX), Folder(tmp_path, "web", sensitive=True))
+    assert PROVIDER.facts(secret)[1].secret
+    desired = PROVIDER.desire(view(secret, {}))
+    assert desired.sensitive == {"definition"}
+    assert desired.texts == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"unit": "a b"}, "unit", "is no unit's name"),
+        ({"unit": "../x"}, "unit", "is no unit's name"),
+        ({"unit": "getty@", "running": True}, "unit", "is a template: name an instance"),
+        ({"unit": "x", "definition": "ExecStart=/bin/true\n"}, "definition", "a unit file has sections"),
+        ({"unit": "x", "definition": "[Service]"}, "definition", "the last line has no end"),
+        ({"unit": "x", "definition": "[Service]\n", "enabled": True}, "definition", "needs an [Install] section"),
+        ({"unit": "x", "definition": NGINX, "manager": "sysv"}, "definition", "needs systemd"),
+    ],
+)
+def test_mistakes(body: dict[str, Any], field: str, words: str) -> None:
+    found = list(PROVIDER.validate({"lb1": ServiceSpec.model_validate(body)}, {}))
+    assert [(host, m.field) for host, m in found] == [("lb1", field)]
+    assert words in found[0][1].message
+
+
+def test_good_specs_have_no_mistakes() -> None:
+    good = [ServiceSpec(unit="nginx", definition=NGINX, enabled=True), ServiceSpec(unit=r"dev-disk\x2da.swap")]
+    assert [list(PROVIDER.validate({"lb1": spec}, {})) for spec in good] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("observed", "wanted", "loads"),
+    [
+        (None, True, True),
+        ({"running": False}, True, True),
+        ({"running": "activating"}, True, True),
+        ({"running": True}, True, False),
+        ({"running": True}, False, False),
+        (None, None, False),
+    ],
+)
+def test_a_start_loads(observed: dict[str, Any] | None, wanted: bool | None, loads: bool) -> None:
+    desired = {} if wanted is None else {"running": wanted}
+    change = Change(ADDRESS, Action.UPDATE, ServiceSpec(unit="x", running=wanted), observed=observed, desired=desired)
+    assert PROVIDER.loads(change) is loads
+
+
+def test_only_a_stop_disrupts() -> None:
+    answers = recorded_answers()
+    found = {
+        (unit, running): PROVIDER.desire(view(ServiceSpec(unit=unit, running=running), answers)).disrupts
+        for unit in ("ssh", "broken", "nope")
+        for running in (True, False)
+    }
+    assert [key for key, disrupts in found.items() if disrupts != "none"] == [("ssh", False)]
+
+
+def test_without_an_image_there_is_nothing_to_undo() -> None:
+    change = Change(ADDRESS, Action.CREATE, ServiceSpec(unit="x", running=True))
+    assert PROVIDER.undo(Work((change,))) == []
+    assert len(PROVIDER.undo(Work((change,), images={ADDRESS: Image()}))) == 1
