@@ -177,7 +177,6 @@ def _join(environment: Sandbox, steps: tuple[str | tuple[str | int, ...], ...], 
 
 def _syntax_message(error: TemplateSyntaxError, source: str) -> str:
     message = (error.message or "bad syntax").rstrip(".")
-    hint = ""
-    if "{%" in source and "{{" not in source:
-        hint = """ (a literal {% is written {{ '{%' }})"""
+    opening = "{{" if "{{" in source else "{%"
+    hint = f" (a literal {opening} is written {{{{ '{opening}' }}}})"
     return f"cannot read the expression: {message[:1].lower()}{message[1:]}{hint}"

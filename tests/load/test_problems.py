@@ -83,6 +83,12 @@ def test_a_stack_with_many_mistakes_tells_each_once(bench: Any) -> None:
         ("content: '{{ vat.x }}'", "'{{", "nothing is named 'vat': did you mean 'var'?"),
         ("content: '{{ prio }}'", "'{{", "nothing is named 'prio': did you mean 'var.prio'?"),
         ("content: '{{ 1 + }}'", "'{{", "cannot read the expression: "),
+        (
+            "content: '{{.Names}}'",
+            "'{{",
+            "cannot read the expression: unexpected '.' (a literal {{ is written {{ '{{' }})",
+        ),
+        ("content: 'printf {%s}'", "'printf", "cannot read the expression: encountered unknown tag 's' (a literal {%"),
         ("content: '{{ 1 / 0 }}'", "'{{", "cannot evaluate the expression: division by zero"),
         ("vars: {'{{ var.prio }}': 1}", "'{{", "a key cannot hold expressions"),
     ],
