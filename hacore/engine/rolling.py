@@ -101,7 +101,8 @@ class _Rollback:
         lives = restore_tasks(self.writer.tasks(self.record.id), self.providers, known)
         standing = [live for live in lives if live.status.value not in ("do", "hold", "undone")]
         touched = {p.address for live in standing for p in live.task.changes}
-        names = sorted({h for live in standing for p in live.task.changes for h in p.hosts if h in known})
+        used = {live.task.host for live in standing} | {h for t in standing for p in t.task.changes for h in p.hosts}
+        names = sorted(h for h in used if h in known)
         self.hosts.connect({name: known[name] for name in names})
         drifted, unreachable = await self._look(memory, known, names, touched)
         shown = RollbackPlan(self.record, tuple(items_of(standing)), drifted, unreachable)

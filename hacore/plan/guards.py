@@ -28,16 +28,32 @@ def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) 
     disrupting = [t for t in tasks if t.disrupts == "restart" and t.host is not None]
     reloading = [t for t in tasks if t.op is Op.TRIGGER and t.trigger == "reload"]
     if not disrupting and not reloading:
-        return tasks
+        return _one_lane(tasks, outcome, given)
     guards = _healthy_guards(outcome, given)
     tasks = tuple(_in_turn(t, guards) if t in reloading else t for t in tasks)
     blocks = _blocks(tasks, [t for t in disrupting if t.host in guards])
     if not blocks:
-        return tasks
+        return _one_lane(tasks, outcome, given)
     out: list[PlanTask] = list(tasks)
     for number, block in enumerate(blocks, 1):
         out = _wrap(out, block, number, guards)
-    return _renumber(out)
+    return _one_lane(_renumber(out), outcome, given)
+
+
+def _one_lane(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) -> tuple[PlanTask, ...]:
+    """What guards each other stands and falls together: half a change of a pair is two different hosts."""
+    first: dict[str, str] = {}
+    needs = {t.id: list(t.needs) for t in tasks}
+    for task in tasks:
+        for address in (*task.addresses, *task.guarded):
+            view = outcome.views.get(address)
+            if view is None or address.host not in given.facts:
+                continue
+            guard = given.providers[address.kind].guard(view)
+            if guard is not None:
+                needs[task.id].append(first.setdefault(guard.group, task.id))
+    lanes = {id: lane for lane, part in enumerate(components(needs)) for id in part}
+    return tuple(replace(t, lane=lanes[t.id]) for t in tasks)
 
 
 def _in_turn(task: PlanTask, guards: Mapping[str, tuple[tuple[Address, Guard], ...]]) -> PlanTask:

@@ -57,6 +57,7 @@ class Board:
     status: dict[str, Status] = field(default_factory=dict)
     stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
     failed_lanes: set[int] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)  # to undo although never seen done
 
     def __post_init__(self) -> None:
         for id in self.nodes:
@@ -65,6 +66,18 @@ class Board:
         for node in self.nodes.values():
             for need in node.needs:
                 self._dependants.setdefault(need, []).append(node.id)
+        self._undrain_of = {
+            drain: node.id
+            for node in self.nodes.values()
+            if node.op is Op.UNDRAIN
+            for verify in node.needs
+            for inside in self._needs(verify)
+            for drain in self._needs(inside)
+            if self.nodes[drain].op is Op.DRAIN
+        }
+
+    def _needs(self, id: str) -> list[str]:
+        return [need for need in self.nodes[id].needs if need in self.nodes]
 
     @classmethod
     def of(cls, nodes: Iterable[Node], on_failure: OnFailure = "rollback") -> Board:
@@ -113,6 +126,8 @@ class Board:
             if dependant in found:
                 continue
             node = self.nodes[dependant]
+            if node.op is Op.DRAIN:
+                continue  # what is inside its block counts; the drain itself stays until all of that has settled
             if node.op is Op.TRIGGER and (not triggers or id in node.sources | node.consumer):
                 queue.extend(self._dependants.get(dependant, ()))
                 continue
@@ -162,6 +177,7 @@ class Board:
             self.status[id] = Status.ERROR
         else:
             self.status[id] = Status.UNDO
+            self.doubtful.add(id)
         if self.on_failure == "halt":
             moved |= self._hold(self._below(id))
         else:
@@ -185,6 +201,7 @@ class Board:
         for id in self.nodes:
             if self.status[id] in (Status.DOING, Status.ERROR):
                 self.status[id] = Status.UNDO
+                self.doubtful.add(id)
                 moved.add(id)
         for lane in {n.lane for n in self.nodes.values()}:
             moved |= self.roll_back(lane)
@@ -192,7 +209,16 @@ class Board:
             if node.keep and self.status[id] is Status.DONE:
                 self.status[id] = Status.UNDO
                 moved.add(id)
+        for id, node in self.nodes.items():
+            # it settled before one of its sources was back: an earlier rollback failed there
+            if node.op is Op.TRIGGER and self.status[id] is Status.UNDONE and moved & node.sources:
+                self.status[id] = Status.UNDO
+                moved.add(id)
         return moved
+
+    def hold_rest(self) -> list[str]:
+        """Hold what could never start any more: a host of its group is left out of service."""
+        return sorted(self._hold(self.nodes))
 
     def undone(self, id: str) -> None:
         """It is back as it was."""
@@ -226,17 +252,20 @@ class Board:
         return all(s.final or (s is Status.DO and self.stopped) for s in self.status.values())
 
     def open_blocks(self, group: str) -> list[str]:
-        """Drains of a group that have begun and whose undrain is not over: their hosts are out of service."""
-        closed = {
-            above.id
-            for node in self.nodes.values()
-            if node.op is Op.UNDRAIN and node.group == group and self.status[node.id] is Status.DONE
-            for above in self._above(node.id)
-            if above.op is Op.DRAIN
-        }
-        begun = (Status.DOING, Status.DONE, Status.UNDO, Status.UNDOING)
+        """The drains of a group whose hosts are out of service, forwards or backwards."""
+        return [id for id in self.out_of_service() if self.nodes[id].group == group]
+
+    def out_of_service(self) -> list[str]:
+        """All drains whose hosts are out of service."""
         return [
             node.id
             for node in self.nodes.values()
-            if node.op is Op.DRAIN and node.group == group and self.status[node.id] in begun and node.id not in closed
+            if node.op is Op.DRAIN
+            and self.status[node.id] not in (Status.DO, Status.HOLD, Status.UNDONE)
+            and not self.serves(self._undrain_of.get(node.id, ""))
         ]
+
+    def serves(self, undrain: str) -> bool:
+        """Whether a block was closed and its undoing has not begun."""
+        status = self.status.get(undrain)
+        return status is Status.DONE or (status is Status.UNDO and undrain not in self.doubtful)

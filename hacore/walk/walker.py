@@ -89,10 +89,22 @@ class Walker:
                 self._running.pop(task)
                 if (error := task.exception()) is not None and self._fatal is None:
                     self._fatal = error
+        if self._fatal is None:
+            await self._end()
         for id, live in self.lives.items():
             live.status = self.board.status[id]
         if self._fatal is not None:
             raise self._fatal
+
+    async def _end(self) -> None:
+        """Say what is left out of service, and hold what waits for it."""
+        left = [self.lives[id] for id in self.board.out_of_service()]
+        for drain in left:
+            self._say("warning", drain, f"{drain.task.host} is left out of service: what failed there is not undone")
+        if not self.board.stopped and (held := self.board.hold_rest()):
+            await self._save(held)
+            for id in held:
+                self._say("task_held", self.lives[id])
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -149,6 +161,8 @@ class Walker:
         if live.task.op is Op.DRAIN and self.board.status[live.id] is Status.DO:
             others = [d for d in self.board.open_blocks(live.task.group) if d != live.id]
             return bool(others) or self._first.get(live.task.group) != live.id
+        if live.task.op is Op.UNDRAIN and self.board.serves(live.id):
+            return bool(self.board.open_blocks(live.task.group))  # undoing it takes the host out of service
         if live.task.guarded and self.board.status[live.id] is Status.DO:
             return self._first.get(live.task.group) != live.id
         return False

@@ -118,7 +118,13 @@ class Play:
 
         return await rollback(
             self.url,
-            **{"providers": KINDS, "approve": yes, "listener": self.events.append, "connect": self.world.connect, **more},
+            **{
+                "providers": KINDS,
+                "approve": yes,
+                "listener": self.events.append,
+                "connect": self.world.connect,
+                **more,
+            },
         )
 
     async def drift(self) -> DriftReport:

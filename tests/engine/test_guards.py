@@ -31,11 +31,6 @@ def pair(play: Play) -> Iterator[Play]:
         assert machine.lock == "", f"{machine.name} was left locked"
 
 
-def blocks(play: Play) -> list[str]:
-    """What happened in the order of all hosts."""
-    return play.world.story  # type: ignore[no-any-return, attr-defined]
-
-
 def watch(play: Play) -> list[str]:
     story: list[str] = []
 
@@ -164,12 +159,38 @@ gate:
     ], pair.story(result)  # fmt: skip
 
 
-async def test_after_a_halt_the_drained_host_is_left_drained_and_said_so(play: Play) -> None:
-    """Halt stops where it is; the next apply or rollback must be able to end it."""
-    play.world.vips["v"] = ["a", "b"]
-    await play.make(PAIR)
-    play.world["b"].fail("restart web *", "does not start")
-    play.stack(PAIR.replace("v1", "v2"))
-    result = await play.apply(on_failure="halt")
-    assert result.status == "failed", play.story(result)
-    assert not play.world["a"].did("drain v"), play.story(result)
+async def test_a_halt_leaves_the_host_drained_says_so_and_the_next_apply_ends_it(pair: Play) -> None:
+    """What failed is not undone, so its host is in doubt and stays out of service; the other one is not touched."""
+    await pair.make(PAIR)
+    pair.world["b"].fail("restart web *", "does not start")
+    pair.stack(PAIR.replace("v1", "v2"))
+    result = await pair.apply(on_failure="halt")
+    assert result.status == "failed", pair.story(result)
+    assert not pair.world["a"].did("drain v"), pair.story(result)
+    assert pair.world["b"].drained == {"v"}
+    assert any("b is left out of service" in e.message for e in pair.events if e.type == "warning")
+    healed = await pair.apply()
+    assert healed.ok, pair.story(healed)
+    assert pair.loaded("web", "/bin/web", "a") == pair.loaded("web", "/bin/web", "b") == "v2"
+    assert pair.world.cuts == []
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+async def test_a_rollback_of_both_hosts_drains_one_at_a_time(pair: Play, first: str) -> None:
+    await pair.make(PAIR)
+    before = pair.world.snapshot()
+    pair.world.holders["v"] = first
+    await pair.make(PAIR.replace("v1", "v2"))
+    worst = 0
+
+    def count(_machine: Machine, _text: str) -> None:
+        nonlocal worst
+        worst = max(worst, sum("v" in m.drained for m in pair.world))
+
+    for machine in pair.world:
+        machine.watchers.append(count)
+    result = await pair.rollback()
+    assert result.ok, pair.story(result)
+    assert worst == 1
+    assert pair.world.cuts == []
+    assert pair.world.snapshot() == before

@@ -182,3 +182,17 @@ async def test_a_rollback_can_be_tried_again(play: Play) -> None:
     again = await play.rollback()
     assert again.ok, play.story(again)
     assert play.world.snapshot() == before
+
+
+async def test_a_daemon_on_another_host_takes_part_in_the_rollback(play: Play) -> None:
+    stack = """
+thing:
+  conf: {hosts: a, key: /etc/web.conf, text: v1}
+daemon:
+  web: {hosts: b, reads: [], reload_on: [thing.conf]}
+"""
+    await play.make(stack)
+    await play.make(stack.replace("v1", "v2"))
+    result = await play.rollback()
+    assert result.ok, play.story(result)
+    assert play.world["b"].did("reload *") == ["reload web"] * 2

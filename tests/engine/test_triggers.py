@@ -22,7 +22,9 @@ B2 = WEB.replace("web, text: v1", "web, text: v2")
 
 
 def ops(play: Play) -> list[str]:
-    return [text.split()[0] for text in play.world["a"].log if text.split()[0] in ("start", "reload", "restart", "stop")]
+    return [
+        text.split()[0] for text in play.world["a"].log if text.split()[0] in ("start", "reload", "restart", "stop")
+    ]
 
 
 async def test_a_start_swallows_all_triggers(play: Play) -> None:
