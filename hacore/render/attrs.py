@@ -8,9 +8,11 @@ from typing import Literal
 
 from ..diff import AttrChange
 from .style import Name, Style
-from .values import LINES, clean, cut, show, show_lines
+from .values import LINES, clean, count, cut, show, show_lines
 
-Mode = Literal["create", "delete", "update"]
+_HUNK_LINES = 400
+_WIDEST_LINE = 500  # of a minified file a line can be megabytes
+Mode = Literal["create", "delete", "update", "drift"]
 COLOURS: dict[str, Name] = {"+": "green", "-": "red", "~": "yellow", "-/+": "red", "=": "cyan", ".": "dim", "!": "red"}
 
 
@@ -52,9 +54,9 @@ def root(path: str) -> str:
 
 
 def _mark(change: AttrChange, mode: Mode) -> str:
-    if mode != "update":
+    if mode in ("create", "delete"):
         return "+" if mode == "create" else "-"
-    if change.sensitive or change.hunks:
+    if change.sensitive or change.hunks or mode == "drift":
         return "~"
     if change.before is None and not change.unknown:
         return "+"
@@ -63,7 +65,7 @@ def _mark(change: AttrChange, mode: Mode) -> str:
 
 def _values(change: AttrChange, mode: Mode) -> list[str]:
     if change.sensitive:
-        return ["(sensitive, changed)" if mode == "update" else "(sensitive)"]
+        return ["(sensitive, changed)" if mode in ("update", "drift") else "(sensitive)"]
     if mode == "delete":
         return show_lines(change.before)
     if mode == "create":
@@ -77,13 +79,15 @@ def _values(change: AttrChange, mode: Mode) -> list[str]:
 def _hunk_lines(hunks: Sequence[str], mode: Mode) -> list[Line]:
     """The lines of a unified diff; of a new text only its beginning, without the place of the hunk."""
     if mode == "create":
-        text = [clean(line[1:]) for line in hunks if line.startswith("+")]
+        text = [clean(line[1:])[:_WIDEST_LINE] for line in hunks if line.startswith("+")]
         return [
             Line("" if line.startswith("… ") and i == LINES else "+", line, 1)
             for i, line in enumerate(cut(text, LINES))
         ]
     lines = []
-    for hunk in hunks:
+    for hunk in hunks[:_HUNK_LINES]:
         mark = hunk[:1] if hunk[:1] in ("+", "-") else ""
-        lines.append(Line(mark, clean(hunk[1:] if mark or hunk.startswith(" ") else hunk), 1))
+        lines.append(Line(mark, clean(hunk[1:] if mark or hunk.startswith(" ") else hunk)[:_WIDEST_LINE], 1))
+    if len(hunks) > _HUNK_LINES:
+        lines.append(Line("", f"… {count(len(hunks) - _HUNK_LINES, 'more line')} (all of them: --json)", 1))
     return lines

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..address import Address
-from ..diff import AttrChange
 from ..model import Action
 from ..plan import Drift, PlannedChange
 from .attrs import COLOURS, Line, Mode, attr_lines, root
@@ -42,7 +41,8 @@ class Block:
 
     def render(self, addresses: Sequence[Address], style: Style) -> list[str]:
         """The block with its heading."""
-        head = [style("bold", f"  # {_who(addresses)} {self.phrase}")]
+        phrase = self.phrase if len(addresses) == 1 else _plural(self.phrase)
+        head = [style("bold", f"  # {_who(addresses)} {phrase}")]
         if self.reason:
             head.append(f"  # ({self.reason})")
         hosts = ", ".join(str(a.host) for a in addresses if a.host is not None)
@@ -56,6 +56,11 @@ class Block:
         if self.effect:
             body.append(f"    effect: {self.effect}")
         return [*head, *body]
+
+
+def _plural(phrase: str) -> str:
+    verb, _, rest = phrase.partition(" ")
+    return f"{ {'is': 'are', 'has': 'have'}.get(verb, verb) } {rest}"
 
 
 def _who(addresses: Sequence[Address]) -> str:
@@ -123,16 +128,8 @@ def _drift_block(drift: Drift) -> Block:
         name=str(drift.address.at(None)),
         symbol="-" if drift.reason == "is gone" else "~",
         phrase=_told(drift.reason, drift.address) or "has changed",
-        lines=tuple(attr_lines([_whole(a) for a in drift.attrs], "update")) if drift.reason != "is gone" else (),
+        lines=tuple(attr_lines(drift.attrs, "drift")) if drift.reason != "is gone" else (),
     )
-
-
-def _whole(change: AttrChange) -> AttrChange:
-    """Drift tells both sides, also where one of them is nothing."""
-    absent = "(nothing)"
-    before = absent if change.before is None else change.before
-    after = absent if change.after is None else change.after
-    return AttrChange(change.path, before, after, change.hunks, change.sensitive)
 
 
 def _told(text: str, address: Address) -> str:

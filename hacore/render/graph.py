@@ -38,6 +38,6 @@ def mermaid(needs: Needs) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A DOT string (graphviz.org/doc/info/lang.html): only the double quote is escaped."""
-    escaped = text.replace('"', '\\"')
+    """A DOT string (graphviz.org/doc/info/lang.html), good for a name and for a label."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,7 +1,7 @@
 """The progress of a run: a line to stderr for what ends or takes long, and a live line for what is going on.
 
 [  12s] lb1  source_build.nginx: building nginx 1.22.1
-[  41s] lb1  source_build.nginx: created (32s)
+[  41s] lb1  source_build.nginx: created in 32s
 [  41s] lb2  reload service.nginx: failed after 0.4s
         cannot reload: exit code 1: ...
 """
@@ -81,8 +81,10 @@ class Progress:
                 self._tell(task.host, f"{task.what}: {task.doing}")
         if self._terminal.watched:
             self._terminal.live("" if self.paused else self._live(now))
-        elif self._running and now - self._spoke >= QUIET:
-            self._tell("", f"still running: {self._all(now)}")
+        elif now - self._spoke >= QUIET:
+            for task in self._running.values():
+                doing = f": {task.doing}" if task.doing else ""
+                self._tell(task.host, f"{task.what}: still running after {span(now - task.since)}{doing}")
 
     def end(self) -> None:
         """Take the live line away."""
@@ -169,7 +171,7 @@ class Progress:
         self._terminal.tell(f"{self._stamp(self._spoke)} {host or '':<{self._width}}  {text}")
 
     def _stamp(self, now: float) -> str:
-        return self._style("dim", f"[{span(now - self._began):>6}]")
+        return self._style("dim", f"[{span(now - self._began, whole=True):>6}]")
 
 
 def _op(event: Event) -> str:

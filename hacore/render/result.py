@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..plan import plan_json
 from .plan import count_line
 from .style import PLAIN, Style
-from .values import clean, count, listed, show_lines, span
+from .values import clean, count, cut, listed, show_lines, span
 
 if TYPE_CHECKING:
     from ..engine import RollbackResult, RunResult, TaskSummary
 
 _MANY = 12
+_GUARDS = ("drain", "verify", "undrain")
 
 
 def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str, str], style: Style = PLAIN) -> str:
@@ -69,16 +70,27 @@ def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
                 lines.append(f"  {_named(task)}{after}")
                 lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
         else:
-            names = [_named(task) for task in found]
-            lines += ["", f"{name.capitalize()}:", *(f"  {text}" for text in names[:_MANY])]
-            if len(names) > _MANY:
-                lines.append(f"  and {len(names) - _MANY:,} more")
+            lines += ["", f"{name.capitalize()}:", *(f"  {text}" for text in cut(_together(found), _MANY))]
     return lines
+
+
+def _together(tasks: Sequence[TaskSummary]) -> list[str]:
+    """A line per kind of work; what several hosts have in common is one line."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        here = f"@{task.host}" if task.host else ""
+        text = (
+            task.op if task.op in _GUARDS else f"{task.op} {listed([a.removesuffix(here) for a in task.addresses], 4)}"
+        )
+        hosts = found.setdefault(text, [])
+        if task.host is not None and task.host not in hosts:
+            hosts.append(task.host)
+    return [f"{text} @ {', '.join(hosts)}" if hosts else text for text, hosts in found.items()]
 
 
 def _named(task: TaskSummary) -> str:
     names = listed(task.addresses, 4)
-    if task.op in ("drain", "verify", "undrain"):
+    if task.op in _GUARDS:
         return f"{task.op} {task.host}"
     return f"{task.op} {names}" if task.op else names
 

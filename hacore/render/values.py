@@ -66,13 +66,13 @@ def when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def span(seconds: float) -> str:
-    """A duration: `0.4s`, `12s`, `3m05s`, `2h04m`."""
-    if seconds < 9.95:
+def span(seconds: float, *, whole: bool = False) -> str:
+    """A duration: `0.4s` (`whole`: full seconds, rounded down), `12s`, `3m05s`, `2h04m`."""
+    if seconds < 9.95 and not whole:
         return f"{max(seconds, 0.0):.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    full = int(seconds) if whole else round(seconds)
+    if full < 60:
+        return f"{full}s"
+    if full < 3600:
+        return f"{full // 60}m{full % 60:02d}s"
+    return f"{full // 3600}h{full % 3600 // 60:02d}m"

@@ -1,0 +1,217 @@
+"""Summaries of runs and rollbacks, drift reports, what is recorded: against golden files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hacore.address import Address
+from hacore.engine import DriftReport, Planned, RollbackItem, RollbackPlan, RollbackResult, RunResult, TaskSummary
+from hacore.load.stack import Stack
+from hacore.model import Action, Lifecycle, Row
+from hacore.render.drift import drift_exit_code, drift_json, drift_text
+from hacore.render.graph import dot, mermaid
+from hacore.render.result import rollback_result_text, run_json, run_text
+from hacore.render.rollback import rollback_text
+from hacore.render.state import row_json, row_text, run_text_of, runs_text
+from hacore.render.status import status_exit_code, status_json, status_text
+from hacore.store import TaskRecord
+from tests.render.plans import HELD, LAST, change, drift, hosts, plan
+
+Golden = Callable[[str, str], None]
+COMMANDS = {"plan": "hacore plan stacks/web", "rollback": "hacore rollback stacks/web"}
+STACK = Stack("web", Path(), Path(), "sqlite:///s.db", {}, {}, {}, sensitive_outputs=frozenset({"token"}))
+PLANNED = Planned(plan([change("file.a@lb1", Action.CREATE, None, {"mode": "0644"})]), STACK)
+OUTPUTS = {"url": "http://192.0.2.200/", "token": "do not show", "members": ["lb1", "lb2"]}
+
+
+def summary(id_: str, status: str, error: str = "", op: str = "update", address: str = "file.a@lb1") -> TaskSummary:
+    return TaskSummary(id_, op, (address,), "lb1", status, error, 1.5)
+
+
+def result(status: Any, *tasks: TaskSummary, **more: Any) -> RunResult:
+    return RunResult(7, status, PLANNED, tasks, seconds=61.2, **more)
+
+
+FAILED = (
+    summary("t1", "undone", op="create", address="package.tools@lb1"),
+    summary("t2", "undone", "cannot change file.nginx.conf: exit code 1: nginx: [emerg] unexpected }\n  in line 3"),
+    summary("t3", "error", "cannot do\ncannot undo: host is gone", address="file.b@lb1"),
+    summary("t4", "done", address="file.other@lb2"),
+    summary("t5", "hold", op="reload", address="service.nginx@lb1"),
+    summary("t6", "do", op="drain", address="vrrp_instance.VI_1@lb1"),
+)
+
+
+def test_a_failed_run_tells_what_failed_went_back_and_never_began(golden: Golden) -> None:
+    golden("run_failed", run_text(result("failed", *FAILED), commands=COMMANDS))
+
+
+def test_counts_say_what_happened_and_text_and_json_agree() -> None:
+    failed = result("failed", *FAILED)
+    counts = run_json(failed)["counts"]
+    assert counts == {"failed": 2, "undone": 1, "done": 1, "not_started": 2}
+    assert sum(counts.values()) == len(FAILED)
+    assert "2 failed, 1 undone, 1 done, 2 not started" in run_text(failed, commands=COMMANDS)
+    assert run_json(failed)["ok"] is False
+
+
+def test_a_run_that_went_well_ends_with_the_outputs(golden: Golden) -> None:
+    done = result("done", summary("t1", "done"), summary("t2", "done"), outputs=OUTPUTS)
+    golden("run_done", run_text(done, commands=COMMANDS))
+    assert run_json(done)["outputs"] == {**OUTPUTS, "token": "(sensitive)"}
+
+
+def test_a_broken_promise_is_a_warning() -> None:
+    broken = result("done", summary("t1", "done"), leftover=PLANNED.plan)
+    text = run_text(broken, commands=COMMANDS)
+    assert "Warning: the hosts are still not as the stack wants them: file.a@lb1." in text
+    assert not broken.ok
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("rolled_back", ["Apply failed: 1 failed", "The hosts are as they were before.", "hacore plan stacks/web"]),
+        ("interrupted", ["Apply interrupted: 1 failed", "The run is unfinished.", "hacore rollback stacks/web"]),
+    ],
+)
+def test_the_next_command_fits_what_happened(status: str, words: list[str]) -> None:
+    text = run_text(result(status, summary("t1", "undone", "no")), commands=COMMANDS)
+    for word in words:
+        assert word in text
+
+
+def test_nothing_to_do_is_said_in_the_words_of_the_plan() -> None:
+    nothing = replace(result("nothing"), planned=Planned(plan(), STACK))
+    assert run_text(nothing, commands=COMMANDS) == "No changes. Hosts match the stack."
+
+
+# --- rollback
+
+
+def test_a_rollback_shows_each_step_before_it_is_asked_for(golden: Golden) -> None:
+    items = [
+        RollbackItem("vip.front", None, "delete"),
+        *(RollbackItem(f"service.nginx@{host}", host, "reload again") for host in ("lb2", "lb1")),
+        *(RollbackItem(f"file.nginx.conf@{host}", host, "restore") for host in ("lb2", "lb1")),
+        RollbackItem("file.gone@lb1", "lb1", "bring back"),
+        RollbackItem("package.tool@lb1", "lb1", "restore", "no source offers 1.0 any more"),
+        RollbackItem("package.curl@lb1", "lb1", "forget"),
+    ]
+    drifted = (drift("file.nginx.conf@lb1", {"mode": "0644"}, {"mode": "0600"}),)
+    golden("rollback", rollback_text(RollbackPlan(LAST, tuple(items), drifted)))
+
+
+def test_what_came_of_a_rollback() -> None:
+    undone, stuck = summary("t1", "undone"), summary("t2", "error", "cannot undo: no route")
+    good = rollback_result_text(RollbackResult(8, "rolled_back", (undone,), 2.0), commands=COMMANDS)
+    assert good == "Rollback complete: 1 task undone. (2.0s, run 8)"
+    bad = rollback_result_text(RollbackResult(8, "failed", (undone, stuck), 2.0), commands=COMMANDS)
+    assert bad.startswith("Rollback failed: 1 could not be undone, 1 undone.")
+    assert "cannot undo: no route" in bad
+    assert "hacore rollback stacks/web" in bad
+
+
+# --- drift
+
+REPORT = DriftReport("web", "1a2b", 12, (), {}, 14, HELD)
+DRIFT = (
+    drift("file.x@lb1", {"mode": "0644", "owner": "root"}, {"mode": "0600", "owner": None}),
+    drift("file.x@lb2", {"mode": "0644", "owner": "root"}, {"mode": "0600", "owner": None}),
+    drift("file.key@lb1", {"content": "hmac:1"}, {"content": "hmac:2"}, sensitive=frozenset({"content"})),
+)
+
+
+def test_drift_is_recorded_to_found(golden: Golden) -> None:
+    report = replace(REPORT, drift=DRIFT, unreachable={"lb3": "cannot connect to lb3: no route"})
+    golden("drift", drift_text(report))
+    entry = drift_json(report)["drift"][2]
+    assert entry["attrs"] == [{"path": "content", "sensitive": True}]
+    assert drift_json(report)["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("drifts", "unreachable", "code", "words"),
+    [
+        ((), {}, 0, "No drift: 14 resources as the last run left them."),
+        (DRIFT, {}, 2, "Drift: 3 resources on 2 hosts changed; 14 resources checked."),
+        ((), {"lb3": "no route"}, 1, "No drift on the hosts that answered; 14 resources checked."),
+        (DRIFT, {"lb3": "no route"}, 1, "Incomplete: lb3 could not be asked: no route"),
+    ],
+)
+def test_could_not_tell_beats_drift(drifts: Any, unreachable: dict[str, str], code: int, words: str) -> None:
+    report = replace(REPORT, drift=drifts, unreachable=unreachable)
+    assert drift_exit_code(report) == code
+    assert words in drift_text(report)
+
+
+# --- state, runs, status, graph
+
+
+def row(**more: Any) -> Row:
+    given: dict[str, Any] = {
+        "address": Address.parse("file.key@lb1"),
+        "spec": {},
+        "schema_version": 1,
+        "attrs": {"content": "hmac:" + "a" * 64, "mode": "0600"},
+        "info": {"size": 12},
+        "sensitive": ("content",),
+        "needs": ("file.dir@lb1",),
+        "hosts": ("lb1",),
+        "loaded": {"file.a@lb1": None, "file.b@lb1": "d"},
+        "run": 4,
+        **more,
+    }
+    return Row(**given)
+
+
+def test_a_row_shows_no_secret_not_even_its_hmac(golden: Golden) -> None:
+    kept = row(found="different", tainted=True, lifecycle=Lifecycle(prevent_destroy=True))
+    golden("row", row_text(kept))
+    assert row_json(kept)["attrs"] == {"content": "(sensitive)", "mode": "0600"}
+    assert "hmac" not in str(row_json(kept))
+
+
+def test_runs_the_newest_first(golden: Golden) -> None:
+    failed = replace(LAST, id=5, status="failed", summary={"create": 2, "noop": 7})
+    tasks = [
+        TaskRecord(5, "t2", "change", "file", "lb1", ("file.a@lb1",), "error", error="no space\nleft", position=1),
+        TaskRecord(5, "t1", "trigger", "service", "lb1", ("service.x@lb1",), "done", started=1.0, ended=3.5),
+    ]
+    undone = replace(LAST, id=6, command="rollback", undoes=(5,))
+    golden("runs", runs_text([LAST, failed, undone]) + "\n---\n" + run_text_of(failed, tasks))
+
+
+def test_status_tells_who_holds_the_address(golden: Golden) -> None:
+    made = plan(hosts=hosts("lb1", "lb2", "lb3", silent=["lb3"]))
+    golden("status", status_text(made, "postgresql://ops:pw@db/web"))
+    assert status_exit_code(made) == 1
+    assert status_json(made)["ok"] is False
+
+
+def test_status_is_well_only_when_one_host_holds_it_and_all_checks_pass() -> None:
+    assert status_exit_code(plan()) == 0
+    info = dict(HELD["vip.front"])
+    assert status_exit_code(plan(notes={"vip.front": {**info, "held_by": []}})) == 1
+    assert status_exit_code(plan(notes={"vip.front": {**info, "checks": {"http://x/": "status 502, not 200"}}})) == 1
+
+
+def test_graphs_quote_what_a_key_may_hold() -> None:
+    needs = {
+        Address("file", "a", 'x"y', "lb1"): (Address("file", "dir", None, "lb1"),),
+        Address("file", "dir", None, "lb1"): (),
+        Address("vip", "front"): (Address("file", "dir", None, "lb1"),),
+    }
+    drawn = dot(needs)
+    assert drawn.count("->") == 2
+    assert r'"file.a[\"x\\\"y\"]@lb1" -> "file.dir@lb1";' in drawn
+    assert "subgraph cluster_1" in drawn
+    flow = mermaid(needs)
+    assert "n0 --> n1" in flow
+    assert "n2 --> n1" in flow
+    assert "#quot;" in flow

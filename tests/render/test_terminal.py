@@ -1,0 +1,81 @@
+"""Streams, colour, and values in words."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from hacore.model import Unknown
+from hacore.render.style import style_for
+from hacore.render.terminal import Terminal
+from hacore.render.values import count, cut, listed, show, show_lines, span
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "colour"),
+    [
+        (Tty(), {}, True),
+        (Tty(), {"NO_COLOR": ""}, True),
+        (Tty(), {"NO_COLOR": "1"}, False),
+        (Tty(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colour_is_for_terminals_that_want_it(stream: io.StringIO, environ: dict[str, str], colour: bool) -> None:
+    assert style_for(stream, environ).colour is colour
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = Terminal(out, err, {})
+    terminal.say("result")
+    terminal.say_json({"a": "é"})
+    terminal.say_json({"a": 1}, line=True)
+    terminal.tell("beside")
+    terminal.live("nobody watches")
+    assert out.getvalue() == 'result\n{\n  "a": "é"\n}\n{"a":1}\n'
+    assert err.getvalue() == "beside\n"
+
+
+def test_a_terminal_without_unicode_does_not_end_the_command() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    Terminal(out, io.StringIO(), {}).say("gcc … é")
+    assert raw.getvalue() == b"gcc \\u2026 \\xe9\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        ("a\nb\x1b", '"a\\nb\\u001b"'),
+        (["é", 1, True], '["é", 1, true]'),
+        (Unknown("built"), "(known after apply)"),
+        ("sha256:" + "ab" * 32, '"sha256:abababababab…"'),
+        ("x" * 300, '"' + "x" * 109 + "… (302 characters)"),
+    ],
+)
+def test_values_are_one_harmless_line(value: object, text: str) -> None:
+    assert show(value) == text
+
+
+def test_a_long_list_is_cut() -> None:
+    lines = show_lines([f"item number {number}" for number in range(40)])
+    assert lines[0] == "["
+    assert lines[-1] == "… 30 more lines"
+    assert cut(["a", "b", "c"], 2) == ["a", "b", "c"], "a line that says one more hides nothing less"
+
+
+def test_words() -> None:
+    assert [span(s) for s in (0, 0.44, 9.96, 59.4, 61, 3600 + 240)] == ["0.0s", "0.4s", "10s", "59s", "1m01s", "1h04m"]
+    assert listed([]) == ""
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed("abcdefghij", 2) == "a, b and 8 more"
+    assert count(1, "host") == "1 host"
+    assert count(12000, "lane") == "12,000 lanes"
