@@ -26,26 +26,35 @@ K = TypeVar("K")
 T = TypeVar("T")
 Key = tuple[str, str, Connection]
 
+PER_SSHD = 8
+"""Handshakes at a time with one sshd: from 10 on it begins to drop some (MaxStartups, sshd_config(5))."""
+
+QUICK = 0.25
+"""Seconds that reading ssh_config may take in the event loop: a millisecond as a rule, but `Match exec`
+may run anything. After one that took longer, threads do it, which costs ten hosts more than it takes."""
+
 
 class Transport:
     """One connection per host, made when it is first asked for.
 
-    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts; a
-    host that does not answer takes no place in it. `config` names the ssh_config files to read, the strongest
-    first; by default the user's and the system's. Use it as an async context manager, or close it.
+    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts (no more
+    than 8 of them with one sshd); a host that does not answer takes no place in it. `config` names
+    the ssh_config files to read, the strongest first; by default the user's and the system's. Use it
+    as an async context manager, or close it.
     """
 
     def __init__(
         self,
         *,
         listener: Listener = silent,
-        parallel_handshakes: int = 8,
+        parallel_handshakes: int = 32,
         config: Sequence[Path] | None = None,
     ) -> None:
         self._listener = listener
-        self._parallel = parallel_handshakes
+        self._bound = min(parallel_handshakes, PER_SSHD)
         self._config = config
         self._turns = asyncio.Semaphore(parallel_handshakes)
+        self._quick = True
         self._gates: dict[tuple[str, int], Gate] = {}
         self._ring: KeyRing | None = None
         self._local: dict[Key, LocalSession] = {}
@@ -116,7 +125,13 @@ class Transport:
         from .route import route
         from .settings import config_files
 
-        way = await asyncio.to_thread(route, host, config_files(self._config))
+        files = config_files(self._config)
+        if self._quick:
+            began = time.monotonic()
+            way = route(host, files)
+            self._quick = time.monotonic() - began < QUICK
+        else:
+            way = await asyncio.to_thread(route, host, files)
         timeout = host.connection.connect_timeout
         link: Link | None = None
         for hops in range(1, len(way)):
@@ -136,7 +151,7 @@ class Transport:
 
         if self._ring is None:
             self._ring = KeyRing()
-        gate = self._gates.setdefault((target.host, target.port), Gate(self._parallel))
+        gate = self._gates.setdefault((target.host, target.port), Gate(self._bound))
         return await connect(target, self._ring, timeout=timeout, gate=gate, turns=self._turns, tunnel=tunnel)
 
 

@@ -216,6 +216,18 @@ async def test_a_jump_host_that_cannot_reach_the_host(new_sshd: Callable[..., Ss
         await whoami(Host(name="lb1", address="inner"))
 
 
+async def test_match_blocks(hidden: Sshd, ssh_home: SshHome) -> None:
+    ssh_home.config(
+        f'Match exec false\n  Port 1\nMatch host 127.0.0.1 exec "sleep 0.3"\n  Port {hidden.port}\n'
+        f"Match all\n  Port 2\n  IdentityFile {hidden.client_key}\n"
+    )
+    async with Transport() as transport:
+        hosts = [Host(name=name, address="127.0.0.1") for name in ("lb1", "lb2")]
+        outputs = [await (await transport.session(host)).run("echo in") for host in hosts]
+
+    assert [output.text for output in outputs] == ["in\n", "in\n"]
+
+
 async def test_a_config_that_cannot_be_read_is_named(ssh_home: SshHome) -> None:
     path = ssh_home.config("Host *\n  Port many\n")
     with pytest.raises(UnreachableError, match=rf"cannot reach lb1: ssh_config cannot be read: {path} line 2: .*many"):
