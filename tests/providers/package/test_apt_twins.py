@@ -2,94 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from hacore.contract import Action, Address, Change, Image, Work
-from hacore_providers.package import PROVIDER
-from hacore_providers.package_spec import PackageSpec
-from tests.hosts import manifest
+from tests.providers.package.tasks import Task, auto, names, spec, state
 from tests.providers.play import Player
 
 pytestmark = pytest.mark.twins
 
-Specs = dict[Address, PackageSpec]
-
-
-def spec(name: str = "it", **fields: Any) -> Specs:
-    return {Address("package", name, host="one"): PackageSpec(**fields)}
-
-
-def names(*wanted: str) -> Specs:
-    return spec(names=wanted)
-
-
-@dataclasses.dataclass
-class Task:
-    """A task of several package changes on the twin, as the walker runs it."""
-
-    player: Player
-    specs: Specs
-    action: Action = Action.CREATE
-    wanted: Specs = dataclasses.field(default_factory=dict)
-    images: dict[Address, Image] = dataclasses.field(default_factory=dict)
-
-    def work(self, images: dict[Address, Image] | None = None) -> Work[PackageSpec]:
-        asks = [ask for one in self.specs.values() for ask in PROVIDER.facts(one)]
-        changes = tuple(Change(address, self.action, one) for address, one in self.specs.items())
-        wanted = tuple((self.wanted if self.action is Action.DELETE else self.specs).items())
-        return Work(changes, images or self.images, wanted, facts=self.player.facts(asks))
-
-    def capture(self) -> None:
-        work = self.work()
-        self.player.run(PROVIDER.prepare(work))
-        step = PROVIDER.capture(work)
-        assert step is not None and step.parse is not None
-        self.images = dict(step.parse(self.player.run([step])[0]))
-
-    def apply(self) -> None:
-        self.player.run(PROVIDER.apply(self.work()))
-
-    def undo(self) -> None:
-        self.player.run(PROVIDER.undo(self.work()))
-
-    def delete(self, origins: dict[Address, Image]) -> None:
-        self.action = Action.DELETE
-        self.player.run(PROVIDER.delete(self.work(origins)))
-
-    def as_wanted(self) -> bool:
-        for address, one in self.specs.items():
-            observed, desired = self.player.plan(PROVIDER, address, one)
-            assert desired.attrs is not None
-            if observed is None or {k: observed.attrs.get(k) for k in desired.attrs} != desired.attrs:
-                return False
-        return True
-
-
-def marks(player: Player) -> list[str]:
-    return player.sh("apt-mark showauto").split()
-
-
-def state(player: Player, name: str) -> str:
-    return player.sh(f"dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {name} 2>/dev/null || :").strip()
-
-
-def versions(player: Player, name: str) -> list[str]:
-    return player.sh(f"apt-cache madison {name} | awk -F ' *[|] *' '{{print $2}}'").split()
-
-
-@pytest.fixture
-def host(one: Player) -> Iterator[Player]:
-    """The twin; whatever a test does to it must be gone at its end, or the next test would not start bare."""
-    before = manifest.take(one.lab, one.twin)
-    yield one
-    left = manifest.diff(before, manifest.take(one.lab, one.twin))
-    if left:
-        one.lab.reset()
-    assert left == []
+SERVICES = "systemctl list-units --type=service --state=running --no-legend --plain | cut -d ' ' -f 1"
 
 
 @pytest.mark.parametrize(
@@ -104,16 +24,62 @@ def host(one: Player) -> Iterator[Player]:
 )
 def test_there_and_back(host: Player, wanted: list[str]) -> None:
     task = Task(host, names(*wanted))
-    units = host.sh("systemctl list-units --type=service --state=running --no-legend --plain | cut -d' ' -f1")
+    services = host.sh(SERVICES)
 
     task.capture()
     task.undo()  # a run that stopped before its first effect
     task.apply()
     assert task.as_wanted()
-    assert not set(wanted) & set(marks(host))
+    assert not set(wanted) & auto(host)
     task.apply()  # resumed
     assert task.as_wanted()
     assert host.rc("test -e /usr/sbin/policy-rc.d") == 1
-    assert units == host.sh("systemctl list-units --type=service --state=running --no-legend --plain | cut -d' ' -f1")
+    assert host.sh(SERVICES) == services
     task.undo()
     task.undo()
+
+
+def test_a_configuration_file_that_lay_there_before_the_package_outlives_it(host: Player) -> None:
+    """Debian takes it for its own: kept at the installation, removed by the purge."""
+    host.sh(
+        "mkdir -m 0751 /etc/nginx /etc/nginx/conf.d; echo mine >/etc/nginx/nginx.conf; chmod 0604 /etc/nginx/nginx.conf"
+    )
+    task = Task(host, names("nginx"))
+    task.go()
+    assert host.sh("cat /etc/nginx/nginx.conf") == "mine\n"
+    task.undo()
+    assert host.sh("cd /etc; find nginx -printf '%p %m\\n'; cat nginx/nginx.conf").split() == [
+        *("nginx", "751", "nginx/conf.d", "755", "nginx/nginx.conf", "604"),
+        "mine",
+    ]
+    host.sh("rm -r /etc/nginx")
+
+
+def test_what_somebody_else_needs_now_stays(host: Player) -> None:
+    """jq brings libjq1; since then somebody wants libjq1 for itself."""
+    task = Task(host, names("jq"))
+    task.go()
+    host.sh("apt-get install -y libjq1")
+    task.undo()
+    assert (state(host, "jq"), state(host, "libjq1")[:2], state(host, "libonig5")[:2]) == ("", "ii", "ii")
+    host.sh("apt-get purge -y --auto-remove libjq1")
+
+
+def test_deletes_take_what_was_brought_and_leave_what_was_found(host: Player) -> None:
+    host.sh("apt-get install -y hello")
+    found, first, second = (
+        Task(host, names("hello")),
+        Task(host, names("jq")),
+        Task(host, spec("other", names=["jq", "tree"])),
+    )
+    origins = {**found.go(), **first.go(), **second.go()}
+
+    first.delete(origins, wanted=second.specs)
+    assert state(host, "jq")[:2] == "ii"  # the other one wants it too
+    second.delete(origins)
+    assert (state(host, "tree"), state(host, "jq")[:2]) == ("", "ii")  # jq was there when the second came
+    found.delete(origins)
+    assert state(host, "hello")[:2] == "ii"
+    first.delete(origins)
+    assert (state(host, "jq"), state(host, "libjq1"), state(host, "libonig5")) == ("", "", "")
+    host.sh("apt-get purge -y hello")

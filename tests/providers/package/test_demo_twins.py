@@ -1,0 +1,230 @@
+"""Packages that misbehave, on a real Debian: scripts that make, edit, start, fail and hang."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hacore.contract import Action, Image
+from tests.hosts import manifest
+from tests.providers.package.demo import lay_out, withdraw
+from tests.providers.package.tasks import Task, auto, names, spec, state
+from tests.providers.play import Player, StepFailedError
+
+pytestmark = pytest.mark.twins
+
+
+@pytest.fixture(scope="module", autouse=True)
+def repository(one: Player) -> None:
+    lay_out(one)
+
+
+@pytest.fixture
+def spare(one: Player) -> Iterator[Player]:
+    """The twin, for what leaves traces on purpose: bare again afterwards."""
+    yield one
+    one.lab.reset()
+    lay_out(one)
+
+
+def test_what_maintainer_scripts_make_and_edit_goes_with_them(host: Player) -> None:
+    """A user, files in /var/lib and /etc, a line in a registry, a unit enabled: no purge takes these back."""
+    host.sh("rm -rf /var/lib/apt/lists/*_Packages*")  # apt has not read this repository's list: prepare must
+    task = Task(host, names("demo"))
+    task.go()
+    assert host.sh("id -un demo; cat /var/lib/demo/deep/made; tail -n 1 /etc/registry.demo") == "demo\nmade\ndemo\n"
+    assert host.rc("systemctl is-active demo.service") != 0
+    assert auto(host) >= {"demo-lib"}
+
+    task.apply()
+    task.undo()
+
+    assert host.rc("id demo") != 0
+    assert host.sh("ls /var/lib/hacore/apt") == ""
+
+
+def test_what_was_touched_since_is_left(spare: Player) -> None:
+    host = spare
+    task = Task(host, names("demo"))
+    task.go()
+    host.sh("echo theirs >>/etc/registry.demo; echo theirs >/var/lib/demo/deep/data; echo theirs >/etc/ours")
+    task.undo("path:/etc/ours")
+    assert host.sh("cat /etc/registry.demo; find /var/lib/demo") == (
+        "demo-before\ndemo\ntheirs\n/var/lib/demo\n/var/lib/demo/deep\n/var/lib/demo/deep/data\n"
+    )
+    assert host.sh("cat /etc/ours") == "theirs\n"
+
+
+def test_a_failed_installation_is_taken_back(host: Player) -> None:
+    task = Task(host, spec(names=["demo-friend", "demo-broken"]))
+    task.capture()
+    with pytest.raises(StepFailedError, match="the disk of demo-broken is on fire"):
+        task.apply()
+    assert state(host, "demo-broken")[:2] == "iF"
+    assert not task.as_wanted()
+    assert host.rc("test -e /usr/sbin/policy-rc.d") == 1
+    task.undo()
+    task.undo()
+
+
+def test_a_killed_installation_is_taken_back_or_taken_up_again(host: Player) -> None:
+    """Killed with everything that runs for it, with the host's own policy-rc.d set aside."""
+    host.sh("printf '#!/bin/sh\\nexit 0\\n' >/usr/sbin/policy-rc.d; chmod 0700 /usr/sbin/policy-rc.d")
+    before = manifest.take(host.lab, host.twin)
+    task = Task(host, names("demo-slow"))
+    task.capture()
+    _killed(host, task.apply)
+    assert host.rc("test -e /usr/sbin/policy-rc.d.hacore") == 0
+    task.undo()
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+
+    _killed(host, task.apply)
+    host.sh("touch /run/demo-slow.not")
+    task.apply()
+    assert task.as_wanted()
+    host.sh("rm /run/demo-slow.not")
+    task.undo()
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    host.sh("rm /usr/sbin/policy-rc.d")
+
+
+def _killed(host: Player, apply: Callable[[], None]) -> None:
+    """Run a step until the slow package hangs in its script, then kill the script and all above it, up to sshd."""
+    host.sh("rm -f /run/demo-slow.pid")
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            apply()
+        except (AssertionError, subprocess.SubprocessError) as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 120
+    while host.rc("test -s /run/demo-slow.pid") != 0:
+        assert time.monotonic() < deadline, failures
+        time.sleep(0.1)
+    host.sh(
+        "pid=$(cat /run/demo-slow.pid); all=; while [ $pid -gt 1 ] && [ $(cat /proc/$pid/comm) != sshd ]; do "
+        "all=\"$pid $all\"; pid=$(cut -d ' ' -f 4 /proc/$pid/stat); done; kill -9 $all"
+    )
+    thread.join(timeout=60)
+    assert failures
+
+
+def test_versions_pinned_and_latest_and_back(host: Player) -> None:
+    old = Task(host, spec(name="demo", version="1.0"))
+    old.go()
+    before = manifest.take(host.lab, host.twin)
+    new = Task(host, spec(name="demo", ensure="latest"))
+    assert not new.as_wanted()
+    new.go()
+    assert state(host, "demo") == "ii 2.0"
+    new.undo()
+    assert state(host, "demo") == "ii 1.0"
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    old.undo()
+
+
+def test_presence_alone_changes_no_version(spare: Player) -> None:
+    host = spare
+    host.sh("apt-get install -y demo=1.0")
+    task = Task(host, spec(names=["demo", "demo-friend"]))
+    task.go()
+    assert state(host, "demo") == "ii 1.0"
+    task.undo()
+    assert (state(host, "demo"), state(host, "demo-friend")) == ("ii 1.0", "")
+
+
+def test_an_old_version_comes_back_from_the_cache_or_is_missed(spare: Player) -> None:
+    host = spare
+    old = Task(host, spec(name="demo", version="1.0"))
+    old.go()
+    new = Task(host, spec(name="demo", version="2.0"))
+    new.go()
+    withdraw(host, "demo", "1.0")
+    new.undo()
+    assert state(host, "demo") == "ii 1.0"
+    new.apply()
+    host.sh("apt-get clean")
+    with pytest.raises(StepFailedError, match=r"cannot restore demo 1\.0: no repository of this host has it"):
+        new.undo()
+
+
+def test_removal_and_back(host: Player) -> None:
+    first = Task(host, names("demo"))
+    first.go()
+    host.sh("echo edited >>/etc/demo/demo.conf")
+    before = manifest.take(host.lab, host.twin)
+    gone = Task(host, spec("gone", names=["demo"], ensure="absent"))
+    gone.go()
+    assert state(host, "demo")[:2] == "rc"
+    gone.undo()
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    first.undo()
+
+
+def test_a_delete_that_is_taken_back(host: Player) -> None:
+    task = Task(host, names("demo"))
+    origins = task.go()
+    host.sh("echo edited >>/etc/demo/demo.conf")
+    before = manifest.take(host.lab, host.twin)
+    task.capture(Action.DELETE)
+    task.delete(origins)
+    assert (state(host, "demo"), state(host, "demo-lib")) == ("", "")
+    task.undo()
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    task.delete(origins)
+
+
+def test_delete_to_nothing(host: Player) -> None:
+    """on_delete: remove takes away also what was found."""
+    host.sh("apt-get install -y demo-friend")
+    task = Task(host, names("demo-friend"))
+    task.delete(dict.fromkeys(task.specs, Image()))
+    assert state(host, "demo-friend") == ""
+    host.sh("apt-get purge -y --auto-remove demo-lib")
+
+
+def test_a_dependency_goes_with_the_last_that_brought_or_needed_it(host: Player) -> None:
+    first, second = Task(host, names("demo-friend")), Task(host, names("demo-user"))
+    origins = {**first.go(), **second.go()}
+    first.delete(origins)
+    assert (state(host, "demo-friend"), state(host, "demo-lib")) == ("", "ii 1.0")
+    second.delete(origins)
+    assert (state(host, "demo-user"), state(host, "demo"), state(host, "demo-lib")) == ("", "", "")
+
+
+def test_what_something_else_depends_on_stays_as_its_dependency(host: Player) -> None:
+    task = Task(host, names("demo-lib"))
+    task.go()
+    host.sh("apt-get install -y demo-friend")
+    task.undo()
+    assert state(host, "demo-lib") == "ii 1.0"
+    assert "demo-lib" in auto(host)
+    host.sh("apt-get purge -y --auto-remove demo-friend")
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"names": ["no-such-package"]}, "cannot install no-such-package: no repository of this host"),
+    ({"names": ["demo-virtual"]}, "cannot install demo-virtual: .* name one that provides it"),
+    ({"name": "demo", "version": "3.0"}, r"cannot install demo: no repository of this host has version 3\.0"),
+    ({"names": ["demo-foe"]}, "cannot download demo-foe"),
+    ({"names": ["demo-lib"], "ensure": "absent"}, "cannot remove demo-lib: demo demo-user would go with it"),
+    ({"names": {"redhat": ["gcc"]}}, "names are given for redhat"),
+]
+
+
+def test_what_cannot_be_done_is_refused_before_anything_changes(spare: Player) -> None:
+    Task(spare, names("demo-user")).go()
+    before = manifest.take(spare.lab, spare.twin)
+    for fields, message in REFUSED:
+        with pytest.raises(StepFailedError, match=message):
+            Task(spare, spec(**fields)).capture()
+    assert manifest.diff(before, manifest.take(spare.lab, spare.twin)) == []

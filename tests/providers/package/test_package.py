@@ -1,0 +1,194 @@
+"""What a user may write of packages, and from what a host answered to what is observed and wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from hacore.contract import Action, Address, Change, Claim, Facts, Host, HostFacts, Image, Spec, Unknown, View, Work
+from hacore_providers.facts.packages import CANDIDATE, PACKAGE
+from hacore_providers.package import PROVIDER
+from hacore_providers.package_spec import PackageSpec, wishes
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
+HERE = Address("package", "it", host="lb1")
+DEBIAN = Facts(HostFacts(family="debian", packager="dpkg"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_case(case: Path) -> None:
+    given = json.loads(case.read_text())
+    spec = PackageSpec(**given["spec"])
+    answers: dict[tuple[str, str], Any] = {}
+    for fact in (PACKAGE, CANDIDATE):
+        values: Mapping[str, Any] = fact.parse(given["stdout"].get(fact.name, "").encode())
+        answers.update({(fact.name, name): value for name, value in values.items()})
+    view = View(HERE, spec, None, Facts(HostFacts(family=given["family"]), answers))
+
+    observed, desired = PROVIDER.observe(view), PROVIDER.desire(view)
+
+    assert (observed and {"attrs": observed.attrs, "info": observed.info}) == given["observed"]
+    assert desired.attrs is not None
+    assert {name: str(value) for name, value in desired.attrs.items()} == given["desired"]
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) > 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({}, "names", "no name in it"),
+        ({"names": {"debian": []}}, "names", "no name in it"),
+        ({"name": "a", "names": ["b"]}, "names", "exclude each other"),
+        ({"names": ["gcc="]}, "names", "not the name of a package"),
+        ({"names": ["gcc-"]}, "names", "not the name of a package"),
+        ({"names": ["-y"]}, "names", "not the name of a package"),
+        ({"names": ["lib*"]}, "names", "not the name of a package"),
+        ({"names": ["a b"]}, "names", "not the name of a package"),
+        ({"names": ["a;b"]}, "names", "not the name of a package"),
+        ({"names": ["./local.deb"]}, "names", "not the name of a package"),
+        ({"names": ["gcc\n"]}, "names", "not the name of a package"),
+        ({"name": "nginx/stable"}, "name", "not the name of a package"),
+        ({"names": ["a"], "version": "1"}, "version", "write name: instead of names:"),
+        ({"name": "a", "version": "1 2"}, "version", "is not a version"),
+        ({"name": "a", "version": "1*"}, "version", "is not a version"),
+        ({"name": "a", "version": "1", "ensure": "absent"}, "ensure", "contradict each other"),
+        ({"name": "a", "version": "1", "ensure": "latest"}, "ensure", "contradict each other"),
+    ],
+)
+def test_mistakes(fields: dict[str, Any], field: str, message: str) -> None:
+    ((host, mistake),) = PROVIDER.validate({"lb1": PackageSpec(**fields)}, {})
+
+    assert (host, mistake.field) == ("lb1", field)
+    assert message in mistake.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"names": ["gcc", "g++", "libstdc++6", "libc6:i386", "perl-modules-5.36", "R", "python3.11"]},
+        {"names": {"debian": ["gcc"], "redhat": ["kernel-headers", "NetworkManager", "compat-libstdc++-33"]}},
+        {"name": "keepalived", "version": "1:2.2.7-1+b2"},
+        {"name": "x", "version": "1.0~rc1^git-2"},
+        {"names": ["nginx"], "ensure": "absent", "manager": "apt"},
+    ],
+)
+def test_no_mistakes(fields: dict[str, Any]) -> None:
+    assert list(PROVIDER.validate({"lb1": PackageSpec(**fields)}, {})) == []
+
+
+@pytest.mark.parametrize("fields", [{"names": "gcc"}, {"ensure": "purged"}, {"manager": "pip"}, {"package": "gcc"}])
+def test_shapes_that_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PackageSpec(**fields)
+
+
+class Body:
+    """A resource without names of its own."""
+
+    name, sensitive, folder = 'tree["a"]', False, Path("/stack")
+    host = Host(name="lb1", address="192.0.2.1")
+
+    def read(self, path: str) -> bytes:
+        raise AssertionError
+
+    def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:
+        raise AssertionError
+
+    def resource(self, kind: str, name: str) -> Spec | None:
+        return None
+
+    def fetch(self, url: str, sha256: str) -> bytes | None:
+        return None
+
+
+def test_the_resources_name_is_the_default() -> None:
+    assert PROVIDER.resolve(PackageSpec(), Body()).every == ("tree",)
+    assert PROVIDER.resolve(PackageSpec(names=("gcc",)), Body()).every == ("gcc",)
+    assert PROVIDER.resolve(PackageSpec(name="gcc"), Body()).every == ("gcc",)
+
+
+def test_names_of_all_families_are_claimed_and_shared() -> None:
+    spec = PackageSpec(names={"debian": ("gcc", "make"), "redhat": ("gcc",)})
+
+    assert PROVIDER.claims(spec) == [Claim("pkg:gcc", "share"), Claim("pkg:make", "share")]
+    assert [ask.arg for ask in PROVIDER.facts(spec)] == ["gcc", "make"]
+    assert PackageSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_candidates_are_asked_for_latest_only() -> None:
+    assert [ask.fact for ask in PROVIDER.facts(PackageSpec(names=("a",), ensure="latest"))] == [PACKAGE, CANDIDATE]
+
+
+def test_two_resources_that_name_one_package() -> None:
+    """Who says more wins; nobody's wish for absence removes what another wants."""
+    specs = [
+        PackageSpec(names=("a", "b", "c"), ensure="absent"),
+        PackageSpec(names=("a", "b")),
+        PackageSpec(name="b", version="1"),
+        PackageSpec(names=("b",), ensure="latest"),
+    ]
+    orders = [specs, specs[::-1]]
+
+    for order in orders:
+        found = wishes(((HERE, spec) for spec in order), "debian")
+        assert {name: wish.want for name, wish in found.items()} == {"a": "installed", "b": "1", "c": "absent"}
+
+
+def _work(*specs: PackageSpec, action: Action = Action.CREATE, images: Mapping[Address, Image] | None = None) -> Any:
+    addresses = [Address("package", f"r{number}", host="lb1") for number in range(len(specs))]
+    changes = tuple(Change(address, action, spec) for address, spec in zip(addresses, specs, strict=True))
+    return Work(changes, images or {}, facts=DEBIAN)
+
+
+def test_all_names_of_a_task_are_one_step() -> None:
+    work = _work(PackageSpec(names=("gcc",)), PackageSpec(name="nginx", version="1"), PackageSpec(names=("make",)))
+
+    (step,) = PROVIDER.apply(work)
+
+    assert step.script.startswith("present='gcc make'\nnewest=''\npins=nginx=1\nremove=''\n")
+    assert step.detached
+
+
+def test_one_image_is_undone_once_and_older_origins_later() -> None:
+    specs = [PackageSpec(names=(name,)) for name in ("a", "b", "c")]
+    addresses = [Address("package", f"r{number}", host="lb1") for number in range(3)]
+    old, young = (
+        Image({"manager": "apt"}, {"packages": b"%d" % run, "auto": b"", "paths": b""}, run=run) for run in (3, 7)
+    )
+    images = dict(zip(addresses, (old, young, old), strict=True))
+
+    together = PROVIDER.undo(_work(*specs, images=dict.fromkeys(addresses, old)))
+    apart = PROVIDER.delete(_work(*specs, action=Action.DELETE, images=images))
+
+    assert [step.what for step in together] == ["taking back a b c"]
+    assert [step.what for step in apart] == ["taking back b", "taking back a c"]
+
+
+def test_without_an_image_nothing_is_undone() -> None:
+    assert PROVIDER.undo(_work(PackageSpec(names=("a",)))) == []
+
+
+def test_a_host_without_apt_is_told_so_before_anything_is_touched() -> None:
+    work = Work((Change(HERE, Action.CREATE, PackageSpec(names=("a",))),), facts=Facts(HostFacts(packager="rpm")))
+
+    (step,) = PROVIDER.prepare(work)
+
+    assert "cannot manage packages: no apt here (package manager: rpm)" in step.script
+    assert "exit 1" in step.script
+
+
+def test_names_for_another_family_are_unknown_not_nothing() -> None:
+    spec = PackageSpec(names={"redhat": ("gcc",)})
+
+    desired = PROVIDER.desire(View(HERE, spec, None, DEBIAN))
+
+    assert desired.attrs is not None
+    assert isinstance(desired.attrs["names"], Unknown)
