@@ -104,10 +104,11 @@ place() { # from, to: copied beside and renamed, so that whoever runs or reads t
   rm -f -- "$new"; cp -a -- "$1" "$new"; mv -fT -- "$new" "$2"
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$2"
 }
+refresh_libraries() { [ "$(id -u)" != 0 ] || ldconfig; }
 make_dir() { # path, mode, owner: with those above it; noted before it is made
   [ -n "$1" ] || return 0
   if [ ! -e "$1" ]; then
-    make_dir "${1%/*}" 0755 0:0
+    make_dir "${1%/*}" 0755 :
     printf '%s\n' "$1" >>"$scratch/made"
     mkdir -- "$1"
   fi
@@ -167,7 +168,7 @@ mv -fT -- "$manifest.new" "$manifest"
 
 while IFS=$tab read -r path mode owner; do make_dir "$path" "$mode" "$owner"; done <"$HACORE_WORK/directories"
 find "$stage" -mindepth 1 -type d -printf '/%P\t%m\n' | LC_ALL=C sort | while IFS=$tab read -r path mode; do
-  if [ ! -e "$path" ]; then make_dir "$path" "$mode" 0:0; fi
+  if [ ! -e "$path" ]; then make_dir "$path" "$mode" :; fi
 done
 while IFS=$tab read -r act path; do
   case $act in
@@ -178,7 +179,7 @@ while IFS=$tab read -r act path; do
     stale) echo "left: $path was changed by hand" ;;
   esac
 done <"$scratch/acts"
-! grep -q '/lib[^/]*\.so' "$scratch/acts" || ldconfig
+! grep -q '/lib[^/]*\.so' "$scratch/acts" || refresh_libraries
 
 sed "s/^/d$tab-$tab-$tab/" "$scratch/made" | cat "$manifest" - | LC_ALL=C sort -u -t "$tab" -k 4 >"$manifest.new"
 mv -fT -- "$manifest.new" "$manifest"
@@ -241,7 +242,7 @@ made manifest | LC_ALL=C sort -u >kept
   [ -d "$path" ] && [ ! -L "$path" ] || continue
   rmdir -- "$path" 2>/dev/null || find "$path" -maxdepth 1 -mindepth 1 ! -type d -printf 'left: %p\n'
 done
-! cat remove had | grep -q '/lib[^/]*\.so' || ldconfig
+! cat remove had | grep -q '/lib[^/]*\.so' || refresh_libraries
 if [ -e record ]; then
   mkdir -p "${record%/*}"
   cp manifest "$manifest.new"; mv -fT -- "$manifest.new" "$manifest"

@@ -33,8 +33,8 @@ class Directory(BaseModel):
 
     path: str
     mode: str = Field(default="0755", description="quoted octal")
-    owner: str = "root"
-    group: str = "root"
+    owner: str = Field(default="", description="default: whom the connection becomes, root as a rule")
+    group: str = Field(default="", description="default: that user's")
 
 
 class Resolved(BaseModel):
