@@ -139,15 +139,15 @@ async def test_packages_that_two_blocks_name_stay_for_the_other(play: Play) -> N
     play.world["a"].data["pkg:gcc"] = {}
     await play.make("pack: {one: {hosts: a, names: [gcc, make]}, two: {hosts: a, names: [make, git]}}")
     result = await play.make("pack: {two: {hosts: a, names: [make, git]}}")
-    assert {k for k in play.world["a"].data} == {"pkg:gcc", "pkg:make", "pkg:git"}, play.story(result)
+    assert set(play.world["a"].data) == {"pkg:gcc", "pkg:make", "pkg:git"}, play.story(result)
     assert (await play.apply(destroy=True)).ok
-    assert {k for k in play.world["a"].data} == {"pkg:gcc"}
+    assert set(play.world["a"].data) == {"pkg:gcc"}
 
 
 async def test_a_name_dropped_from_a_block_is_removed(play: Play) -> None:
     await play.make("pack: {one: {hosts: a, names: [gcc, make]}}")
     await play.make("pack: {one: {hosts: a, names: [make]}}")
-    assert {k for k in play.world["a"].data} == {"pkg:make"}
+    assert set(play.world["a"].data) == {"pkg:make"}
 
 
 async def test_sections_of_one_file_are_one_task_and_go_back_together(play: Play) -> None:
