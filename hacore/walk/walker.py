@@ -170,10 +170,13 @@ class Walker:
     async def _take_turns(self) -> None:
         """Who serves is asked when a group is free: a host that does not serve goes first."""
         groups: dict[str, list[Live]] = {}
+        others = False
         for id in self.board.startable():
             live = self.lives[id]
             if live.task.op is Op.DRAIN or live.task.guarded:
                 groups.setdefault(live.task.group, []).append(live)
+            else:
+                others = True
         for group, ready in groups.items():
             if self.board.open_blocks(group) or any(live.id == self._first.get(group) for live in ready):
                 continue
@@ -183,7 +186,7 @@ class Walker:
                 continue
             busy = [live for live in ready if len(active) > 1 and await serving(live, self.ctx)]
             idle = [live for live in ready if live not in busy]
-            if not idle and len(active) > len(ready) and self._running:
+            if not idle and len(active) > len(ready) and (self._running or others):
                 continue  # one that does not serve may become ready yet
             self._first[group] = (idle or ready)[0].id
 
