@@ -29,7 +29,11 @@ async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: T
     ]
     terminal.ask("\n".join(lines))
     stream = sys.stdin if stdin is None else stdin
-    answer = await _read_line(stream)
+    try:
+        answer = await _read_line(stream)
+    except asyncio.CancelledError:
+        terminal.tell("")
+        raise
     if not (answer.endswith("\n") and is_terminal(stream)):  # nobody pressed Enter on our line
         terminal.tell("")
     if not answer:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..render.redact import SHORTEST, url_secret
+from ..render.redact import url_secret
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class StackArgs:
         words += [self.stack] if self.stack else []
         for text in self.var:
             name, _, value = text.partition("=")
-            hidden = value in secrets and len(value) < SHORTEST  # longer ones are masked with everything else
-            words += ["--var", f"{name}=…" if hidden else text]
+            words += ["--var", f"{name}=…" if value in secrets else text]
         for path in self.var_file:
             words += ["--var-file", str(path)]
         words += ["--env", self.env] if self.env else []

@@ -28,7 +28,7 @@ def command(args: StackArgs, as_json: bool) -> int:
     from ..errors import StackError
     from ..graph import build_graph
     from ..render.errors import error_json
-    from ..render.values import count
+    from ..render.words import count
 
     terminal = args.runtime.terminal
     request = args.request(silent)

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ..diff import AttrChange
 from .style import Name, Style
-from .values import LINES, clean, count, cut, show, show_lines
+from .values import LINES, show, show_lines
+from .words import clean, count, cut
 
 _HUNK_LINES = 400
 _WIDEST_LINE = 500  # of a minified file a line can be megabytes

@@ -11,7 +11,7 @@ from ..model import Action
 from ..plan import Drift, PlannedChange
 from .attrs import COLOURS, Line, Mode, attr_lines, root
 from .style import Style
-from .values import clean, count
+from .words import clean, count
 
 _ADDRESSES = 3  # of more hosts the heading tells their number; the line below it names them
 _PHRASES = {

@@ -8,7 +8,7 @@ from ..plan.show import FORMAT_VERSION
 from .blocks import drift_blocks
 from .header import health_lines
 from .style import PLAIN, Style
-from .values import clean, count
+from .words import clean, count
 
 if TYPE_CHECKING:
     from ..engine import DriftReport

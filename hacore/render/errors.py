@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import HacoreError, StackError, StepError
 from .style import PLAIN, Style
-from .values import clean, count
+from .words import clean, count
 
 
 def error_text(error: HacoreError, style: Style = PLAIN) -> str:

@@ -9,7 +9,7 @@ from ..plan import HostStatus
 from ..store import RunRecord
 from .redact import shown_url
 from .style import Style
-from .values import clean, listed, when
+from .words import clean, listed, when
 
 _ENDS = {
     "done": "done",

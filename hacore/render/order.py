@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..model import Action, Op
 from ..plan import PlanTask
-from .values import count, listed
+from .words import count, listed
 
 _LABELS = 8  # of one level and the same hosts
 _LANES = 5

@@ -12,7 +12,7 @@ from .blocks import adoptions, change_blocks, drift_blocks
 from .header import health_lines, host_lines, run_lines, serving, stack_line
 from .order import failure_lines, order_lines
 from .style import PLAIN, Style
-from .values import clean
+from .words import clean
 
 _LEGEND = (
     (Action.CREATE, "create"),

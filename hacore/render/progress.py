@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..events import Event
 from .style import Style
 from .terminal import Terminal
-from .values import clean, listed, span
+from .words import clean, listed, span
 
 QUIET = 10.0
 """Seconds of silence after which a log says what is still running."""

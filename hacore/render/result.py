@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..plan import plan_json
 from .plan import count_line
 from .style import PLAIN, Style
-from .values import clean, count, cut, listed, show_lines, span
+from .values import show_lines
+from .words import clean, count, cut, listed, span
 
 if TYPE_CHECKING:
     from ..engine import RollbackResult, RunResult, TaskSummary

@@ -8,7 +8,7 @@ from ..address import Address
 from .blocks import drift_blocks
 from .header import run_words
 from .style import PLAIN, Name, Style
-from .values import clean, count
+from .words import clean, count
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan

@@ -9,7 +9,8 @@ from ..model import Row
 from ..store import RunRecord, TaskRecord
 from .header import run_words
 from .style import PLAIN, Style
-from .values import clean, listed, show_lines, span, when
+from .values import show_lines
+from .words import clean, listed, span, when
 
 _FOUND = {
     "absent": "made by hacore",

@@ -8,7 +8,7 @@ from ..plan import Plan
 from .header import health_lines, held_lines, host_lines, stack_line
 from .plan import count_line
 from .style import PLAIN, Style
-from .values import count
+from .words import count
 
 
 def status_exit_code(plan: Plan) -> int:

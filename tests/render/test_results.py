@@ -30,7 +30,7 @@ OUTPUTS = {"url": "http://192.0.2.200/", "token": "do not show", "members": ["lb
 
 
 def summary(id_: str, status: str, error: str = "", op: str = "update", address: str = "file.a@lb1") -> TaskSummary:
-    return TaskSummary(id_, op, (address,), "lb1", status, error, 1.5)
+    return TaskSummary(id_, op, (address,), Address.parse(address).host, status, error, 1.5)
 
 
 def result(status: Any, *tasks: TaskSummary, **more: Any) -> RunResult:

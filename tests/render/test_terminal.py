@@ -9,7 +9,8 @@ import pytest
 from hacore.model import Unknown
 from hacore.render.style import style_for
 from hacore.render.terminal import Terminal
-from hacore.render.values import count, cut, listed, show, show_lines, span
+from hacore.render.values import show, show_lines
+from hacore.render.words import count, cut, listed, span
 
 
 class Tty(io.StringIO):

@@ -1,0 +1,300 @@
+"""Each command over hosts in memory."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hacore.store import Place, StateReader
+from tests.cli.conftest import Console
+
+WEB = """
+thing:
+  conf: {key: /etc/web.conf, text: v1}
+  key: {key: /etc/web.key, text: "{{ var.password }}"}
+daemon:
+  web: {reads: [/etc/web.conf], reload_on: [thing.conf]}
+"""
+
+
+@pytest.fixture
+def made(console: Console) -> Console:
+    """A stack that was applied."""
+    console.stack(WEB)
+    done = console("apply", "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    return console
+
+
+def test_validate(console: Console) -> None:
+    console.stack(WEB)
+    done = console("validate")
+    assert (done.code, done.out) == (0, "Stack web is valid: 3 resources, 6 instances on 2 hosts.\n")
+    assert console("validate", "--json").json["valid"] is True
+
+
+def test_all_mistakes_of_a_stack_come_with_their_place_and_a_count(console: Console) -> None:
+    console.stack("thing: {one: {txt: x}, two: {hosts: nobody}}")
+    done = console("validate")
+    assert done.code == 1
+    assert done.out == ""
+    *problems, last = done.err.splitlines()
+    assert last == "error: 2 mistakes in the stack"
+    assert [line.split(": ")[:2] for line in problems] == [
+        ["stack.yaml:9:17", "thing.one"],
+        ["stack.yaml:9:39", "thing.two"],
+    ]
+    as_json = console("validate", "--json")
+    assert as_json.code == 1
+    assert [p["address"] for p in as_json.json["problems"]] == ["thing.one", "thing.two"]
+
+
+def test_plan_writes_nothing_and_its_exit_code_tells_when_asked_to(console: Console) -> None:
+    console.stack(WEB)
+    before = sorted(console.folder.rglob("*"))
+    done = console("plan", "--var", "password=other-password")
+    assert done.code == 0
+    assert "Plan: 6 to create" in done.out
+    assert done.out.endswith("\nTo do this: hacore apply --var 'password=…'\n")
+    assert "other-password" not in done.out + done.err
+    assert console("plan", "--detailed-exitcode").code == 2
+    assert sorted(console.folder.rglob("*")) == before
+
+
+def test_plan_apply_plan(made: Console) -> None:
+    assert made.world["a"].data["/etc/web.conf"]["text"] == "v1"
+    done = made("plan", "--detailed-exitcode")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "No changes. Hosts match the stack.")
+    again = made("apply")
+    assert (again.code, again.out) == (0, "No changes. Hosts match the stack.\n")
+
+
+def test_plan_json_and_text_come_from_one_object(made: Console) -> None:
+    made.world["b"].data["/etc/web.conf"]["text"] = "by hand"
+    found = made("plan", "--json", "--detailed-exitcode")
+    assert found.code == 2
+    assert found.json["summary"]["update"] == len([c for c in found.json["changes"] if c["action"] == "update"])
+    assert [d["address"] for d in found.json["drift"]] == ["thing.conf@b"]
+    text = made("plan").out
+    assert text.index("Changed outside of hacore") < text.index("hacore will do this")
+    assert "- by hand" in text
+
+
+def test_profile_goes_to_stderr(console: Console) -> None:
+    console.stack(WEB)
+    done = console("plan", "--profile", "--json")
+    assert done.json["complete"] is True
+    phases = [line.split()[0] for line in done.err.splitlines()]
+    assert phases[:3] == ["start", "import", "engine"]
+    assert {"load", "probe", "plan"} <= set(phases)
+    assert phases[-1] == "total"
+
+
+def test_an_unreachable_host_makes_a_plan_incomplete(made: Console) -> None:
+    made.world["a"].data["/etc/web.conf"]["text"] = "by hand"
+    made.world["b"].reachable = False
+    done = made("plan", "--detailed-exitcode")
+    assert done.code == 1
+    assert "b  192.0.2.2  unreachable: cannot reach b@192.0.2.2: no route to host" in done.out
+    assert "~ thing.conf @ a" in done.out
+    assert "Incomplete: b is unreachable" in done.out
+    refused = made("apply", "--auto-approve")
+    assert refused.code == 1
+    assert "--allow-degraded" in refused.err
+    assert made("apply", "--auto-approve", "--allow-degraded").code == 0
+    assert made.world["a"].data["/etc/web.conf"]["text"] == "v1"
+
+
+def test_apply_asks_after_the_plan_and_tells_what_was_done(console: Console) -> None:
+    console.stack(WEB + "\n", head=HEAD_WITH_OUTPUTS)
+    done = console("apply", stdin="yes\n")
+    assert done.code == 0, done.err
+    assert "Do you want to perform these actions on a, b?" in done.err
+    assert done.out.index("Plan: 6 to create") < done.out.index("Apply complete: ")
+    assert "thing.conf: created in" in done.err
+    assert done.out.endswith('Outputs:\n\nsecret = (sensitive)\nurl    = "http://192.0.2.1/"\n')
+
+
+HEAD_WITH_OUTPUTS = """
+stack: web
+variables: {password: {type: string, sensitive: true, default: hunter2-and-more}}
+hosts: {a: {address: 192.0.2.1}, b: {address: 192.0.2.2}}
+outputs: {url: "http://192.0.2.1/", secret: "{{ var.password }}"}
+"""
+
+
+def test_a_failed_apply_lists_what_happened_and_exits_1(made: Console) -> None:
+    made.stack(WEB.replace("v1", "v2"))
+    made.world["b"].fail("write /etc/web.conf", "disk full")
+    done = made("apply", "--auto-approve")
+    assert done.code == 1
+    assert "Apply failed: 1 failed" in done.out
+    assert "disk full" in done.out
+    assert "disk full" in done.err
+    assert "1 failed, 2 done, 1 not started" in done.out
+    assert "To take back what was done: hacore rollback" in done.out
+    assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
+
+
+def test_apply_json_is_a_line_per_event_and_ends_with_a_summary(console: Console) -> None:
+    console.stack(WEB)
+    done = console("apply", "--auto-approve", "--json")
+    assert done.code == 0
+    types = [line["type"] for line in done.lines]
+    plan = types.index("plan")
+    assert set(types[:plan]) <= {"host_connecting", "host_ready"}
+    assert types.count("task_done") == len(done.lines[-1]["tasks"])
+    assert types[-1] == "summary"
+    assert done.lines[-1]["ok"] is True
+    assert done.err == ""
+
+
+def test_an_error_is_json_too_where_json_was_asked_for(console: Console) -> None:
+    console.stack(WEB)
+    console.world["a"].reachable = False
+    done = console("apply", "--auto-approve", "--json")
+    assert done.code == 1
+    assert done.lines[-1]["type"] == "error"
+    assert done.lines[-1]["error"] == "UnreachableError"
+    assert done.err.startswith("error: cannot reach a@192.0.2.1")
+
+
+def test_drift_needs_no_stack_that_loads_and_no_variable(made: Console) -> None:
+    (made.folder / "stack.yaml").write_text("stack: web\nvariables: {gone: {}}\nresources: {nonsense: 1}\n")
+    clean = made("drift")
+    assert (clean.code, clean.out) == (0, "No drift: 6 resources as the last run left them.\n")
+    assert made("drift", "--quiet").out == ""
+    made.world["a"].data["/etc/web.conf"]["text"] = "by hand"
+    del made.world["b"].data["/etc/web.key"]
+    found = made("drift", "--quiet")
+    assert found.code == 2
+    assert "# thing.conf@a has changed" in found.out
+    assert "# thing.key@b is gone" in found.out
+    assert [d["address"] for d in made("drift", "--json").json["drift"]] == ["thing.conf@a", "thing.key@b"]
+    made.world["b"].reachable = False
+    blind = made("drift", "--quiet")
+    assert blind.code == 1
+    assert "Incomplete: b could not be asked" in blind.out
+
+
+def test_drift_of_a_named_state_needs_no_stack_at_all(made: Console) -> None:
+    url = f"sqlite:///{next(made.folder.rglob('*.db')).relative_to(made.folder)}"
+    (made.folder / "stack.yaml").unlink()
+    assert made("drift", "--state", url).code == 0
+
+
+def test_drift_without_a_state_could_not_tell(console: Console) -> None:
+    console.stack(WEB)
+    done = console("drift", "--quiet")
+    assert done.code == 1
+    assert done.err.startswith("error: cannot look for drift: there is no state")
+
+
+def test_rollback_shows_asks_and_undoes(made: Console) -> None:
+    before = made.world.snapshot()
+    made.stack(WEB.replace("v1", "v2"))
+    assert made("apply", "--auto-approve").code == 0
+    refused = made("rollback", stdin="no\n")
+    assert (refused.code, refused.err.splitlines()[-1]) == (1, "error: rollback cancelled")
+    assert "~ restore thing.conf @ " in refused.out
+    done = made("rollback", "2", stdin="yes\n")
+    assert done.code == 0, done.err
+    assert "Do you want to roll back run 2 on a, b?" in done.err
+    assert "Rollback complete: " in done.out
+    assert made.world.snapshot() == before
+    wrong = made("rollback", "7", "--auto-approve")
+    assert wrong.code == 1
+
+
+def test_rollback_overwrites_what_was_changed_by_hand_only_by_force(made: Console) -> None:
+    made.world["a"].data["/etc/web.conf"]["text"] = "by hand"
+    refused = made("rollback", "--auto-approve")
+    assert refused.code == 1
+    assert "thing.conf@a changed since run 1; --force overwrites that" in refused.err
+    forced = made("rollback", "--auto-approve", "--force")
+    assert forced.code == 0
+    assert "Changed since that run; rolling back overwrites it:" in forced.out
+
+
+def test_destroy_names_what_it_does_and_asks(made: Console) -> None:
+    kept = made("destroy", stdin="y\n")
+    assert (kept.code, kept.err.splitlines()[-1]) == (1, "error: destroy cancelled")
+    done = made("destroy", stdin="yes\n")
+    assert done.code == 0
+    assert "Do you really want to take back all of this on a, b?" in done.err
+    assert "hacore will take back everything it made" in done.out
+    assert "Destroy complete: " in done.out
+    assert made.world["a"].data == {}
+    assert made("destroy").out == "No changes. Nothing is recorded that could be taken back.\n"
+
+
+def test_runs(made: Console) -> None:
+    made("destroy", "--auto-approve")
+    listed = made("runs").out.splitlines()
+    assert [line.split()[:3] for line in listed] == [["#2", "destroy", "done"], ["#1", "apply", "done"]]
+    one = made("runs", "1")
+    assert "thing.conf@a" in one.out
+    assert {task["status"] for task in made("runs", "1", "--json").json["tasks"]} == {"done"}
+    assert [run["run"] for run in made("runs", "--json").json] == [1, 2]
+    assert made("runs", "9").code == 1
+
+
+def test_runs_of_nothing(console: Console) -> None:
+    console.stack(WEB)
+    assert console("runs").out == "No runs yet.\n"
+    assert console("show").out == "Nothing is recorded yet.\n"
+    assert console("state", "list").out == ""
+    assert console("unlock").out == "Nothing to unlock: nobody holds the state.\n"
+
+
+def test_what_is_recorded(made: Console) -> None:
+    assert made("state", "list").out.split() == [
+        f"{name}@{host}" for name in ("daemon.web", "thing.conf", "thing.key") for host in "ab"
+    ]
+    assert made("state", "list", "thing.conf").out.split() == ["thing.conf@a", "thing.conf@b"]
+    assert made("state", "list", "--json").json[0] == "daemon.web@a"
+    shown = made("state", "show", "thing.key@a")
+    assert "text = (sensitive)" in shown.out
+    assert shown.out == made("show", "thing.key@a").out
+    assert made("show", ".", "thing.key@a").out == shown.out
+    assert [row["address"] for row in made("show", "thing.conf", "--json").json] == ["thing.conf@a", "thing.conf@b"]
+    assert len(made("show", "--json").json) == 6
+    wrong = made("show", "thing.cnf")
+    assert wrong.code == 64
+    assert "did you mean thing.conf?" in wrong.err
+
+
+def test_status(made: Console) -> None:
+    done = made("status")
+    assert done.code == 0
+    assert "a  192.0.2.1" in done.out
+    made.world["a"].reachable = False
+    assert made("status").code == 1
+    assert made("status", "--json").json["hosts"][0]["reachable"] is False
+
+
+def test_graph(console: Console) -> None:
+    console.stack(WEB)
+    assert '"daemon.web@a" -> "thing.conf@a";' in console("graph").out
+    assert console("graph", "--mermaid").out.startswith("graph RL\n")
+
+
+def test_schema_has_the_kinds_that_are_installed(console: Console) -> None:
+    schema = console("schema").json
+    assert "thing" in schema["properties"]["resources"]["properties"]
+
+
+def test_a_state_elsewhere(console: Console) -> None:
+    console.stack(WEB)
+    assert console("apply", "--auto-approve", "--state", "sqlite:///other/s.db").code == 0
+    assert StateReader.open(f"sqlite:///{console.folder}/other/s.db") is not None
+    assert Place.parse(f"sqlite:///{console.folder}/state/web.db").absent()
+    assert console("drift", "--state", "sqlite:///other/s.db").code == 0
+    assert console("drift").code == 1
+    assert "--state sqlite:///other/s.db" in console("plan", "--destroy", "--state", "sqlite:///other/s.db").out
+
+
+def test_all_json_is_json(made: Console) -> None:
+    for argv in (["plan"], ["drift"], ["status"], ["runs"], ["show"], ["validate"], ["state", "list"]):
+        json.loads(made(*argv, "--json").out)
