@@ -13,7 +13,9 @@ from hacore.model import Unknown
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab", max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", min_size=1, max_size=2), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", min_size=1, max_size=2), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 ATTRS = st.dictionaries(st.sampled_from(["mode", "owner", "text", "list"]), JSON, max_size=4)
@@ -63,7 +65,11 @@ def test_a_difference_is_named_by_its_path(before: Any, after: Any, changes: lis
 
 def test_a_secret_says_only_that_it_changed() -> None:
     (change,) = compare(
-        {"text": "sha256:1"}, {"text": "sha256:2"}, before_texts={"text": "pw1"}, after_texts={"text": "pw2"}, sensitive=("text",)
+        {"text": "sha256:1"},
+        {"text": "sha256:2"},
+        before_texts={"text": "pw1"},
+        after_texts={"text": "pw2"},
+        sensitive=("text",),
     )
     assert change.sensitive and change.hunks == ()
     assert "pw" not in repr(change) and "sha256" not in repr(change)

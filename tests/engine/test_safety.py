@@ -31,7 +31,12 @@ async def test_a_secret_is_nowhere_but_on_the_host(play: Play) -> None:
     result = await play.apply()
     assert result.ok, play.story(result)
     assert play.text("/x") == f"password={SECRET}"
-    for text in (shown, repr(play.events), repr(result.tasks), *[p.read_bytes().decode("latin-1") for p in files(play)]):
+    for text in (
+        shown,
+        repr(play.events),
+        repr(result.tasks),
+        *[p.read_bytes().decode("latin-1") for p in files(play)],
+    ):
         assert SECRET not in text
     assert play.row("thing.x@a").attrs["text"].startswith("hmac:")
     assert await play.actions() == {}
@@ -214,7 +219,9 @@ async def test_destroy_of_an_unreachable_host_forgets_nothing(play: Play) -> Non
 
 async def test_a_host_that_left_the_stack_is_cleaned_with_what_the_state_knows(play: Play) -> None:
     await play.make(TWO)
-    play.stack("thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1}}", HEAD.replace("  b: {address: 192.0.2.2}\n", ""))
+    play.stack(
+        "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1}}", HEAD.replace("  b: {address: 192.0.2.2}\n", "")
+    )
     plan = await play.plan()
     assert {(c["address"], c["reason"]) for c in plan["changes"]} == {
         (f"thing.{n}@b", "the host b is not in the stack any more") for n in "xy"

@@ -52,4 +52,6 @@ def test_components_are_those_of_the_undirected_graph(needs: Needs) -> None:
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(needs)
     graph.add_edges_from((node, need) for node, wanted in needs.items() for need in wanted)
-    assert sorted(sorted(part) for part in components(needs)) == sorted(sorted(p) for p in nx.connected_components(graph))
+    assert sorted(sorted(part) for part in components(needs)) == sorted(
+        sorted(p) for p in nx.connected_components(graph)
+    )
