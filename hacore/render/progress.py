@@ -94,9 +94,9 @@ class Progress:
 
     def _live(self, now: float) -> str:
         if self._running:
-            return f"{self._stamp(now)} {self._all(now)}"
+            return f"{self._elapsed(now)} {self._all(now)}"
         if self._connecting:
-            return f"{self._stamp(now)} asking {listed(self._connecting)}"
+            return f"{self._elapsed(now)} asking {listed(self._connecting)}"
         return ""
 
     def _all(self, now: float) -> str:
@@ -171,7 +171,10 @@ class Progress:
         self._terminal.tell(f"{self._stamp(self._spoke)} {host or '':<{self._width}}  {text}")
 
     def _stamp(self, now: float) -> str:
-        return self._style("dim", f"[{span(now - self._began, whole=True):>6}]")
+        return self._style("dim", self._elapsed(now))
+
+    def _elapsed(self, now: float) -> str:
+        return f"[{span(now - self._began, whole=True):>6}]"
 
 
 def _op(event: Event) -> str:

@@ -1,7 +1,7 @@
 """The two streams of a command: stdout carries the result, stderr everything else.
 
 The only place that writes. A live line at the bottom of a terminal is taken away before anything
-is written and put back after it.
+is written; whoever keeps it writes it again with the next look.
 """
 
 from __future__ import annotations
@@ -63,15 +63,10 @@ class Terminal:
             return _COLUMNS
 
     def _write(self, stream: TextIO, text: str) -> None:
-        if self._live:
-            self._err.write(_CLEAR)
-            self._err.flush()
+        self.live("")
         try:
             stream.write(text)
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-        if self._live:
-            self._err.write(self.err_style("dim", self._live))
-            self._err.flush()

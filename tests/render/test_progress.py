@@ -117,14 +117,16 @@ def test_a_terminal_has_a_live_line_that_gives_way_to_others() -> None:
     scene.tick(3.0)
     assert scene.err.getvalue().endswith("\r\x1b[2K[    3s] lb1 file.conf (3.0s)")
     scene.terminal.tell("something else")
-    assert scene.err.getvalue().endswith("\r\x1b[2Ksomething else\n[    3s] lb1 file.conf (3.0s)")
+    assert scene.err.getvalue().endswith("\r\x1b[2Ksomething else\n"), "the old one is not true any more"
+    scene.tick(1.0)
+    assert scene.err.getvalue().endswith("\r\x1b[2K[    4s] lb1 file.conf (4.0s)")
     scene.progress.paused = True
     scene.tick()
     assert scene.err.getvalue().endswith("\r\x1b[2K"), "a question must stand alone"
     scene.progress.paused = False
     scene.tick()
     scene.progress.end()
-    assert scene.err.getvalue().endswith("(3.0s)\r\x1b[2K")
+    assert scene.err.getvalue().endswith("(4.0s)\r\x1b[2K")
 
 
 def test_before_a_run_the_live_line_says_who_is_asked() -> None:
