@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hacore.address import Address
@@ -22,6 +22,7 @@ from hacore.store.codec import (
     text,
 )
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 anything = st.recursive(
     st.none()
     | st.booleans()
@@ -61,11 +62,13 @@ rows = st.builds(
 )
 
 
+@unhurried
 @given(rows)
 def test_a_row_comes_back_from_json_text(row: Row) -> None:
     assert row == row_from_json(json.loads(json.dumps(row_to_json(row))))
 
 
+@unhurried
 @given(rows)
 def test_a_row_comes_back_from_columns_that_any_database_takes(row: Row) -> None:
     columns = row_columns(row)
@@ -77,6 +80,7 @@ def test_a_row_comes_back_from_columns_that_any_database_takes(row: Row) -> None
     assert row == row_from_columns(columns)
 
 
+@unhurried
 @given(st.dictionaries(st.text(max_size=5), st.none() | objects, max_size=2), objects)
 def test_a_task_comes_back_from_columns(before: dict[str, Any], payload: dict[str, Any]) -> None:
     task = TaskRecord(
@@ -92,6 +96,7 @@ def test_what_is_not_json_is_refused(value: object) -> None:
         dump(value)
 
 
+@unhurried
 @given(st.text(st.characters()))
 def test_free_text_is_made_to_fit_any_database(value: str) -> None:
     fit = text(value)

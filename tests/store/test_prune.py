@@ -44,6 +44,7 @@ async def test_only_what_nothing_needs_goes(
     deleted = make_row("file.gone@lb1", origin=ids["deleted row's origin"])
     second = await run("failed", "middle")
     third = await run("done", "new", before={"file.gone@lb1": deleted, "file.never@lb1": None})
+    loose = await writer.put_image(Image("loose", {"b": b"loose"}, run=third))  # captured, not tied to a task yet
     unused = await writer.put_image(Image("unused", {"b": b"unused"}))
     serial = writer.serial
 
@@ -51,7 +52,8 @@ async def test_only_what_nothing_needs_goes(
 
     assert [each.id for each in writer.runs()] == [crashed, third]
     assert writer.tasks(first) == writer.tasks(second) == []
-    kept = {"crashed", "origin", "deleted row's origin", "new"}
+    ids["loose"] = loose
+    kept = {"crashed", "origin", "deleted row's origin", "new", "loose"}
     for name in kept:
         assert writer.image(ids[name]).blobs == {"b": name.encode()}
     for number in (ids["old"], ids["middle"], unused):

@@ -166,3 +166,8 @@ async def test_a_newer_schema_is_refused_and_left_alone(filled: str, path: Path)
 async def test_an_image_that_is_not_there_is_a_store_error(filled: str) -> None:
     with StateReader.open(filled) as reader, pytest.raises(StoreError, match="before-image 5, 6"):  # type: ignore[union-attr]
         reader.images([1, 6, 5])
+
+
+async def test_a_reader_could_not_write_if_it_tried(filled: str) -> None:
+    with StateReader.open(filled) as reader, pytest.raises(StoreError, match="cannot be written"):  # type: ignore[union-attr]
+        reader._read(lambda reading: reading.fetch("DELETE FROM lock"))
