@@ -17,7 +17,7 @@ from ..events import Event, Listener, silent
 from ..graph import Graph
 from ..journal import Live, restore_tasks
 from ..load.stack import Stack
-from ..model import Action, Host, Op
+from ..model import Action, Host, Op, Status
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import PutRun, RunRecord, StateWriter
 from ..transport import Transport
@@ -167,7 +167,7 @@ class _Rollback:
         walker.remember(lives)
         self.listener(Event("run_started", data={"run": self.record.id, "tasks": len(lives), "rollback": True}))
         await walker.walk()
-        failed = any(live.status.value == "error" for live in lives)
+        failed = any(live.status is Status.ERROR or not live.status.final for live in lives)
         status = "failed" if failed else "rolled_back"
         own = RunRecord(
             id=0,

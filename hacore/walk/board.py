@@ -199,7 +199,7 @@ class Board:
         """`hacore rollback`: everything that was done, or may have been, goes back."""
         moved: set[str] = set()
         for id in self.nodes:
-            if self.status[id] in (Status.DOING, Status.ERROR):
+            if self.status[id] in (Status.DOING, Status.UNDOING, Status.ERROR):
                 self.status[id] = Status.UNDO
                 self.doubtful.add(id)
                 moved.add(id)

@@ -1,0 +1,241 @@
+"""The order of things: tasks, what happens to them, and the story that comes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hacore.model import Op, Status
+from hacore.walk.board import Board, Node, OnFailure
+from tests.walk.dsl import board_of, play
+
+BLOCK = "src d:src!d#g in:src,d!t#g v:in!v#g u:v!u#g"
+TWO_BLOCKS = "s1 d1:s1!d#g i1:s1,d1!t#g v1:i1!v#g u1:v1!u#g s2 d2:s2!d#g i2:s2,d2!t#g v2:i2!v#g u2:v2!u#g"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "happens", "story"),
+    [
+        # doing
+        ("a b c", "", "a+b+c"),
+        ("a b:a c:b", "", "a b c"),
+        ("a b:a c:a d:b,c", "", "a b+c d"),
+        # a failure undoes its lane, newest first
+        ("a b:a c:b", "-c", "a b c <c <b <a | a=undone b=undone c=undone"),
+        ("a b:a c:b", "-b", "a b <b <a | a=undone b=undone c=hold"),
+        ("a b:a c:b", "-a", "a <a | a=undone b=hold c=hold"),
+        ("a b:a c:a d:b,c", "-d", "a b+c d <d <c+<b <a | a=undone b=undone c=undone d=undone"),
+        # what runs beside the failure ends first and is undone then
+        ("a b c:b", "-a", "a+b <b+<a | a=undone b=undone c=hold"),
+        # another lane goes on
+        ("a@0 b:a@0 c@1 d:c@1", "-a", "a+c d+<a | a=undone b=hold"),
+        # a failed undo does not keep the others from being undone
+        ("a b:a c:b", "-c ~c", "a b c <c <b <a | a=undone b=undone c=error"),
+        ("a b:a c:b", "-c ~b", "a b c <c <b <a | a=undone b=error c=undone"),
+        # what is to be kept is kept, unless it failed itself
+        ("a!k b:a", "-b", "a b <b | b=undone"),
+        ("a!k b:a", "-a", "a <a | a=undone b=hold"),
+        # a trigger settles after its source is back
+        ("src t:src!t x:t", "-x", "src t x <x <src <t | src=undone t=undone x=undone"),
+        ("src t:src!t x:src", "-x", "src t+x <x <src <t | src=undone t=undone x=undone"),
+        ("src t:src!t", "-t", "src t <src <t | src=undone t=undone"),
+        ("s1 s2 t:s1,s2!t x:t", "-x", "s1+s2 t x <x <s2+<s1 <t | s1=undone s2=undone t=undone x=undone"),
+        # a trigger that never ran does not settle
+        ("src y:src t:src,y!t", "-y", "src y <y <src | src=undone y=undone t=hold"),
+        # a stop starts nothing new
+        ("a b:a c", "stop@a", "a+c | b=do"),
+        ("a b:a c:a", "stop@b", "a b+c"),
+        # a stop while something fails: what is done goes back all the same
+        ("a b:a c:b", "stop@b -b", "a b <b <a | a=undone b=undone c=hold"),
+        # guard blocks
+        (BLOCK, "", "src d in v u"),
+        (BLOCK, "-in", "src d in <src <in <d | src=undone d=undone in=undone v=hold u=hold"),
+        (BLOCK, "-v", "src d in v <v <src <in <d | src=undone d=undone in=undone v=undone u=hold"),
+        (BLOCK, "-d", "src d <d+<src | src=undone d=undone in=hold v=hold u=hold"),
+        # a stop lets an open block end, and opens none
+        (BLOCK, "stop@d", "src d in v u"),
+        (BLOCK, "stop@src", "src | d=do in=do v=do u=do"),
+        (TWO_BLOCKS, "stop@d1", "s1+s2 d1 i1 v1 u1 | d2=do i2=do v2=do u2=do"),
+        # never two hosts of a group out of service
+        (TWO_BLOCKS, "", "s1+s2 d1 i1 v1 u1 d2 i2 v2 u2"),
+    ],
+)  # fmt: skip
+def test_rollback(tasks: str, happens: str, story: str) -> None:
+    assert play(board_of(tasks), happens) == story
+
+
+@pytest.mark.parametrize(
+    ("tasks", "happens", "story"),
+    [
+        ("a b:a c", "-a", "a+c | a=error b=hold"),
+        ("a b:a c:b d", "-b", "a+d b | b=error c=hold"),
+        ("a b:a c:a", "-b", "a b+c | b=error"),
+        ("src t:src!t x:t", "-t", "src t | t=error x=hold"),
+        ("a@0 b:a@0 c:a@0", "-b", "a b+c | b=error"),
+        (BLOCK, "-in", "src d in | in=error v=hold u=hold"),
+        (TWO_BLOCKS, "-i1", "s1+s2 d1 i1 | i1=error v1=hold u1=hold d2=do i2=do v2=do u2=do"),
+    ],
+)
+def test_halt(tasks: str, happens: str, story: str) -> None:
+    assert play(board_of(tasks, "halt"), happens) == story
+
+
+def test_what_waits_for_a_host_left_out_of_service_is_held() -> None:
+    board = board_of(TWO_BLOCKS, "halt")
+    play(board, "-i1")
+    assert board.out_of_service() == ["d1"]
+    assert board.hold_rest() == ["d2", "i2", "u2", "v2"]
+    assert board.finished
+
+
+def test_a_failure_that_may_not_be_undone_stays() -> None:
+    """Another run holds the host: nothing may be done there."""
+    board = board_of("a b:a c@1")
+    board.start(["a", "c"])
+    board.done("a")
+    board.start(["b"])
+    board.failed("b", undo=False)
+    assert board.status["b"] is Status.ERROR
+    assert board.undoable() == ["a"]
+
+
+def test_nothing_begins_in_a_lane_that_failed_even_if_what_it_needs_is_done_later() -> None:
+    board = board_of("a b c:b")
+    board.start(["a", "b"])
+    board.failed("a")
+    assert board.startable() == []
+    board.done("b")
+    assert board.status["b"] is Status.UNDO
+    assert board.startable() == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "story"),
+    [
+        ({}, "<c <b <a | a=undone b=undone c=undone"),
+        ({"c": Status.DO}, "<b <a | a=undone b=undone c=hold"),
+        ({"c": Status.DOING}, "<c <b <a | a=undone b=undone c=undone"),
+        ({"c": Status.ERROR}, "<c <b <a | a=undone b=undone c=undone"),
+        ({"c": Status.UNDONE, "b": Status.ERROR}, "<b <a | a=undone b=undone c=undone"),
+        ({"c": Status.HOLD}, "<b <a | a=undone b=undone c=hold"),
+        # it was being undone when its run died
+        ({"c": Status.UNDO, "b": Status.UNDOING}, "<c <b <a | a=undone b=undone c=undone"),
+    ],
+)
+def test_a_rollback_takes_back_what_was_done_or_may_have_been(statuses: dict[str, Status], story: str) -> None:
+    board = board_of("a b:a c:b")
+    board.status.update({**dict.fromkeys("abc", Status.DONE), **statuses})
+    board.roll_back_all()
+    assert play(board) == story
+
+
+def test_a_rollback_takes_back_what_was_kept() -> None:
+    board = board_of("a!k b:a")
+    board.status.update(a=Status.DONE, b=Status.UNDONE)
+    board.roll_back_all()
+    assert play(board) == "<a | a=undone b=undone"
+
+
+def test_a_trigger_that_settled_too_early_settles_again() -> None:
+    board = board_of("src t:src!t")
+    board.status.update(src=Status.ERROR, t=Status.UNDONE)
+    board.roll_back_all()
+    assert play(board) == "<src <t | src=undone t=undone"
+
+
+def test_blocks_are_undone_one_host_at_a_time() -> None:
+    board = board_of(TWO_BLOCKS)
+    board.status.update(dict.fromkeys(board.nodes, Status.DONE))
+    board.roll_back_all()
+    assert board.open_blocks("g") == []
+    assert {"u1", "u2"} <= set(board.undoable())
+    board.start_undo("u2")
+    assert board.open_blocks("g") == ["d2"]
+    board.undone("u2")
+    assert board.open_blocks("g") == ["d2"] and board.serves("u1")
+
+
+# -- any graph, any failures
+
+
+@st.composite
+def boards(draw: st.DrawFn) -> tuple[Board, str]:
+    count = draw(st.integers(1, 9))
+    lanes = draw(st.integers(1, 3))
+    nodes = []
+    for i in range(count):
+        lane = draw(st.integers(0, lanes - 1))
+        earlier = [n for n in nodes if n.lane == lane]
+        needs = tuple(n.id for n in earlier if draw(st.booleans()))
+        trigger = bool(needs) and draw(st.integers(0, 3)) == 0
+        changes = frozenset(n.id for n in earlier if n.id in needs and n.op is Op.CHANGE)
+        op = Op.TRIGGER if trigger and changes else Op.CHANGE
+        sources = changes if op is Op.TRIGGER else frozenset[str]()
+        keep = op is Op.CHANGE and draw(st.integers(0, 5)) == 0
+        nodes.append(Node(f"n{i}", needs, lane, op, keep, "", sources))
+    mode: OnFailure = draw(st.sampled_from(["rollback", "halt"]))
+    names = [n.id for n in nodes]
+    bad = draw(st.sets(st.sampled_from(names), max_size=3))
+    worse = draw(st.sets(st.sampled_from(names), max_size=2))
+    stop = draw(st.none() | st.sampled_from(names))
+    words = [*(f"-{n}" for n in sorted(bad)), *(f"~{n}" for n in sorted(worse)), *([f"stop@{stop}"] if stop else [])]
+    return Board.of(nodes, mode), " ".join(words)
+
+
+def rounds(story: str) -> list[list[str]]:
+    return [part.split("+") for part in story.partition("|")[0].split()]
+
+
+@given(boards())
+def test_every_run_ends_and_everything_is_where_it_belongs(case: tuple[Board, str]) -> None:
+    board, happens = case
+    story = play(board, happens)
+    assert board.finished, story
+    at = {id: number for number, part in enumerate(rounds(story)) for id in part}
+    for id, node in board.nodes.items():
+        status = board.status[id]
+        # nothing began before what it needs
+        assert id not in at or all(need in at and at[need] < at[id] for need in node.needs), story
+        # what is undone had begun
+        assert f"<{id}" not in at or (id in at and at[id] < at[f"<{id}"]), story
+        assert (status is Status.HOLD or status is Status.DO) == (id not in at), story
+        assert (status is Status.UNDONE) <= (f"<{id}" in at), story
+    # a change is undone before what it needs is
+    for id, node in board.nodes.items():
+        for need in node.needs:
+            if node.op is Op.CHANGE and board.nodes[need].op is Op.CHANGE and {f"<{id}", f"<{need}"} <= at.keys():
+                assert at[f"<{id}"] < at[f"<{need}"], story
+        # and a trigger settles after its sources
+        for source in node.sources:
+            if {f"<{id}", f"<{source}"} <= at.keys():
+                assert at[f"<{source}"] < at[f"<{id}"], story
+
+
+@given(boards())
+def test_a_lane_that_failed_holds_nothing_done_but_what_is_kept(case: tuple[Board, str]) -> None:
+    board, happens = case
+    play(board, happens)
+    if board.on_failure == "halt":
+        assert not board.failed_lanes
+        assert Status.UNDONE not in board.status.values()
+        return
+    for id, node in board.nodes.items():
+        if node.lane in board.failed_lanes:
+            done = board.status[id] is Status.DONE
+            assert not done or node.keep
+        else:
+            assert board.status[id] in (Status.DONE, Status.DO)
+
+
+@given(boards())
+def test_a_lane_without_a_failure_ends_as_if_it_were_alone(case: tuple[Board, str]) -> None:
+    board, happens = case
+    play(board, happens)
+    failed = {e[1:] for e in happens.split() if e[0] == "-"}
+    if "stop" in happens or board.on_failure == "halt":
+        return
+    for lane in {n.lane for n in board.nodes.values()}:
+        members = [id for id, n in board.nodes.items() if n.lane == lane]
+        if not failed & set(members):
+            assert all(board.status[id] is Status.DONE for id in members)
