@@ -61,12 +61,17 @@ def asks_of_recorded(recorded: Mapping[Address, Recorded], providers: Providers)
     return asks
 
 
-def merge_asks(*parts: Mapping[str, Sequence[Ask]]) -> dict[str, list[Ask]]:
-    """All questions of each host; the first one of equal questions decides how it is asked."""
-    merged: dict[str, list[Ask]] = {}
-    for part in parts:
-        for host, asks in part.items():
-            merged.setdefault(host, []).extend(asks)
+def merge_asks(desired: Mapping[str, Sequence[Ask]], recorded: Mapping[str, Sequence[Ask]]) -> dict[str, list[Ask]]:
+    """All questions of each host; a wanted instance decides how its question is asked.
+
+    What is recorded asks without content, because it needs none; that must not keep the content
+    from the plan's hunks. Where the wanted one's own question is secret, it stays secret.
+    """
+    merged: dict[str, list[Ask]] = {host: list(asks) for host, asks in desired.items()}
+    for host, asks in recorded.items():
+        own = merged.setdefault(host, [])
+        known = {ask.id for ask in own}
+        own.extend(ask for ask in asks if ask.id not in known)
     return merged
 
 
