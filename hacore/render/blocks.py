@@ -65,21 +65,21 @@ def _plural(phrase: str) -> str:
 
 def _who(addresses: Sequence[Address]) -> str:
     if len(addresses) > _ADDRESSES:
-        return f"{addresses[0].at(None)} on {count(len(addresses), 'host')}"
+        return f"{anywhere(addresses[0])} on {count(len(addresses), 'host')}"
     return ", ".join(str(a) for a in addresses)
 
 
 def change_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
     """All changes but adoptions, a blank line after each, in the order of their addresses."""
-    shown = sorted((c for c in changes if c.action not in (Action.ADOPT, Action.NOOP)), key=lambda c: c.address)
+    shown = sorted((c for c in changes if c.action not in (Action.ADOPT, Action.NOOP)), key=_place)
     return _render([(c.address, _change_block(c)) for c in shown], style)
 
 
 def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
     """What is as wanted already, in one list: it is only taken into the state."""
     names: dict[str, list[Address]] = {}
-    for change in sorted((c for c in changes if c.action is Action.ADOPT), key=lambda c: c.address):
-        names.setdefault(str(change.address.at(None)), []).append(change.address)
+    for change in sorted((c for c in changes if c.action is Action.ADOPT), key=_place):
+        names.setdefault(anywhere(change.address), []).append(change.address)
     if not names:
         return []
     lines = ["  # will be adopted: is as wanted already, from now on hacore watches it; no host is touched"]
@@ -91,7 +91,7 @@ def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
 
 def drift_blocks(drift: Iterable[Drift], style: Style) -> list[str]:
     """Recorded -> found, a blank line after each."""
-    return _render([(d.address, _drift_block(d)) for d in sorted(drift, key=lambda d: d.address)], style)
+    return _render([(d.address, _drift_block(d)) for d in sorted(drift, key=_place)], style)
 
 
 def _render(items: Iterable[tuple[Address, Block]], style: Style) -> list[str]:
@@ -112,7 +112,7 @@ def _change_block(planned: PlannedChange) -> Block:
     only_pulled = planned.action is Action.UPDATE and not planned.attrs and planned.disrupts != "none"
     phrase = f"will be {planned.disrupts}ed" if only_pulled else _PHRASES[planned.action]
     return Block(
-        name=str(planned.address.at(None)),
+        name=anywhere(planned.address),
         symbol=planned.action.value,
         phrase=phrase,
         reason=_told(planned.reason, planned.address),
@@ -125,15 +125,29 @@ def _change_block(planned: PlannedChange) -> Block:
 
 def _drift_block(drift: Drift) -> Block:
     return Block(
-        name=str(drift.address.at(None)),
+        name=anywhere(drift.address),
         symbol="-" if drift.reason == "is gone" else "~",
         phrase=_told(drift.reason, drift.address) or "has changed",
         lines=tuple(attr_lines(drift.attrs, "drift")) if drift.reason != "is gone" else (),
     )
 
 
+def anywhere(address: Address) -> str:
+    """The address without its host."""
+    whole = str(address)
+    return whole if address.host is None else whole[: -len(address.host) - 1]
+
+
+def _place(item: PlannedChange | Drift) -> tuple[str, str, str, str]:
+    """The order of addresses, as a key: comparing two of them a million times takes its time."""
+    address = item.address
+    return (address.kind, address.name, address.key or "", address.host or "")
+
+
 def _told(text: str, address: Address) -> str:
     """Text for all hosts alike: an address on the same host loses its host."""
-    if address.host is not None:
+    if not text:
+        return ""
+    if address.host is not None and "@" in text:
         text = re.sub(rf"@{re.escape(address.host)}(?![A-Za-z0-9_.-])", "", text)
     return clean(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..model import Action, Op
 from ..plan import PlanTask
+from .blocks import anywhere
 from .words import count, listed
 
 _LABELS = 8  # of one level and the same hosts
@@ -83,12 +84,12 @@ def _levels(units: Mapping[str, _Unit], where: Mapping[str, str]) -> dict[str, i
 
 
 def _label(task: PlanTask) -> list[str]:
-    names = list(dict.fromkeys(str(a.at(None)) for a in task.addresses))
+    names = list(dict.fromkeys(anywhere(a) for a in task.addresses))
     if task.op is Op.TRIGGER:
         return [f"{task.trigger} {name}" for name in names]
     if task.op is Op.ENSURE:
         return [f"look again at {name}" for name in names]
-    going = {str(c.address.at(None)) for c in task.changes if c.action is Action.DELETE}
+    going = {anywhere(c.address) for c in task.changes if c.action is Action.DELETE}
     return [f"delete {name}" if name in going else name for name in names]
 
 
@@ -158,7 +159,7 @@ def _lanes(lanes: Mapping[int, object]) -> str:
 
 
 def _lane(tasks: Sequence[PlanTask]) -> str:
-    names = dict.fromkeys(str(a.at(None)) for t in tasks if t.op not in _GUARDS for a in t.addresses)
+    names = dict.fromkeys(anywhere(a) for t in tasks if t.op not in _GUARDS for a in t.addresses)
     hosts = dict.fromkeys(t.host for t in tasks if t.host is not None)
     where = f" ({_many(list(hosts))})" if hosts else ""
     return _many(list(names)) + where

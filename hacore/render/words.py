@@ -10,7 +10,7 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160
 
 def clean(text: str) -> str:
     """Text from a host without what would move the cursor or colour the screen."""
-    return text.translate(_CONTROL)
+    return text if text.isprintable() else text.translate(_CONTROL)
 
 
 def cut(lines: Sequence[str], most: int) -> list[str]:
