@@ -13,6 +13,7 @@ WIDEST = 110
 """Characters of a value on one line."""
 LINES = 12
 """Lines of a longer value or of a new text that are shown."""
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once: a plan has many values
 _HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 
 
@@ -22,7 +23,7 @@ def show(value: Any) -> str:
         return str(value)
     if value is None:
         return "null"
-    text = clean(_HEX.sub(r"\1…", json.dumps(value, ensure_ascii=False, default=str)))
+    text = clean(_HEX.sub(r"\1…", _ENCODE(value)))
     return text if len(text) <= WIDEST else f"{text[:WIDEST]}… ({len(text)} characters)"
 
 
