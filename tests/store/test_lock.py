@@ -52,6 +52,34 @@ async def test_a_live_holder_is_named(url: str, child: Callable[[str], Any], ope
     assert (await open_writer()).broke is None
 
 
+RACE = """
+from hacore.errors import LockedError
+async def main():
+    say("ready"); hear()
+    try:
+        writer = await StateWriter.open(url, who="one of many", what="apply")
+    except LockedError as error:
+        say("refused", "one of many" in str(error))
+    else:
+        say("locked", writer.lineage)
+    hear()
+asyncio.run(main())
+"""
+
+
+def test_of_many_that_make_the_state_at_once_one_gets_it(url: str, child: Callable[[str], Any]) -> None:
+    racers = [child(RACE) for _ in range(4)]
+    for racer in racers:
+        assert racer.hear() == "ready"
+    for racer in racers:
+        racer.say()
+
+    said = sorted(racer.hear() for racer in racers)
+
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert said == [f"locked {reader.lineage}", *["refused True"] * 3]
+
+
 async def test_a_killed_holder_is_replaced_and_said(
     url: str, child: Callable[[str], Any], open_writer: OpenWriter
 ) -> None:

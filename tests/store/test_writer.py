@@ -174,6 +174,8 @@ async def test_concurrent_commits_are_grouped_and_none_is_lost(writer: StateWrit
 
 
 async def test_a_cancelled_caller_does_not_take_its_moves_back(writer: StateWriter, make_row: MakeRow) -> None:
+    mishaps: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, mishap: mishaps.append(mishap))
     caller = asyncio.create_task(writer.commit(PutRow(make_row())))
     await asyncio.sleep(0)
     caller.cancel()
@@ -183,6 +185,7 @@ async def test_a_cancelled_caller_does_not_take_its_moves_back(writer: StateWrit
     await writer.commit()
 
     assert len(writer.rows()) == 1
+    assert mishaps == []
 
 
 async def test_what_is_not_json_or_refers_nowhere_fails_its_caller_alone(
