@@ -29,8 +29,8 @@ class PackageSpec(Spec):
     )
     name: str | None = Field(default=None, description="one name, for a version to go with it")
     version: str | None = Field(default=None, description="exactly this version, as the package manager writes it")
-    ensure: Ensure = "present"
-    manager: Literal["auto", "apt", "dnf", "yum"] = "auto"
+    ensure: Ensure = Field(default="present", description="latest: upgraded whenever a newer one is offered")
+    manager: Literal["auto", "apt", "dnf", "yum"] = Field(default="auto", description="auto: what the host has")
 
     def of(self, family: str) -> tuple[str, ...] | None:
         """The names on a host of an OS family; None if the spec has none for it."""

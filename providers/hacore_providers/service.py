@@ -55,7 +55,7 @@ class ServiceSpec(Spec):
     definition: str | None = Field(default=None, description="text of the unit file, kept in /etc/systemd/system")
     reload_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is reloaded")
     restart_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is restarted")
-    manager: Literal["auto", "systemd", "sysv"] = "auto"
+    manager: Literal["auto", "systemd", "sysv"] = Field(default="auto", description="auto: what the host has")
     sensitive: bool = Field(default=False, description="the definition tells a secret: it is never shown")
 
     @property

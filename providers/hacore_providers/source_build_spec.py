@@ -31,7 +31,7 @@ class Directory(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: str = Field(description="absolute path")
     mode: str = Field(default="0755", description="quoted octal")
     owner: str = Field(default="", description="default: whom the connection becomes, root as a rule")
     group: str = Field(default="", description="default: that user's")

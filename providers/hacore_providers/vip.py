@@ -37,8 +37,8 @@ class HttpCheck(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    http: str
-    status: int = 200
+    http: str = Field(description="an http or https URL")
+    status: int = Field(default=200, description="the status that the answer must have")
     body: str = Field(default="", description="text that the answer must have in it")
     timeout: float = Field(default=3.0, gt=0, description="seconds")
 
@@ -48,7 +48,7 @@ class VipSpec(Spec):
 
     instance: str = Field(description="name of the vrrp_instance that carries the address")
     address: str = Field(default="", description="one of the instance's; default: its only one")
-    checks: tuple[HttpCheck, ...] = ()
+    checks: tuple[HttpCheck, ...] = Field(default=(), description="health questions, asked by the holder and by hacore")
 
 
 class Vip(Provider[VipSpec]):

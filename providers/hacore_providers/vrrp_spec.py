@@ -31,7 +31,7 @@ class Part(BaseModel):
 class Authentication(Part):
     """`authentication`: a guard against misconfigured neighbours, no security (it travels in clear)."""
 
-    type: Literal["PASS", "AH"] = "PASS"
+    type: Literal["PASS", "AH"] = Field(default="PASS", description="auth_type")
     password: str = Field(description="auth_pass; keepalived uses 8 bytes of it")
 
 
@@ -39,9 +39,11 @@ class VirtualAddress(Part):
     """An entry of `virtual_ipaddress`."""
 
     address: str = Field(description="IP address, with a prefix length or without (then /32 or /128)")
-    dev: str | None = None
+    dev: str | None = Field(default=None, description="interface that gets it; default: the instance's")
     label: str | None = Field(default=None, description="IFNAME:TEXT, at most 15 characters")
-    scope: Literal["site", "link", "host", "nowhere", "global"] | None = None
+    scope: Literal["site", "link", "host", "nowhere", "global"] | None = Field(
+        default=None, description="as in ip-address(8)"
+    )
 
 
 class TrackScript(Part):
@@ -59,34 +61,34 @@ class TrackScript(Part):
 class TrackFile(Part):
     """A `vrrp_track_file`: the number in it times the weight is added to the priority."""
 
-    file: str
-    weight: int = 1
+    file: str = Field(description="absolute path")
+    weight: int = Field(default=1, description="what the number is multiplied by; 0: any but 0 is a FAULT")
     init_file: int | None = Field(default=None, description="what to write when there is no such file")
 
 
 class TrackProcess(Part):
     """A `vrrp_track_process`. It does not work in network namespaces and containers."""
 
-    process: str
-    weight: int = 0
-    quorum: int | None = None
+    process: str = Field(description="name of the program, with its arguments if need be")
+    weight: int = Field(default=0, description="0: a missing process puts the instance into FAULT")
+    quorum: int | None = Field(default=None, description="how many of them must run; default: 1")
     delay: float | None = Field(default=None, description="seconds before a missing process counts")
 
 
 class TrackInterface(Part):
     """An entry of `track_interface`."""
 
-    weight: int = 0
+    weight: int = Field(default=0, description="0: a link that is down puts the instance into FAULT")
 
 
 class Notify(Part):
     """Scripts that keepalived runs when the instance changes its state."""
 
-    master: str | None = None
-    backup: str | None = None
-    fault: str | None = None
-    stop: str | None = None
-    any: str | None = None
+    master: str | None = Field(default=None, description="notify_master: absolute path and arguments")
+    backup: str | None = Field(default=None, description="notify_backup")
+    fault: str | None = Field(default=None, description="notify_fault")
+    stop: str | None = Field(default=None, description="notify_stop")
+    any: str | None = Field(default=None, description="notify: for every change, with the new state as an argument")
 
     def scripts(self) -> dict[str, str]:
         """Keyword of keepalived.conf to command, for those that are given."""
@@ -106,29 +108,35 @@ class VrrpInstanceSpec(Spec):
     `name` and `sensitive` are filled in at load: from the resource's name, and from what the body names.
     """
 
-    interface: str
-    virtual_router_id: int
-    priority: int = 100
-    state: Literal["MASTER", "BACKUP"] | None = None
-    version: Literal[2, 3] | None = None
-    advert_interval: float = Field(default=1, description="seconds")
-    authentication: Authentication | None = None
-    preempt: bool | None = None
+    interface: str = Field(description="where adverts go and addresses come up")
+    virtual_router_id: int = Field(description="1 to 255, the same on all members, unused by others on that network")
+    priority: int = Field(default=100, description="1 to 254, 255 for the owner of the address; the highest holds")
+    state: Literal["MASTER", "BACKUP"] | None = Field(default=None, description="where it starts; default: BACKUP")
+    version: Literal[2, 3] | None = Field(default=None, description="of VRRP; default: 2, 3 with IPv6 addresses")
+    advert_interval: float = Field(default=1, description="seconds; whole ones with version 2")
+    authentication: Authentication | None = Field(default=None, description="version 2 only")
+    preempt: bool | None = Field(
+        default=None, description="false: a member that comes back leaves the addresses where they are"
+    )
     preempt_delay: float | None = Field(default=None, description="seconds, 0 to 1000")
-    unicast: bool | Unicast = False
-    unicast_src_ip: str | None = None
-    addresses: tuple[str | VirtualAddress, ...]
-    track_scripts: dict[str, TrackScript] = Field(default_factory=dict)
-    track_files: dict[str, TrackFile] = Field(default_factory=dict)
-    track_processes: dict[str, TrackProcess] = Field(default_factory=dict)
-    track_interfaces: dict[str, TrackInterface] = Field(default_factory=dict)
-    notify: Notify = Notify()
-    router_id: str | None = None
+    unicast: bool | Unicast = Field(
+        default=False, description="true: adverts go to the other members' addresses instead of multicast"
+    )
+    unicast_src_ip: str | None = Field(default=None, description="default with unicast: the host's own address")
+    addresses: tuple[str | VirtualAddress, ...] = Field(description="the virtual addresses, all of one family")
+    track_scripts: dict[str, TrackScript] = Field(default_factory=dict, description="scripts to watch, by name")
+    track_files: dict[str, TrackFile] = Field(default_factory=dict, description="files with a number to watch, by name")
+    track_processes: dict[str, TrackProcess] = Field(default_factory=dict, description="processes to watch, by name")
+    track_interfaces: dict[str, TrackInterface] = Field(
+        default_factory=dict, description="more interfaces to watch, by their name"
+    )
+    notify: Notify = Field(default=Notify(), description="scripts to run when the state changes")
+    router_id: str | None = Field(default=None, description="of the host, in global_defs; one word")
     globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
     extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
-    config: str = CONFIG
-    binary: str = BINARY
-    service: str = "keepalived"
+    config: str = Field(default=CONFIG, description="the file; hacore owns it whole")
+    binary: str = Field(default=BINARY, description="the program that tests the file before it is put in place")
+    service: str = Field(default="keepalived", description="the unit that is reloaded")
     name: str = Field(default="", description="keepalived's name of the instance; default: the resource's name")
     sensitive: bool = Field(default=False, description="never show the file's content")
 
