@@ -23,6 +23,7 @@ from ..errors import PlanError
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Action, Host, Row
+from .drifts import drift_of
 from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
 from .types import Drift, PlannedChange
 from .views import NO_FACTS, Providers, Recorded, desired_views, recorded_views
@@ -104,23 +105,6 @@ def _observe_recorded(
     if drift is not None:
         outcome.drift.append(drift)
     return observed
-
-
-def drift_of(row: Row, observed: Observed | None, seal: Seal) -> Drift | None:
-    """How a host differs from its row; None when it does not. The row's sensitive attrs are compared by HMAC."""
-    now = seal_attrs(None if observed is None else observed.attrs, row.sensitive, seal)
-    ignored = row.lifecycle.ignore_changes
-    if same(now, row.attrs, ignored):
-        return None
-    attrs = compare(row.attrs, _governed(now, row), sensitive=row.sensitive, ignore=ignored)
-    reason = "is gone" if observed is None else ("is there again" if row.attrs is None else "")
-    return Drift(row.address, attrs, reason, row.address.host)
-
-
-def _governed(now: dict[str, Any] | None, row: Row) -> dict[str, Any] | None:
-    if now is None or row.attrs is None:
-        return now
-    return {key: now.get(key) for key in row.attrs}
 
 
 def _owners(given: Inputs) -> dict[tuple[str, str], Address]:

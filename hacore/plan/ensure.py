@@ -3,10 +3,14 @@
 A package that is upgraded may stop a unit; a build that is replaced may change what a file's check
 says. A change says which tokens it invalidates; whoever uses such a token further down is looked at
 again inside the run, and put right if need be.
+
+What looks at all of its hosts together (a virtual IP and its checks) is looked at again after
+anything that it rests on, reloads included: that is how a run finds out that it broke the service.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from ..address import Address
@@ -17,21 +21,27 @@ from .types import PlannedChange
 _ACTING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
 
 
-def plan_ensures(outcome: Comparison, given: Inputs) -> list[PlannedChange]:
-    """The no-ops that must be looked at again, as changes whose action is no-op."""
+def plan_ensures(outcome: Comparison, triggered: Collection[Address], given: Inputs) -> list[PlannedChange]:
+    """The no-ops that must be looked at again, as changes whose action is no-op.
+
+    `triggered`: who reloads or restarts in this plan.
+    """
     stale: dict[str, set[str]] = {}  # host -> tokens
     for planned in outcome.changes:
         if planned.action in _ACTING:
             for token in given.providers[planned.kind].invalidates(planned.change):
                 for host in planned.hosts:
                     stale.setdefault(host, set()).add(token)
-    if not stale:
+    acting = {c.address for c in outcome.changes if c.action in _ACTING}
+    if not acting and not triggered:
         return []
-    below = _downstream({c.address for c in outcome.changes if c.action in _ACTING}, given)
+    below = _downstream(acting, given) if stale else set()
+    resting = _downstream(acting | set(triggered), given)
     return [
         replace(still, ensured=True)
         for address, still in outcome.still.items()
-        if address in below and _touched(address, still, stale, given)
+        if (address in below and _touched(address, still, stale, given))
+        or (address in resting and given.providers[address.kind].hosts == "together")
     ]
 
 

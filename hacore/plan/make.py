@@ -20,8 +20,8 @@ def make_plan(
 ) -> Plan:
     """Compare, decide, and order. Raises PlanError for what cannot or must not be done."""
     outcome = compare_all(given)
-    ensures = plan_ensures(outcome, given)
     drafts, pulled = plan_triggers(outcome, given)
+    ensures = plan_ensures(outcome, {a for draft in drafts for a in draft.addresses}, given)
     for ensured in ensures:
         outcome.changes.append(ensured)
     tasks = build_tasks(outcome, drafts, given)

@@ -167,9 +167,8 @@ async def _steps(live: Live, ctx: Context) -> tuple[Step, ...]:
 
 
 async def _is_fine(live: Live, ctx: Context) -> bool:
-    host = str(live.task.host)
-    facts = await ctx.link(host).facts(asks_of(live, ctx))
-    return all(judge(p, {host: facts}, ctx).fine for p in touching(live))
+    facts = await look(live, ctx)
+    return all(judge(p, facts, ctx).fine for p in touching(live))
 
 
 async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdict]:

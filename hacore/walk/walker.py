@@ -74,7 +74,7 @@ class Walker:
     def remember(self, lives: Sequence[Live]) -> None:
         """For a run of the past: its triggers that were done have taken their sources in."""
         for live in lives:
-            if live.task.op is Op.TRIGGER and live.status is not Status.HOLD:
+            if live.task.op is Op.TRIGGER and live.status not in (Status.DO, Status.HOLD):
                 self._taken.setdefault(live.task.addresses[0], set()).update(live.task.sources)
 
     async def walk(self) -> None:
