@@ -59,7 +59,7 @@ class Machine:
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     drained: set[str] = field(default_factory=set)
     lock: str = ""
-    base: HostFacts = HostFacts(family="debian", init="systemd", packager="dpkg")
+    base: HostFacts = field(default_factory=lambda: HostFacts(family="debian", init="systemd", packager="dpkg"))
     execs: int = 0
     log: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)

@@ -6,17 +6,9 @@ import pytest
 
 from hacore.contract import Check
 from hacore.errors import UnreachableError
-from hacore.testing import KINDS, Machine
+from hacore.testing import Machine
 from tests.engine.play import Play
 
-WEB = """
-thing:
-  conf: {key: /etc/web.conf, text: v1}
-daemon:
-  web: {reads: [/etc/web.conf], reload_on: [thing.conf]}
-thing:
-  last: {key: /etc/last, text: v1, needs: [daemon.web]}
-"""
 WEB = """
 thing:
   conf: {hosts: a, key: /etc/web.conf, text: v1}
@@ -161,7 +153,12 @@ async def test_an_undo_that_fails_says_so_and_taints(play: Play) -> None:
 async def test_halt_leaves_a_tainted_row_and_the_next_apply_heals(play: Play) -> None:
     await play.make("thing: {x: {hosts: a, key: /etc/x, text: v1}, free: {hosts: b, key: /etc/f, text: v1}}")
     origin = play.row("thing.x@a").origin
-    stack = "thing: {x: {hosts: a, key: /etc/x, text: v2}, y: {hosts: a, text: v2, needs: [thing.x]}, free: {hosts: b, key: /etc/f, text: v2}}"
+    stack = """
+thing:
+  x: {hosts: a, key: /etc/x, text: v2}
+  y: {hosts: a, text: v2, needs: [thing.x]}
+  free: {hosts: b, key: /etc/f, text: v2}
+"""
     play.stack(stack)
     play.world["a"].fail("write /etc/x")
     result = await play.apply(on_failure="halt")
@@ -220,34 +217,60 @@ async def test_a_step_may_ask_for_another_try(play: Play) -> None:
     assert result.status == "rolled_back"  # things do not ask for tries
 
 
+SITE = """
+thing:
+  conf: {key: /etc/web.conf, text: v1}
+daemon:
+  web: {reads: [/etc/web.conf], reload_on: [thing.conf]}
+gate:
+  g: {vip: v}
+shared:
+  s: {vip: v, instance: gate.g, checks: ['http://v/'], needs: [daemon.web]}
+"""
+
+
 @pytest.mark.parametrize("passes_before", [True, False])
-async def test_checks_undo_only_what_they_saw_working(
+async def test_a_check_undoes_only_what_it_saw_working(
     play: Play, monkeypatch: pytest.MonkeyPatch, passes_before: bool
 ) -> None:
-    """A check that failed before the run is a warning, whoever is to blame; one that passed must pass again."""
-    for machine in play.world:
-        machine.data["gate:v"] = {"weight": 1}
+    """One that failed before the run is a warning, whoever is to blame; one that passed must pass again."""
     play.world.vips["v"] = ["a", "b"]
-    stack = "gate: {g: {vip: v, weight: 1}}\nshared: {s: {vip: v, instance: gate.g, checks: ['http://v/']}}"
-    await play.make(stack)
-    broken = not passes_before
 
     def ask(_check: Check) -> str:
-        return "connection refused" if broken else ""
+        good = passes_before and all(play.loaded("web", "/etc/web.conf", h) == "v1" for h in "ab")
+        return "" if good else "status 502, not 200"
 
+    monkeypatch.setattr("hacore.walk.health.ask", lambda _check: "")
+    await play.make(SITE)
+    before, rows = play.world.snapshot(), play.rows()
+    play.events.clear()
     monkeypatch.setattr("hacore.walk.health.ask", ask)
-
-    def break_it(_machine: Machine) -> None:
-        nonlocal broken
-        broken = True
-
-    play.world["a"].on("write gate:v", break_it, after=True)
-    play.stack(stack.replace("weight: 1", "weight: 2"))
+    play.stack(SITE.replace("v1", "v2"))
     result = await play.apply()
     warned = [e.message for e in play.events if e.type == "warning"]
     if passes_before:
-        assert result.status in ("rolled_back", "done"), play.story(result)
+        assert result.status == "rolled_back", play.story(result)
+        assert any("a check that passed before fails now" in t.error for t in result.tasks)
+        assert play.world.snapshot() == before
+        assert play.rows() == rows
+        assert warned == []
     else:
         assert result.ok, play.story(result)
-        assert any("failed before the run" in message for message in warned)
-    assert KINDS["shared"].hosts == "together"
+        assert warned == ["shared.s: the check http://v/ failed before the run: status 502, not 200"]
+
+
+async def test_a_name_that_nobody_holds_any_more_undoes_the_run(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hacore.walk.health.ask", lambda _check: "")
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(SITE)
+    before = play.world.snapshot()
+
+    def lose(_machine: Machine) -> None:
+        play.world.vips.clear()
+
+    play.world["b"].on("reload web *", lose)
+    play.stack(SITE.replace("v1", "v2"))
+    result = await play.apply()
+    assert result.status == "rolled_back", play.story(result)
+    assert any("holders is 0, not 1" in t.error for t in result.tasks)
+    assert play.world.snapshot() == before

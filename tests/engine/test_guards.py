@@ -68,7 +68,7 @@ async def test_a_vip_that_moved_since_the_plan_is_asked_for_again(pair: Play) ->
     pair.stack(PAIR.replace("v1", "v2"))
     pair.world.holders["v"] = "b"
     assert (await pair.apply()).ok
-    assert [s for s in story if "drain" in s][0] == "a drain"
+    assert next(s for s in story if "drain" in s) == "a drain"
     assert pair.world.cuts == []
 
 
