@@ -120,7 +120,7 @@ class VrrpInstanceSpec(Spec):
     )
     preempt_delay: float | None = Field(default=None, description="seconds, 0 to 1000")
     unicast: bool | Unicast = Field(
-        default=False, description="true: adverts go to the other members' addresses instead of multicast"
+        default=False, description="adverts to the other members' addresses instead of multicast: {peers: [...]}"
     )
     unicast_src_ip: str | None = Field(default=None, description="default with unicast: the host's own address")
     addresses: tuple[str | VirtualAddress, ...] = Field(description="the virtual addresses, all of one family")
