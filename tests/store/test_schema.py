@@ -151,3 +151,13 @@ def test_commits_are_synced_and_references_hold(empty: Callable[[str], Database]
     database.close()
 
     assert asked == [3, 1]  # EXTRA, on
+
+
+def test_a_writer_keeps_others_out_before_it_reads(empty: Callable[[str], Database], tmp_path: Path) -> None:
+    database = empty("any.db")
+    other = sqlite3.connect(tmp_path / "any.db", timeout=0, isolation_level=None)
+    with database.writing(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+    database.close()
