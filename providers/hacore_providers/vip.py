@@ -44,7 +44,7 @@ class HttpCheck(BaseModel):
 
 
 class VipSpec(Spec):
-    """The body of a `vip`."""
+    """A virtual address that exactly one member of a VRRP instance must hold. It changes nothing on a host."""
 
     instance: str = Field(description="name of the vrrp_instance that carries the address")
     address: str = Field(default="", description="one of the instance's; default: its only one")
