@@ -45,24 +45,31 @@ def build_graph(stack: Stack, providers: Mapping[str, Provider[Any]]) -> Graph:
     return Graph(order, needs, claims)
 
 
-Index = Mapping[str, Sequence[Address]]
+ANY = "*"
+Index = Mapping[tuple[str, str | None, str | None], Sequence[Address]]
+"""Addresses by `kind.name`, key (None: all keys) and host (ANY: all hosts; None: those that span hosts)."""
 
 
 def members(host: str | None, index: Index, selector: Address) -> list[Address]:
     """The instances that `selector` means for one on `host` (None: one that spans hosts)."""
-    candidates = [a for a in index.get(selector.resource, ()) if selector.selects(a)]
-    if selector.host is None and host is not None:
-        here = [a for a in candidates if a.host in (host, None)]
+    name, key = selector.resource, selector.key
+    if selector.host is not None:
+        return list(index.get((name, key, selector.host), ()))
+    if host is not None:
+        here = [*index.get((name, key, host), ()), *index.get((name, key, None), ())]
+        if here:
+            return here
         # the other side lives on other hosts only: then every member is meant
-        return here or candidates
-    return candidates
+    return list(index.get((name, key, ANY), ()))
 
 
 def by_resource(stack: Stack) -> Index:
-    """The addresses of each `kind.name`."""
-    index: dict[str, list[Address]] = {}
+    """The addresses by what selectors can say of them, so that finding them does not take a look at all."""
+    index: dict[tuple[str, str | None, str | None], list[Address]] = {}
     for address in stack.instances:
-        index.setdefault(address.resource, []).append(address)
+        for key in {None, address.key}:
+            for host in {ANY, address.host}:
+                index.setdefault((address.resource, key, host), []).append(address)
     return index
 
 
