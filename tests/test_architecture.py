@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,11 @@ MOST_LINES = 320
 LONG = {"hacore/contract.py"}  # one page on purpose: all that a provider must know
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -37,7 +43,7 @@ def relative(path: Path) -> str:
 def imports(path: Path) -> Iterator[str]:
     """The full names of all modules that a file imports, at the top or anywhere else."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -96,7 +102,7 @@ def test_only_those_who_talk_to_people_print() -> None:
     for path in SOURCES:
         if relative(path).startswith(("hacore/cli/", "hacore/render/", "hacore/lab/")):
             continue
-        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        calls = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Call)]
         wrong += [
             f"{relative(path)}:{c.lineno}" for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"
         ]
@@ -109,6 +115,4 @@ def test_files_stay_small() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    assert not [
-        relative(p) for p in SOURCES if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))
-    ]
+    assert not [relative(p) for p in SOURCES if p.read_text().strip() and not ast.get_docstring(tree(p))]
