@@ -224,7 +224,7 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong with a spec: the field (dotted path in the body), and a sentence that says what would be right."""
+    """Something wrong with a spec: the field (dotted path in the body), and what would be right."""
 
     field: str
     message: str
@@ -246,10 +246,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """This instance must reload or restart when `source` (an address or selector text) has changed."""
+    """This instance must reload or restart when `source` (an address or selector text) has changed.
+
+    With `attrs` only a change of one of those attributes of the source counts.
+    """
 
     source: str
     op: Literal["reload", "restart"]
+    attrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

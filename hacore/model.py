@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -160,6 +160,26 @@ class Op(Enum):
 def canonical(value: JSON) -> str:
     """JSON in one fixed form, for digests and comparisons."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def taken(attrs: JSON, keys: Sequence[str] = ()) -> str:
+    """The mark that a consumer has taken in a source with these attrs; with `keys` only those attrs count.
+
+    A mark says itself which attrs it is of, so it can be compared without knowing the trigger.
+    """
+    part = {key: attrs.get(key) for key in keys} if keys and attrs is not None else attrs
+    return f"{','.join(keys)}:{digest(part)}" if keys else digest(part)
+
+
+def marked_keys(mark: str | None) -> tuple[str, ...]:
+    """The attrs that a mark is of; none named means all."""
+    keys = (mark or "").rpartition(":")[0]
+    return tuple(keys.split(",")) if keys else ()
+
+
+def has_taken(mark: str | None, attrs: JSON) -> bool:
+    """Whether a mark says that these attrs were taken in; None is pending."""
+    return mark is not None and mark == taken(attrs, marked_keys(mark))
 
 
 def digest(value: JSON) -> str:

@@ -258,7 +258,7 @@ class _Run:
                 planned.observed,
                 seal=self.writer.hmac,
                 rows=rows,
-                sources=made.sources.get(address, ()),
+                sources=made.sources.get(address, {}),
                 run=rows[address].run if address in rows else run,
             )
         moves: list[Move] = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]

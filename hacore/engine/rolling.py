@@ -17,7 +17,7 @@ from ..events import Event, Listener, silent
 from ..graph import Graph
 from ..journal import Live, restore_tasks
 from ..load.stack import Stack
-from ..model import Action, Host, Op, Status
+from ..model import Action, Host, Op, Status, marked_keys
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import PutRun, RunRecord, StateWriter
 from ..transport import Transport
@@ -154,7 +154,11 @@ class _Rollback:
             rows=rows,
             facts=dict(self._facts),
             views=self._views,
-            sources={a: tuple(Address.parse(s) for s in row.loaded) for a, row in rows.items() if row.loaded},
+            sources={
+                a: {Address.parse(s): marked_keys(mark) for s, mark in row.loaded.items()}
+                for a, row in rows.items()
+                if row.loaded
+            },
             hosts=known,
             emit=self.listener,
             fetch=fetch,

@@ -10,9 +10,10 @@ from ..address import Address
 from ..contract import Observed, Provider
 from ..graph import Graph
 from ..load.stack import Instance
-from ..model import Action, Found, Row, Unknown, digest
+from ..model import Action, Found, Row, Unknown, has_taken, marked_keys, taken
 from ..plan import PlannedChange, Seal, recorded_spec, seal_attrs, stored_claims
 from ..plan.rows import addresses
+from ..plan.types import Sources
 
 
 def new_row(
@@ -24,7 +25,7 @@ def new_row(
     *,
     seal: Seal,
     rows: Mapping[Address, Row],
-    sources: Sequence[Address],
+    sources: Sources,
     run: int,
     origin: int | None = None,
     started: bool = False,
@@ -69,9 +70,7 @@ def _found(planned: PlannedChange) -> Found:
     return "absent" if planned.observed is None else "different"
 
 
-def _loaded(
-    old: Row | None, sources: Sequence[Address], rows: Mapping[Address, Row], started: bool
-) -> dict[str, str | None]:
+def _loaded(old: Row | None, sources: Sources, rows: Mapping[Address, Row], started: bool) -> dict[str, str | None]:
     """What the consumer has taken in: kept; all of it after a start; as it is now for a new source."""
     before = dict(old.loaded) if old is not None else {}
     loaded: dict[str, str | None] = {}
@@ -80,7 +79,7 @@ def _loaded(
         if row is None:
             continue
         if started or key not in before:
-            loaded[key] = digest(row.attrs)
+            loaded[key] = taken(row.attrs, sources[source])
         else:
             loaded[key] = before[key]
     return loaded
@@ -91,10 +90,10 @@ def rows_after(
     make: Mapping[Address, Row],
     rows: Mapping[Address, Row],
 ) -> list[Row]:
-    """Rows that are only written afresh, and consumers whose digests of them move along."""
+    """Rows that are only written afresh, and consumers whose marks of them move along."""
     out = [make[p.address] for p in quiet]
     moved = {
-        str(new.address): (digest(rows[new.address].attrs), digest(new.attrs))
+        str(new.address): (rows[new.address].attrs, new.attrs)
         for new in out
         if new.address in rows and rows[new.address].attrs != new.attrs
     }
@@ -104,13 +103,13 @@ def rows_after(
     for address, row in rows.items():
         current = fresh.get(address, row)
         loaded = {
-            source: (moved[source][1] if source in moved and value == moved[source][0] else value)
-            for source, value in current.loaded.items()
+            source: (
+                taken(moved[source][1], marked_keys(mark))
+                if source in moved and has_taken(mark, moved[source][0])
+                else mark
+            )
+            for source, mark in current.loaded.items()
         }
         if loaded != dict(current.loaded):
-            fresh[address] = _with_loaded(current, loaded)
+            fresh[address] = replace(current, loaded=loaded)
     return list(fresh.values())
-
-
-def _with_loaded(row: Row, loaded: dict[str, str | None]) -> Row:
-    return replace(row, loaded=loaded)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..address import Address
-from ..contract import Change
+from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
-from ..model import Action, Op, digest
+from ..model import Action, Op, has_taken
 from .changes import Comparison, Inputs
 from .tasks import Draft
 from .types import PlannedChange
@@ -70,37 +70,43 @@ def _adopted(address: Address, outcome: Comparison) -> bool:
     return any(c.address == address and c.action is Action.ADOPT for c in outcome.changes)
 
 
-def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, str]]:
-    """The addresses that this one's reload and restart hang on."""
+def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, Trigger]]:
+    """The addresses that this one's reload and restart hang on, each with its trigger."""
     instance = given.stack.instances[address]
     provider = given.providers[address.kind]
     for trigger in provider.triggers(instance.spec, address):
         for source in members(address.host, index, Address.parse(trigger.source)):
-            yield source, trigger.op
+            yield source, trigger
 
 
-def all_sources(given: Inputs) -> dict[Address, tuple[Address, ...]]:
-    """What each consumer's triggers hang on; consumers without any are left out."""
+def all_sources(given: Inputs) -> dict[Address, dict[Address, tuple[str, ...]]]:
+    """What each consumer's triggers hang on, and the attrs that count (none named: all)."""
     index = by_resource(given.stack)
-    found = {a: tuple(source for source, _ in sources_of(a, given, index)) for a in given.stack.instances}
+    found = {
+        address: {source: trigger.attrs for source, trigger in sources_of(address, given, index)}
+        for address in given.stack.instances
+    }
     return {address: sources for address, sources in found.items() if sources}
+
+
+def counts(planned: PlannedChange, attrs: tuple[str, ...]) -> bool:
+    """Whether a change is one that a trigger on `attrs` cares for."""
+    if not attrs or planned.action is not Action.UPDATE or not planned.attrs:
+        return True
+    return any(change.path.partition(".")[0].partition("[")[0] in attrs for change in planned.attrs)
 
 
 def _pulled(address: Address, changed: Mapping[Address, PlannedChange], index: Index, given: Inputs) -> Pulled | None:
     recorded = given.recorded.get(address)
     loaded = recorded.row.loaded if recorded else {}
     op, sources, left_by = "", [], 0
-    for source, kind in sources_of(address, given, index):
+    for source, trigger in sources_of(address, given, index):
         row = given.recorded[source].row if source in given.recorded else None
-        left = (
-            source not in changed
-            and row is not None
-            and str(source) in loaded
-            and loaded[str(source)] != digest(row.attrs)
-        )
-        if source in changed or left:
+        now = source in changed and counts(changed[source], trigger.attrs)
+        left = not now and row is not None and str(source) in loaded and not has_taken(loaded[str(source)], row.attrs)
+        if now or left:
             sources.append(source)
-            op = "restart" if "restart" in (op, kind) else "reload"
+            op = "restart" if "restart" in (op, trigger.op) else "reload"
         if left and row is not None:
             left_by = max(left_by, row.run)
     return Pulled(address, op, tuple(sources), left_by) if sources else None

@@ -85,6 +85,10 @@ class HostStatus:
     error: str = ""
 
 
+Sources = Mapping[Address, tuple[str, ...]]
+"""What an instance's triggers hang on: source address to the attrs that count (none named: all)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The way from what is there to what is wanted. A pure function of stack, state and facts.
@@ -108,9 +112,7 @@ class Plan:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
-    sources: Mapping[Address, tuple[Address, ...]] = field(
-        default_factory=dict
-    )  # consumer -> what its triggers hang on
+    sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers
 
     @property
     def empty(self) -> bool:

@@ -29,7 +29,7 @@ class _Base:
 
     name = "host"
 
-    def command(self, asks: Sequence[Ask]) -> str:
+    def command(self, asks: Sequence[Ask]) -> str:  # noqa: ARG002 - as every fact
         """The snippet; it needs no argument."""
         return _COMMAND
 

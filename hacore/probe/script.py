@@ -110,7 +110,8 @@ __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.
   __n=1
   while :; do
     __rc=0
-    ( cd /; export HACORE_WORK="$__work"; exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" ) || __rc=$?
+    ( cd /; export HACORE_WORK="$__work"
+    exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" ) || __rc=$?
     [ "$__rc" -eq 75 ] && [ "$__n" -lt "$3" ] || break
     __n=$((__n + 1)); sleep "$4"
   done

@@ -12,7 +12,7 @@ from ..address import Address
 from ..contract import Image, Step
 from ..errors import HacoreError, StoreError
 from ..journal import Live
-from ..model import Op, Row, Status, digest
+from ..model import Op, Row, Status, taken
 from ..probe import Frame
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
@@ -41,7 +41,7 @@ async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Ad
 async def _intend(live: Live, ctx: Context) -> None:
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDOING.value, "error": live.error})]
     for planned in touching(live):
-        for consumer in ctx.consumers(planned.address):
+        for consumer in ctx.pending(planned):
             loaded: dict[str, str | None] = {str(planned.address): None}
             moves.append(SetLoaded(consumer, loaded))
             ctx.set_loaded(consumer, loaded)
@@ -104,14 +104,14 @@ async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address
     if live.task.op is Op.TRIGGER:
         consumer = live.task.addresses[0]
         if consumer in ctx.rows:
-            taken = {str(s): digest(ctx.rows[s].attrs) for s in live.task.sources if s in ctx.rows}
-            loaded[consumer] = dict(taken)
+            loaded[consumer] = ctx.taken_in(consumer, live.task.sources)
     for address in rows:
         # a consumer that never took the new one in still has the old one loaded
         for consumer in ctx.consumers(address):
             back = rows[address]
             if address not in triggered.get(consumer, set()) and back is not None:
-                loaded.setdefault(consumer, {})[str(address)] = digest(back.attrs)
+                keys = ctx.sources[consumer][address]
+                loaded.setdefault(consumer, {})[str(address)] = taken(back.attrs, keys)
     moves += [SetLoaded(consumer, values) for consumer, values in loaded.items()]
     await ctx.commit(*moves)
     for address, row in rows.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,10 @@ from ..errors import UnreachableError
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
-from ..model import Host, Row
-from ..plan import Seal
+from ..model import Host, Row, taken
+from ..plan import PlannedChange, Seal
+from ..plan.triggers import counts
+from ..plan.types import Sources
 from ..probe import HostLink
 from ..store import Committed, Move, StateWriter
 
@@ -35,7 +37,7 @@ class Context:
     rows: dict[Address, Row]
     facts: dict[str, Facts]
     views: Mapping[Address, View[Any]]
-    sources: Mapping[Address, tuple[Address, ...]]
+    sources: Mapping[Address, Sources]
     hosts: Mapping[str, Host]
     emit: Listener
     fetch: Fetch
@@ -62,6 +64,16 @@ class Context:
     def consumers(self, source: Address) -> list[Address]:
         """Recorded instances whose triggers hang on `source`."""
         return [c for c, sources in self.sources.items() if source in sources and c in self.rows]
+
+    def pending(self, planned: PlannedChange) -> list[Address]:
+        """The consumers that must take in what this change does to its address."""
+        source = planned.address
+        return [c for c in self.consumers(source) if counts(planned, self.sources[c][source])]
+
+    def taken_in(self, consumer: Address, sources: Iterable[Address]) -> dict[str, str | None]:
+        """The marks of a consumer that has just taken in these sources."""
+        own = self.sources.get(consumer, {})
+        return {str(s): taken(self.rows[s].attrs, own.get(s, ())) for s in sources if s in self.rows}
 
     def set_loaded(self, consumer: Address, loaded: Mapping[str, str | None]) -> None:
         """Follow a SetLoaded in `rows`."""

@@ -21,7 +21,7 @@ from ..address import Address
 from ..contract import Facts, Image, Output, Step
 from ..errors import HacoreError, StoreError
 from ..journal import Live, new_row
-from ..model import Action, Op, Row, Status, digest
+from ..model import Action, Op, Row, Status
 from ..plan.rows import seal_attrs
 from ..probe import Frame, Result
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
@@ -120,7 +120,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
         now = {"status": Status.DOING.value, "started": live.started or time.time()}
         moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
         for planned in touching(live):
-            for consumer in ctx.consumers(planned.address):
+            for consumer in ctx.pending(planned):
                 pending.setdefault(consumer, {})[str(planned.address)] = None
     moves += [SetLoaded(consumer, loaded) for consumer, loaded in pending.items()]
     if not moves:
@@ -236,7 +236,7 @@ async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None
             verdict.observed if verdict is not None else planned.observed,
             seal=ctx.seal,
             rows=ctx.rows,
-            sources=ctx.sources.get(planned.address, ()),
+            sources=ctx.sources.get(planned.address, {}),
             run=ctx.run,
             origin=live.image_ids.get(planned.address),
             started=provider.loads(planned.change),
@@ -247,7 +247,7 @@ async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None
         moves.append(DropRow(address) if row is None else PutRow(row))
     loaded: dict[str, str | None] = {}
     if live.task.op is Op.TRIGGER:
-        loaded = {str(s): digest(ctx.rows[s].attrs) for s in live.task.sources if s in ctx.rows}
+        loaded = ctx.taken_in(live.task.addresses[0], live.task.sources)
         moves.append(SetLoaded(live.task.addresses[0], loaded))
     await ctx.commit(*moves)
     if live.task.op is Op.TRIGGER:
@@ -281,7 +281,7 @@ def tainted_rows(live: Live, ctx: Context) -> list[Row]:
             None,
             seal=ctx.seal,
             rows=ctx.rows,
-            sources=ctx.sources.get(planned.address, ()),
+            sources=ctx.sources.get(planned.address, {}),
             run=ctx.run,
             origin=live.image_ids.get(planned.address),
         )

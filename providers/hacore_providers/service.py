@@ -98,7 +98,7 @@ class ServiceProvider(Provider[ServiceSpec]):
 
     def triggers(self, spec: ServiceSpec, address: Address) -> Sequence[Trigger]:
         """What it is reloaded and restarted for; its own definition is such a thing."""
-        own = [] if spec.definition is None else [Trigger(str(address), "restart")]
+        own = [] if spec.definition is None else [Trigger(str(address), "restart", ("definition",))]
         reloads = [Trigger(source, "reload") for source in spec.reload_on]
         return [*reloads, *(Trigger(source, "restart") for source in spec.restart_on), *own]
 
