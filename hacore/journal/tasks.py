@@ -65,6 +65,7 @@ def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]
         "exclusive": task.exclusive,
         "disrupts": task.disrupts,
         "group": task.group,
+        "abreast": task.abreast,
         "keep": task.keep,
     }
 
@@ -113,6 +114,7 @@ def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: 
         exclusive=payload["exclusive"],
         disrupts=payload["disrupts"],
         group=payload["group"],
+        abreast=payload.get("abreast", ""),
         keep=payload["keep"],
     )
     return Live(

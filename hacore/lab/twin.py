@@ -29,7 +29,7 @@ Description=This host's address
 DefaultDependencies=no
 After=systemd-modules-load.service local-fs.target
 Before=network.target network-online.target network-pre.target shutdown.target
-Wants=network.target network-pre.target
+Wants=network.target network-pre.target network-online.target
 Conflicts=shutdown.target
 
 [Service]

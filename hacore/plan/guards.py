@@ -30,7 +30,7 @@ def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) 
     if not disrupting and not reloading:
         return _one_lane(tasks, outcome, given)
     guards = _healthy_guards(outcome, given)
-    tasks = tuple(_in_turn(t, guards) if t in reloading else t for t in tasks)
+    tasks = tuple(_in_turn(_abreast(t, outcome, given), guards) if t in reloading else t for t in tasks)
     blocks = _blocks(tasks, [t for t in disrupting if t.host in guards])
     if not blocks:
         return _one_lane(tasks, outcome, given)
@@ -56,9 +56,15 @@ def _one_lane(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) -
     return tuple(replace(t, lane=lanes[t.id]) for t in tasks)
 
 
+def _abreast(task: PlanTask, outcome: Comparison, given: Inputs) -> PlanTask:
+    view = outcome.views.get(task.addresses[0])
+    guard = given.providers[task.kind].guard(view) if view is not None else None
+    return task if guard is None else replace(task, abreast=guard.group)
+
+
 def _in_turn(task: PlanTask, guards: Mapping[str, tuple[tuple[Address, Guard], ...]]) -> PlanTask:
     own = guards.get(str(task.host), ())
-    if not own or any(address.kind == task.kind for address, _ in own):
+    if not own or task.abreast:
         return task
     group = "+".join(sorted({guard.group for _, guard in own}))
     return replace(task, group=f"{group} {task.addresses[0].resource}", guarded=tuple(a for a, _ in own))

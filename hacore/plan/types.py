@@ -71,6 +71,7 @@ class PlanTask:
     disrupts: Disrupts = "none"
     group: str = ""  # of a guard block, or of a reload that takes its turn in a guarded group
     guarded: tuple[Address, ...] = ()  # the guards of such a reload's host
+    abreast: str = ""  # reloads of this name begin together, on all their hosts
     wanted: tuple[tuple[Address, Spec], ...] = ()
     foreign: frozenset[str] = frozenset()
     keep: bool = False  # keep_on_failure

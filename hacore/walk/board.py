@@ -143,6 +143,10 @@ class Board:
             for other in self._above(node.id)
         )
 
+    def rests_on(self, id: str, other: str) -> bool:
+        """Whether `id` needs `other`, directly or not."""
+        return any(node.id == other for node in self._above(id))
+
     def _above(self, id: str) -> list[Node]:
         found: dict[str, Node] = {}
         queue = list(self.nodes[id].needs)

@@ -143,7 +143,8 @@ class Walker:
         """Whether a task gets an exec of its own: guards, tasks over several hosts, long and exclusive ones."""
         provider = self.ctx.providers[live.task.kind]
         long = type(provider).prepare is not Provider.prepare and live.task.op is Op.CHANGE
-        return live.task.op in _GUARDS or live.task.host is None or state_only(live) or long
+        own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.abreast)
+        return own or state_only(live) or long
 
     def _short_batch_on(self, host: str) -> bool:
         return any(
@@ -165,7 +166,21 @@ class Walker:
             return bool(self.board.open_blocks(live.task.group))  # undoing it takes the host out of service
         if live.task.guarded and self.board.status[live.id] is Status.DO:
             return self._first.get(live.task.group) != live.id
-        return False
+        return bool(live.task.abreast) and self._peers_to_come(live)
+
+    def _peers_to_come(self, live: Live) -> bool:
+        """Whether others of a reload that begins on all hosts together are not ready yet.
+
+        What keepalived says in its adverts must change on all members within a few seconds, or two
+        of them hold the address.
+        """
+        status = self.board.status[live.id]
+        ready = self.board.startable() if status is Status.DO else self.board.undoable()
+        return any(
+            self.board.status[peer.id] is status and peer.id not in ready and not self.board.rests_on(peer.id, live.id)
+            for peer in self.lives.values()
+            if peer.task.abreast == live.task.abreast and peer is not live
+        )
 
     async def _take_turns(self) -> None:
         """Who serves is asked when a group is free: a host that does not serve goes first."""
