@@ -62,21 +62,22 @@ def test_the_reference_is_what_the_models_say() -> None:
 
 
 def blocks(text: str) -> Iterator[str]:
-    """The lines of code blocks: fenced ones, and those that are indented by four after an empty line."""
-    fenced = indented = False
-    before = ""
+    """The lines of code blocks: fenced ones but for output (`text`), and indented ones after an empty line."""
+    fence = before = ""
+    indented = False
     for line in text.splitlines():
+        bare = line.strip()
         indented = line.startswith("    ") and (indented or not before)
-        if line.startswith("```"):
-            fenced = not fenced
-        elif fenced or indented:
+        if bare.startswith("```"):
+            fence = "" if fence else bare
+        elif (fence and fence != "```text") or (indented and not fence):
             yield line
         before = line
 
 
 def spans(text: str) -> list[str]:
     """What stands between backticks in running text."""
-    prose = re.sub(r"(?ms)^```.*?^```", "", text)
+    prose = re.sub(r"(?ms)^ *```.*?^ *```", "", text)
     return [" ".join(found.split()) for found in re.findall(r"(?<!`)`([^`]+)`(?!`)", prose)]
 
 
@@ -90,9 +91,10 @@ def calls(text: str) -> list[tuple[str, ...]]:
 
 def each(text: str) -> Iterator[tuple[str, ...]]:
     """The calls in a line, several of them if one runs another or they are joined."""
-    for part in re.split(r"\s(?:--|&&|\|)\s", text):
+    outer, inner, run = text.partition(" -- ")
+    for part in [*re.split(r"\s(?:&&|\|)\s", outer), *([run] if inner else [])]:
         if words := command(part):
-            yield words
+            yield (*words, "--", "command") if inner and part == outer else words
 
 
 def command(text: str) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ def test_the_finder_of_commands_finds_them() -> None:
 
     assert calls(text) == [("-C", "/srv", "drift", "--quiet"), ("plan", "x", "--json")]
     assert calls("```sh\n$ hacore lab exec web -- hacore plan web  # look\n```\n") == [
-        ("lab", "exec", "web"),
+        ("lab", "exec", "web", "--", "command"),
         ("plan", "web"),
     ]
 
