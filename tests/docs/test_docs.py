@@ -45,6 +45,20 @@ def test_each_example_loads_and_makes_a_graph(path: Path) -> None:
     assert path.stem in {address.kind for address in stack.instances}
 
 
+def test_the_stack_of_the_readme_loads(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    found = [block for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text) if block.startswith("stack:")]
+    (tmp_path / "site.conf.j2").write_text("server { listen 80; }\n")
+    (tmp_path / "stack.yaml").write_text(found[0])
+
+    stack = load(
+        tmp_path / "stack.yaml", providers=load_providers(), environ={}, variables={"vrrp_password": "example"}
+    )
+
+    assert len(found) == 1
+    assert {a.kind for a in stack.instances} == {"package", "file", "service", "vrrp_instance", "vip"}
+
+
 def test_each_kind_has_an_example() -> None:
     assert {path.stem for path in EXAMPLES} == set(load_providers())
 
