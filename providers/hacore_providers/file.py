@@ -69,9 +69,9 @@ class FileProvider(Provider[FileSpec]):
         return [Claim(f"path:{spec.path}"), *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used))]
 
     def recorded(self, spec: FileSpec) -> FileSpec:
-        """Without the content. Its hash stays, unless the content is a secret: a hash can be guessed."""
+        """Without the content and its check. Its hash stays, unless the content is a secret: a hash can be guessed."""
         kept = spec.wanted_sha256 and (SECRET if spec.sensitive else spec.wanted_sha256)
-        return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept})
+        return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept, "check": None})
 
     # -- at plan
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
@@ -123,7 +123,7 @@ class FileProvider(Provider[FileSpec]):
         return Desired(
             attrs,
             texts,
-            sensitive=frozenset({"content"} if spec.sensitive and "content" in attrs else ()),
+            sensitive=frozenset({"content", "target"} & set(attrs)) if spec.sensitive else frozenset(),
             replace_on=frozenset({"ensure"}),
         )
 

@@ -193,7 +193,7 @@ class Apt:
         steps = []
         for image, group in sorted(groups, key=lambda entry: -entry[0].run):
             names = sorted({name for change in group for name in _names(change, work)})
-            family = work.facts.host.family
+            family = _family(work)
             governed = [w.name for w in wishes([(c.address, c.spec) for c in group], family).values() if w.governed]
             ours = {change.address for change in work.changes if _goes(change)}
             others = [(address, spec) for address, spec in work.wanted if address not in ours]
@@ -225,18 +225,23 @@ def read_images(output: Output, addresses: Iterable[Address]) -> Mapping[Address
     return dict.fromkeys(addresses, image)
 
 
+def _family(work: Work[PackageSpec]) -> str:
+    """The family that chose the names: an old run is taken back on the same host, facts or not."""
+    return work.facts.host.family or "debian"
+
+
 def _goes(change: Change[PackageSpec]) -> bool:
     return change.action is Action.DELETE
 
 
 def _names(change: Change[PackageSpec], work: Work[PackageSpec]) -> tuple[str, ...]:
-    return change.spec.of(work.facts.host.family) or ()
+    return change.spec.of(_family(work)) or ()
 
 
 def _wanted(work: Work[PackageSpec]) -> Mapping[str, Wish] | str:
     """What the changes want; or why that cannot be told."""
     changes = [change for change in work.changes if not _goes(change)]
-    family = work.facts.host.family
+    family = _family(work)
     for change in changes:
         if change.spec.of(family) is None and isinstance(change.spec.names, dict):
             known = ", ".join(sorted(change.spec.names))

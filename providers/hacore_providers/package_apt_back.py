@@ -11,31 +11,34 @@ __all__ = ["BACK"]
 
 BACK = r"""
 image=$HACORE_WORK
+: >"$image/crashed"; : >"$image/needed"
 free_services
 each_record settle
-repair
 packages >"$image/now"
 if [ -n "$blank" ]; then # all that is there, but for these names and what hacore brought
   words $names >"$image/mine"
   cat "$records"/*/added 2>/dev/null | sort -u - "$image/mine" >"$image/brought"
   awk -F '\t' 'FILENAME == ARGV[1] { ours[$1]; next } !($1 in ours)' "$image/brought" "$image/now" >"$image/packages"
 fi
-each_record look_back
-
-# --- what came: the names that were not there, and what came along with them
+each_record look_back # before anything goes or comes
 words $kept >"$image/kept.names"
 names <"$image/packages" >"$image/were"
-names <"$image/now" | comm -13 "$image/were" - >"$image/new"
-if [ "$mode" = delete ]; then # what an older task of hacore brought may be of no more use now
-  cat "$records"/*/added 2>/dev/null | sort -u - "$image/new" >"$image/more"
-  names <"$image/now" | comm -12 - "$image/more" >"$image/new"
-fi
-comm -23 "$image/new" "$image/kept.names" >"$image/ours"
-words $names | comm -12 - "$image/ours" | comm -23 - "$image/were" >"$image/base"
-apt-mark showauto | sort >"$image/auto.now"
-{ cat "$image/base"; comm -12 "$image/ours" "$image/auto.now"; } | sort -u >"$image/may"
 
-purge_list() { # names that may go and that nothing else needs; fails where apt can make nothing of the host
+# --- what came: the names that were not there, and what came along with them
+what_came() {
+  packages >"$image/now"
+  names <"$image/now" | comm -13 "$image/were" - >"$image/new"
+  if [ "$mode" = delete ]; then # what an older task of hacore brought may be of no more use now
+    cat "$records"/*/added 2>/dev/null | sort -u - "$image/new" >"$image/more"
+    names <"$image/now" | comm -12 - "$image/more" >"$image/new"
+  fi
+  comm -23 "$image/new" "$image/kept.names" >"$image/ours"
+  words $names | comm -12 - "$image/ours" | comm -23 - "$image/were" >"$image/base"
+  # a killed apt may not have marked yet what came along
+  apt-mark showauto | sort -u - "$image/crashed" >"$image/along"
+  comm -12 "$image/ours" "$image/along" | sort -u - "$image/base" >"$image/may"
+}
+purge_list() { # names that may go and that nothing else needs
   set -- $(cat "$image/base")
   while [ $# -gt 0 ]; do
     goes purge "$@" >"$image/gone" || return 1
@@ -56,27 +59,34 @@ purge_list() { # names that may go and that nothing else needs; fails where apt 
   else goes autoremove --purge >"$image/gone" || return 1; fi
   comm -12 "$image/gone" "$image/may"
 }
-: >"$image/needed"
+purge() { # a command, then names; configuration files also go where they lay there before the package: these come back
+  $keep_all -C / -cf "$image/etc.tar" etc 2>/dev/null || :
+  $plain_tar -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
+  purged=0
+  "$@" || purged=$?
+  comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
+    [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
+  done >"$image/members"
+  [ ! -s "$image/members" ] ||
+    $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"
+  return "$purged"
+}
+what_came
+if broken; then
+  # dpkg itself takes what is half there, and refuses what something else needs; to finish it first could hang or fail
+  [ ! -s "$image/may" ] || purge unlocked dpkg --purge $(cat "$image/may") || :
+  repair
+  what_came
+fi
 if [ -s "$image/may" ]; then
-  if purge_list >"$image/purge"; then call='apt purge'
-  else # a half-done installation: dpkg itself takes these, in an order of its own, and refuses what is needed
-    cp "$image/may" "$image/purge"
-    call='quietly dpkg --purge'
-  fi
+  purge_list >"$image/purge" || die "cannot tell what $names brought: $(tail -n 5 "$image/said")"
   if [ -s "$image/purge" ]; then
-    $keep_all -C / -cf "$image/etc.tar" etc 2>/dev/null || :
-    $list -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
-    $call $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
-    # a purge removes its configuration files also where they lay there before the package
-    comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
-      [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
-    done >"$image/members"
-    [ ! -s "$image/members" ] ||
-      $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"
+    purge apt purge $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
     [ "$mode" = undo ] || { mkdir -p "$records"; cat "$image/purge" >>"$records/purged.$key"; }
   fi
   [ ! -s "$image/needed" ] || quietly apt-mark auto $(cat "$image/needed")
 fi
+
 # --- what was only configuration files before
 awk -F '\t' '$3 == "rc" { print $1 }' "$image/packages" >"$image/mere"
 there <"$image/now" | comm -12 - "$image/mere" >"$image/whole"
@@ -89,7 +99,12 @@ each_record forget
 
 # --- what went or changed its version
 packages >"$image/now"
-{ words $names; cat "$records/purged.$key" "$records"/*/removed 2>/dev/null || :; } | sort -u >"$image/touched"
+{
+  words $names
+  cat "$records"/*/removed 2>/dev/null || :
+  # what a delete purged comes back when the delete itself is taken back
+  [ "$mode" = delete ] || cat "$records/purged.$key" 2>/dev/null || :
+} | sort -u >"$image/touched"
 there <"$image/now" | comm -23 "$image/touched" - >"$image/lost"
 cat "$records"/*/versions 2>/dev/null | sort -u >"$image/moves" || :
 words $governed >"$image/governed"
@@ -109,26 +124,36 @@ archived() { # the package file of NAME=VERSION, if apt's cache still has it; a 
     [ ! -e "$file" ] || printf '%s\n' "$file"
   done | head -n 1
 }
+bring() { # NAME=VERSION...: from a repository, or from apt's cache
+  apt_forced install --no-install-recommends --no-remove "$@" 2>"$image/refusal" && return 0
+  files= lacking=
+  for word do
+    file=$(archived "$word")
+    [ -n "$file" ] || lacking="$lacking${lacking:+, }${word%%=*} ${word#*=}"
+    files="$files $file"
+  done
+  if [ -z "$lacking" ]; then
+    apt_forced install --no-install-recommends --no-remove $files || die "cannot restore $*"
+    return 0
+  fi
+  cat "$image/refusal" >&2
+  echo "cannot restore $lacking: no repository of this host has it any longer" >&2
+  [ "$mode" = delete ] || exit 1
+}
 if [ -s "$image/return" ]; then
+  cut -d = -f 1 "$image/return" | sort -u >"$image/back"
+  afresh=$(names <"$image/now" | comm -23 "$image/back" -)
   open_record
   hold_services
-  set -- $(cat "$image/return")
-  if ! apt_forced install --no-install-recommends --no-remove "$@" 2>"$image/refusal"; then
-    files=
-    for word do
-      file=$(archived "$word")
-      [ -n "$file" ] || lacking="${lacking:-}${lacking:+, }${word%%=*} ${word#*=}"
-      files="$files $file"
-    done
-    if [ -n "${lacking:-}" ]; then
-      cat "$image/refusal" >&2
-      echo "cannot restore $lacking: no repository of this host has it any longer" >&2
-      [ "$mode" = delete ] || exit 1
-    else apt_forced install --no-install-recommends --no-remove $files || die "cannot restore $*"; fi
-  fi
+  bring $(cat "$image/return")
   if [ -e "$image/configuration" ]; then $keep_all -C / -xpf "$image/configuration"; fi
   free_services
   settle "$record"
+  if [ -z "$afresh" ] && [ -d "$record" ]; then # what scripts did once more on the way back had been done before
+    while IFS=' ' read -r _ path; do put_back "$record/old" "$path"; done <"$record/edits"
+    rm -rf -- "$record"
+  fi
+  each_record forget
   packages >"$image/now"
 fi
 

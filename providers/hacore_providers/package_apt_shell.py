@@ -62,12 +62,25 @@ free_services() { # also what a killed run left
     if [ -e "$policy" ]; then rm -f -- "$policy.hacore"; else mv -fT -- "$policy.hacore" "$policy"; fi
   fi
 }
+broken() { # dpkg was interrupted, or a package is only half there
+  [ -n "$(ls -A /var/lib/dpkg/updates)" ] || dpkg-query -W -f '${db:Status-Abbrev}\n' | grep -q -e '^.[UFH]' -e '^..R'
+}
+unlocked() { # dpkg does not wait for its lock, as apt does
+  tries=0
+  until quietly "$@" 2>"$HACORE_WORK/refusal"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 120 ] || ! grep -q 'frontend lock' "$HACORE_WORK/refusal"; then
+      cat "$HACORE_WORK/refusal" >&2
+      return 1
+    fi
+    sleep 5
+  done
+}
 repair() { # apt refuses to work behind an interrupted dpkg
-  if [ -n "$(ls -A /var/lib/dpkg/updates)" ] || [ -n "$(dpkg --audit 2>/dev/null)" ]; then
-    hold_services
-    quietly dpkg --configure -a --force-confdef --force-confold || :
-    free_services
-  fi
+  broken || return 0
+  hold_services
+  unlocked dpkg --configure -a --force-confdef --force-confold || :
+  free_services
 }
 trap free_services EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
@@ -77,7 +90,7 @@ RECORDS = r"""
 records=$HACORE_HOME/apt
 record=
 keep_all='tar --numeric-owner --xattrs --xattrs-include=* --acls'
-list='tar --quoting-style=literal'
+plain_tar='tar --quoting-style=literal'
 each_record() { # calls a function with each record's folder
   for folder in "$records"/*/; do
     if [ -d "$folder" ]; then "$1" "${folder%/}"; fi
@@ -122,6 +135,7 @@ settle() {
   packages >"$record/after"
   names <"$record/before" >"$HACORE_WORK/were"
   names <"$record/after" | comm -13 "$HACORE_WORK/were" - >"$record/added"
+  cat "$record/added" >>"$HACORE_WORK/crashed"
   there <"$record/after" >"$HACORE_WORK/are"
   there <"$record/before" | comm -23 - "$HACORE_WORK/are" >"$record/removed"
   awk -F '\t' -v OFS='\t' 'FILENAME == ARGV[1] { was[$1] = $2; next }
@@ -132,9 +146,9 @@ settle() {
     stat -c %u -- "$path" 2>/dev/null | grep -qxFf "$HACORE_WORK/uids" || printf '%s\n' "$path"
   done | signed >"$record/made"
   {
-    $list -C / -df "$record/before.tar" 2>/dev/null |
+    $plain_tar -C / -df "$record/before.tar" 2>/dev/null |
       sed -n 's/: \(Contents\|Size\|Mode\|Uid\|Gid\|Symlink\|File type\) differs\{0,1\}$//p'
-    $list -tf "$record/before.tar" | while IFS= read -r path; do
+    $plain_tar -tf "$record/before.tar" | while IFS= read -r path; do
       [ -e "/$path" ] || [ -L "/$path" ] || printf '%s\n' "$path"
     done
   } | sed 's,^,/,; s,/$,,' | sort -u | not_foreign >"$HACORE_WORK/edited" || :
@@ -157,7 +171,8 @@ look_back() { # before packages go: which of the record's files nobody has touch
     done <"$1/$list" >"$HACORE_WORK/$list.${1##*/}"
   done
 }
-forget() { # after they went
+forget() { # after they went; a record of this very step was not looked back at
+  [ -e "$HACORE_WORK/edits.${1##*/}" ] || return 0
   packages >"$HACORE_WORK/now"
   names <"$HACORE_WORK/now" | comm -12 - "$1/added" >"$HACORE_WORK/left"
   there <"$HACORE_WORK/now" | comm -13 - "$1/removed" >>"$HACORE_WORK/left"

@@ -130,7 +130,8 @@ def test_claims_own_the_path_and_use_what_it_stands_on() -> None:
 
 @pytest.mark.parametrize("sensitive", [False, True])
 def test_a_recorded_spec_asks_the_same_and_has_no_content(sensitive: bool) -> None:
-    spec = FileSpec(path="/it", content="hunter2-hunter2", mode="0600", sensitive=sensitive)
+    check = "check --with hunter2-hunter2 %s"
+    spec = FileSpec(path="/it", content="hunter2-hunter2", validate=check, mode="0600", sensitive=sensitive)
     stored = PROVIDER.recorded(spec).model_dump_json()
     again = FileSpec.model_validate_json(stored)
 

@@ -41,7 +41,7 @@ echo made >/var/lib/demo/deep/made
 chown -R demo /var/lib/demo
 echo generated >/etc/demo/generated
 ln -sf demo.conf /etc/demo/link
-grep -qx demo /etc/services.demo 2>/dev/null || echo demo >>/etc/registry.demo
+echo demo >>/etc/registry.demo # each time once more
 deb-systemd-helper enable demo.service >/dev/null
 deb-systemd-invoke start demo.service
 E

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hosts import manifest
 from tests.providers.package.tasks import Task, auto, names, spec, state
 from tests.providers.play import Player
 
@@ -41,17 +42,14 @@ def test_there_and_back(host: Player, wanted: list[str]) -> None:
 
 def test_a_configuration_file_that_lay_there_before_the_package_outlives_it(host: Player) -> None:
     """Debian takes it for its own: kept at the installation, removed by the purge."""
-    host.sh(
-        "mkdir -m 0751 /etc/nginx /etc/nginx/conf.d; echo mine >/etc/nginx/nginx.conf; chmod 0604 /etc/nginx/nginx.conf"
-    )
+    host.sh("mkdir /etc/nginx /etc/nginx/conf.d; chmod 0751 /etc/nginx; echo mine >/etc/nginx/nginx.conf")
+    host.sh("chmod 0604 /etc/nginx/nginx.conf; chown daemon /etc/nginx/nginx.conf")
+    before = manifest.take(host.lab, host.twin)
     task = Task(host, names("nginx"))
     task.go()
     assert host.sh("cat /etc/nginx/nginx.conf") == "mine\n"
     task.undo()
-    assert host.sh("cd /etc; find nginx -printf '%p %m\\n'; cat nginx/nginx.conf").split() == [
-        *("nginx", "751", "nginx/conf.d", "755", "nginx/nginx.conf", "604"),
-        "mine",
-    ]
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
     host.sh("rm -r /etc/nginx")
 
 

@@ -25,9 +25,24 @@ def repository(one: Player) -> None:
 
 
 @pytest.fixture
+def host(one: Player) -> Iterator[Player]:
+    """The twin; what a test does to it must be gone at its end, byte for byte."""
+    before = manifest.take(one.lab, one.twin)
+    yield one
+    left = manifest.diff(before, manifest.take(one.lab, one.twin))
+    if left:  # let it spoil no other test
+        _renew(one)
+    assert left == []
+
+
+@pytest.fixture
 def spare(one: Player) -> Iterator[Player]:
     """The twin, for what leaves traces on purpose: bare again afterwards."""
     yield one
+    _renew(one)
+
+
+def _renew(one: Player) -> None:
     one.lab.reset()
     lay_out(one)
 
