@@ -20,7 +20,7 @@ setup: $(VENV)/.done
 $(VENV)/.done: pyproject.toml constraints-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cannot go on: Python 3.11 or newer is needed" >&2; exit 1; }
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV) || { ./scripts/setup-system && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/pip install -q --disable-pip-version-check -c constraints-dev.txt -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[dev]'
 	@touch $@
 
 system:

@@ -145,9 +145,7 @@ def test_a_failure_on_one_host_undoes_the_pair(web: Project) -> None:
     # lb2 alone cannot take the new main file: the whole lane goes back, the site on both with it
     web.web(site=SECOND, main=NGINX + "# new\n")
     text = (web.folder / "stacks/web/stack.yaml").read_text()
-    refusing = text.replace(
-        "validate: nginx -t -q -c %s", "validate: \"sh -c 'test $(hostname) != lb2' %s\""
-    )
+    refusing = text.replace("validate: nginx -t -q -c %s", "validate: \"sh -c 'test $(hostname) != lb2' %s\"")
     assert refusing != text
     (web.folder / "stacks/web/stack.yaml").write_text(refusing)
 
