@@ -23,7 +23,7 @@ BARE = ("ca-certificates", "dbus", "iproute2", "openssh-server", "procps")
 
 PRELOADED = (
     "gcc", "make", "libpcre3-dev", "zlib1g-dev", "libssl-dev", "libnl-3-dev", "libnl-genl-3-dev",
-    "keepalived", "nginx", "curl", "ca-certificates", "tree", "hello", "jq",
+    "keepalived", "nginx", "curl", "ca-certificates", "tree", "hello", "jq", "sudo",
 )  # fmt: skip
 """Downloaded into the image's apt cache and *not* installed: what stacks here install, without the network."""
 
