@@ -1,0 +1,49 @@
+"""`python -m bench [NAME…]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+
+from .graph import SIZES, graph
+from .start import start
+from .table import Line, text, values
+
+
+def main() -> int:
+    """Run the benchmarks named, or all of them; print what came of them."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks; see bench/README.md.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start, plan, graph; default: all")
+    parser.add_argument("-n", "--times", type=int, default=5, help="runs of each, of which the median counts (5)")
+    parser.add_argument("--hosts", type=int, default=10, help="hosts of the plan (10)")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances of the graphs")
+    parser.add_argument("--twins", action="store_true", help="plan twins with systemd, too; needs root")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args()
+    from .plan import plan
+
+    sizes = tuple(int(size) for size in args.sizes.split(","))
+    known: dict[str, Callable[[], list[Line]]] = {
+        "start": lambda: start(args.times),
+        "plan": lambda: plan(args.times, args.hosts, twins=args.twins),
+        "graph": lambda: graph(args.times, sizes),
+    }
+    unknown = [name for name in args.names if name not in known]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(known)}")
+    lines: list[Line] = []
+    for name in args.names or known:
+        print(f"{name} …", file=sys.stderr)
+        lines += known[name]()
+    if args.json:
+        print(json.dumps({"cpus": os.cpu_count(), "load": os.getloadavg()[0], "lines": values(lines)}, indent=2))
+    else:
+        print(text(lines))
+        print(f"\n{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; medians of {args.times}, in turn")
+    return 0
+
+
+sys.exit(main())
