@@ -383,6 +383,11 @@ class StackFiles(Protocol):
         """The host the instance is for (the first one of a resource without a host)."""
         ...
 
+    @property
+    def members(self) -> Sequence[Host]:
+        """All hosts of the resource, its own included."""
+        ...
+
     def resource(self, kind: str, name: str) -> Spec | None:
         """The resolved spec of another resource on this host (else on its first host); None: there is none."""
         ...

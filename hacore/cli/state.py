@@ -64,3 +64,50 @@ def show_(args: StackArgs, address: str, as_json: bool) -> int:
     from .stored import show
 
     return show(args, Address.parse(address), as_json=as_json)
+
+
+@command.command("rm")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@stack_options(variables=False, argument=False)
+@click.option("--stack", "folder", metavar="STACK", help="The stack's folder or file; default: here.")
+def rm_(args: StackArgs, addresses: tuple[str, ...], folder: str | None) -> int:
+    """Forget resources: they stay on their hosts as they are, and hacore does not watch them any more.
+
+    While the stack still names them, the next plan finds and adopts them.
+
+    \b
+    Examples:
+      hacore state rm file.motd                 on all of its hosts
+      hacore state rm file.motd@lb2 --stack stacks/web
+    """
+    import asyncio
+
+    from ..engine import forget
+
+    selectors = [Address.parse(text) for text in addresses]
+    gone = asyncio.run(forget(replace(args, stack=folder).state_url(), selectors))
+    args.runtime.terminal.say("\n".join(f"Forgotten: {address}" for address in gone))
+    return 0
+
+
+@command.command("new-key")
+@stack_options(variables=False)
+def new_key_(args: StackArgs) -> int:
+    """Make a new key for a state that has lost its own.
+
+    The key compares what is sensitive and encrypts before-images of it. With a new one the next
+    plan shows all that is sensitive as changed, and apply writes it afresh; the before-images that
+    the old key encrypted cannot be read any more.
+
+    \b
+    Examples:
+      hacore state new-key
+      hacore state new-key stacks/web
+    """
+    import asyncio
+
+    from ..engine import new_key
+
+    asyncio.run(new_key(args.state_url()))
+    args.runtime.terminal.say("The state has a new key. The next apply writes what is sensitive afresh.")
+    return 0

@@ -2,6 +2,7 @@
 
 from .applying import apply
 from .drifting import drift
+from .keeping import forget, new_key
 from .planning import load_stack, plan
 from .results import (
     DriftReport,
@@ -27,7 +28,9 @@ __all__ = [
     "TaskSummary",
     "apply",
     "drift",
+    "forget",
     "load_stack",
+    "new_key",
     "plan",
     "rollback",
     "state_url_of",

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from ..address import Address
-from ..errors import UsageError
+from ..errors import StoreError, UsageError
 from ..graph import Graph, build_graph
 from ..load.stack import Stack
-from ..model import Host, Row
+from ..model import Action, Host, Row
 from ..plan import (
     Inputs,
     Plan,
@@ -67,10 +67,17 @@ def recollect(state: StateView | None) -> Recollection:
     """Read what a plan needs of the state."""
     if state is None:
         return Recollection()
+    rows = state.rows()
+    if not state.has_key and any(row.sensitive for row in rows.values()):
+        # without it every secret would look changed
+        raise StoreError(
+            f"cannot compare what is sensitive: {state.key_problem}; bring the key back, or make a new one with "
+            "`hacore state new-key`: then the next apply writes what is sensitive afresh"
+        )
     return Recollection(
         lineage=state.lineage,
         serial=state.serial,
-        rows=state.rows(),
+        rows=rows,
         hosts=state.hosts(),
         runs=state.runs(),
         unfinished=state.unfinished(),
@@ -103,8 +110,10 @@ class Session:
     command: str = "apply"
     phases: dict[str, float] = field(default_factory=dict)
 
-    async def plan(self, memory: Recollection) -> tuple[Plan, dict[Address, Recorded]]:
-        """Probe and plan."""
+    async def plan(
+        self, memory: Recollection, doubtful: Mapping[Address, Action] | None = None
+    ) -> tuple[Plan, dict[Address, Recorded]]:
+        """Probe and plan. `doubtful`: what an unfinished run was doing to an address."""
         providers = self.request.providers
         recorded = revive(memory.rows, providers)
         known = hosts_of(self.stack, memory)
@@ -122,6 +131,7 @@ class Session:
             hosts=known,
             providers=providers,
             seal=memory.seal,
+            doubtful=doubtful or {},
             gone_reason="the whole stack goes" if self.command == "destroy" else "not in the stack any more",
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)

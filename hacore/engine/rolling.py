@@ -170,6 +170,7 @@ class _Rollback:
         walker.board.roll_back_all()
         walker.remember(lives)
         self.listener(Event("run_started", data={"run": self.record.id, "tasks": len(lives), "rollback": True}))
+        began = time.time()
         await walker.walk()
         failed = any(live.status is Status.ERROR or not live.status.final for live in lives)
         status = "failed" if failed else "rolled_back"
@@ -177,7 +178,7 @@ class _Rollback:
             id=0,
             command="rollback",
             status="failed" if failed else "done",
-            started=self.record.started,
+            started=began,
             ended=time.time(),
             who=self.who,
             stack=self.record.stack,
@@ -186,7 +187,7 @@ class _Rollback:
             undoes=() if failed else (self.record.id,),
         )
         await self.writer.commit(PutRun(replace(self.record, status=status, ended=self.record.ended or time.time())))
-        number = await self.writer.new_run(replace(own, started=time.time()), [])
+        number = await self.writer.new_run(own, [])
         self.listener(Event("run_finished", status, data={"run": number, "status": status}))
         tasks = tuple(summarize(live) for live in reversed(lives))
         return RollbackResult(number, status, tasks)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ class BodyFiles:
         sensitive: bool,
         cache: Path,
         others: Callable[[str, str], Spec | None],
+        members: Sequence[Host] = (),
         dynamic: Callable[[], bool],
     ) -> None:
         self._address = address
@@ -108,6 +109,7 @@ class BodyFiles:
         self._sensitive = sensitive
         self._cache = cache
         self._others = others
+        self._members = tuple(members)
         self._dynamic = dynamic
         self.rendered: set[str] = set()
         self.path: str | None = None
@@ -126,6 +128,11 @@ class BodyFiles:
     def host(self) -> Host:
         """The host of the instance."""
         return self._host
+
+    @property
+    def members(self) -> Sequence[Host]:
+        """The hosts of the resource."""
+        return self._members
 
     @property
     def sensitive(self) -> bool:

@@ -49,7 +49,7 @@ def _choice(start: Path) -> str:
     known = _known(start)
     if known:
         return "there are " + ", ".join(str(path.parent.relative_to(start)) for path in known)
-    return f"there is no stack.yaml in {start} and none under {start / 'stacks'}; `hacore init` makes one"
+    return f"there is no stack.yaml in {start} and none under {start / 'stacks'}"
 
 
 def state_folder(folder: Path) -> Path:

@@ -208,6 +208,7 @@ class Instances:
             sensitive=bool(draft.tainted),
             cache=self._cache,
             others=kinds.spec,
+            members=[self.world.hosts[name] for name in block.hosts],
             dynamic=lambda: kinds.touched,
         )
         try:

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..address import Address
-from ..contract import Facts, Image, Output, Step
+from ..contract import Facts, Image, Observed, Output, Step
+from ..diff import same
 from ..errors import HacoreError, StoreError
 from ..journal import Live, new_row
 from ..model import Action, Op, Row, Status
@@ -63,11 +64,17 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
 
 
 async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
-    """A task that only ensures is done when a look shows nothing to do; its rows stay as they are."""
+    """What is as wanted is left alone.
+
+    A task that only ensures leaves its rows as they are; one that an unfinished run was at is recorded.
+    """
     fine: dict[str, Failed | None] = {}
     for live in lives:
         if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
             await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": time.time()}))
+            fine[live.id] = None
+        elif live.intent and live.task.op is Op.CHANGE and not deletes(live) and await _is_fine(live, ctx):
+            await _record(live, await _verdicts(live, None, ctx), ctx)
             fine[live.id] = None
     return fine
 
@@ -95,7 +102,7 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             continue
         work = work_of(live, ctx, {}, undo=True)
         step = ctx.providers[live.task.kind].capture(work)
-        if step is not None and not live.images:  # a stored image is never captured again
+        if step is not None and not live.image_ids:  # a stored image is never captured again
             steps[live.id] = step
             frames.append(Frame(live.id, (await ctx.ready(step),)))
     results = await _run(lives, frames, ctx) if frames else {}
@@ -115,8 +122,9 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
     images: dict[str, Image] = {}
     pending: dict[Address, dict[str, str | None]] = {}
     for live in lives:
-        tokens = {str(a): f"{live.id} {a}" for a in live.images}
-        images.update({f"{live.id} {a}": image for a, image in live.images.items()})
+        new = {} if live.image_ids else live.images
+        tokens = {str(a): f"{live.id} {a}" for a in new}
+        images.update({f"{live.id} {a}": image for a, image in new.items()})
         now = {"status": Status.DOING.value, "started": live.started or time.time()}
         moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
         for planned in touching(live):
@@ -128,7 +136,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
     done = await ctx.writer.commit(*moves, images=images)
     for live in lives:
         live.intent = True
-        live.image_ids = {a: done.image_ids[f"{live.id} {a}"] for a in live.images}
+        live.image_ids = live.image_ids or {a: done.image_ids[f"{live.id} {a}"] for a in live.images}
     for consumer, loaded in pending.items():
         ctx.set_loaded(consumer, loaded)
 
@@ -224,7 +232,7 @@ async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None
         if planned.action in (Action.DELETE, Action.FORGET):
             rows[planned.address] = None
             if verdict is not None and verdict.observed is not None and planned.row is not None:
-                _warn_leftover(planned.address, planned.row, live, ctx)
+                _warn_leftover(planned.address, planned.row, verdict.observed, live, ctx)
             continue
         current = verdict.planned if verdict is not None else planned
         provider = ctx.providers[planned.kind]
@@ -259,9 +267,9 @@ async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None
             ctx.rows[address] = row
 
 
-def _warn_leftover(address: Address, row: Row, live: Live, ctx: Context) -> None:
-    """What hacore made and could not take away; what it only found stays on purpose."""
-    if row.found == "absent":
+def _warn_leftover(address: Address, row: Row, observed: Observed, live: Live, ctx: Context) -> None:
+    """What hacore made and could not take away, a folder that is not empty; what it only found stays on purpose."""
+    if row.found == "absent" and address.host is not None and same(observed.attrs, row.attrs):
         ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
 
 

@@ -125,7 +125,7 @@ def test_triggers() -> None:
     assert PROVIDER.triggers(spec, ADDRESS) == [
         Trigger("file.a", "reload"),
         Trigger("file.b", "restart"),
-        Trigger("service.nginx@lb1", "restart"),
+        Trigger("service.nginx@lb1", "restart", ("definition",)),
     ]
     assert PROVIDER.triggers(ServiceSpec(unit="nginx"), ADDRESS) == []
 
