@@ -107,6 +107,14 @@ def build_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", base) + suffix
 
 
+def _own_name(spec: SourceBuildSpec, resource: str) -> str:
+    """What the build is called on the host: by its program where it has one, so that the block may be renamed."""
+    if spec.binary is None:
+        return build_name(resource)
+    folder = hashlib.sha256(str(PurePosixPath(spec.binary).parent).encode()).hexdigest()[:8]
+    return build_name(PurePosixPath(spec.binary).name) + "~" + folder
+
+
 def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
     """Take in the patches and the place of the tarball; raises what `files` raises for a file that is missing."""
     patches = []
@@ -118,7 +126,7 @@ def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
         found = hashlib.sha256(files.read(spec.source)).hexdigest()
         url = (files.folder / spec.source).resolve().as_uri()
     resolved = Resolved(
-        name=build_name(files.name), url=url, found=found, patches=tuple(patches), sensitive=files.sensitive
+        name=_own_name(spec, files.name), url=url, found=found, patches=tuple(patches), sensitive=files.sensitive
     )
     return spec.model_copy(update={"resolved": resolved})
 

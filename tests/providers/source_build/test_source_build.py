@@ -52,12 +52,19 @@ def test_what_the_folder_adds(tmp_path: Path) -> None:
     assert local.resolved.url == (tmp_path / "a.tar.gz").as_uri()
     assert local.resolved.found == hashlib.sha256(b"tarball").hexdigest()
     assert local.resolved.patches[0][1] == hashlib.sha256(b"--- a\n").hexdigest()
-    assert local.name.startswith("web~")
-    assert local.title == "web"
+    assert local.name.startswith("x~")
+    assert local.title == "x"
 
     kept = PROVIDER.recorded(local)
     assert base64.b64encode(b"--- a\n").decode() not in kept.model_dump_json()
     assert stamp(SourceBuildSpec.model_validate_json(kept.model_dump_json())) == stamp(local)
+
+
+def test_a_build_is_known_by_its_program_whatever_the_block_is_called(tmp_path: Path) -> None:
+    one, renamed = resolved(tmp_path, "one"), resolved(tmp_path, "renamed")
+    assert one.name == renamed.name
+    assert one.name != resolved(tmp_path, "one", binary="/opt/y/bin/x").name
+    assert resolved(tmp_path, "one", binary=None).name == "one"
 
 
 def test_names_for_files_are_distinct() -> None:
@@ -157,7 +164,7 @@ def test_nothing_is_built_where_all_is_as_wanted(tmp_path: Path) -> None:
         "deleted": Change(ADDRESS, Action.DELETE, wanted, observed=attrs),
     }
     built = {name: [s.what for s in PROVIDER.prepare(Work((change,)))] for name, change in changes.items()}
-    both = ["unpacking nginx", "building nginx"]
+    both = ["unpacking x", "building x"]
     assert built == {"new": both, "tampered": both, "same": [], "deleted": []}
 
 
