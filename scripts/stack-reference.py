@@ -42,7 +42,6 @@ LINKS = {
 NOTES = {
     "package": "Only apt is there so far; `dnf` and `yum` are refused on the host before anything is touched.",
     "service": "Only systemd is there so far.",
-    "vrrp_instance": "`unicast: true` is not there yet: name the peers.",
 }
 
 TEXTS = {
