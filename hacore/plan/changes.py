@@ -161,15 +161,21 @@ def _gone(
     taken_own = [taker for token, taker in takers.items() if modes[token] == "own"]
     if taken_own or (takers and len(takers) == len(modes) and modes):
         taker = (taken_own or list(takers.values()))[0]
-        if taker.kind == address.kind and taken_own and taker not in given.recorded:
-            heirs[taker] = address
         everyone = tuple(sorted(set(takers.values())))
+        for heir in taken_own[:1] or [t for t in everyone if _holds_no_more(t, modes, given)]:
+            if heir.kind == address.kind and heir not in given.recorded:
+                heirs[heir] = address
         return replace(planned, action=Action.FORGET, reason=f"{taker} has its place now", attrs=(), takers=everyone)
     if row.lifecycle.on_delete == "keep":
         return replace(planned, action=Action.FORGET, reason=f"{reason}; lifecycle.on_delete is keep", attrs=())
     if not _reachable(row.hosts, given):
         return None
     return planned
+
+
+def _holds_no_more(address: Address, tokens: Mapping[str, str], given: Inputs) -> bool:
+    """Whether all that a wanted one has is among `tokens`: else the way back would take along what it found itself."""
+    return {claim.token for claim in given.graph.claims[address] if claim.mode != "use"} <= tokens.keys()
 
 
 def _why_gone(address: Address, given: Inputs) -> str:

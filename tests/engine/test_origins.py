@@ -103,6 +103,26 @@ async def test_a_rename_touches_nothing_and_inherits_the_origin(play: Play) -> N
     assert play.text("/x") == "theirs"
 
 
+async def test_a_new_name_for_what_is_shared_inherits_the_origin(play: Play) -> None:
+    play.world["a"].data["pkg:found"] = {}
+    await play.make("pack: {old: {hosts: a, names: [found, brought]}}")
+    origin = play.row("pack.old@a").origin
+    result = await play.make("pack: {new: {hosts: a, names: [found, brought]}}")
+    assert result.ok, play.story(result)
+    assert set(play.rows()) == {"pack.new@a"}
+    assert play.row("pack.new@a").origin == origin
+    assert (await play.apply(destroy=True)).ok
+    assert set(play.world["a"].data) == {"pkg:found"}
+
+
+async def test_a_new_name_with_more_in_it_has_an_origin_of_its_own(play: Play) -> None:
+    await play.make("pack: {old: {hosts: a, names: [brought]}}")
+    play.world["a"].data["pkg:by-hand"] = {}
+    await play.make("pack: {new: {hosts: a, names: [brought, by-hand]}}")
+    assert (await play.apply(destroy=True)).ok
+    assert "pkg:by-hand" in play.world["a"].data
+
+
 async def test_a_rename_with_a_change_keeps_the_origin_through_a_rollback(play: Play) -> None:
     play.world["a"].data["/x"] = {"text": "theirs"}
     await play.make("thing: {old: {hosts: a, key: /x, text: ours}}")
