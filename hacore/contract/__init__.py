@@ -1,0 +1,79 @@
+"""The contract between the engine and the resource kinds.
+
+A provider does no I/O. It is a set of pure functions over *views* (a spec together with the facts
+of its hosts) and returns *steps* (POSIX sh text as data). Only the walker runs steps. A provider
+imports this module and what it names, nothing else of the engine, and never another provider.
+
+The way of one instance through a provider:
+
+    resolve   spec + files of the stack's folder -> spec that needs no folder     (at load)
+    validate  all members' specs                 -> mistakes                      (at load)
+    claims    spec                               -> tokens it owns or uses on a host
+    facts     spec                               -> questions for its host(s)     (one script per host)
+    observe   view                               -> what is there, or None = absent
+    desire    view                               -> what should be there
+    prepare   work -> steps in scratch space only (download, compile)
+    capture   work -> one read-only step whose parse gives the before-images
+    apply     work -> steps        undo  work + images -> steps                   (mirror images)
+    delete    work + origins -> steps, by default undo to the origins
+    trigger   work -> steps that reload or restart
+    guard     view -> how to take this host out of service and back
+
+Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin from /dev/null,
+cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
+without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
+vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
+Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
+program (arguments are visible in the process list).
+"""
+
+from __future__ import annotations
+
+from ..address import Address
+from ..model import Action, Attrs, Disrupts, Host, Image, Unknown
+from .facts import Ask, Fact, Facts, HostFacts
+from .provider import Provider, StackFiles
+from .steps import Check, Guard, Output, Source, Step
+from .views import (
+    Change,
+    Claim,
+    Desired,
+    Mistake,
+    Observed,
+    Spec,
+    Trigger,
+    View,
+    Work,
+    quote,
+)
+
+__all__ = [
+    "Action",
+    "Address",
+    "Ask",
+    "Attrs",
+    "Change",
+    "Check",
+    "Claim",
+    "Desired",
+    "Disrupts",
+    "Fact",
+    "Facts",
+    "Guard",
+    "Host",
+    "HostFacts",
+    "Image",
+    "Mistake",
+    "Observed",
+    "Output",
+    "Provider",
+    "Source",
+    "Spec",
+    "StackFiles",
+    "Step",
+    "Trigger",
+    "Unknown",
+    "View",
+    "Work",
+    "quote",
+]

@@ -1,0 +1,81 @@
+"""Questions to hosts and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question to a host: a fact, its argument, and options for its command.
+
+    `wanted` lets the host answer briefly when it already has what is wanted (a file's sha256: its
+    content comes back only where the hash differs). `secret` forbids the host to return content.
+    """
+
+    fact: Fact[Any]
+    arg: str
+    wanted: str = ""
+    secret: bool = False
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """What identifies the answer: fact name and argument."""
+        return (self.fact.name, self.arg)
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Fact(Protocol[T_co]):
+    """A kind of question. All asks of one fact are one snippet in the host's probe script.
+
+    `command` is POSIX sh that reads and never writes; it runs in a subshell with LC_ALL=C, PATH
+    with sbin, `$HACORE_INIT` (systemd, sysv or none) and `$HACORE_PKG` (dpkg, rpm or none) set, its
+    stdin is empty and its exit code is ignored. `parse` is pure: the snippet's stdout to a value
+    per argument; an argument that is missing from the mapping was not answered.
+    """
+
+    @property
+    def name(self) -> str:
+        """Unique among all facts."""
+        ...
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """The snippet that answers all of `asks`."""
+        ...
+
+    def parse(self, stdout: bytes) -> Mapping[str, T_co]:
+        """The answers by argument."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What every probe tells of a host."""
+
+    family: str = ""  # debian, redhat or ""
+    os: str = ""  # PRETTY_NAME of /etc/os-release
+    init: str = ""  # systemd, sysv or none
+    packager: str = ""  # dpkg, rpm or none
+    machine_id: str = ""
+    boot_id: str = ""
+    hostname: str = ""
+    cpus: int = 1
+    arch: str = ""  # uname -m
+    uid: int = 0
+    time: float = 0.0  # Unix time on the host, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The answers of one host."""
+
+    host: HostFacts = HostFacts()
+    answers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+
+    def get(self, fact: Fact[T_co], arg: str) -> T_co | None:
+        """The answer to one question; None when the host did not answer it."""
+        return self.answers.get((fact.name, arg))

@@ -1,0 +1,150 @@
+"""What a provider sees, and what it says about it: values."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ..address import Address
+from ..model import Action, Attrs, Disrupts, Host, Image
+from .facts import Facts
+
+
+def quote(value: object) -> str:
+    """The one way for a value into shell text: quoted for POSIX sh. NUL is refused, sh cannot hold it."""
+    text = str(value)
+    if "\0" in text:
+        raise ValueError("cannot pass a NUL character to a shell")
+    return shlex.quote(text)
+
+
+class Spec(BaseModel):
+    """Base of what the user writes in a resource's body, after the common keys are taken off.
+
+    Models check shapes (types, unknown keys). Rules over values belong into `Provider.validate`:
+    a spec that comes back from the state has its secrets replaced and must still load.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most kinds are not in most stacks
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[S]):
+    """One instance as its provider sees it.
+
+    `members`: all hosts of the same resource, its own included, each with its spec and facts (empty
+    Facts when that host is unreachable or at load). `companions`: all wanted instances of the kind
+    that share this one's aggregate on its host, itself included, in address order.
+    `foreign`: tokens that other resources own on this host.
+    """
+
+    address: Address
+    spec: S
+    host: Host | None
+    facts: Facts = field(default_factory=Facts)
+    members: Mapping[str, tuple[S, Facts]] = field(default_factory=dict)
+    companions: tuple[tuple[Address, S], ...] = ()
+    foreign: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is there. `attrs` are compared (the keys that are desired, too); `info` is only shown.
+
+    `texts` holds the full text behind an attr (its name as key) for hunks in the plan; leave it out
+    for what is sensitive.
+    """
+
+    attrs: Attrs
+    info: Attrs = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should be there: only what the spec governs. A value may be `Unknown`.
+
+    `attrs` None means: should be absent. `sensitive` names attrs whose value tells about a secret
+    (a hash of a file with a password in it): state and plan keep an HMAC of them.
+    """
+
+    attrs: Attrs | None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    sensitive: frozenset[str] = frozenset()
+    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace
+    irreversible: str = ""  # why this change could not be undone; shown as `!`
+    effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
+    disrupts: Disrupts = "none"  # what applying the change itself does to the service of its host
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something wrong with a spec: the field (dotted path in the body), and what would be right."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A token on a host, such as `path:/etc/x`, `unit:nginx`, `pkg:gcc`, `vrid:eth1/66`, `config:keepalived`.
+
+    `own`: exclusively mine; two desired instances with it are an error. `share`: mine, but others
+    of my aggregate may have it too. `use`: I need what owns or shares it to be done first (an
+    automatic edge; nothing happens when nobody owns it). An owner of `path:/a` comes before
+    whoever owns or uses `path:/a/b`.
+    """
+
+    token: str
+    mode: Literal["own", "share", "use"] = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """This instance must reload or restart when `source` (an address or selector text) has changed.
+
+    With `attrs` only a change of one of those attributes of the source counts.
+    """
+
+    source: str
+    op: Literal["reload", "restart"]
+    attrs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[S]):
+    """One address's way from observed to desired, as a task gets it."""
+
+    address: Address
+    action: Action
+    spec: S  # of the stack; for a delete: as recorded
+    host: Host | None = None
+    facts: Facts = field(default_factory=Facts)
+    recorded: Attrs | None = None
+    observed: Attrs | None = None
+    desired: Attrs | None = None
+    view: View[S] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[S]):
+    """The changes of one task: one, or several that share an aggregate on one host.
+
+    `images`: for `undo` the images of this run, for `delete` the origins. `wanted`: what the
+    aggregate's companions want after this task (all of them: changed or not).
+    """
+
+    changes: tuple[Change[S], ...]
+    images: Mapping[Address, Image] = field(default_factory=dict)
+    wanted: tuple[tuple[Address, S], ...] = ()
+    foreign: frozenset[str] = frozenset()
+    facts: Facts = field(default_factory=Facts)
+    host: Host | None = None
+    run: int = 0
