@@ -97,14 +97,16 @@ class Project:
         """The state's file."""
         return self.folder / "state" / "web.db"
 
-    def run(self, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """`hacore ARGS` in the lab's network."""
+    def run(
+        self, *args: str, env: dict[str, str] | None = None, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """`hacore ARGS` in the lab's network; `timeout` in seconds."""
         command = self.lab.command([str(Path(sys.executable).with_name("hacore")), *args])
         whole = {**os.environ, "HACORE_VAR_vrrp_password": self.password, **(env or {})}
         # the lab gives twins a state of its own; here every project has one
         command = [f"HACORE_STATE=sqlite:///{self.state}" if w.startswith("HACORE_STATE=") else w for w in command]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd=self.folder, env=whole, timeout=600
+            command, check=False, capture_output=True, text=True, cwd=self.folder, env=whole, timeout=timeout
         )
 
     def ok(self, *args: str, code: int = 0) -> str:
