@@ -11,29 +11,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from ..address import Address
-from ..contract import Check
-from ..errors import Cancelled, PlanError, StalePlanError, UnreachableError
-from ..events import Event
-from ..journal import Live, live_tasks, new_row, records_of, rows_after
-from ..model import Action, Row
-from ..plan import Plan, plan_json
-from ..probe import HostLink
-from ..store import DropRow, HostRecord, Move, PutHost, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, OnFailure, Walker, ask_all
-from .locking import held_hosts
-from .planning import Recollection, Session, last_run, open_session, read_state, recollect
-from .results import Planned, Request, RunResult, summarize
-from .sources import fetch
-
-Approve = Callable[[Planned, str], Awaitable[bool]]
+from ..errors import Cancelled, PlanError
+from ..store import RunRecord, StateWriter
+from ..walk import OnFailure
+from .planning import Recollection, Session, last_run, open_session, read_state
+from .results import Planned, Request, RunResult
+from .resuming import Resumed, read_left, shown_left
+from .running import Approve, Run, may_run, same_plan
 
 
 async def apply(
@@ -48,239 +35,66 @@ async def apply(
 ) -> RunResult:
     """Make the hosts what the stack says. `approve` is not called when there is nothing to do.
 
-    Raises what prevents a run from beginning (StackError, PlanError, LockedError, ...); once it has
-    begun its faults are in the result.
+    `resume` goes on with an unfinished run, which stays one run. Raises what prevents a run from
+    beginning (StackError, PlanError, LockedError, ...); once it has begun its faults are in the
+    result.
     """
     began = time.monotonic()
+    if resume:
+        return await _resume(request, approve, on_failure, allow_degraded, stop, began)
     async with open_session(request, destroy=destroy) as session:
         memory = await asyncio.to_thread(read_state, session.stack.state)
         if memory.unfinished is not None:
-            raise _unfinished(memory.unfinished, resume=resume)
+            raise _unfinished(memory.unfinished)
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
-        _may_run(made, allow_degraded=allow_degraded)
+        may_run(made, allow_degraded=allow_degraded)
         if made.empty and not made.quiet:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):
             raise Cancelled("apply cancelled")
         what = "destroy" if destroy else "apply"
         async with await StateWriter.open(session.stack.state, who=request.who, what=what) as writer:
-            run = _Run(session, writer, request, on_failure, allow_degraded, stop)
+            run = Run(session, writer, request, on_failure, allow_degraded, stop)
             return replace(await run.go(planned, approve), seconds=time.monotonic() - began)
 
 
-def _unfinished(run: RunRecord, *, resume: bool) -> PlanError:
-    how = "cannot resume yet" if resume else "cannot apply"
+async def _resume(
+    request: Request,
+    approve: Approve,
+    on_failure: OnFailure,
+    allow_degraded: bool,
+    stop: asyncio.Event | None,
+    began: float,
+) -> RunResult:
+    async with open_session(request) as session:
+        memory = await asyncio.to_thread(read_state, session.stack.state)
+    run = memory.unfinished
+    if run is None:
+        raise PlanError("cannot resume: no run is unfinished")
+    async with open_session(request, destroy=run.command == "destroy") as session:
+        planned, doubt = await _shown(session, memory, run)
+        may_run(planned.plan, allow_degraded=allow_degraded)
+        if (doubt or not planned.plan.empty) and not await approve(planned, ""):
+            raise Cancelled(f"{run.command} cancelled")
+        async with await StateWriter.open(session.stack.state, who=request.who, what=run.command) as writer:
+            resumed = Resumed(run, session, writer, request, on_failure, allow_degraded, stop)
+            return replace(await resumed.go(planned, approve), seconds=time.monotonic() - began)
+
+
+async def _shown(session: Session, memory: Recollection, run: RunRecord) -> tuple[Planned, bool]:
+    """The plan that goes on with a run, and whether something of it must be taken back first."""
+    providers = session.request.providers
+    left = await asyncio.to_thread(read_left, session.stack.state, run.id, providers, memory)
+    made, _ = await session.plan(memory, left.actions)
+    return Planned(made, session.stack, last_run(memory), run, session.phases), shown_left(left, made, providers)
+
+
+def _unfinished(run: RunRecord) -> PlanError:
     return PlanError(
-        f"{how}: run {run.id} ({run.command} by {run.who}) is unfinished; take it back with `hacore rollback`"
+        f"cannot apply: run {run.id} ({run.command} by {run.who}) is unfinished; go on with it with "
+        "`hacore apply --resume`, or take it back with `hacore rollback`"
     )
 
 
-def _may_run(made: Plan, *, allow_degraded: bool) -> None:
-    if made.unreachable and not allow_degraded:
-        reasons = "; ".join(made.hosts[name].error for name in made.unreachable)
-        raise UnreachableError(f"{reasons}; to apply what concerns the other hosts use --allow-degraded")
-
-
-def same_plan(one: Plan, other: Plan) -> bool:
-    """Whether two plans do the same; what is volatile (notes, serial, warnings) does not count."""
-    return _essence(one) == _essence(other)
-
-
-def _essence(made: Plan) -> dict[str, Any]:
-    data = plan_json(made)
-    return {key: data[key] for key in ("changes", "tasks", "unreachable", "lineage")}
-
-
-class _Run:
-    """One apply, under the lock of the state."""
-
-    def __init__(
-        self,
-        session: Session,
-        writer: StateWriter,
-        request: Request,
-        on_failure: OnFailure,
-        allow_degraded: bool,
-        stop: asyncio.Event | None,
-    ) -> None:
-        self.session = session
-        self.writer = writer
-        self.request = request
-        self.on_failure: OnFailure = on_failure
-        self.allow_degraded = allow_degraded
-        self.stop = stop
-        self.token = secrets.token_hex(16)
-
-    async def go(self, shown: Planned, approve: Approve) -> RunResult:
-        """Lock the hosts, plan again, and walk."""
-        if self.writer.broke is not None:
-            self._warn(f"the state was locked by {self.writer.broke}, which is gone: its lock was broken")
-        involved = sorted({h for c in (*shown.plan.changes, *shown.plan.quiet) for h in c.hosts})
-        links = await self.session.hosts.links(involved)
-        info = {
-            "who": self.request.who,
-            "what": self.session.command,
-            "stack": self.session.stack.name,
-            "lineage": self.writer.lineage,
-            "pid": os.getpid(),
-            "since": time.time(),
-        }
-        async with held_hosts(links, self.token, info, self.writer.held):
-            return await self._locked(shown, approve)
-
-    async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
-        memory = recollect(self.writer)
-        first = shown.plan.lineage == ""
-        if not first and memory.lineage != shown.plan.lineage:
-            raise StalePlanError("cannot apply: the state was replaced by another one since the plan was shown")
-        made, _ = await self.session.plan(memory)
-        compared = replace(made, lineage="") if first else made
-        current = Planned(made, self.session.stack, last_run(memory), memory.unfinished, self.session.phases)
-        if not same_plan(shown.plan, compared):
-            _may_run(made, allow_degraded=self.allow_degraded)
-            if not made.empty and not await approve(current, "the hosts or the state changed since the plan was shown"):
-                raise Cancelled("apply cancelled")
-        if made.empty:
-            await self._write_quiet(made, dict(memory.rows), 0)
-            return RunResult(None, "nothing", current, outputs=made.outputs)
-        return await self._walk(current, memory)
-
-    async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
-        made, rows = planned.plan, dict(memory.rows)
-        lives = live_tasks(made.tasks, rows)
-        record = RunRecord(
-            id=0,
-            command=self.session.command,
-            status="running",
-            started=time.time(),
-            ended=None,
-            who=self.request.who,
-            stack=self.session.stack.name,
-            stack_digest=self.session.stack.digest,
-            on_failure=self.on_failure,
-        )
-        checks = await self._healthy_checks(made)
-        records = records_of(0, lives, self.session.stack, self.request.providers, self.writer.hmac)
-        number = await self.writer.new_run(record, records)
-        await self.writer.commit(*self._host_moves(made))
-        links = await self.session.hosts.links(made.facts)
-        ctx = self._context(number, planned, rows, links, checks)
-        walker = Walker(lives, ctx, self.on_failure)
-        self.request.listener(Event("run_started", data={"run": number, "tasks": len(lives)}))
-        await self._watched(walker)
-        status = _outcome(lives)
-        if status == "done":
-            await self._write_quiet(made, rows, number)
-        summary = made.summary()
-        await self.writer.commit(PutRun(replace(record, id=number, status=status, ended=time.time(), summary=summary)))
-        self.request.listener(Event("run_finished", status, data={"run": number, "status": status}))
-        leftover = await self._look() if status == "done" else None
-        outputs = made.outputs if status == "done" else {}
-        tasks = tuple(summarize(live) for live in lives)
-        return RunResult(number, status, planned, tasks, leftover, outputs)  # type: ignore[arg-type]
-
-    async def _watched(self, walker: Walker) -> None:
-        """Walk; a wish to stop reaches the walker while it waits."""
-        if self.stop is None:
-            await walker.walk()
-            return
-        watcher = asyncio.create_task(self.stop.wait())
-        watcher.add_done_callback(lambda task: walker.stop() if not task.cancelled() else None)
-        try:
-            await walker.walk()
-        finally:
-            watcher.cancel()
-
-    def _context(
-        self,
-        number: int,
-        planned: Planned,
-        rows: dict[Address, Row],
-        links: Mapping[str, HostLink],
-        checks: Mapping[Address, tuple[Check, ...]],
-    ) -> Context:
-        made = planned.plan
-        return Context(
-            run=number,
-            token=self.token,
-            stack=self.session.stack,
-            graph=self.session.graph,
-            providers=self.request.providers,
-            links=links,
-            writer=self.writer,
-            rows=rows,
-            facts=dict(made.facts),
-            views=made.views,
-            sources=made.sources,
-            hosts={name: status.host for name, status in made.hosts.items()},
-            emit=self.request.listener,
-            fetch=fetch,
-            parallelism=self.request.parallelism,
-            checks=checks,
-        )
-
-    async def _healthy_checks(self, made: Plan) -> dict[Address, tuple[Check, ...]]:
-        """The checks that pass now; one that fails already is a warning, not this run's fault."""
-        asked = {
-            address: tuple(self.request.providers[address.kind].checks(view.spec))
-            for address, view in made.views.items()
-            if address.host is None
-        }
-        found: dict[Address, tuple[Check, ...]] = {}
-        for address, answers in (await ask_all(asked)).items():
-            found[address] = tuple(check for check, why in answers if not why)
-            for check, why in answers:
-                if why and address not in {c.address for c in made.changes if c.action is Action.CREATE}:
-                    self._warn(f"{address}: the check {check.http} failed before the run: {why}")
-        return found
-
-    def _host_moves(self, made: Plan) -> list[Move]:
-        moves: list[Move] = []
-        for name, status in made.hosts.items():
-            if status.facts is None:
-                continue
-            host = status.facts.host
-            facts = {"family": host.family, "os": host.os, "init": host.init, "arch": host.arch}
-            moves.append(PutHost(HostRecord(name, status.host.model_dump(mode="json"), host.machine_id, facts)))
-        return moves
-
-    async def _write_quiet(self, made: Plan, rows: dict[Address, Row], run: int) -> None:
-        """Rows whose description changed and nothing else, and rows whose place another took."""
-        fresh = {}
-        for planned in made.quiet:
-            address = planned.address
-            fresh[address] = new_row(
-                planned,
-                self.session.stack.instances[address],
-                self.request.providers[address.kind],
-                self.session.graph,
-                planned.observed,
-                seal=self.writer.hmac,
-                rows=rows,
-                sources=made.sources.get(address, {}),
-                run=rows[address].run if address in rows else run,
-            )
-        moves: list[Move] = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]
-        moves += [DropRow(c.address) for c in made.changes if c.action is Action.FORGET and c.address in rows]
-        if moves:
-            await self.writer.commit(*moves)
-
-    async def _look(self) -> Plan | None:
-        """Promise 1: after a successful apply the plan is empty."""
-        made, _ = await self.session.plan(recollect(self.writer))
-        return None if made.empty else made
-
-    def _warn(self, message: str) -> None:
-        self.request.listener(Event("warning", message))
-
-
-def _outcome(lives: Sequence[Live]) -> str:
-    statuses = {live.status.value for live in lives}
-    if statuses <= {"done"}:
-        return "done"
-    if "do" in statuses or "doing" in statuses:
-        return "interrupted"
-    if "error" in statuses:
-        return "failed"
-    return "rolled_back" if "undone" in statuses and "done" not in statuses else "failed"
+__all__ = ["apply", "same_plan"]

@@ -67,7 +67,7 @@ def new_row(
 def _found(planned: PlannedChange) -> Found:
     if planned.action is Action.ADOPT:
         return "same"
-    return "absent" if planned.observed is None else "different"
+    return "absent" if planned.observed is None or planned.action is Action.CREATE else "different"
 
 
 def _loaded(old: Row | None, sources: Sources, rows: Mapping[Address, Row], started: bool) -> dict[str, str | None]:

@@ -35,9 +35,18 @@ def _row_json(row: Row | None) -> JSON | None:
 
 
 def records_of(
-    run: int, live: Sequence[Live], stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal
+    run: int,
+    live: Sequence[Live],
+    stack: Stack,
+    providers: Mapping[str, Provider[Any]],
+    seal: Seal,
+    *,
+    first: int = 0,
 ) -> list[TaskRecord]:
-    """The records of a new run's tasks."""
+    """The records of a run's new tasks; `first` is the position of the first one.
+
+    One that goes on with what an unfinished run was at may be half done before it begins.
+    """
     return [
         TaskRecord(
             run=run,
@@ -46,14 +55,15 @@ def records_of(
             kind=item.task.kind,
             host=item.task.host,
             addresses=tuple(str(a) for a in item.task.addresses),
-            status=item.status.value,
+            status=(Status.DOING if item.intent and item.status is Status.DO else item.status).value,
             needs=item.task.needs,
             lane=item.task.lane,
             payload=_payload(item.task, stack, providers, seal),
+            images={str(a): number for a, number in item.image_ids.items()},
             before={str(a): row for a, row in item.before.items()},
             position=position,
         )
-        for position, item in enumerate(live)
+        for position, item in enumerate(live, first)
     ]
 
 

@@ -43,6 +43,7 @@ class Inputs:
     providers: Providers
     seal: Seal
     replace: frozenset[Address] = frozenset()
+    doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
     gone_reason: str = "not in the stack any more"
 
 
@@ -210,6 +211,8 @@ def _wanted(
             protected.append(str(address))
     elif address in given.replace:
         action, reason = Action.REPLACE, "as requested"
+    elif address in given.doubtful:
+        action, reason = _in_doubt(action, given.doubtful[address]), "the unfinished run was at it"
     attrs = compare(
         before,
         desired.attrs,
@@ -272,6 +275,13 @@ def _action(
     if changed & desired.replace_on:
         return Action.REPLACE, f"{', '.join(sorted(changed & desired.replace_on))} cannot be changed in place"
     return Action.UPDATE, ""
+
+
+def _in_doubt(action: Action, begun: Action) -> Action:
+    """What was begun goes on, whatever it looks like by now: half of it is no reason to adopt it."""
+    if begun in (Action.CREATE, Action.UPDATE, Action.REPLACE):
+        return begun
+    return Action.UPDATE if action in (Action.ADOPT, Action.NOOP) else action
 
 
 def _moved(row: Row, claims: tuple[str, ...], address: Address, given: Inputs) -> bool:

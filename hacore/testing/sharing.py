@@ -65,12 +65,13 @@ class Pack(Provider[PackSpec]):
         return [script(["install", *sorted({n for c in work.changes for n in c.spec.names})])]
 
     def undo(self, work: Work[PackSpec]) -> Sequence[Step]:
-        """Those that were not there go, but not what others hold."""
+        """Those that were not there go, but not what others hold; those that were come back."""
         before = {n for image in work.images.values() for n in image.data or ()}
         mine = {n for c in work.changes for n in c.spec.names}
         held = {t.removeprefix("pkg:") for t in work.foreign}
         gone = sorted(mine - before - held)
-        return [script(["remove", *gone])] if gone else []
+        back = sorted(before & mine)
+        return [script(*[[op, *names] for op, names in (("remove", gone), ("install", back)) if names])]
 
 
 class ConfSpec(Spec):

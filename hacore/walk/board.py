@@ -58,6 +58,7 @@ class Board:
     stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
     failed_lanes: set[int] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)  # to undo although never seen done
+    begun: set[str] = field(default_factory=set)  # to do, but an unfinished run may have done half of it
 
     def __post_init__(self) -> None:
         for id in self.nodes:
@@ -70,11 +71,15 @@ class Board:
             drain: node.id
             for node in self.nodes.values()
             if node.op is Op.UNDRAIN
-            for verify in node.needs
-            for inside in self._needs(verify)
-            for drain in self._needs(inside)
+            for drain in self._drains_below(node)
             if self.nodes[drain].op is Op.DRAIN
         }
+
+    def _drains_below(self, undrain: Node) -> list[str]:
+        """drain, tasks, verify, undrain; or drain, undrain, where an unfinished run left a block open."""
+        direct = self._needs(undrain.id)
+        inside = [task for verify in direct for task in self._needs(verify)]
+        return [*[d for task in inside for d in self._needs(task)], *direct]
 
     def _needs(self, id: str) -> list[str]:
         return [need for need in self.nodes[id].needs if need in self.nodes]
@@ -190,9 +195,14 @@ class Board:
 
     def roll_back(self, lane: int) -> set[str]:
         """Hold what has not begun in a lane, and undo what is done there."""
+        moved: set[str] = set()
         self.failed_lanes.add(lane)
         members = [n for n in self.nodes.values() if n.lane == lane]
-        moved = self._hold([n.id for n in members])
+        for id in [n.id for n in members if self._may_be_half(n.id) and not n.keep]:
+            self.status[id] = Status.UNDO
+            self.doubtful.add(id)
+            moved.add(id)
+        moved |= self._hold([n.id for n in members])
         for node in members:
             if self.status[node.id] is Status.DONE and not node.keep:
                 self.status[node.id] = Status.UNDO
@@ -213,6 +223,17 @@ class Board:
             if node.keep and self.status[id] is Status.DONE:
                 self.status[id] = Status.UNDO
                 moved.add(id)
+        return self._settle_again(moved)
+
+    def take_back(self, ids: Iterable[str]) -> set[str]:
+        """Only these go back: they may have been done, or were on their way back."""
+        moved = set(ids)
+        for id in moved:
+            self.status[id] = Status.UNDO
+        self.doubtful |= moved
+        return self._settle_again(moved)
+
+    def _settle_again(self, moved: set[str]) -> set[str]:
         for id, node in self.nodes.items():
             # it settled before one of its sources was back: an earlier rollback failed there
             if node.op is Op.TRIGGER and self.status[id] is Status.UNDONE and moved & node.sources:
@@ -233,10 +254,14 @@ class Board:
         self.status[id] = Status.ERROR
 
     def _hold(self, ids: Iterable[str]) -> set[str]:
+        """What has not begun waits for a later run; what is half done is in doubt."""
         held = {id for id in ids if self.status[id] is Status.DO}
         for id in held:
-            self.status[id] = Status.HOLD
+            self.status[id] = Status.ERROR if self._may_be_half(id) else Status.HOLD
         return held
+
+    def _may_be_half(self, id: str) -> bool:
+        return id in self.begun and self.status[id] is Status.DO
 
     def _below(self, id: str) -> set[str]:
         found: set[str] = set()
@@ -265,7 +290,7 @@ class Board:
             node.id
             for node in self.nodes.values()
             if node.op is Op.DRAIN
-            and self.status[node.id] not in (Status.DO, Status.HOLD, Status.UNDONE)
+            and (self.status[node.id] not in (Status.DO, Status.HOLD, Status.UNDONE) or self._may_be_half(node.id))
             and not self.serves(self._undrain_of.get(node.id, ""))
         ]
 

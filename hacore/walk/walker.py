@@ -62,6 +62,7 @@ class Walker:
         self.board = Board.of(nodes_of(lives), on_failure)
         for live in lives:
             self.board.status[live.id] = live.status
+        self.board.begun = {live.id for live in lives if live.intent and live.status is Status.DO}
         self._running: dict[asyncio.Task[None], tuple[str, ...]] = {}
         self._fatal: BaseException | None = None
         self._first: dict[str, str] = {}  # group -> the drain whose turn it is
@@ -102,7 +103,7 @@ class Walker:
         for drain in left:
             self._say("warning", drain, f"{drain.task.host} is left out of service: what failed there is not undone")
         if not self.board.stopped and (held := self.board.hold_rest()):
-            await self._save(held)
+            await self._save(held, self._taint(held))
             for id in held:
                 self._say("task_held", self.lives[id])
 
@@ -193,7 +194,11 @@ class Walker:
             else:
                 others = True
         for group, ready in groups.items():
-            if self.board.open_blocks(group) or any(live.id == self._first.get(group) for live in ready):
+            still_open = self.board.open_blocks(group)
+            again = [live.id for live in ready if live.id in still_open]
+            if again:  # an unfinished run took it out of service
+                self._first[group] = again[0]
+            if still_open or any(live.id == self._first.get(group) for live in ready):
                 continue
             peers = [p for p in self.lives.values() if p.task.group == group and p.task.op is ready[0].task.op]
             active = [p for p in peers if not self.board.status[p.id].final]
@@ -234,15 +239,17 @@ class Walker:
         undo = "lock is held by another run" not in live.error
         self._say("task_failed", live, message=live.error)
         moved = self.board.failed(live.id, undo=undo)
-        more: list[Move] = []
-        if self.board.status[live.id] is Status.ERROR:
-            rows = tainted_rows(live, self.ctx)
-            more = [PutRow(row) for row in rows]
-            self.ctx.rows.update({row.address: row for row in rows})
-        await self._save(moved, more)
+        await self._save(moved, self._taint(moved))
         for id in moved:
             if self.board.status[id] is Status.HOLD:
                 self._say("task_held", self.lives[id])
+
+    def _taint(self, ids: Sequence[str]) -> list[Move]:
+        """Rows of what stays although it is in doubt."""
+        wrong = [self.lives[id] for id in ids if self.board.status[id] is Status.ERROR]
+        rows = [row for live in wrong for row in tainted_rows(live, self.ctx)]
+        self.ctx.rows.update({row.address: row for row in rows})
+        return [PutRow(row) for row in rows]
 
     # -- undoing ------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ class Play:
         stop: asyncio.Event | None = None,
         approve: Callable[..., Any] | None = None,
         allow_degraded: bool = False,
+        resume: bool = False,
     ) -> RunResult:
         return await apply(
             self.request,
@@ -103,6 +104,7 @@ class Play:
             on_failure=on_failure,
             stop=stop,
             allow_degraded=allow_degraded,
+            resume=resume,
         )
 
     async def make(self, resources: str) -> RunResult:
