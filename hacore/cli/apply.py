@@ -46,6 +46,7 @@ def command(
       hacore apply stacks/nginx-keepalived --var vip=192.168.1.201
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
+      hacore apply --resume
     """
     from .applying import Options, go
 
