@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import subprocess
@@ -27,12 +28,20 @@ class Run:
     stdout: str = ""
 
 
+@functools.cache
+def _byte_code() -> tempfile.TemporaryDirectory[str]:
+    """A folder for byte code that lives as long as this process."""
+    return tempfile.TemporaryDirectory(prefix="hacore-bench-pyc-")
+
+
 def environment(home: Path | None = None) -> dict[str, str]:
     """This process's environment, able to import this source tree, without settings of hacore's."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("HACORE_") and k != "SSH_AUTH_SOCK"}
     paths = [str(ROOT), str(ROOT / "providers"), os.environ.get("PYTHONPATH", "")]
     environ["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
     environ["NO_COLOR"] = "1"
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its byte code, this source tree may not
+    environ["PYTHONPYCACHEPREFIX"] = _byte_code().name
     if home is not None:
         environ["HOME"] = str(home)
     return environ

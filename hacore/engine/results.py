@@ -8,15 +8,17 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..contract import Provider
 from ..events import Listener, silent
-from ..journal import Live
 from ..load.stack import Stack
 from ..plan import Drift, Plan
 from ..store import RunRecord
 from .hosts import Connect
+
+if TYPE_CHECKING:
+    from ..journal import Live
 
 
 def whoami() -> str:

@@ -16,7 +16,7 @@ VariableType = Literal["string", "int", "number", "bool", "list", "map"]
 class Shape(BaseModel):
     """Base: what is not known is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class VariableBody(Shape):

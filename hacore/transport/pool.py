@@ -108,7 +108,10 @@ class Transport:
         began = time.monotonic()
         self._listener(Event("host_connecting", f"connecting to {host.name}", host=host.name))
         try:
-            from .ssh import SshSession
+            from .liboqs import no_liboqs
+
+            with no_liboqs():
+                from .ssh import SshSession
 
             link = await self._link(host)
         except UnreachableError as exc:
