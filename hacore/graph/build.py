@@ -67,9 +67,10 @@ def by_resource(stack: Stack) -> Index:
     """The addresses by what selectors can say of them, so that finding them does not take a look at all."""
     index: dict[tuple[str, str | None, str | None], list[Address]] = {}
     for address in stack.instances:
-        for key in {None, address.key}:
-            for host in {ANY, address.host}:
-                index.setdefault((address.resource, key, host), []).append(address)
+        name, own, host = address.resource, address.key, address.host
+        for key in (None, own) if own is not None else (None,):
+            index.setdefault((name, key, ANY), []).append(address)
+            index.setdefault((name, key, host), []).append(address)
     return index
 
 

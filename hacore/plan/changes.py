@@ -23,12 +23,11 @@ from ..errors import PlanError
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Action, Host, Row
+from .claims import Owners, moved, owners_of
 from .drifts import drift_of
 from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
 from .types import Drift, PlannedChange
 from .views import NO_FACTS, Providers, Recorded, desired_views, recorded_views
-
-_MOVING = ("path:", "unit:", "pkg:")  # tokens whose loss leaves something behind on the host
 
 
 @dataclass
@@ -64,7 +63,7 @@ def compare_all(given: Inputs) -> Comparison:
     outcome = Comparison()
     outcome.views = desired_views(given.stack.instances, given.hosts, given.facts, given.providers)
     old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
-    owners = _owners(given)
+    owners = owners_of(given.stack, given.graph)
     heirs: dict[Address, Address] = {}
     protected: list[str] = []
     gone: list[PlannedChange] = []
@@ -79,7 +78,7 @@ def compare_all(given: Inputs) -> Comparison:
             protected.append(str(address))
         gone.append(change)
     for address in given.graph.order:
-        _wanted(address, heirs.get(address), given, outcome, protected)
+        _wanted(address, heirs.get(address), owners, given, outcome, protected)
     if protected:
         raise PlanError(
             f"cannot delete {', '.join(sorted(protected))}: lifecycle.prevent_destroy is set and is kept in the state; "
@@ -108,23 +107,12 @@ def _observe_recorded(
     return observed
 
 
-def _owners(given: Inputs) -> dict[tuple[str, str], Address]:
-    """Who of the wanted ones has a token on a host."""
-    return {
-        (host, claim.token): address
-        for address, claims in given.graph.claims.items()
-        for claim in claims
-        if claim.mode != "use"
-        for host in given.stack.instances[address].hosts
-    }
-
-
 def _gone(
     address: Address,
     item: Recorded,
     view: View[Any],
     observed: Observed | None,
-    owners: Mapping[tuple[str, str], Address],
+    owners: Owners,
     heirs: dict[Address, Address],
     given: Inputs,
 ) -> PlannedChange | None:
@@ -188,7 +176,12 @@ def _why_gone(address: Address, given: Inputs) -> str:
 
 
 def _wanted(
-    address: Address, inherits: Address | None, given: Inputs, outcome: Comparison, protected: list[str]
+    address: Address,
+    inherits: Address | None,
+    owners: Owners,
+    given: Inputs,
+    outcome: Comparison,
+    protected: list[str],
 ) -> None:
     """A wanted address: compare, choose the action, and file the result."""
     instance = given.stack.instances[address]
@@ -205,7 +198,7 @@ def _wanted(
     before = None if observed is None else observed.attrs
     action, reason = _action(before, desired, row, ignore)
     claims = stored_claims(given.graph.claims[address])
-    if row is not None and recorded is not None and _moved(row, claims, address, given):
+    if row is not None and recorded is not None and moved(row, claims, instance.hosts, owners):
         action, reason = Action.REPLACE, "it lives somewhere else now"
         if row.lifecycle.prevent_destroy:
             protected.append(str(address))
@@ -282,25 +275,6 @@ def _in_doubt(action: Action, begun: Action) -> Action:
     if begun in (Action.CREATE, Action.UPDATE, Action.REPLACE):
         return begun
     return Action.UPDATE if action in (Action.ADOPT, Action.NOOP) else action
-
-
-def _moved(row: Row, claims: tuple[str, ...], address: Address, given: Inputs) -> bool:
-    """Whether the row holds something that the new spec does not name any more, and nobody else does."""
-    now = set(split_claims(claims))
-    instance = given.stack.instances[address]
-    for token, mode in split_claims(row.claims).items():
-        moving = token.startswith(_MOVING) and (mode == "own" or token.startswith("pkg:"))
-        if moving and token not in now and not _claimed_elsewhere(token, instance.hosts, given):
-            return True
-    return False
-
-
-def _claimed_elsewhere(token: str, hosts: tuple[str, ...], given: Inputs) -> bool:
-    return any(
-        claim.token == token and claim.mode != "use" and set(given.stack.instances[a].hosts) & set(hosts)
-        for a, claims in given.graph.claims.items()
-        for claim in claims
-    )
 
 
 def _row_is_current(row: Row, planned: PlannedChange, claims: tuple[str, ...], given: Inputs) -> bool:

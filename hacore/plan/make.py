@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..address import Address
 from ..model import Action, Op
 from .changes import Comparison, Inputs, compare_all
 from .ensure import plan_ensures
@@ -27,7 +28,8 @@ def make_plan(
     tasks = build_tasks(outcome, drafts, given)
     tasks = add_guards(tasks, outcome, given)
     changes = [c for c in outcome.changes if not c.ensured] + pulled
-    changes = [_with_effect(c, drafts, given) for c in changes]
+    pulls = _pulls(drafts)
+    changes = [_with_effect(c, pulls.get(c.address, ()), given) for c in changes]
     return Plan(
         stack=given.stack.name,
         command=command,
@@ -47,18 +49,26 @@ def make_plan(
     )
 
 
-def _with_effect(planned: PlannedChange, drafts: list[Draft], given: Inputs) -> PlannedChange:
+def _pulls(drafts: Iterable[Draft]) -> dict[Address, list[Draft]]:
+    """The triggers that each source pulls."""
+    found: dict[Address, list[Draft]] = {}
+    for draft in drafts:
+        for source in draft.sources if draft.op is Op.TRIGGER else ():
+            found.setdefault(source, []).append(draft)
+    return found
+
+
+def _with_effect(planned: PlannedChange, pulled: Iterable[Draft], given: Inputs) -> PlannedChange:
     """Name what a change makes reload or restart; a change without any such thing has no effect."""
     effects = [planned.effect] if planned.effect else []
     if planned.action not in (Action.ADOPT, Action.FORGET):
-        for draft in drafts:
-            if draft.op is Op.TRIGGER and planned.address in draft.sources:
-                consumer = draft.addresses[0]
-                name = _daemon(consumer, given)
-                where = "" if consumer.host == planned.address.host else f" on {consumer.host}"
-                text = f"{draft.trigger} {name}{where}"
-                if text not in effects:
-                    effects.append(text)
+        for draft in pulled:
+            consumer = draft.addresses[0]
+            name = _daemon(consumer, given)
+            where = "" if consumer.host == planned.address.host else f" on {consumer.host}"
+            text = f"{draft.trigger} {name}{where}"
+            if text not in effects:
+                effects.append(text)
     if not effects:
         return planned
     strongest = "restart" if any(e.startswith("restart ") for e in effects) else planned.disrupts

@@ -35,6 +35,7 @@ class Pulled:
 def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list[PlannedChange]]:
     """Tasks for all triggers, and changes for consumers that are only reloaded or restarted."""
     changed = {c.address: c for c in outcome.changes if c.action in _TOUCHING}
+    adopted = {c.address for c in outcome.changes if c.action is Action.ADOPT}
     index = by_resource(given.stack)
     drafts: list[Draft] = []
     extra: list[PlannedChange] = []
@@ -45,9 +46,7 @@ def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list
         own = changed.get(address)
         if own is not None and given.providers[address.kind].loads(own.change):
             continue
-        if address not in outcome.views or (
-            address not in outcome.still and own is None and not _adopted(address, outcome)
-        ):
+        if address not in outcome.views or (address not in outcome.still and own is None and address not in adopted):
             continue
         drafts.append(
             Draft(
@@ -64,10 +63,6 @@ def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list
         if address in outcome.still:
             extra.append(_consumer_change(outcome.still[address], pulled))
     return drafts, extra
-
-
-def _adopted(address: Address, outcome: Comparison) -> bool:
-    return any(c.address == address and c.action is Action.ADOPT for c in outcome.changes)
 
 
 def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, Trigger]]:

@@ -1,0 +1,41 @@
+"""Who has what on which host, as far as deciding about an address needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ..address import Address
+from ..graph import Graph
+from ..load.stack import Stack
+from ..model import Row
+from .rows import split_claims
+
+_MOVING = ("path:", "unit:", "pkg:")  # tokens whose loss leaves something behind on the host
+
+Owners = Mapping[tuple[str, str], Address]  # host and token to who of the wanted ones has it
+
+
+def owners_of(stack: Stack, graph: Graph) -> Owners:
+    """Who of the wanted ones has a token on a host."""
+    return {
+        (host, claim.token): address
+        for address, claims in graph.claims.items()
+        for claim in claims
+        if claim.mode != "use"
+        for host in stack.instances[address].hosts
+    }
+
+
+def moved(row: Row, claims: Collection[str], hosts: Collection[str], owners: Owners) -> bool:
+    """Whether the row holds something that the new spec does not name any more, and nobody else does.
+
+    `claims` and `hosts` are the new ones.
+    """
+    if row.claims == claims:
+        return False
+    now = split_claims(claims)
+    for token, mode in split_claims(row.claims).items():
+        moving = token.startswith(_MOVING) and (mode == "own" or token.startswith("pkg:"))
+        if moving and token not in now and not any((host, token) in owners for host in hosts):
+            return True
+    return False
