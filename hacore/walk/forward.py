@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ..address import Address
 from ..contract import Facts, Image, Observed, Output, Step
@@ -23,7 +22,6 @@ from ..diff import same
 from ..errors import HacoreError, StoreError
 from ..journal import Live, new_row
 from ..model import Action, Op, Row, Status
-from ..plan.rows import seal_attrs
 from ..probe import Frame, Result
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
 from .context import Context
@@ -273,31 +271,6 @@ def _warn_leftover(address: Address, row: Row, observed: Observed, live: Live, c
         ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
 
 
-def tainted_rows(live: Live, ctx: Context) -> list[Row]:
-    """Rows that say "in doubt" for a task that failed and stays (`--on-failure halt`): the origin is kept."""
-    rows: list[Row] = []
-    for planned in touching(live):
-        instance = ctx.stack.instances.get(planned.address)
-        if instance is None or planned.action is Action.DELETE or not live.intent:
-            continue
-        provider = ctx.providers[planned.kind]
-        row = new_row(
-            planned,
-            instance,
-            provider,
-            ctx.graph,
-            None,
-            seal=ctx.seal,
-            rows=ctx.rows,
-            sources=ctx.sources.get(planned.address, {}),
-            run=ctx.run,
-            origin=live.image_ids.get(planned.address),
-        )
-        attrs = None if planned.observed is None else seal_attrs(planned.observed.attrs, row.sensitive, ctx.seal)
-        rows.append(replace(row, tainted=True, attrs=attrs))
-    return rows
-
-
 def _verb(live: Live) -> str:
     if live.task.op is Op.TRIGGER:
         return f"{live.task.trigger} {live.task.addresses[0].name}"
@@ -305,4 +278,4 @@ def _verb(live: Live) -> str:
     return (words.pop() if len(words) == 1 else "change") + " " + ", ".join(str(a) for a in live.task.addresses)
 
 
-__all__ = ["Failed", "do_batch", "failure", "look", "tainted_rows"]
+__all__ = ["Failed", "do_batch", "failure", "look"]

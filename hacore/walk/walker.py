@@ -20,7 +20,8 @@ from ..store import Move, PutRow, SetTask
 from .backward import undo_task
 from .board import Board, Node, OnFailure
 from .context import Context
-from .forward import Failed, do_batch, tainted_rows
+from .doubt import tainted_rows
+from .forward import Failed, do_batch
 from .guarding import guard_task, serving
 from .health import recheck
 from .work import state_only, touching
