@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .errors import UsageError
 
@@ -34,6 +34,13 @@ class Address:
     name: str
     key: str | None = None
     host: str | None = None
+    _hash: int = field(init=False, repr=False, compare=False)  # asked for fifty times in a plan
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.kind, self.name, self.key, self.host)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def parse(cls, text: str) -> Address:

@@ -100,7 +100,11 @@ def hunks(before: str | None, after: str, *, known: bool = False) -> tuple[str, 
     if before is None and not known:
         return ()
     old, new = (before or "").splitlines(), after.splitlines()
-    lines = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
+    if not old:  # most of a first plan: no need to search for what the two have in common
+        count = "" if len(new) == 1 else f",{len(new)}"
+        lines = [f"@@ -0,0 +1{count} @@", *(f"+{line}" for line in new)] if new else []
+    else:
+        lines = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
     if before is not None and before.endswith("\n") != after.endswith("\n"):
         lines.append("\\ no newline at end of file" + (" any more" if before.endswith("\n") else " before"))
     return tuple(lines)
