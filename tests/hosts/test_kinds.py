@@ -7,6 +7,7 @@ user writes of a kind, at first and later, and what somebody does to the host by
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -334,7 +335,8 @@ def test_found_as_wanted_is_adopted_and_stays(story: Story, first: manifest.Mani
 
 
 def test_found_different_is_changed_and_destroy_brings_it_back(story: Story) -> None:
-    story.project.lab.reset()
+    story.project.lab.reset()  # a machine that hacore never saw, and a state that knows of none
+    shutil.rmtree(story.project.state.parent)
     story.hand("by_other")
     before = story.manifest()
     story.write(edition("later"))
