@@ -58,7 +58,7 @@ types: setup
 	@$(BIN)/mypy
 
 unit: setup
-	@HACORE_NO_TWINS=1 $(PYTEST) -m 'not twins'
+	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m 'not twins'
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \
