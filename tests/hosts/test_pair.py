@@ -312,7 +312,7 @@ def test_ten_mistakes_are_ten_errors_and_touch_nothing(pair: Lab, tmp_path: Path
   service:
     i: {running: maybe}
   vip:
-    j: {instance: VI_9}
+    j: {instance: VI_9, address: 192.168.1.200}
 """,
         head=HEAD,
     )
