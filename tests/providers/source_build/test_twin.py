@@ -20,6 +20,7 @@ pytestmark = pytest.mark.twins
 
 ADDRESS = Address("source_build", "greeter", host="one")
 BINARY = "/opt/greeter/bin/greeter"
+NAME = "greeter~243d87e9"  # of the build on its host: the program's name, and a digest of its path
 Make = Callable[..., tuple[str, str]]
 
 
@@ -67,7 +68,7 @@ def test_a_build_is_created_changed_repaired_and_deleted(host: Player, build: Bu
         host.sh("stat -c '%a %U:%G' /srv/greeter/spool /opt/greeter/share/*.txt")
         == "1770 daemon:daemon\n640 root:root\n"
     )
-    assert host.sh("ls -A /var/lib/hacore/build") == "greeter.lock\ngreeter.log\n"
+    assert host.sh("ls -A /var/lib/hacore/build") == f"{NAME}.lock\n{NAME}.log\n"
 
     host.sh(f"echo tampered >>{BINARY}")
     observed, desired = host.plan(PROVIDER, ADDRESS, first)
@@ -151,7 +152,7 @@ def test_undo_at_every_stop_on_the_way(host: Player, build: Build) -> None:
         host.run(PROVIDER.prepare(work))
         cut = apply.script[: apply.script.rindex(mark)] + "exit 0\n"
         host.run([dataclasses.replace(apply, script=cut)])
-        host.sh("! cd /opt/greeter/bin || touch .hacore.greeter.new")  # a copy that was cut short
+        host.sh(f"! cd /opt/greeter/bin || touch .hacore.{NAME}.new")  # a copy that was cut short
         host.undo(PROVIDER, ADDRESS, wanted)
         assert host.rc("test -e /opt/greeter || test -e /etc/greeter") != 0, f"left after a stop before: {mark}"
 
