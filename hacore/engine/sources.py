@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..contract import Source
 from ..errors import HacoreError
+from ..load.files import cache_folder as downloads
 
 
 class SourceError(HacoreError):
@@ -20,9 +21,8 @@ class SourceError(HacoreError):
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where sources are kept: HACORE_CACHE, else the user's cache folder."""
-    base = environ.get("HACORE_CACHE") or str(Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hacore")
-    return Path(base) / "sources"
+    """Where sources are kept: where `load` looks for them."""
+    return downloads(environ) / "sources"
 
 
 async def fetch(source: Source) -> bytes:
