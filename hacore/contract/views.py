@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -42,7 +42,6 @@ class View(Generic[S]):
     `members`: all hosts of the same resource, its own included, each with its spec and facts (empty
     Facts when that host is unreachable or at load). `companions`: all wanted instances of the kind
     that share this one's aggregate on its host, itself included, in address order.
-    `foreign`: tokens that other resources own on this host.
     """
 
     address: Address
@@ -51,7 +50,6 @@ class View(Generic[S]):
     facts: Facts = field(default_factory=Facts)
     members: Mapping[str, tuple[S, Facts]] = field(default_factory=dict)
     companions: tuple[tuple[Address, S], ...] = ()
-    foreign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +136,14 @@ class Work(Generic[S]):
     """The changes of one task: one, or several that share an aggregate on one host.
 
     `images`: for `undo` the images of this run, for `delete` the origins. `wanted`: what the
-    aggregate's companions want after this task (all of them: changed or not).
+    aggregate's companions want after this task (all of them: changed or not). `foreign`: tokens
+    that other resources own or share on this host.
     """
 
     changes: tuple[Change[S], ...]
     images: Mapping[Address, Image] = field(default_factory=dict)
     wanted: tuple[tuple[Address, S], ...] = ()
-    foreign: frozenset[str] = frozenset()
+    foreign: Set[str] = frozenset()
     facts: Facts = field(default_factory=Facts)
     host: Host | None = None
     run: int = 0

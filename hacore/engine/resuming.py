@@ -178,13 +178,15 @@ class Resumed(Run):
         """With what is recorded and not in the stack: an undo may need it."""
         ctx = super()._context(number, planned, rows, links, checks)
         old = recorded_views(self._recorded, self._hosts, planned.plan.facts, self.request.providers)
-        ctx.views = {**old, **ctx.views}
         marks = {
             a: {Address.parse(s): marked_keys(m) for s, m in r.loaded.items()} for a, r in rows.items() if r.loaded
         }
-        ctx.sources = {**marks, **ctx.sources}
-        ctx.hosts = {**self._hosts, **ctx.hosts}
-        return ctx
+        return replace(
+            ctx,
+            views={**old, **ctx.views},
+            sources={**marks, **ctx.sources},
+            hosts={**self._hosts, **ctx.hosts},
+        )
 
     def _summary(self, made: Plan, lives: Sequence[Live]) -> dict[str, int]:
         """What the run did, all in all."""

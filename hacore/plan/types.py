@@ -73,7 +73,6 @@ class PlanTask:
     guarded: tuple[Address, ...] = ()  # the guards of such a reload's host
     abreast: str = ""  # reloads of this name begin together, on all their hosts
     wanted: tuple[tuple[Address, Spec], ...] = ()
-    foreign: frozenset[str] = frozenset()
     keep: bool = False  # keep_on_failure
 
 

@@ -24,11 +24,12 @@ needs (the package of its daemon) stays until it has settled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..model import Op, Status
+from .statuses import Statuses
 
 OnFailure = Literal["rollback", "halt"]
 _ACTIVE = (Status.DOING, Status.UNDO, Status.UNDOING)
@@ -54,19 +55,22 @@ class Board:
 
     nodes: Mapping[str, Node]
     on_failure: OnFailure = "rollback"
-    status: dict[str, Status] = field(default_factory=dict)
+    status: MutableMapping[str, Status] = field(default_factory=dict)
     stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
     failed_lanes: set[int] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)  # to undo although never seen done
     begun: set[str] = field(default_factory=set)  # to do, but an unfinished run may have done half of it
 
     def __post_init__(self) -> None:
-        for id in self.nodes:
-            self.status.setdefault(id, Status.DO)
+        self._statuses = Statuses({id: node.needs for id, node in self.nodes.items()}, self.status)
+        self.status = self._statuses
         self._dependants: dict[str, list[str]] = {}
+        self._lanes: dict[int, list[Node]] = {}
         for node in self.nodes.values():
+            self._lanes.setdefault(node.lane, []).append(node)
             for need in node.needs:
                 self._dependants.setdefault(need, []).append(node.id)
+        self._drains = [node for node in self.nodes.values() if node.op is Op.DRAIN]
         self._undrain_of = {
             drain: node.id
             for node in self.nodes.values()
@@ -93,23 +97,22 @@ class Board:
 
     def startable(self) -> list[str]:
         """Tasks to do whose needs are all done, in the order of the plan."""
-        return [
-            id
-            for id, node in self.nodes.items()
-            if self.status[id] is Status.DO
-            and all(self.status[need] is Status.DONE for need in node.needs if need in self.nodes)
-            and (not self.stopped or self._inside_open_block(node))
-        ]
+        ready = self._statuses.ready()
+        return [id for id in ready if self._inside_open_block(self.nodes[id])] if self.stopped else ready
 
-    def undoable(self) -> list[str]:
-        """Tasks to undo of which nothing that rests on them is still in place, newest first."""
-        waiting = [id for id in reversed(list(self.nodes)) if self.status[id] is Status.UNDO]
-        free = [id for id in waiting if self._free(id)]
-        if free or not waiting or any(s in (Status.DOING, Status.UNDOING) for s in self.status.values()):
-            return free
+    def undoable(self) -> Iterator[str]:
+        """Tasks to undo of which nothing that rests on them is still in place, newest first; found as they are read."""
+        waiting = self._statuses.having(Status.UNDO)[::-1]
+        found = False
+        for id in waiting:
+            if self._free(id):
+                found = True
+                yield id
+        if found or not waiting or self._statuses.any(Status.DOING, Status.UNDOING):
+            return
         # triggers that wait for each other's sources: the bytes go back first, then all of them settle
         changes = [id for id in waiting if self.nodes[id].op is not Op.TRIGGER]
-        return [next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])]
+        yield next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])
 
     def _free(self, id: str, *, triggers: bool = True) -> bool:
         if any(self.status[s] in _ACTIVE for s in self.nodes[id].sources if s in self.nodes):
@@ -197,7 +200,7 @@ class Board:
         """Hold what has not begun in a lane, and undo what is done there."""
         moved: set[str] = set()
         self.failed_lanes.add(lane)
-        members = [n for n in self.nodes.values() if n.lane == lane]
+        members = self._lanes.get(lane, [])
         for id in [n.id for n in members if self._may_be_half(n.id) and not n.keep]:
             self.status[id] = Status.UNDO
             self.doubtful.add(id)
@@ -217,7 +220,7 @@ class Board:
                 self.status[id] = Status.UNDO
                 self.doubtful.add(id)
                 moved.add(id)
-        for lane in {n.lane for n in self.nodes.values()}:
+        for lane in self._lanes:
             moved |= self.roll_back(lane)
         for id, node in self.nodes.items():
             if node.keep and self.status[id] is Status.DONE:
@@ -275,11 +278,6 @@ class Board:
 
     # -- where the run stands -----------------------------------------------------------------------
 
-    @property
-    def finished(self) -> bool:
-        """Nothing is running, to start or to undo."""
-        return all(s.final or (s is Status.DO and self.stopped) for s in self.status.values())
-
     def open_blocks(self, group: str) -> list[str]:
         """The drains of a group whose hosts are out of service, forwards or backwards."""
         return [id for id in self.out_of_service() if self.nodes[id].group == group]
@@ -288,9 +286,8 @@ class Board:
         """All drains whose hosts are out of service."""
         return [
             node.id
-            for node in self.nodes.values()
-            if node.op is Op.DRAIN
-            and (self.status[node.id] not in (Status.DO, Status.HOLD, Status.UNDONE) or self._may_be_half(node.id))
+            for node in self._drains
+            if (self.status[node.id] not in (Status.DO, Status.HOLD, Status.UNDONE) or self._may_be_half(node.id))
             and not self.serves(self._undrain_of.get(node.id, ""))
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..plan.triggers import counts
 from ..plan.types import Sources
 from ..probe import HostLink
 from ..store import Committed, Move, StateWriter
+from .owned import Owned
 
 Fetch = Callable[[Source], Awaitable[bytes]]
 
@@ -44,6 +45,14 @@ class Context:
     parallelism: int = 10
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
+    _owned: Owned = field(init=False)
+    _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._owned = Owned(self.graph.claims, {a: i.hosts for a, i in self.stack.instances.items()})
+        for consumer, sources in self.sources.items():
+            for source in sources:
+                self._consumers.setdefault(source, []).append(consumer)
 
     @property
     def seal(self) -> Seal:
@@ -63,7 +72,7 @@ class Context:
 
     def consumers(self, source: Address) -> list[Address]:
         """Recorded instances whose triggers hang on `source`."""
-        return [c for c, sources in self.sources.items() if source in sources and c in self.rows]
+        return [c for c in self._consumers.get(source, ()) if c in self.rows]
 
     def pending(self, planned: PlannedChange) -> list[Address]:
         """The consumers that must take in what this change does to its address."""
@@ -98,12 +107,6 @@ class Context:
         """Emit an event."""
         self.emit(Event(type_, message, **more))
 
-    def foreign(self, address: Address) -> frozenset[str]:
+    def foreign(self, address: Address) -> Set[str]:
         """Tokens that other wanted instances own or share on the host of `address`."""
-        return frozenset(
-            claim.token
-            for other, claims in self.graph.claims.items()
-            if other != address and (address.host is None or address.host in self.stack.instances[other].hosts)
-            for claim in claims
-            if claim.mode != "use"
-        )
+        return self._owned.by_others(address)

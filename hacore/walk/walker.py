@@ -68,6 +68,9 @@ class Walker:
         self._fatal: BaseException | None = None
         self._first: dict[str, str] = {}  # group -> the drain whose turn it is
         self._taken: dict[Address, set[Address]] = {}
+        self._abreast: dict[str, list[Live]] = {}
+        for live in lives:
+            self._abreast.setdefault(live.task.abreast, []).append(live)
 
     def stop(self) -> None:
         """Start nothing new; what runs ends, open guard blocks end."""
@@ -113,20 +116,25 @@ class Walker:
     async def _launch(self) -> None:
         await self._take_turns()
         batches: dict[str, list[Live]] = {}
-        for id in self.board.startable():
+        for id in self.board.startable() if self._may_start() else ():
             live = self.lives[id]
-            if len(self._running) >= self.ctx.parallelism or self._blocked(live):
-                continue
+            host = str(live.task.host)
             if self._alone(live):
-                self._start([live], self._guard(live) if live.task.op in _GUARDS else self._do([live]))
-            elif not self._short_batch_on(str(live.task.host)):
-                batches.setdefault(str(live.task.host), []).append(live)
+                if self._may_start(len(batches)) and not self._blocked(live):
+                    self._start([live], self._guard(live) if live.task.op in _GUARDS else self._do([live]))
+            elif (host in batches or self._batch_may_start(host, len(batches))) and not self._blocked(live):
+                batches.setdefault(host, []).append(live)
         for lives in batches.values():
             self._start(lives, self._do(lives))
-        for id in self.board.undoable():
-            live = self.lives[id]
-            if len(self._running) < self.ctx.parallelism and not self._blocked(live):
+        for id in self.board.undoable() if self._may_start() else ():
+            if not self._blocked(live := self.lives[id]):
                 self._start([live], self._undo(live), undo=True)
+            if not self._may_start():
+                break
+
+    def _may_start(self, more: int = 0) -> bool:
+        """Whether one more exec stays below `--parallelism`, with `more` of them about to start."""
+        return len(self._running) + more < self.ctx.parallelism
 
     def _start(self, lives: Sequence[Live], work: Coroutine[Any, Any, None], *, undo: bool = False) -> None:
         """The status moves here, not in the coroutine: a sibling's failure may come before it first runs."""
@@ -148,12 +156,9 @@ class Walker:
         own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.abreast)
         return own or state_only(live) or long
 
-    def _short_batch_on(self, host: str) -> bool:
-        return any(
-            self.lives[id].task.host == host and not self._alone(self.lives[id])
-            for ids in self._running.values()
-            for id in ids
-        )
+    def _batch_may_start(self, host: str, more: int) -> bool:
+        running = [self.lives[id] for ids in self._running.values() for id in ids]
+        return self._may_start(more) and not any(o.task.host == host and not self._alone(o) for o in running)
 
     def _blocked(self, live: Live) -> bool:
         """One package manager per host; never two hosts of a guarded group out of service."""
@@ -177,11 +182,11 @@ class Walker:
         of them hold the address.
         """
         status = self.board.status[live.id]
-        ready = self.board.startable() if status is Status.DO else self.board.undoable()
+        ready = set(self.board.startable() if status is Status.DO else self.board.undoable())
         return any(
             self.board.status[peer.id] is status and peer.id not in ready and not self.board.rests_on(peer.id, live.id)
-            for peer in self.lives.values()
-            if peer.task.abreast == live.task.abreast and peer is not live
+            for peer in self._abreast[live.task.abreast]
+            if peer is not live
         )
 
     async def _take_turns(self) -> None:

@@ -49,7 +49,7 @@ class Player:
 
     def view(self, provider: Provider[Any], address: Address, spec: Spec) -> View[Any]:
         """The instance with fresh facts."""
-        return View(address, spec, None, self.facts(provider.facts(spec)), foreign=self.foreign)
+        return View(address, spec, None, self.facts(provider.facts(spec)))
 
     def run(self, steps: Sequence[Step]) -> list[Output]:
         """Run steps in order; raises StepFailedError for the first that fails."""

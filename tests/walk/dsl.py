@@ -41,7 +41,7 @@ def play(board: Board, happens: str = "") -> str:
     stops = {e.removeprefix("stop@") for e in events if e.startswith("stop@")}
     story: list[str] = []
     for _ in range(4 * len(board.nodes) + 4):
-        todo, back = board.startable(), board.undoable()
+        todo, back = board.startable(), list(board.undoable())
         todo = _drains(board, todo)
         if not todo and not back:
             break
@@ -79,3 +79,8 @@ def _drains(board: Board, todo: list[str]) -> list[str]:
             taken.add(one.group)
         kept.append(id)
     return kept
+
+
+def finished(board: Board) -> bool:
+    """Nothing is running, to start or to undo."""
+    return all(s.final or (s is Status.DO and board.stopped) for s in board.status.values())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hacore.model import Op, Status
 from hacore.walk.board import Board, Node, OnFailure
-from tests.walk.dsl import board_of, play
+from tests.walk.dsl import board_of, finished, play
 
 BLOCK = "src d:src!d#g in:src,d!t#g v:in!v#g u:v!u#g"
 TWO_BLOCKS = "s1 d1:s1!d#g i1:s1,d1!t#g v1:i1!v#g u1:v1!u#g s2 d2:s2!d#g i2:s2,d2!t#g v2:i2!v#g u2:v2!u#g"
@@ -86,7 +86,7 @@ def test_what_waits_for_a_host_left_out_of_service_is_held() -> None:
     play(board, "-i1")
     assert board.out_of_service() == ["d1"]
     assert board.hold_rest() == ["d2", "i2", "u2", "v2"]
-    assert board.finished
+    assert finished(board)
 
 
 def test_a_failure_that_may_not_be_undone_stays() -> None:
@@ -97,7 +97,7 @@ def test_a_failure_that_may_not_be_undone_stays() -> None:
     board.start(["b"])
     board.failed("b", undo=False)
     assert board.status["b"] is Status.ERROR
-    assert board.undoable() == ["a"]
+    assert list(board.undoable()) == ["a"]
 
 
 def test_nothing_begins_in_a_lane_that_failed_even_if_what_it_needs_is_done_later() -> None:
@@ -191,7 +191,7 @@ def rounds(story: str) -> list[list[str]]:
 def test_every_run_ends_and_everything_is_where_it_belongs(case: tuple[Board, str]) -> None:
     board, happens = case
     story = play(board, happens)
-    assert board.finished, story
+    assert finished(board), story
     at = {id: number for number, part in enumerate(rounds(story)) for id in part}
     for id, node in board.nodes.items():
         status = board.status[id]
