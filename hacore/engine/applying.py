@@ -49,7 +49,7 @@ async def apply(
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
         may_run(made, allow_degraded=allow_degraded)
-        if made.empty and not made.quiet:
+        if made.empty and not made.chores:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):
             raise Cancelled("apply cancelled")

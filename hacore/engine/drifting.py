@@ -10,10 +10,11 @@ from ..contract import Provider
 from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken
-from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
+from ..plan import Drift, asks_of_recorded, drift_of, lost_rows, recorded_views, revive
 from ..store import StateReader
 from ..transport import Transport
 from .hosts import Connect, Hosts, answered
+from .machines import replaced
 from .planning import Recollection, recollect
 from .results import DriftReport
 
@@ -61,8 +62,10 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     found: list[Drift] = []
     notes: dict[str, Any] = {}
     checked = 0
+    machines = replaced(memory.hosts, facts, known)
+    lost = lost_rows(memory.rows, machines)
     for address, item in sorted(recorded.items()):
-        if not any(host in facts for host in item.row.hosts):
+        if address in lost or not any(host in facts for host in item.row.hosts):
             continue
         checked += 1
         observed = providers[address.kind].observe(views[address])
@@ -81,6 +84,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         unreachable={name: s.error for name, s in statuses.items() if s.facts is None},
         checked=checked,
         notes=notes,
+        new_machines=tuple(machines),
     )
 
 

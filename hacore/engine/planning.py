@@ -10,17 +10,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from ..address import Address
+from ..contract import Facts
 from ..errors import StoreError, UsageError
 from ..graph import Graph, build_graph
 from ..load.stack import Stack
 from ..model import Action, Host, Row
 from ..plan import (
+    Custody,
     Inputs,
     Plan,
     Recorded,
     Seal,
     asks_of_desired,
     asks_of_recorded,
+    lost_rows,
     make_plan,
     merge_asks,
     revive,
@@ -28,6 +31,7 @@ from ..plan import (
 from ..store import HostRecord, RunRecord, StateReader, StateView
 from ..transport import Transport
 from .hosts import Hosts, answered
+from .machines import replaced
 from .results import Planned, Request
 
 
@@ -123,11 +127,14 @@ class Session:
         statuses = await self.hosts.probe(asks, known)
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()
+        facts = answered(statuses)
+        custody = self._custody(memory, facts, known)
+        recorded = {address: item for address, item in recorded.items() if address not in custody.lost}
         given = Inputs(
             stack=self.stack,
             graph=self.graph,
             recorded=recorded,
-            facts=answered(statuses),
+            facts=facts,
             hosts=known,
             providers=providers,
             seal=memory.seal,
@@ -136,7 +143,11 @@ class Session:
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
-        return made, recorded
+        return replace(made, custody=custody), recorded
+
+    def _custody(self, memory: Recollection, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Custody:
+        machines = replaced(memory.hosts, facts, known)
+        return Custody(tuple(machines), lost_rows(memory.rows, machines))
 
 
 @asynccontextmanager

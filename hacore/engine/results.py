@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..contract import Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
-from ..plan import Drift, Plan
+from ..plan import Drift, NewMachine, Plan
 from ..store import RunRecord
 from .hosts import Connect
 
@@ -105,7 +105,10 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """Recorded against observed, for all that the state knows. `unreachable`: host to reason."""
+    """Recorded against observed, for all that the state knows. `unreachable`: host to reason.
+
+    What is recorded of a machine that another one took the place of is not compared.
+    """
 
     stack: str
     lineage: str
@@ -114,6 +117,7 @@ class DriftReport:
     unreachable: Mapping[str, str]
     checked: int
     notes: Mapping[str, Any] = field(default_factory=dict)
+    new_machines: tuple[NewMachine, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -133,12 +137,16 @@ class RollbackItem:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """The way back from a run, newest task first. `drifted`: what somebody changed since."""
+    """The way back from a run, newest task first. `drifted`: what somebody changed since.
+
+    Nothing is done to a host that is a new machine.
+    """
 
     run: RunRecord
     items: tuple[RollbackItem, ...]
     drifted: tuple[Drift, ...] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    new_machines: tuple[NewMachine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,17 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Check, Provider
-from ..errors import RunError, StoreError
+from ..errors import PlanError, RunError, StoreError
 from ..journal import Journey, Leftover, Live, join, left_over, live_tasks, records_of, restore_tasks, takers
 from ..model import Host, Op, Row, Status, marked_keys
 from ..plan import Plan, PlanTask, Recorded, recorded_views
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader
 from ..walk import Board, Context, Walker, nodes_of
+from .machines import replaced_since
 from .planning import Recollection, hosts_of
 from .results import Planned, RunResult
-from .running import Approve, Run, may_run
+from .running import Approve, Run, may_run, standing
 
 Providers = Mapping[str, Provider[Any]]
 
@@ -96,12 +97,22 @@ class Resumed(Run):
             memory = self._remembered(shown, self.unfinished.id)
             left = self._left()
             made, self._recorded = await self.session.plan(memory, left.actions)
+            self._same_machines(made, memory)
             _, odd = takers(left.doubtful, made.tasks, self.request.providers)
             if not odd and not left.back:
                 break
             may_run(made, allow_degraded=self.allow_degraded)
             await self._take_back(left, odd, Planned(made, self.session.stack), memory)
         return await self._walk(await self._agreed(shown, made, memory, approve), memory)
+
+    def _same_machines(self, made: Plan, memory: Recollection) -> None:
+        """Raise PlanError when a machine that the run worked on is gone: its images must not come to another one."""
+        for machine in replaced_since(self.unfinished, memory.hosts, made.facts, self._hosts):
+            raise PlanError(
+                f"cannot resume run {self.unfinished.id}: {machine.host}@{machine.address} is another machine "
+                f"than the one it worked on (machine-id {machine.found}, then {machine.recorded}); `hacore rollback` "
+                "takes back what it did to the other hosts"
+            )
 
     async def _take_back(self, left: Leftover, odd: Sequence[Live], planned: Planned, memory: Recollection) -> None:
         """Undo what was on its way back, and what is in doubt and nothing goes on with."""
@@ -121,7 +132,7 @@ class Resumed(Run):
             )
 
     async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
-        made, rows, left = planned.plan, dict(memory.rows), self._left()
+        made, rows, left = planned.plan, standing(memory, planned.plan), self._left()
         taken, _ = takers(left.doubtful, made.tasks, self.request.providers)
         times = int(self.unfinished.options.get("resumed", 0)) + 1
         journey = join(

@@ -26,6 +26,7 @@ from ..walk.work import state_only
 from .drifting import recorded_hosts
 from .hosts import Connect, Hosts, answered
 from .locking import held_hosts
+from .machines import replaced_since, spare
 from .planning import Recollection, recollect
 from .results import RollbackItem, RollbackPlan, RollbackResult, summarize, whoami
 from .sources import fetch
@@ -105,7 +106,12 @@ class _Rollback:
         names = sorted(h for h in used if h in known)
         self.hosts.connect({name: known[name] for name in names})
         drifted, unreachable = await self._look(memory, known, names, touched)
-        shown = RollbackPlan(self.record, tuple(items_of(standing)), drifted, unreachable)
+        machines = replaced_since(self.record, memory.hosts, self._facts, known)
+        spare(lives, machines)
+        gone = {machine.host for machine in machines}
+        drifted = tuple(d for d in drifted if d.host not in gone)
+        items = items_of([live for live in standing if live.task.host not in gone])
+        shown = RollbackPlan(self.record, tuple(items), drifted, unreachable, tuple(machines))
         if unreachable:
             raise UnreachableError("; ".join(unreachable.values()))
         if drifted and not force and self.record.status == "done":

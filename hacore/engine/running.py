@@ -21,6 +21,7 @@ from ..probe import HostLink
 from ..store import DropRow, HostRecord, Move, PutHost, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Walker, ask_all
 from .locking import held_hosts
+from .machines import machines_of
 from .planning import Recollection, Session, last_run, recollect
 from .results import Planned, Request, RunResult, summarize
 from .sources import fetch
@@ -43,6 +44,11 @@ def same_plan(one: Plan, other: Plan) -> bool:
 def _essence(made: Plan) -> dict[str, Any]:
     data = plan_json(made)
     return {key: data[key] for key in ("changes", "tasks", "unreachable", "lineage")}
+
+
+def standing(memory: Recollection, made: Plan) -> dict[Address, Row]:
+    """The recorded rows whose machines are still there."""
+    return {address: row for address, row in memory.rows.items() if address not in made.custody.lost}
 
 
 class Run:
@@ -82,7 +88,9 @@ class Run:
             return await self._locked(shown, approve)
 
     def _involved(self, shown: Planned) -> set[str]:
-        return {h for c in (*shown.plan.changes, *shown.plan.quiet) for h in c.hosts}
+        made = shown.plan
+        changing = {h for c in (*made.changes, *made.quiet) for h in c.hosts}
+        return changing | {machine.host for machine in made.custody.new_machines}
 
     def _remembered(self, shown: Planned, unfinished: int | None) -> Recollection:
         """What the state says under the lock; raises StalePlanError when the plan shown is of another time."""
@@ -108,12 +116,13 @@ class Run:
         made, _ = await self.session.plan(memory)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
-            await self._write_quiet(made, dict(memory.rows), 0)
+            await self.writer.commit(*self._host_moves(made))
+            await self._write_quiet(made, standing(memory, made), 0)
             return RunResult(None, "nothing", current, outputs=made.outputs)
         return await self._walk(current, memory)
 
     async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
-        made, rows = planned.plan, dict(memory.rows)
+        made, rows = planned.plan, standing(memory, planned.plan)
         lives = live_tasks(made.tasks, rows)
         record = RunRecord(
             id=0,
@@ -125,6 +134,7 @@ class Run:
             stack=self.session.stack.name,
             stack_digest=self.session.stack.digest,
             on_failure=self.on_failure,
+            options=machines_of(made.facts),
         )
         checks = await self.healthy_checks(made)
         records = records_of(0, lives, self.session.stack, self.request.providers, self.writer.hmac)
@@ -220,7 +230,8 @@ class Run:
         return found
 
     def _host_moves(self, made: Plan) -> list[Move]:
-        moves: list[Move] = []
+        """The hosts as they are now; what was recorded of a machine that is gone goes in the same commit."""
+        moves: list[Move] = [DropRow(address) for address in sorted(made.custody.lost)]
         for name, status in made.hosts.items():
             if status.facts is None:
                 continue

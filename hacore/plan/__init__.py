@@ -1,6 +1,7 @@
 """Plan: a pure function of what is wanted, what is recorded and what was observed."""
 
 from .changes import Inputs, drift_of
+from .custody import Custody, NewMachine, lost_rows, new_machines
 from .make import make_plan
 from .rows import Seal, recorded_spec, seal_attrs, stored_claims
 from .show import plan_json
@@ -16,9 +17,11 @@ from .views import (
 )
 
 __all__ = [
+    "Custody",
     "Drift",
     "HostStatus",
     "Inputs",
+    "NewMachine",
     "Plan",
     "PlanTask",
     "PlannedChange",
@@ -28,8 +31,10 @@ __all__ = [
     "asks_of_recorded",
     "desired_views",
     "drift_of",
+    "lost_rows",
     "make_plan",
     "merge_asks",
+    "new_machines",
     "plan_json",
     "recorded_spec",
     "recorded_views",

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..diff import AttrChange
 from ..model import Unknown
+from .custody import NewMachine
 from .types import Drift, Plan, PlannedChange
 
 FORMAT_VERSION = "1.0"
@@ -23,6 +24,7 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "complete": plan.complete,
         "changes": [_change(c) for c in plan.changes],
         "drift": [_drift(d) for d in plan.drift],
+        "new_machines": [new_machine_json(m) for m in plan.custody.new_machines],
         "unreachable": [{"host": name, "reason": plan.hosts[name].error} for name in plan.unreachable],
         "tasks": [
             {
@@ -40,6 +42,11 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "warnings": list(plan.warnings),
         "summary": plan.summary(),
     }
+
+
+def new_machine_json(machine: NewMachine) -> dict[str, Any]:
+    """A host that is another machine than recorded."""
+    return {"host": machine.host, "recorded": machine.recorded, "found": machine.found}
 
 
 def _change(planned: PlannedChange) -> dict[str, Any]:

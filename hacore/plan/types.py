@@ -10,6 +10,7 @@ from ..address import Address
 from ..contract import Change, Desired, Facts, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import Action, Disrupts, Host, Op, Row
+from .custody import Custody
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,17 @@ class Plan:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers
+    custody: Custody = field(default_factory=Custody)
 
     @property
     def empty(self) -> bool:
         """Nothing to do."""
         return not self.changes
+
+    @property
+    def chores(self) -> bool:
+        """Whether something is to be written that nobody needs to be asked about: it changes nothing on a host."""
+        return bool(self.quiet or self.custody.lost)
 
     @property
     def unreachable(self) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..plan import HostStatus
+from ..plan import HostStatus, NewMachine
 from ..store import RunRecord
 from .redact import shown_url
 from .style import Style
@@ -41,6 +41,18 @@ def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style
     if last is not None and (unfinished is None or last.id != unfinished.id):
         lines.append(f"Last run: {run_words(last)}")
     return lines
+
+
+def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style) -> list[str]:
+    """Hosts that are other machines than recorded, and what that means for what is shown below."""
+    return [
+        style(
+            "yellow",
+            f"New machine: {m.host}@{m.address} is not the one recorded (machine-id {m.found[:8]}, recorded "
+            f"{m.recorded[:8]}): {consequence}",
+        )
+        for m in machines
+    ]
 
 
 def host_lines(hosts: Mapping[str, HostStatus], notes: Mapping[str, Any], style: Style) -> list[str]:

@@ -9,7 +9,7 @@ from ..model import Action
 from ..plan import Plan
 from ..store import RunRecord
 from .blocks import adoptions, change_blocks, drift_blocks
-from .header import health_lines, host_lines, run_lines, serving, stack_line
+from .header import health_lines, host_lines, machine_lines, run_lines, serving, stack_line
 from .order import failure_lines, order_lines
 from .style import PLAIN, Style
 from .words import clean
@@ -22,6 +22,9 @@ _LEGEND = (
     (Action.ADOPT, "adopt"),
     (Action.FORGET, "forget"),
 )
+
+
+PLANNED_AFRESH = "planned from scratch; what the old one had is forgotten, nothing is deleted for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def exit_code(plan: Plan, *, detailed: bool = False) -> int:
 def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
     """The whole plan."""
     lines = [
+        *machine_lines(plan.custody.new_machines, PLANNED_AFRESH, style),
         *run_lines(None, about.unfinished, style),
         style("bold", stack_line(plan.stack, about.state, plan.lineage, plan.serial)),
         *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..address import Address
 from .blocks import drift_blocks
-from .header import run_words
+from .header import machine_lines, run_words
 from .style import PLAIN, Name, Style
 from .words import clean, count
 
@@ -24,7 +24,8 @@ _WORDS: dict[str, tuple[str, Name, str]] = {
 
 def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
     """The way back, in the order in which it is gone; equal steps on several hosts are one line."""
-    lines = [style("bold", f"Roll back run {run_words(plan.run)}"), ""]
+    lines = machine_lines(plan.new_machines, "what the run did to the old one is passed over", style)
+    lines += [style("bold", f"Roll back run {run_words(plan.run)}"), ""]
     if plan.drifted:
         lines += [style("yellow", "Changed since that run; rolling back overwrites it:"), ""]
         lines += drift_blocks(plan.drifted, style)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..plan import Plan
-from .header import health_lines, held_lines, host_lines, stack_line
+from ..plan.show import new_machine_json
+from .header import health_lines, held_lines, host_lines, machine_lines, stack_line
 from .plan import count_line
 from .style import PLAIN, Style
 from .words import count
@@ -18,7 +19,8 @@ def status_exit_code(plan: Plan) -> int:
 
 def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
     """Hosts, holders, checks, and one line about what a plan would say."""
-    lines = [style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial))]
+    lines = machine_lines(plan.custody.new_machines, "nothing is known of what it has", style)
+    lines.append(style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial)))
     lines += host_lines(plan.hosts, plan.notes, style)
     lines += held_lines(plan.notes, style)
     if plan.drift:
@@ -41,6 +43,7 @@ def status_json(plan: Plan) -> dict[str, Any]:
             }
             for name, status in plan.hosts.items()
         ],
+        "new_machines": [new_machine_json(machine) for machine in plan.custody.new_machines],
         "notes": dict(plan.notes),
         "summary": plan.summary(),
         "drift": len(plan.drift),
