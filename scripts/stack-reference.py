@@ -19,13 +19,13 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "providers")]
+sys.path[:0] = [str(ROOT), str(ROOT / "providers"), str(ROOT / "docs" / "examples" / "hacore-command")]
 
 from hacore.load import load_providers  # noqa: E402
 from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostBody, StackBody, VariableBody  # noqa: E402
 from hacore.model import Connection, Lifecycle  # noqa: E402
 
-KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip")
+KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
 FILLED_IN = "filled in by hacore"
 
 # What the engine's own models do not say themselves.

@@ -72,6 +72,8 @@ class Provider(ABC, Generic[S]):
     schema_version: ClassVar[int] = 1
     hosts: ClassVar[Literal["each", "together"]] = "each"
     """each: an instance per host. together: one instance without a host that looks at all of them."""
+    plain: ClassVar[tuple[str, ...]] = ()
+    """Fields whose text the state must keep, because drift or an undo needs it: they may name nothing sensitive."""
 
     # -- at load
     def resolve(self, spec: S, files: StackFiles) -> S:

@@ -57,12 +57,14 @@ class Observed:
     """What is there. `attrs` are compared (the keys that are desired, too); `info` is only shown.
 
     `texts` holds the full text behind an attr (its name as key) for hunks in the plan; leave it out
-    for what is sensitive.
+    for what is sensitive. `absent`: nothing is there, and the attrs say how that was seen; as long as
+    nothing is recorded that is the same as None.
     """
 
     attrs: Attrs
     info: Attrs = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

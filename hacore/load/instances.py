@@ -25,6 +25,8 @@ from .values import Entries, Run
 from .variables import strings_in
 from .world import World
 
+PLAIN = "may not name anything sensitive: the state keeps its text, which drift and undo need"
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -146,6 +148,9 @@ class Instances:
         kinds.run = run
         spec = self._validated(provider, body, node, run, told)
         draft = _Draft(spec, body.tainted | frozenset(run.tainted), kinds.references())
+        for field in provider.plain:
+            if any(path[:1] == (field,) for path in draft.tainted):
+                self.world.problems.add((node.child(field) or node).position, f"{field} {PLAIN}", str(told))
         if shared:
             self._drafts[where] = draft
         return draft

@@ -194,6 +194,8 @@ def _wanted(
     desired = provider.desire(view)
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
+    if row is None and observed is not None and observed.absent:
+        observed = None
     ignore = instance.lifecycle.ignore_changes if observed is not None else ()
     before = None if observed is None else observed.attrs
     action, reason = _action(before, desired, row, ignore)
