@@ -22,8 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from hacore.engine.sources import cache_folder  # noqa: E402
-from hacore.lab import Lab  # noqa: E402
-from tests.hosts import manifest  # noqa: E402
+from hacore.lab import Lab, manifest  # noqa: E402
 
 STACK = "nginx-keepalived"
 URL = "http://192.168.1.200/"

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from hacore.lab import Lab
-from tests.hosts import manifest
+from hacore.lab import Lab, manifest
 from tests.hosts.conftest import LB1, VIP
 from tests.hosts.project import Project
 from tests.providers.source_build.conftest import tarball

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from hacore.errors import LabError
-from hacore.lab import Bystander, Lab, LabSpec, Twin
-from tests.hosts import manifest
+from hacore.lab import Bystander, Lab, LabSpec, Twin, manifest
 
 pytestmark = pytest.mark.twins
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hacore.lab import Lab
-from tests.hosts import manifest
+from hacore.lab import Lab, manifest
 from tests.hosts.project import HEAD, NGINX, SITE, Project
 
 pytestmark = pytest.mark.twins

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hacore.lab import Lab
-from tests.hosts import manifest
+from hacore.lab import Lab, manifest
 from tests.hosts.conftest import LB1
 from tests.hosts.project import Project
 

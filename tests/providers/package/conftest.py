@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts import manifest
+from hacore.lab import manifest
 from tests.providers.play import Player
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hosts import manifest
+from hacore.lab import manifest
 from tests.providers.package.tasks import Task, auto, names, spec, state
 from tests.providers.play import Player
 

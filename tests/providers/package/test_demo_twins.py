@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import Action, Image
-from tests.hosts import manifest
+from hacore.lab import manifest
 from tests.providers.package.demo import lay_out, withdraw
 from tests.providers.package.tasks import Task, auto, names, spec, state
 from tests.providers.play import Player, StepFailedError

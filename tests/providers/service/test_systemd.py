@@ -8,9 +8,9 @@ import pytest
 
 from hacore.address import Address
 from hacore.contract import Facts, View
+from hacore.lab import manifest
 from hacore.model import Action, Image
 from hacore_providers.service import PROVIDER, ServiceSpec
-from tests.hosts import manifest
 from tests.providers.play import Player, StepFailedError
 
 pytestmark = pytest.mark.twins

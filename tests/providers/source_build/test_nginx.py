@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from hacore.address import Address
+from hacore.lab import manifest
 from hacore_providers.service import PROVIDER as SERVICE
 from hacore_providers.service import ServiceSpec
 from hacore_providers.source_build import PROVIDER
 from hacore_providers.source_build_spec import SourceBuildSpec
-from tests.hosts import manifest
 from tests.providers.play import Player
 from tests.providers.source_build.conftest import Folder
 

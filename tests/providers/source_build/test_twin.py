@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hacore.address import Address
+from hacore.lab import manifest
 from hacore.model import Action, Image
 from hacore_providers.source_build import PROVIDER
 from hacore_providers.source_build_spec import SourceBuildSpec
-from tests.hosts import manifest
 from tests.providers.play import Player, StepFailedError
 from tests.providers.source_build.conftest import MAKEFILE, Folder
 

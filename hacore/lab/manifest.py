@@ -1,8 +1,8 @@
-"""The host manifest: what "byte for byte" means when a test says that a host is as it was before.
+"""The host manifest: what "byte for byte" means when a test or a rehearsal says that a host is as it was before.
 
 Everything on a twin's file system counts, but the places in EXCLUDED, which services write while nothing happens, and
 the bodies of BODIES, which package managers rewrite. These lists are *the* definition: extending them needs an ADR.
-`python tests/hosts/manifest.py` prints them.
+`python -m hacore.lab.manifest` prints them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from hacore.lab import Lab
+from hacore.errors import LabError
+from hacore.lab.lab import Lab
 
 EXCLUDED = (
     "/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd",
@@ -168,7 +169,8 @@ systemctl list-units --all --no-legend --no-pager --plain | while read -r u l a 
 
 def _units(lab: Lab, name: str) -> dict[str, Any]:
     done = lab.ssh(name, _UNITS)
-    assert done.returncode == 0, f"cannot list the units of {name}: {done.stderr}"
+    if done.returncode != 0:
+        raise LabError(f"cannot list the units of {name}: {done.stderr.strip()}")
     found: dict[str, dict[str, str]] = {}
     for line in done.stdout.splitlines():
         kind, unit, value = line.split()
