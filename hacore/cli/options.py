@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..render.redact import url_secret
+from ..urls import shown_url, url_secrets
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class StackArgs:
             listener=listener,
             parallelism=parallelism,
         )
-        self.runtime.terminal.redactor.add([url_secret(self.state or "")])
+        self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
 
@@ -102,7 +102,7 @@ class StackArgs:
 
     def secrets_of(self, stack: Stack) -> frozenset[str]:
         """The strings that must not be shown."""
-        return stack.secrets | {url_secret(stack.state)}
+        return stack.secrets | url_secrets(stack.state)
 
     def state_url(self) -> str:
         """Where the state lies, without looking at variables."""
@@ -114,7 +114,7 @@ class StackArgs:
             from ..load import state_url
 
             url = state_url(self.file(), env_name=self.env, environ=self.runtime.environ)
-        self.runtime.terminal.redactor.add([url_secret(url)])
+        self.runtime.terminal.redactor.add(url_secrets(url))
         return url
 
     def again(self, command: str, stack: Stack | None = None) -> str:
@@ -128,7 +128,7 @@ class StackArgs:
         for path in self.var_file:
             words += ["--var-file", str(path)]
         words += ["--env", self.env] if self.env else []
-        words += ["--state", self.state] if self.state else []
+        words += ["--state", shown_url(self.state)] if self.state else []
         return shlex.join(words)
 
 

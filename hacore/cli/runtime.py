@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..render.redact import url_secret
 from ..render.terminal import Terminal
+from ..urls import url_secrets
 
 _VARIABLE = "HACORE_VAR_"
 
@@ -34,7 +34,8 @@ class Runtime:
     def of_process(cls, argv: Sequence[str]) -> Runtime:
         """With the streams and the environment of this process."""
         terminal = Terminal(sys.stdout, sys.stderr, os.environ)
-        terminal.redactor.add([os.environ.get("HACORE_KEY", ""), url_secret(os.environ.get("HACORE_STATE", ""))])
+        terminal.redactor.add(os.environ.get(name, "") for name in ("HACORE_KEY", "PGPASSWORD"))
+        terminal.redactor.add(url_secrets(os.environ.get("HACORE_STATE", "")))
         return cls(terminal, tuple(argv), os.environ)
 
     def learn_secrets(self) -> None:

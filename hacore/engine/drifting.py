@@ -13,6 +13,7 @@ from ..model import Host, has_taken
 from ..plan import Drift, asks_of_recorded, drift_of, lost_rows, recorded_views, revive
 from ..store import StateReader
 from ..transport import Transport
+from ..urls import shown_url
 from .hosts import Connect, Hosts, answered
 from .machines import replaced
 from .planning import Recollection, recollect
@@ -33,7 +34,8 @@ async def drift(
     """
     reader = await asyncio.to_thread(StateReader.open, state_url)
     if reader is None:
-        raise StoreError(f"cannot look for drift: there is no state at {state_url} yet; `hacore apply` makes it")
+        where = shown_url(state_url)
+        raise StoreError(f"cannot look for drift: there is no state at {where} yet; `hacore apply` makes it")
     with reader:
         memory = recollect(reader)
     hosts = Hosts(Transport(listener=listener), listener, connect)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..plan import HostStatus, NewMachine
 from ..store import RunRecord
-from .redact import shown_url
+from ..urls import shown_url
 from .style import Style
 from .words import clean, listed, when
 

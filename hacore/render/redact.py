@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote as url_quote
-from urllib.parse import urlsplit
 
 MASK = "(sensitive)"
 SHORTEST = 4
@@ -63,16 +62,3 @@ def _forms(secret: str) -> Iterator[str]:
     yield shlex.quote(secret)
     yield url_quote(secret, safe="")
     yield from (line.strip() for line in secret.splitlines() if len(line.strip()) >= _LINE)
-
-
-def url_secret(url: str) -> str:
-    """The password in a database URL; empty when there is none."""
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        return ""
-
-
-def shown_url(url: str) -> str:
-    """A database URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)

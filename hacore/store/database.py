@@ -15,14 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine, RootTransaction
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ..errors import StoreError
+from . import source
 from .codec import Columns
 from .faults import fault
 from .source import Reading, connect
+
+# libpq's parameters. A silent connection must survive a long build behind a NAT, and a dead one must
+# be noticed within a minute (postgresql.org, "Parameter Key Words").
+_LIBPQ = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "hacore",
+}
+_CLAIM = 0x6861636F7265  # the key of our advisory lock: "hacore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +65,33 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end; raises StoreError for whatever the database says against it."""
-        with explained(self.name), self.connection.begin():
+        with explained(self.name), self._begin():
             yield self.connection
+
+    def claim(self) -> None:
+        """Keep others from making or upgrading this state until the transaction ends. (SQLite locks at its begin.)"""
+        if self._postgres:
+            self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIM})
+
+    def _begin(self) -> RootTransaction:
+        """Begin; a server's connection that was lost since the last transaction is made anew, once."""
+        if not self._postgres:
+            return self.connection.begin()
+        for again in (True, False):
+            begun = self.connection.begin()
+            try:
+                self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(source.BUSY * 1000)}ms'")
+            except DBAPIError as error:
+                begun.rollback()
+                if not (again and error.connection_invalidated):
+                    raise
+            else:
+                break
+        return begun
+
+    @property
+    def _postgres(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def transaction(self) -> Iterator[Reading]:
@@ -71,13 +108,13 @@ class Database:
 def open_server(name: str, url: str) -> Database:
     """Connect to a server for reading only."""
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return _connect(name, None, _server(url).execution_options(**options))
+    return _connect(name, None, _server(name, url).execution_options(**options))
 
 
 def open_writer(name: str, path: Path | None, url: str) -> Database:
     """Connect for writing. The SQLite file must exist (empty, for a new state)."""
     if path is None:
-        return _connect(name, None, _server(url))
+        return _connect(name, None, _server(name, url))
     database = _connect(name, path, _sqlite(path))
     try:
         with explained(name):
@@ -96,7 +133,7 @@ def explained(name: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise fault(name, error.orig) from None
+        raise fault(name, error.orig, lost=error.connection_invalidated) from None
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise fault(name, error) from None
 
@@ -118,13 +155,35 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
-def _server(url: str) -> Engine:
+def _server(name: str, url: str) -> Engine:
+    parsed = _parsed(name, url)
+    options: dict[str, Any] = {}
+    if parsed.get_backend_name() == "postgresql":
+        options = {key: value for key, value in _LIBPQ.items() if key not in parsed.query}
+    try:
+        return sa.create_engine(parsed, connect_args=options, poolclass=NullPool, hide_parameters=True)
+    except NoSuchModuleError:
+        raise StoreError(
+            f"cannot use the state {name}: there is no database {parsed.drivername!r}; write sqlite:///FOLDER/NAME.db "
+            "or postgresql://USER@HOST/NAME"
+        ) from None
+    except ImportError as error:
+        driver = "psycopg (pip install 'hacore[postgres]')"
+        what = driver if parsed.drivername == "postgresql+psycopg" else str(error.name)
+        raise StoreError(f"cannot use the state {name}: its driver is missing; install {what}") from None
+
+
+def _parsed(name: str, url: str) -> URL:
+    """A server's URL. What a library says about a wrong one is not repeated: it may hold the password."""
     try:
         parsed = sa.make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        return sa.create_engine(parsed, poolclass=NullPool, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError(f"cannot use the state: its URL is not understood: {error}") from None
-    except ModuleNotFoundError as error:
-        raise StoreError(f"cannot use the state: install {error.name} (pip install 'hacore[postgres]')") from None
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):
+        raise StoreError(
+            f"cannot use the state {name}: its URL is not understood; write postgresql://USER@HOST/NAME, "
+            "and in a password %40 for @, %3A for :, %2F for / and %25 for %"
+        )
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed

@@ -17,15 +17,27 @@ _MEANINGS = {
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_CANTOPEN": "the file cannot be opened ({}); check who may read it",
 }
+# By the beginning of the SQLSTATE (postgresql.org, "PostgreSQL Error Codes").
+_SERVER_MEANINGS = {
+    "28": "the server refuses the login ({}); user and password are in the URL, PGPASSWORD or ~/.pgpass",
+    "3D000": "there is no such database ({}); make it with createdb",
+    "42501": "it is not permitted ({}); the user must own the state's tables",
+    "25006": "it cannot be written ({}); a standby, perhaps",
+    "53": "the server is out of resources ({})",
+    "55P03": "it is busy, another process writes it right now; try again",
+}
+_LOST = "the connection to the server is lost ({})"
 
 
-def fault(name: str, cause: BaseException | None) -> StoreError:
-    """The StoreError for what a driver raised about the state `name`."""
-    code = getattr(cause, "sqlite_errorname", "")
-    for prefix, meaning in _MEANINGS.items():
-        if code.startswith(prefix):
-            return StoreError(f"cannot use the state {name}: {meaning.format(cause)}")
-    return StoreError(f"cannot use the state {name}: {str(cause).strip() or type(cause).__name__}")
+def fault(name: str, cause: BaseException | None, *, lost: bool = False) -> StoreError:
+    """The StoreError for what a driver raised about the state `name`; `lost`: the connection is gone."""
+    said = " ".join(str(cause).split()) or type(cause).__name__
+    for codes, meanings in (("sqlite_errorname", _MEANINGS), ("sqlstate", _SERVER_MEANINGS)):
+        code = getattr(cause, codes, None) or ""
+        for prefix, meaning in meanings.items():
+            if code.startswith(prefix):
+                return StoreError(f"cannot use the state {name}: {meaning.format(said)}")
+    return StoreError(f"cannot use the state {name}: {_LOST.format(said) if lost else said}")
 
 
 def is_half_written(error: sqlite3.Error) -> bool:

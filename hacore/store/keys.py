@@ -117,8 +117,14 @@ def find(file: Path | None, key_id: str) -> Keyring:
     places = f"{file} or {VARIABLE}" if file else VARIABLE
     if found:
         problems.append(f"{' and '.join(k.source for k in found)} is another state's key")
+    elif not problems and not key_id:
+        return Keyring(
+            None,
+            "cannot keep or compare sensitive values: the state has no key yet; "
+            f"put one into {places}: `openssl rand -base64 32` makes one",
+        )
     elif not problems:
-        problems.append("it is not there" if key_id else "the state has none yet")
+        problems.append("it is not there")
     return Keyring(
         None,
         f"cannot use the state's key: {'; '.join(problems)}. "

@@ -6,12 +6,12 @@ Imports no database library: whether there is a state at all is often the whole 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StoreError
+from ..urls import shown_url
 
 _SQLITE = "sqlite:///"
 
@@ -28,7 +28,7 @@ class Place:
     def parse(cls, url: str) -> Place:
         """Read a URL; raises StoreError for an SQLite URL without a file."""
         if not url.startswith("sqlite:"):
-            return cls(url, None, re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url))
+            return cls(url, None, shown_url(url))
         path = url.removeprefix(_SQLITE)
         if not url.startswith(_SQLITE) or path in ("", ":memory:") or "?" in path:
             raise StoreError(

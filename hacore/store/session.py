@@ -66,6 +66,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
     database = open_writer(place.name, place.path, place.url)
     try:
         with database.writing() as connection:
+            database.claim()
             reading = CoreReading(connection)
             found = queries.version(reading)
             old = None if found is None else queries.lock(reading)

@@ -1,4 +1,8 @@
-"""States in a folder of the test, and second processes that hold or write them."""
+"""States of a test, and second processes that hold or write them.
+
+These tests are the contract of the store: whatever asks for `url`, and not for the `path` of a file,
+runs on SQLite and on a real PostgreSQL server alike.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import pytest
 from hacore.address import Address
 from hacore.model import Row
 from hacore.store import RunRecord, StateWriter, TaskRecord
+from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,14 +73,26 @@ def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HACORE_KEY", raising=False)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        both = ["sqlite"] if "path" in metafunc.fixturenames else ["sqlite", "postgresql"]
+        metafunc.parametrize("backend", getattr(metafunc.module, "BACKENDS", both))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """The file of an SQLite state."""
     return tmp_path / "state" / "pair.db"
 
 
 @pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
+def url(backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where there is no state yet. One on a server has its key in the environment."""
+    if backend == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('path')}"
+    monkeypatch.setenv("HACORE_KEY", "B" * 43 + "=")
+    server: Server = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ async def test_a_writer_of_a_half_written_state_rolls_it_back(
 
 
 async def test_a_busy_state_is_said(
-    url: str, child: Callable[[str], Any], open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    url: str, path: Path, child: Callable[[str], Any], open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hacore.store.source.BUSY", 0.1)
     await (await open_writer()).close()

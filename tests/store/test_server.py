@@ -1,33 +1,32 @@
-"""The same promises on PostgreSQL. HACORE_TEST_POSTGRES is the URL of an empty database for it."""
+"""What only a server can do to a state: refuse, vanish, come back. (All else is the same contract, see conftest.)"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
+from hacore.address import Address
 from hacore.errors import LockedError, SerialError, StoreError
-from hacore.model import Image, Row
-from hacore.store import PutRow, RunRecord, SetLoaded, SetTask, StateReader, StateWriter, TaskRecord, unlock
+from hacore.model import Row
+from hacore.store import PutRow, StateReader, StateWriter
+from hacore.store.database import open_writer as open_database
+from tests.postgres import PASSWORD, Server
 
-URL = os.environ.get("HACORE_TEST_POSTGRES", "")
-pytestmark = pytest.mark.skipif(not URL, reason="HACORE_TEST_POSTGRES is not set")
+ROOT = Path(__file__).parents[2]
+BACKENDS = ["postgresql"]
 
 
 @pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database."""
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(URL.replace("postgresql:", "postgresql+psycopg:", 1))
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    monkeypatch.setenv("HACORE_KEY", "B" * 43 + "=")
-    return URL
+def database(url: str) -> str:
+    return str(make_url(url).database)
 
 
 @pytest.fixture
@@ -37,61 +36,179 @@ async def writer(url: str) -> AsyncIterator[StateWriter]:
     await writer.close()
 
 
-async def test_a_run_comes_back(
-    url: str,
-    writer: StateWriter,
-    make_row: Callable[..., Row],
-    make_run: Callable[..., RunRecord],
-    make_task: Callable[..., TaskRecord],
-) -> None:
-    row = make_row(loaded={"a": "1"}, spec={"text": "nul \0 and \udcff"}, tainted=True)
-    run = await writer.new_run(make_run(), [make_task(error="a\0b")])
-    images = {"p": Image({"n": 1}, {"b": b"\0\xff" * 50}, run=run), "s": Image("x", {"b": b"pw"}, True, run)}
-    done = await writer.commit(
-        PutRow(row, origin_token="p"), SetTask(run, "t1", {"status": "doing"}, {"x": "s"}), images=images
+def cut(postgres: Server, database: str) -> None:
+    """End all connections to a database, as a restart of the server or a fail-over does."""
+    postgres.sql(
+        "postgres",
+        f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'",
     )
-    await asyncio.gather(*(writer.commit(PutRow(make_row(f"file.f{n}@lb1"))) for n in range(30)))
-    await writer.commit(SetLoaded(row.address, {"a": None}))
 
+
+async def test_a_connection_lost_between_commits_is_made_anew(
+    postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+) -> None:
+    await writer.commit(PutRow(make_row()))
+    cut(postgres, database)
+
+    done = await writer.commit(PutRow(make_row("file.b@lb1")))
+
+    assert (done.serial, writer.broken) == (2, None)
+    cut(postgres, database)
+    assert len(writer.rows()) == 2
+
+
+async def test_what_happened_while_the_connection_was_lost_is_noticed(
+    postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+) -> None:
+    await writer.commit(PutRow(make_row()))
+    cut(postgres, database)
+    postgres.sql(database, "UPDATE meta SET serial = serial + 1")
+
+    with pytest.raises(SerialError, match="serial 2, not 1"):
+        await writer.commit(PutRow(make_row("file.b@lb1")))
+    assert len(writer.rows()) == 1
+
+
+async def test_a_connection_lost_in_a_commit_ends_the_writer_and_gives_the_lock_back(
+    url: str, postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+) -> None:
+    await writer.commit(PutRow(make_row()))
+    where = {"host": str(postgres.folder), "user": "hacore", "password": PASSWORD, "dbname": database}
+    with psycopg.connect(**where) as other:
+        other.execute("SELECT id FROM meta FOR UPDATE")
+        commit = asyncio.create_task(writer.commit(PutRow(make_row("file.b@lb1"))))
+        cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(postgres.sql, database, cut_off):
+                pass
+        with pytest.raises(StoreError, match="the connection to the server is lost") as caught:
+            await commit
+    assert PASSWORD not in str(caught.value)
+    with pytest.raises(StoreError, match="is lost"):
+        await writer.commit()
+    assert len(writer.rows()) == 1
+
+    await writer.close()
     with StateReader.open(url) as reader:  # type: ignore[union-attr]
-        assert reader.images(done.image_ids.values()) == {done.image_ids[token]: images[token] for token in images}
-        assert len(reader.rows()) == 31
-        stored = reader.rows()[row.address]
-        assert (stored.loaded, stored.spec, stored.tainted) == ({"a": None}, row.spec, True)
-        assert reader.unfinished() == make_run(id=run)
-        assert reader.tasks(run)[0].images == {"x": done.image_ids["s"]}
-        assert (reader.serial, reader.lineage) == (writer.serial, writer.lineage)
-        with pytest.raises(StoreError, match="read-only"):
-            reader._read(lambda reading: reading.fetch("DELETE FROM meta RETURNING id"))
+        assert (reader.lock(), reader.serial) == (None, 1)
 
 
-async def test_locks_and_foreign_serials(url: str, writer: StateWriter) -> None:
-    with pytest.raises(LockedError, match="ann@desk"):
-        await StateWriter.open(url, who="bob@ci", what="apply")
-    await writer.close(unlock=False)
-    with pytest.raises(LockedError):
-        unlock(url)
-    assert unlock(url, force=True) is not None
+@pytest.fixture
+def down(postgres: Server) -> Iterator[Callable[[], None]]:
+    """Stop the server; it is up again when the test is over."""
+    stopped: list[bool] = []
 
-    first = await StateWriter.open(url, who="bob@ci", what="apply")
-    second = await StateWriter.open(url, who="eve@ci", what="apply", break_lock=True)
-    with pytest.raises(LockedError, match="eve@ci"):
-        await first.commit()
-    second._session.serial += 1
-    with pytest.raises(SerialError):
-        await second.commit()
-    await first.close()
-    await second.close()
-    with StateReader.open(url) as reader:  # type: ignore[union-attr]
-        assert reader.lock() is None
+    def stop() -> None:
+        postgres.stop()
+        stopped.append(True)
+
+    yield stop
+    if stopped:
+        postgres.start()
 
 
-async def test_an_unreachable_server_or_an_empty_database(url: str) -> None:
+HOLD = """
+async def main():
+    writer = await StateWriter.open(url, who="bob@ci", what="destroy")
+    run = await writer.new_run(RunRecord(0, "apply", "running", 1.0, None, "bob", "s", "d", "halt"), [])
+    say("locked"); hear()
+    try:
+        await writer.commit(PutRow(Row(Address.parse("file.bob@lb1"), {}, 1, {}, run=run)))
+    except Exception as error:
+        say(type(error).__name__, error)
+    await writer.close()
+    say("closed")
+asyncio.run(main())
+"""
+
+
+async def test_a_server_that_goes_down_in_a_run(
+    url: str, postgres: Server, down: Callable[[], None], child: Callable[[str], Any]
+) -> None:
+    bob = child(HOLD)
+    assert bob.hear() == "locked"
+    down()
+
+    bob.say()
+    said = bob.hear()
+    assert said.startswith("StoreError cannot use the state postgresql://hacore:***@")
+    assert bob.hear() == "closed"
+    with pytest.raises(StoreError, match="No such file"):
+        StateReader.open(url)
+    bob.process.wait(30)
+
+    postgres.start()
+    try:
+        ann = await StateWriter.open(url, who="ann@desk", what="apply")
+        assert ann.broke is not None
+        assert (ann.broke.who, ann.broke.pid) == ("bob@ci", bob.process.pid)
+        assert ann.unfinished() is not None
+        assert ann.rows() == {}
+        await ann.close()
+    finally:
+        postgres.stop()
+
+
+async def test_a_state_that_another_transaction_keeps_is_busy(
+    postgres: Server, database: str, writer: StateWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hacore.store.source.BUSY", 0.05)
+    where = {"host": str(postgres.folder), "user": "hacore", "password": PASSWORD, "dbname": database}
+    with psycopg.connect(**where) as other:
+        other.execute("SELECT id FROM meta FOR UPDATE")
+        with pytest.raises(StoreError, match="busy"):
+            await writer.commit()
+
+
+async def test_a_login_that_is_refused_or_a_server_that_is_not_there(postgres: Server, url: str) -> None:
     assert StateReader.open(url) is None
+    await (await StateWriter.open(url, who="ann@desk", what="apply")).close()
+    wrong = {
+        postgres.url(str(make_url(url).database), "hunter3-wrong"): "password authentication failed",
+        postgres.url("nowhere"): "does not exist",
+        "postgresql://ann:hunter3-wrong@127.0.0.1:1/none": "refused",
+        "postgresql://ann:hunter3@wrong@127.0.0.1/none": "%40 for @",
+        "postgresql://ann:hunter3-wrong:x@y:port/none": "its URL is not understood",
+        "nosuch://ann:hunter3-wrong@host/none": "there is no database 'nosuch'",
+    }
+    for other, words in wrong.items():
+        for opening in (lambda: StateReader.open(other), lambda: open_database("name", None, other)):  # noqa: B023
+            with pytest.raises(StoreError, match=words) as caught:
+                opening()
+            assert "hunter" not in str(caught.value)
+            assert "wrong" not in str(caught.value)
+            assert "\n" not in str(caught.value)
 
-    with pytest.raises(StoreError, match="cannot use the state") as caught:
-        StateReader.open("postgresql://ann:hunter2@127.0.0.1:1/none")
-    assert "hunter2" not in str(caught.value)
+
+def test_a_password_may_come_from_the_environment_or_a_file(
+    postgres: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = str(make_url(url).database)
+    bare = f"postgresql://hacore@/{database}?host={postgres.folder}"
+    with pytest.raises(StoreError, match="no password supplied"):
+        StateReader.open(bare)
+
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert StateReader.open(bare) is None
+
+    monkeypatch.delenv("PGPASSWORD")
+    file = tmp_path / "pgpass"
+    file.write_text(f"*:*:{database}:hacore:{PASSWORD}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert StateReader.open(bare.replace("postgresql:", "postgres:")) is None
+
+
+def test_a_missing_driver_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from hacore.store import StateReader\n"
+        "StateReader.open('postgresql://ann:hunter2@host/none')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "cannot use the state postgresql://ann:***@host/none" in last
+    assert "pip install 'hacore[postgres]'" in last
 
 
 def test_migrations_and_tables_make_the_same_schema(url: str) -> None:
@@ -99,11 +216,17 @@ def test_migrations_and_tables_make_the_same_schema(url: str) -> None:
     from alembic.migration import MigrationContext
 
     from hacore.store import schema
-    from hacore.store.database import open_writer
     from hacore.store.tables import METADATA
 
-    database = open_writer("server", None, url)
+    database = open_database("server", None, url)
     with database.writing() as connection:
         schema.migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     database.close()
+
+
+async def test_a_foreign_lock_ends_the_writer(postgres: Server, database: str, writer: StateWriter) -> None:
+    postgres.sql(database, "UPDATE lock SET token = 'another', who = 'eve@ci'")
+
+    with pytest.raises(LockedError, match="taken away: eve@ci"):
+        await writer.commit(PutRow(Row(Address.parse("file.a@lb1"), {}, 1, {})))

@@ -308,7 +308,9 @@ async def test_a_missing_server_driver_or_odd_url_is_a_store_error() -> None:
             StateReader.open(wrong)
 
 
-async def test_reading_imports_no_database_library(url: str, writer: StateWriter, make_row: MakeRow) -> None:
+async def test_reading_a_file_imports_no_database_library(
+    url: str, path: Path, writer: StateWriter, make_row: MakeRow
+) -> None:
     await writer.commit(PutRow(make_row()), images={"i": Image(1)})
     code = (
         "import sys; from hacore.store import StateReader, StateWriter;"

@@ -1,0 +1,81 @@
+"""A PostgreSQL server of the tests' own: on a socket in a folder of its own, gone when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+USER, PASSWORD = "hacore", "hunter2-and/more"
+
+
+def programs() -> Path | None:
+    """Where initdb and pg_ctl are; None when PostgreSQL is not installed."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = str(installed[-1]) if installed else shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+class Server:
+    """Listens on a Unix socket only, so there is no port to collide on; asks for a password."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self.folder = Path(tempfile.mkdtemp(prefix="hacore-pg-"))
+        self._databases = 0
+        (self.folder / "password").write_text(PASSWORD + "\n")
+        if os.geteuid() == 0:  # the server refuses to run as root
+            for path in (self.folder, self.folder / "password"):
+                shutil.chown(path, "postgres", "postgres")
+        self._run(
+            *("initdb", "--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "-U", USER),
+            *("--pwfile", str(self.folder / "password"), "-D", str(self._data)),
+        )
+
+    def start(self) -> None:
+        options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={self.folder}"
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self._data), "-l", log, "-o", options)
+
+    def stop(self) -> None:
+        """Stop it; connections are cut."""
+        self._run("pg_ctl", "stop", "-w", "-t", "60", "-m", "fast", "-D", str(self._data))
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def url(self, database: str, password: str = PASSWORD) -> str:
+        return f"postgresql://{USER}:{quote(password, safe='')}@/{database}?host={self.folder}"
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        self._databases += 1
+        self.sql("postgres", f"CREATE DATABASE test{self._databases} TEMPLATE template0")
+        return self.url(f"test{self._databases}")
+
+    def sql(self, database: str, statement: str) -> Sequence[tuple[object, ...]]:
+        import psycopg
+
+        where = {"host": str(self.folder), "user": USER, "password": PASSWORD, "dbname": database}
+        with psycopg.connect(**where, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        words = [str(self._binaries / program), *arguments]
+        if os.geteuid() == 0:
+            words = ["runuser", "-u", "postgres", "--", *words]
+        # the server keeps its output open, so there is none to wait for: pg_ctl writes a log
+        with (self.folder.parent / f"{self.folder.name}.out").open("w+") as out:
+            Path(out.name).unlink()
+            done = subprocess.run(words, stdout=out, stderr=out, cwd="/", check=False, timeout=120)
+            out.seek(0)
+            assert done.returncode == 0, out.read()
