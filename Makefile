@@ -67,7 +67,7 @@ twins: setup
 	  echo "twins need root on Linux and systemd-nspawn; HACORE_NO_TWINS=1 accepts going without"; \
 	  echo "TWINS NOT RUN"; exit 1; \
 	else \
-	  $(PYTEST) -m twins; \
+	  $(PYTEST) -m twins -n 2 --dist loadfile --no-loadscope-reorder --durations=25; \
 	fi
 
 docs: setup

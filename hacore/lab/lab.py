@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,9 +201,7 @@ class Lab:
 
     def boot(self, name: str) -> None:
         """Boot a twin that is off, and wait for it."""
-        machine = self._machine(name)
-        machine.start()
-        machine.ready()
+        self._boot([self._machine(name)])
 
     def reset(self, *names: str) -> None:
         """Twins (default: all) back to bare, as they were when the lab came up; same identity, a few seconds."""
@@ -212,7 +210,25 @@ class Lab:
             for machine in machines:
                 machine.crash()
                 machine.reinstall()
-                machine.start()
+        self._boot(machines)
+
+    def save(self, label: str) -> None:
+        """Keep all twins' disks under a name; they are shut down and booted again for it."""
+        for machine in self._machines.values():
+            machine.stop()
+            machine.save(label)
+        self._boot(self._machines.values())
+
+    def restore(self, label: str) -> None:
+        """All twins as they were when their disks were saved, freshly booted."""
+        for machine in self._machines.values():
+            machine.restore(label)
+        self._boot(self._machines.values())
+
+    @staticmethod
+    def _boot(machines: Collection[Machine]) -> None:
+        for machine in machines:
+            machine.start()
         for machine in machines:
             machine.ready()
 

@@ -86,20 +86,20 @@ class Machine:
 
     def install(self, image: Path) -> None:
         """Put a bare system on its disk: an empty layer on the image, and what makes it this host."""
-        upper, work = self.home / "upper", self.home / "work"
-        for folder in (upper, work, self.rootfs):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._mount(image)
+        self.rootfs.mkdir(parents=True, exist_ok=True)
+        self._clear()
+        self._stack(image)
+        self._mount()
         self._personalise()
 
-    def _mount(self, image: Path) -> None:
-        (self.home / "image").write_text(str(image))
+    def _mount(self) -> None:
         if self.rootfs.is_mount():
             return
         # Volatile: no fsync reaches the disk, so packages install several times faster. What a power cut of a twin
         # loses is nothing: the machine's page cache is not the twin's. The marker it leaves must go before a remount.
         shutil.rmtree(self.home / "work" / "work" / "incompat", ignore_errors=True)
-        where = f"lowerdir={image},upperdir={self.home / 'upper'},workdir={self.home / 'work'}"
+        below = ":".join(map(str, self._layers()))
+        where = f"lowerdir={below},upperdir={self.home / 'upper'},workdir={self.home / 'work'}"
         mount = ["mount", "-t", "overlay", self._id, str(self.rootfs), "-o"]
         if attempt([*mount, f"{where},volatile"]).returncode != 0:
             run([*mount, where], f"make the disk of twin {self.twin.name}")
@@ -152,7 +152,7 @@ class Machine:
         if self.running():
             raise LabError(f"cannot boot twin {self.twin.name}: it is running")
         if not self.rootfs.is_mount():
-            self._mount(Path((self.home / "image").read_text()))
+            self._mount()
         self._off()
         argv = [
             "systemd-nspawn", "--quiet", f"--directory={self.rootfs}", f"--machine={self._id}",
@@ -224,7 +224,40 @@ class Machine:
     def reinstall(self) -> None:
         """A bare disk again, from the image it was made of. It must be off."""
         unmount(self.rootfs)
+        self.install(self._layers()[-1])
+
+    def save(self, label: str) -> None:
+        """Keep the disk as it is under a name: what was written so far becomes a layer below. It must be off."""
+        kept = self.home / "saved" / label
+        if kept.exists():
+            raise LabError(f"cannot save twin {self.twin.name}: there is a {label!r} already, and disks may rest on it")
+        unmount(self.rootfs)  # else what is still in the overlay's cache is missing
+        kept.mkdir(parents=True)
+        (self.home / "upper").rename(kept / "layer")
+        self._stack(kept / "layer", *self._layers())
+        (kept / "layers").write_text((self.home / "layers").read_text())
+        self._clear()
+
+    def restore(self, label: str) -> None:
+        """Cut its power, and put back the disk that was kept."""
+        layers = self.home / "saved" / label / "layers"
+        if not layers.exists():
+            raise LabError(f"cannot restore twin {self.twin.name}: nothing was saved as {label!r}")
+        self.crash()
+        unmount(self.rootfs)
+        (self.home / "layers").write_text(layers.read_text())
+        self._clear()
+
+    def _clear(self) -> None:
+        """An empty layer on top, for what is written from now on."""
         for folder in (self.home / "upper", self.home / "work"):
             if folder.exists():
                 shutil.rmtree(folder)
-        self.install(Path((self.home / "image").read_text()))
+            folder.mkdir()
+
+    def _stack(self, *layers: Path) -> None:
+        (self.home / "layers").write_text("".join(f"{layer}\n" for layer in layers))
+
+    def _layers(self) -> list[Path]:
+        """What lies below the layer that is written to, the image last."""
+        return [Path(line) for line in (self.home / "layers").read_text().splitlines()]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,11 @@ class Project:
     folder: Path
     lab: Lab
     password: str = "Zq7!vX2k"
+    name: str = "web"
 
     def write(self, resources: str, *, head: str = HEAD, **files: str) -> None:
         """Replace the stack; `files`: more files of its folder, dots in names written as `__`."""
-        stack = self.folder / "stacks" / "web"
+        stack = self.folder / "stacks" / self.name
         stack.mkdir(parents=True, exist_ok=True)
         (stack / "stack.yaml").write_text(head + resources)
         for name, text in files.items():
@@ -95,19 +97,40 @@ class Project:
     @property
     def state(self) -> Path:
         """The state's file."""
-        return self.folder / "state" / "web.db"
+        return self.folder / "state" / f"{self.name}.db"
 
     def run(
         self, *args: str, env: dict[str, str] | None = None, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """`hacore ARGS` in the lab's network; `timeout` in seconds."""
-        command = self.lab.command([str(Path(sys.executable).with_name("hacore")), *args])
-        whole = {**os.environ, "HACORE_VAR_vrrp_password": self.password, **(env or {})}
-        # the lab gives twins a state of its own; here every project has one
-        command = [f"HACORE_STATE=sqlite:///{self.state}" if w.startswith("HACORE_STATE=") else w for w in command]
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd=self.folder, env=whole, timeout=timeout
+            self._command(args),
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env={**self._environment(), **(env or {})},
+            timeout=timeout,
         )
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """As `run`, without waiting; what it prints is lost."""
+        return subprocess.Popen(
+            self._command(args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            env=self._environment(),
+        )
+
+    def _command(self, args: Sequence[str]) -> list[str]:
+        command = self.lab.command([str(Path(sys.executable).with_name("hacore")), *args])
+        # the lab gives twins a state of its own; here every project has one
+        return [f"HACORE_STATE=sqlite:///{self.state}" if w.startswith("HACORE_STATE=") else w for w in command]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "HACORE_VAR_vrrp_password": self.password}
 
     def ok(self, *args: str, code: int = 0) -> str:
         """Run, expect an exit code, give stdout."""

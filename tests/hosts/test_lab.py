@@ -185,6 +185,22 @@ def test_reset_takes_a_twin_back_to_bare_and_leaves_the_other_alone(pair: Lab) -
     assert ssh(pair, "192.168.1.173", "cat /etc/here").stdout == "here\n"
 
 
+def test_a_saved_disk_is_restored_whole(pair: Lab) -> None:
+    pair.ssh("lb1", "mkdir -p /etc/kept && echo one >/etc/kept/file && rm -r /etc/cron.daily")
+    before = {name: manifest.take(pair, name) for name in ("lb1", "lb2")}
+    pair.save("before")
+    pair.ssh("lb1", "rm -r /etc/kept && mkdir /etc/cron.daily && echo two >/etc/other")
+    pair.ssh("lb2", "echo three >>/etc/profile")
+
+    pair.restore("before")
+
+    assert [line for name, old in before.items() for line in manifest.diff(old, manifest.take(pair, name))] == []
+    assert pair.ssh("lb1", "cat /etc/kept/file; ls -d /etc/cron.daily").stdout == "one\n"
+    with pytest.raises(LabError, match="nothing was saved as 'never'"):
+        pair.restore("never")
+    pair.reset()
+
+
 def test_a_lab_leaves_no_trace(make_lab: Callable[..., Lab]) -> None:
     before = traces()
     lab = make_lab("trace", twins=(ONE,), bystanders=(SIDE,))
