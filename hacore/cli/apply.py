@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+from .password import ask_become_pass
 
 on_failure = click.option(
     "--on-failure",
@@ -18,6 +19,7 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 
 @click.command("apply")
 @stack_options()
+@ask_become_pass
 @auto_approve
 @on_failure
 @allow_degraded

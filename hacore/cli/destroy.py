@@ -6,10 +6,12 @@ import click
 
 from .apply import allow_degraded, on_failure
 from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+from .password import ask_become_pass
 
 
 @click.command("destroy")
 @stack_options()
+@ask_become_pass
 @auto_approve
 @on_failure
 @allow_degraded

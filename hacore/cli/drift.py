@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from .options import StackArgs, as_json, stack_options
+from .password import ask_become_pass
 
 
 @click.command("drift")
 @stack_options(variables=False)
+@ask_become_pass
 @as_json
 @click.option("--quiet", is_flag=True, help="Print nothing when there is no drift.")
 @click.option(
@@ -17,9 +19,9 @@ from .options import StackArgs, as_json, stack_options
 def command(args: StackArgs, as_json: bool, quiet: bool, timeout: float | None) -> int:
     """Tell whether somebody changed a host by hand since the last run.
 
-    Reads the state and the hosts only, and writes nothing: no variable, no file of the stack, not
-    even a password is needed. Exit code 0: clean, 2: drift, 1: could not tell (a host that cannot be
-    reached beats drift).
+    Reads the state and the hosts only, and writes nothing: no variable and no file of the stack is
+    needed, and no password but sudo's where hosts ask for one. Exit code 0: clean, 2: drift, 1:
+    could not tell (a host that cannot be reached beats drift).
 
     \b
     Examples:
@@ -35,10 +37,10 @@ def command(args: StackArgs, as_json: bool, quiet: bool, timeout: float | None) 
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    url = args.state_url()
+    url, password = args.state_url(), args.password()
     report = run(
         terminal,
-        lambda _: drift(url, providers=providers(), listener=quietly(progress), timeout=timeout),
+        lambda _: drift(url, providers=providers(), listener=quietly(progress), timeout=timeout, password=password),
         progress=progress,
     )
     code = drift_exit_code(report)

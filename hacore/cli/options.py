@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..engine import Request
     from ..events import Listener
     from ..load.stack import Stack
+    from ..transport import Password
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,10 +87,17 @@ class StackArgs:
             state_url=self.state,
             listener=listener,
             parallelism=parallelism,
+            password=self.password(),
         )
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
+
+    def password(self) -> Password | None:
+        """sudo's password on the hosts, if one was given."""
+        from .password import become_password
+
+        return become_password(self.runtime)
 
     def variables(self) -> Mapping[str, str]:
         """Those of --var; the last one of a name wins."""
@@ -129,6 +137,7 @@ class StackArgs:
             words += ["--var-file", str(path)]
         words += ["--env", self.env] if self.env else []
         words += ["--state", shown_url(self.state)] if self.state else []
+        words += ["--ask-become-pass"] if self.runtime.ask_become_pass else []
         return shlex.join(words)
 
 

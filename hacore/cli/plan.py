@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import StackArgs, as_json, stack_options
+from .password import ask_become_pass
 
 if TYPE_CHECKING:
     from ..engine import Planned
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @stack_options()
+@ask_become_pass
 @click.option("--destroy", is_flag=True, help="Plan to take everything back.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
 @click.option("--profile", is_flag=True, help="Print to stderr how long each phase took.")

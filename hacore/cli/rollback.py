@@ -8,6 +8,7 @@ import click
 
 from ..errors import Cancelled
 from .options import StackArgs, auto_approve, parallelism, stack_options
+from .password import ask_become_pass
 from .words import stack_and_run
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _WORDS = "a rollback is better not left halfway: it goes on; once more to leave 
 @click.command("rollback")
 @click.argument("words", nargs=-1, metavar="[STACK] [RUN]")
 @stack_options(variables=False, argument=False)
+@ask_become_pass
 @auto_approve
 @click.option("--force", is_flag=True, help="Also overwrite what was changed by hand since that run.")
 @parallelism
@@ -48,6 +50,7 @@ def command(args: StackArgs, words: tuple[str, ...], auto_approve: bool, force: 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
     url = args.state_url()
+    args.password()  # asked for before the progress begins
 
     async def work(stopper: Stopper) -> RollbackResult:
         return await _rollback(args, url, number, stopper, progress, auto_approve, force, parallelism)
@@ -96,4 +99,5 @@ async def _rollback(
         force=force,
         listener=progress,
         parallelism=parallelism,
+        password=args.password(),
     )

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..render.terminal import Terminal
 from ..urls import url_secrets
 
+if TYPE_CHECKING:
+    from ..transport import Password
+
 _VARIABLE = "HACORE_VAR_"
+BECOME_PASSWORD = "HACORE_BECOME_PASSWORD"  # noqa: S105 - the variable's name
 
 
 @dataclass
@@ -20,7 +25,7 @@ class Runtime:
 
     `learn` gives the secrets of the stack that the command works on; it may be slow and may fail,
     so it is asked only when something unforeseen is about to be shown. `json`: errors are also
-    told as JSON, in the stream of the result.
+    told as JSON, in the stream of the result. `password` is sudo's, once it is known.
     """
 
     terminal: Terminal
@@ -28,13 +33,15 @@ class Runtime:
     environ: Mapping[str, str] = field(default_factory=dict)
     folder: str | None = None
     json: bool = False
+    ask_become_pass: bool = False
+    password: Password | None = None
     learn: Callable[[], Iterable[str]] | None = None
 
     @classmethod
     def of_process(cls, argv: Sequence[str]) -> Runtime:
         """With the streams and the environment of this process."""
         terminal = Terminal(sys.stdout, sys.stderr, os.environ)
-        terminal.redactor.add(os.environ.get(name, "") for name in ("HACORE_KEY", "PGPASSWORD"))
+        terminal.redactor.add(os.environ.get(name, "") for name in ("HACORE_KEY", "PGPASSWORD", BECOME_PASSWORD))
         terminal.redactor.add(url_secrets(os.environ.get("HACORE_STATE", "")))
         return cls(terminal, tuple(argv), os.environ)
 

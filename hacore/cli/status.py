@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from .options import StackArgs, as_json, stack_options
+from .password import ask_become_pass
 
 
 @click.command("status")
 @stack_options()
+@ask_become_pass
 @as_json
 def command(args: StackArgs, as_json: bool) -> int:
     """Tell who holds the virtual address, and how the hosts are.

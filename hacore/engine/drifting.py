@@ -12,7 +12,7 @@ from ..events import Listener, silent
 from ..model import Host, has_taken
 from ..plan import Drift, asks_of_recorded, drift_of, lost_rows, recorded_views, revive
 from ..store import StateReader
-from ..transport import Transport
+from ..transport import Password, Transport
 from ..urls import shown_url
 from .hosts import Connect, Hosts, answered
 from .machines import replaced
@@ -27,8 +27,10 @@ async def drift(
     listener: Listener = silent,
     timeout: float | None = None,
     connect: Connect | None = None,
+    password: Password | None = None,
 ) -> DriftReport:
-    """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole.
+    """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole; `password` is
+    sudo's.
 
     Raises StoreError when there is no state; writes nothing.
     """
@@ -38,7 +40,7 @@ async def drift(
         raise StoreError(f"cannot look for drift: there is no state at {where} yet; `hacore apply` makes it")
     with reader:
         memory = recollect(reader)
-    hosts = Hosts(Transport(listener=listener), listener, connect)
+    hosts = Hosts(Transport(listener=listener, password=password), listener, connect)
     try:
         async with asyncio.timeout(timeout):
             return await _compare(memory, hosts, providers)

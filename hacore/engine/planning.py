@@ -157,7 +157,8 @@ async def open_session(request: Request, *, destroy: bool = False) -> AsyncItera
     stack = load_stack(request)
     used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts}
     loaded = time.perf_counter()
-    hosts = Hosts(Transport(listener=request.listener), request.listener, request.connect)
+    transport = Transport(listener=request.listener, password=request.password)
+    hosts = Hosts(transport, request.listener, request.connect)
     hosts.connect(used)
     await asyncio.sleep(0)  # the connections begin before the graph is built
     try:

@@ -15,6 +15,7 @@ from ..events import Listener, silent
 from ..load.stack import Stack
 from ..plan import Drift, NewMachine, Plan
 from ..store import RunRecord
+from ..transport import Password
 from .hosts import Connect
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def whoami() -> str:
 class Request:
     """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
 
-    `connect` takes the place of SSH: hosts in memory, another transport.
+    `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
+    another transport.
     """
 
     file: Path
@@ -47,6 +49,7 @@ class Request:
     parallelism: int = 10
     who: str = field(default_factory=whoami)
     connect: Connect | None = None
+    password: Password | None = None
 
 
 @dataclass(frozen=True, slots=True)

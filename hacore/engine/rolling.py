@@ -20,7 +20,7 @@ from ..load.stack import Stack
 from ..model import Action, Host, Op, Status, marked_keys
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import PutRun, RunRecord, StateWriter
-from ..transport import Transport
+from ..transport import Password, Transport
 from ..walk import Context, Walker
 from ..walk.work import state_only
 from .drifting import recorded_hosts
@@ -46,13 +46,14 @@ async def rollback(
     parallelism: int = 10,
     who: str = "",
     connect: Connect | None = None,
+    password: Password | None = None,
 ) -> RollbackResult:
     """Undo the last run. Refuses what changed since, unless `force`. Raises like `apply`."""
     began = time.monotonic()
     who = who or whoami()
     async with await StateWriter.open(state_url, who=who, what="rollback") as writer:
         record = choose(writer.runs(), run)
-        hosts = Hosts(Transport(listener=listener), listener, connect)
+        hosts = Hosts(Transport(listener=listener, password=password), listener, connect)
         try:
             work = _Rollback(writer, hosts, record, providers, listener, parallelism, who)
             return replace(await work.go(approve, force=force), seconds=time.monotonic() - began)

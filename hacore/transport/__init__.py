@@ -2,6 +2,7 @@
 
     Transport   one connection per host, made when it is first asked for, kept, shared
     Session     a way onto one host; `run` is exactly one exec
+    Password    sudo's, for hosts where the way to root asks for one
 
 asyncssh is imported by this package alone, and only once an ssh host is asked for: importing
 `hacore.transport` costs next to nothing.
@@ -9,7 +10,8 @@ asyncssh is imported by this package alone, and only once an ssh host is asked f
 
 from __future__ import annotations
 
+from .become import Password
 from .pool import Transport
 from .session import Session
 
-__all__ = ["Session", "Transport"]
+__all__ = ["Password", "Session", "Transport"]

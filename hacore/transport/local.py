@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ..contract import Output
 from ..errors import TransportError
 from ..model import Host
+from .become import Password, Talk
 from .session import BaseSession, OnOutput, argv
 
 CHUNK = 1 << 16
@@ -23,20 +24,20 @@ CHUNK = 1 << 16
 class LocalSession(BaseSession):
     """A session on this machine, as the user hacore runs as or, with become, as root."""
 
-    def __init__(self, host: Host) -> None:
-        super().__init__(host, f"{host.name} (this machine)")
+    def __init__(self, host: Host, password: Password | None = None) -> None:
+        super().__init__(host, f"{host.name} (this machine)", password)
 
-    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
+    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
         try:
-            pid, stdin, stdout, stderr = _spawn(argv(self._host))
+            pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None))
         except FileNotFoundError:
             if self._host.connection.become == "sudo":
                 raise TransportError(f"cannot become root on {self._label}: sudo is not installed there") from None
             raise TransportError(f"cannot run on {self._label}: there is no sh") from None
         async with asyncio.TaskGroup() as group:
             out = group.create_task(_collect(stdout, on_output))
-            err = group.create_task(_collect(stderr))
-            group.create_task(_feed(stdin, script))
+            err = group.create_task(_collect(stderr, talk.hear, talk.shut))
+            group.create_task(_feed(stdin, talk))
             status = group.create_task(_wait(pid))
         code = os.waitstatus_to_exitcode(status.result())
         return Output(code if code >= 0 else 128 - code, out.result(), err.result())
@@ -84,27 +85,33 @@ async def _reader(end: int) -> AsyncIterator[asyncio.StreamReader]:
         transport.close()
 
 
-async def _collect(end: int, on_output: OnOutput | None = None) -> bytes:
+async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = lambda: None) -> bytes:
     chunks = []
-    async with _reader(end) as reader:
-        while chunk := await reader.read(CHUNK):
-            chunks.append(chunk)
-            if on_output is not None:
+    try:
+        async with _reader(end) as reader:
+            while chunk := await reader.read(CHUNK):
+                chunks.append(chunk)
                 on_output(chunk)
+    finally:
+        on_end()
     return b"".join(chunks)
 
 
-async def _feed(end: int, data: bytes) -> None:
-    """All of `data`, then EOF; a reader that is gone already is no error, its exit code tells."""
+async def _feed(end: int, talk: Talk) -> None:
+    """All that is to be said, then EOF; a reader that is gone already is no error, its exit code tells."""
     loop = asyncio.get_running_loop()
     file = os.fdopen(end, "wb", 0)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
     stream = asyncio.StreamWriter(transport, protocol, None, loop)
+
+    async def send(data: bytes) -> None:
+        for start in range(0, len(data), CHUNK):
+            stream.write(data[start : start + CHUNK])
+            await stream.drain()
+
     try:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            for start in range(0, len(data), CHUNK):
-                stream.write(data[start : start + CHUNK])
-                await stream.drain()
+            await talk.speak(send)
     finally:
         stream.close()
 

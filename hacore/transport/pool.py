@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ..errors import UnreachableError
 from ..events import Event, Listener, silent
 from ..model import Connection, Host
+from .become import Password
 from .gate import Gate
 from .local import LocalSession
 from .session import Session
@@ -39,8 +40,9 @@ class Transport:
 
     `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts (no more
     than 8 of them with one sshd); a host that does not answer takes no place in it. `config` names
-    the ssh_config files to read, the strongest first; by default the user's and the system's. Use it
-    as an async context manager, or close it.
+    the ssh_config files to read, the strongest first; by default that of HACORE_SSH_CONFIG, else the
+    user's and the system's. `password` is sudo's, for hosts that become root. Use it as an async
+    context manager, or close it.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class Transport:
         listener: Listener = silent,
         parallel_handshakes: int = 32,
         config: Sequence[Path] | None = None,
+        password: Password | None = None,
     ) -> None:
         self._listener = listener
         self._bound = min(parallel_handshakes, PER_SSHD)
         self._config = config
+        self._password = password
         self._turns = asyncio.Semaphore(parallel_handshakes)
         self._quick = True
         self._gates: dict[tuple[str, int], Gate] = {}
@@ -70,7 +74,7 @@ class Transport:
         key = (host.name, host.address, host.connection)
         if host.connection.transport == "local":
             if key not in self._local:
-                self._local[key] = LocalSession(host)
+                self._local[key] = LocalSession(host, self._password)
             return self._local[key]
         task = self._sessions.get(key)
         if task is None or _useless(task):
@@ -121,7 +125,7 @@ class Transport:
         self._listener(
             Event("host_ready", f"connected to {link.target.label}", host=host.name, data={"seconds": seconds})
         )
-        return SshSession(host, link)
+        return SshSession(host, link, self._password)
 
     async def _link(self, host: Host) -> Link:
         """Connect to a host, over its jump hosts if it has any; those are shared by all behind them."""

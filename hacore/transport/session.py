@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 from ..contract import Output
-from ..errors import DeadlineError, TransportError, UnreachableError
+from ..errors import DeadlineError, UnreachableError
 from ..model import Host
-
-EVAL = 'eval "$(cat)"'
-"""Read the whole script first, then run it: sh would otherwise read on from stdin line by line, and
-any command of the script that reads stdin would eat the rest of it. Nothing of it is in argv."""
+from .become import EVAL, EVAL_AS_ROOT, PROMPT, Door, Password, Script, Talk
 
 CHANNELS = 6
 """Commands at a time on one connection; sshd's MaxSessions is 10 by default, sshd_config(5), and it
@@ -48,37 +44,21 @@ class Session(Protocol):
         ...
 
 
-def argv(host: Host) -> list[str]:
-    """The program that runs a script from its stdin on `host`, as a list of arguments."""
-    sudo = ["sudo", "-n", "-H", "--"] if host.connection.become == "sudo" else []
-    return [*sudo, "sh", "-c", EVAL]
+def argv(host: Host, *, answers: bool = False) -> list[str]:
+    """The program that runs a script from its stdin on `host`, as a list of arguments.
 
-
-def command(host: Host) -> str:
-    """The same as text for any login shell: words and one string in single quotes, nothing to expand."""
-    *words, script = argv(host)
-    return f"exec {' '.join(words)} '{script}'"
-
-
-_MISSING_SUDO = re.compile(r"sudo: (command )?not found|not found: sudo|Unknown command:? '?sudo", re.IGNORECASE)
-
-
-def refusal(output: Output) -> str | None:
-    """Why sudo did not let the script begin; None when it did.
-
-    sudo then exits 1 with nothing but its own words on stderr (their language is the host's).
+    `answers`: sudo may ask for a password, on stderr, and read it from stdin.
     """
-    said = output.stderr.decode("utf-8", "replace").strip()
-    if output.rc == 127 and not output.stdout and _MISSING_SUDO.search(said):
-        return "sudo is not installed there"
-    if output.rc != 1 or output.stdout or not said:
-        return None
-    last = said.splitlines()[-1]
-    if not last.startswith("sudo: "):
-        return None
-    if any(words in last for words in ("password is required", "terminal is required", "no tty present")):
-        return "sudo asks for a password; a rule with NOPASSWD in sudoers is needed"
-    return last
+    if host.connection.become != "sudo":
+        return ["sh", "-c", EVAL]
+    asking = ["-S", "-p", PROMPT] if answers else ["-n"]
+    return ["sudo", *asking, "-H", "--", "sh", "-c", EVAL_AS_ROOT]
+
+
+def command(host: Host, *, answers: bool = False) -> str:
+    """The same as text for any login shell: words and one string in single quotes, nothing to expand."""
+    *words, script = argv(host, answers=answers)
+    return f"exec {' '.join(words)} '{script}'"
 
 
 class _Tap:
@@ -98,9 +78,10 @@ class _Tap:
 class BaseSession(ABC):
     """What sessions have in common: a bound on parallel commands, deadlines that kill nothing, sudo."""
 
-    def __init__(self, host: Host, label: str) -> None:
+    def __init__(self, host: Host, label: str, password: Password | None = None) -> None:
         self._host = host
         self._label = label
+        self._password = password
         self._channels = asyncio.Semaphore(CHANNELS)
         self._running: set[asyncio.Task[Output]] = set()
 
@@ -119,7 +100,8 @@ class BaseSession(ABC):
             async with limit:
                 await self._channels.acquire()
                 # A task of its own: a script that is half sent or runs must not be torn off.
-                task = asyncio.create_task(self._execute(script.encode("utf-8", "surrogateescape"), tap))
+                talk = self._talk(script.encode("utf-8", "surrogateescape"))
+                task = asyncio.create_task(self._execute(talk, tap))
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 output = await asyncio.shield(task)
@@ -136,9 +118,12 @@ class BaseSession(ABC):
             raise DeadlineError(f"cannot wait longer on {self._label}: no end within {deadline:g} s") from None
         finally:
             tap.shut()
-        if self._host.connection.become == "sudo" and (why := refusal(output)):
-            raise TransportError(f"cannot become root on {self._label}: {why}")
-        return output
+        return talk.judge(output, self._label)
+
+    def _talk(self, script: bytes) -> Talk:
+        if self._host.connection.become == "sudo":
+            return Door(script, self._label, self._password)
+        return Script(script)
 
     def _ended(self, task: asyncio.Task[Output]) -> None:
         self._running.discard(task)
@@ -155,8 +140,8 @@ class BaseSession(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     @abstractmethod
-    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
-        """Run `script` to its end; raises UnreachableError when the connection is lost."""
+    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
+        """Run a script to its end; raises UnreachableError when the connection is lost."""
 
     @abstractmethod
     async def _disconnect(self) -> None:

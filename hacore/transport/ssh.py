@@ -11,6 +11,7 @@ import asyncssh
 from ..contract import Output
 from ..errors import TransportError, UnreachableError
 from ..model import Host
+from .become import Password, Talk
 from .connect import Link
 from .session import BaseSession, OnOutput, command
 
@@ -26,8 +27,9 @@ PATIENCE = 2.0
 class SshSession(BaseSession):
     """A session on a host behind an SSH connection."""
 
-    def __init__(self, host: Host, link: Link) -> None:
-        super().__init__(host, link.target.label)
+    def __init__(self, host: Host, link: Link, password: Password | None = None) -> None:
+        super().__init__(host, link.target.label, password)
+        self._command = command(host, answers=password is not None)
         self._link = link
         self._open = 0
 
@@ -36,14 +38,14 @@ class SshSession(BaseSession):
         """Whether the connection still stands, as far as known."""
         return self._link.alive
 
-    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
+    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
         if not self._link.alive:
             raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
-        exchange = _Exchange(on_output)
+        exchange = _Exchange(on_output, talk)
         channel = await self._begin(exchange)
         self._open += 1
         try:
-            await _feed(channel, exchange, script)
+            await _feed(channel, exchange, talk)
             lost = await exchange.closed
         finally:
             self._open -= 1
@@ -63,7 +65,7 @@ class SshSession(BaseSession):
             asyncio.get_running_loop().call_soon(self._acknowledge)  # just after the opening has been sent
             try:
                 channel, _ = await self._link.connection.create_session(
-                    lambda: exchange, command(self._host), encoding=None, request_pty=False
+                    lambda: exchange, self._command, encoding=None, request_pty=False
                 )
             except asyncssh.ChannelOpenError as exc:
                 if not self._link.alive:
@@ -99,7 +101,7 @@ class SshSession(BaseSession):
 class _Exchange(asyncssh.SSHClientSession[bytes]):
     """What comes back over a channel."""
 
-    def __init__(self, on_output: OnOutput) -> None:
+    def __init__(self, on_output: OnOutput, talk: Talk) -> None:
         self.stdout: list[bytes] = []
         self.stderr: list[bytes] = []
         self.rc: int | None = None
@@ -107,10 +109,12 @@ class _Exchange(asyncssh.SSHClientSession[bytes]):
         self.flowing = asyncio.Event()
         self.flowing.set()
         self._on_output = on_output
+        self._talk = talk
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if datatype is not None:
             self.stderr.append(data)
+            self._talk.hear(data)
             return
         self.stdout.append(data)
         try:
@@ -135,6 +139,7 @@ class _Exchange(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.flowing.set()
+        self._talk.shut()
         if not self.closed.done():
             self.closed.set_result(exc)
 
@@ -147,12 +152,16 @@ _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL"
 _SIGNALS |= {"TERM": 15, "USR1": 10, "USR2": 12}
 
 
-async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, data: bytes) -> None:
-    """All of `data`, then EOF; a command that is gone already is no error, its exit code tells."""
-    with contextlib.suppress(OSError):
+async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, talk: Talk) -> None:
+    """All that is to be said, then EOF; a command that is gone already is no error, its exit code tells."""
+
+    async def send(data: bytes) -> None:
         for start in range(0, len(data), CHUNK):
             await exchange.flowing.wait()
             channel.write(data[start : start + CHUNK])
+
+    with contextlib.suppress(OSError):
+        await talk.speak(send)
         channel.write_eof()
 
 

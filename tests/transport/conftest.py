@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hacore.model import Connection, Host
+from tests.transport.island import Island
 from tests.transport.sshd import PROGRAM, Agent, Sshd, SshHome
 
 
@@ -30,6 +32,22 @@ def new_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def new_island(tmp_path: Path, ssh_home: SshHome) -> Iterator[Callable[..., Island]]:
+    """Starts an sshd with a user of its own, known to and open for this test's ~/.ssh."""
+    islands: list[Island] = []
+
+    def start(**given: Any) -> Island:
+        islands.append(Island(tmp_path / f"island{len(islands)}", **given).start())
+        ssh_home.known_hosts(*(island.known() for island in islands))
+        ssh_home.install(islands[-1].client_key)
+        return islands[-1]
+
+    yield start
+    for island in islands:
+        island.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 PROGRAM = "/usr/sbin/sshd"
 PATIENCE = 10.0
@@ -75,15 +76,10 @@ class Sshd:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def start(self) -> Sshd:
-        self.folder.mkdir(exist_ok=True)
-        if not self.host_key.exists():
-            keygen(self.host_key)
-            keygen(self.client_key)
-            self.authorize(self.client_key)
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's empty folder for privilege separation
-        settings = {
+    @property
+    def settings(self) -> dict[str, str]:
+        """What its sshd_config says."""
+        return {
             "Port": str(self.port),
             "HostKey": str(self.host_key),
             "PidFile": "none",
@@ -99,10 +95,23 @@ class Sshd:
             "SetEnv": "SHLVL=3",  # bash then leaves the .bashrc of whoever runs the tests alone
             **self.extra,
         }
-        lines = [f"{key} {value}" for key, value in settings.items()]
+
+    def prefix(self) -> list[str]:
+        """What it is started by."""
+        return []
+
+    def start(self) -> Self:
+        self.folder.mkdir(exist_ok=True)
+        if not self.host_key.exists():
+            keygen(self.host_key)
+            keygen(self.client_key)
+            self.authorize(self.client_key)
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's empty folder for privilege separation
+        lines = [f"{key} {value}" for key, value in self.settings.items()]
         lines += ["ListenAddress 127.0.0.1", "ListenAddress ::1"]
         (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
-        argv = [PROGRAM, "-D", "-f", str(self.folder / "sshd_config"), "-E", str(self.folder / "log")]
+        argv = [*self.prefix(), PROGRAM, "-D", "-f", str(self.folder / "sshd_config"), "-E", str(self.folder / "log")]
         self.process = subprocess.Popen(argv)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:

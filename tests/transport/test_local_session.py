@@ -130,7 +130,7 @@ async def test_sudo_is_asked_without_a_password_and_for_roots_home(
 ) -> None:
     host = _sudo(tmp_path, 'printf "%s\\n" "$*"; while [ "$1" != -- ]; do shift; done; shift; exec "$@"', monkeypatch)
 
-    assert (await run(host, "echo as root")).text == '-n -H -- sh -c eval "$(cat)"\nas root\n'
+    assert (await run(host, "echo as root")).text == '-n -H -- sh -c echo hacore"-"root >&2; eval "$(cat)"\nas root\n'
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from hacore.contract import Output
 from hacore.model import Connection, Host
-from hacore.transport.session import argv, command, refusal
+from hacore.transport.become import refusal
+from hacore.transport.session import argv, command
 
 SHELLS = [shell for shell in ("sh", "dash", "bash", "ksh", "mksh", "zsh", "fish", "tcsh", "csh") if shutil.which(shell)]
 
@@ -27,8 +27,10 @@ def test_any_login_shell_runs_the_command_line(shell: str) -> None:
 def test_command_and_argv_say_the_same() -> None:
     host = Host(name="lb1", address="-", connection=Connection(become="sudo"))
 
-    assert argv(host) == ["sudo", "-n", "-H", "--", "sh", "-c", 'eval "$(cat)"']
-    assert command(host) == "exec sudo -n -H -- sh -c 'eval \"$(cat)\"'"
+    script = 'echo hacore"-"root >&2; eval "$(cat)"'
+    assert argv(host) == ["sudo", "-n", "-H", "--", "sh", "-c", script]
+    assert command(host) == f"exec sudo -n -H -- sh -c '{script}'"
+    assert command(host, answers=True) == f"exec sudo -S -p hacore-sudo-password: -H -- sh -c '{script}'"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_command_and_argv_say_the_same() -> None:
     ],
 )
 def test_a_host_without_sudo_is_recognized_by_what_its_shell_says(shell: str, said: str) -> None:
-    assert refusal(Output(127, b"", said.encode())) == "sudo is not installed there", shell
+    assert refusal(127, said) == "sudo is not installed there", shell
 
 
 def test_importing_the_package_does_not_import_asyncssh() -> None:

@@ -90,7 +90,9 @@ async def test_the_command_line_is_the_agreed_one(
     new_sshd: Callable[..., Sshd], ssh_home: SshHome, host_of: HostOf, tmp_path: Path
 ) -> None:
     wrapper = tmp_path / "wrapper"
-    wrapper.write_text(f'#!/bin/sh\nprintf "%s\\n" "$SSH_ORIGINAL_COMMAND" >>{tmp_path}/asked\necho ran\n')
+    wrapper.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$SSH_ORIGINAL_COMMAND" >>{tmp_path}/asked\necho hacore-root >&2\necho ran\n'
+    )
     wrapper.chmod(0o755)
     server = new_sshd(ForceCommand=str(wrapper))
     ssh_home.known_hosts(server.known())
@@ -103,7 +105,7 @@ async def test_the_command_line_is_the_agreed_one(
     assert [output.text for output in outputs] == ["ran\n", "ran\n"]
     assert (tmp_path / "asked").read_text().splitlines() == [
         "exec sh -c 'eval \"$(cat)\"'",
-        "exec sudo -n -H -- sh -c 'eval \"$(cat)\"'",
+        'exec sudo -n -H -- sh -c \'echo hacore"-"root >&2; eval "$(cat)"\'',
     ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hacore.contract import Action, Address, Ask, Change, Facts, HostFacts, Image, Output, Step, View, Work
+from hacore.transport import Session
 from hacore_providers.facts.stat import STAT
 from hacore_providers.file import PROVIDER, FileProvider
 from hacore_providers.file_spec import FileSpec
@@ -95,3 +98,22 @@ class Here:
             entry["xattrs"] = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
             found[str(path.relative_to(self.root))] = entry
         return found
+
+
+@dataclass
+class ThroughSudo(Here):
+    """The same for a plain user: over SSH, and through a sudo that asks for a password."""
+
+    runner: asyncio.Runner = field(kw_only=True)
+    session: Session = field(kw_only=True)
+
+    def shell(self, script: str, *prefix: str) -> subprocess.CompletedProcess[bytes]:
+        file = self.root.parent / "script"
+        file.write_text(script)
+        env = f"LC_ALL=C PATH={shlex.quote(self.path)} HACORE_WORK={shlex.quote(str(self.work))} HOME=/"
+        argv = shlex.join([*prefix, "sh", str(file)])
+        output = self.runner.run(
+            self.session.run(f"umask 022; cd /; export {env}\nexec {argv} </dev/null", deadline=60)
+        )
+        code = 128 - output.rc if output.rc > 128 else output.rc  # a signal, as subprocess has it
+        return subprocess.CompletedProcess([], code, output.stdout, output.stderr)
