@@ -58,7 +58,7 @@ TEXTS = {
     "Connection.transport": "`local`: this machine, without ssh",
     "Connection.user": "who logs in; default: what ssh_config(5) says",
     "Connection.port": "default: what ssh_config(5) says",
-    "Connection.become": "`sudo`: run everything as root through sudo; where that asks for a password, see [SSH](ssh.md#sudo)",
+    "Connection.become": "`sudo`: run everything as root through sudo, with a password if [it asks](ssh.md#sudo)",
     "Connection.identity_file": "private key; default: what ssh_config(5) says, and the agent",
     "BystanderBody.address": "IP address of the machine",
     "BystanderBody.serve": "what it answers to HTTP",
