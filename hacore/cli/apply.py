@@ -18,7 +18,7 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 
 
 @click.command("apply")
-@stack_options()
+@stack_options(metavar="[STACK|PLAN]")
 @ask_become_pass
 @auto_approve
 @on_failure
@@ -35,12 +35,16 @@ def command(
     parallelism: int,
     as_json: bool,
 ) -> int:
-    """Make the hosts what the stack says.
+    """Make the hosts what the stack says, or do what a saved plan says.
 
     Shows the plan and asks for a literal `yes`. Before a host is touched its before-image is on
     disk; when a task fails, what belongs together with it is undone, exactly. The first Ctrl-C lets
     what is running end, the second one leaves at once. A successful apply ends with a look at the
     hosts: nothing may be left to do.
+
+    In place of STACK it may be a file of `hacore plan --out`: that plan is done as it was saved,
+    without a question, once, and not at all when anything it rests on has changed since. Sensitive
+    variables are given again; a plan that lacks a host needs --allow-degraded.
 
     \b
     Examples:
@@ -49,17 +53,18 @@ def command(
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
       hacore apply --resume
+      hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
     """
     from .applying import Options, go
+    from .saved import go_saved, named_plan
 
-    return go(
-        args,
-        Options(
-            auto_approve=auto_approve,
-            on_failure=on_failure,
-            allow_degraded=allow_degraded,
-            resume=resume,
-            parallelism=parallelism,
-            as_json=as_json,
-        ),
+    options = Options(
+        auto_approve=auto_approve,
+        on_failure=on_failure,
+        allow_degraded=allow_degraded,
+        resume=resume,
+        parallelism=parallelism,
+        as_json=as_json,
     )
+    plan = named_plan(args)
+    return go(args, options) if plan is None else go_saved(args, plan, options)

@@ -69,7 +69,7 @@ async def _apply(
     from ..engine import apply
 
     return await apply(
-        replace(request, listener=_touching(request.listener, stopper)),
+        replace(request, listener=touching(request.listener, stopper)),
         approve=_approval(args, options, stopper, progress),
         destroy=options.destroy,
         on_failure=cast(Literal["rollback", "halt"], options.on_failure),
@@ -79,7 +79,7 @@ async def _apply(
     )
 
 
-def _touching(listener: Listener, stopper: Stopper) -> Listener:
+def touching(listener: Listener, stopper: Stopper) -> Listener:
     """From the run's first event on a signal must let it end in order."""
 
     def listen(event: Event) -> None:

@@ -74,12 +74,12 @@ class StackArgs:
 
         return find_stack(Path.cwd(), self.stack)
 
-    def request(self, listener: Listener, *, parallelism: int = 10) -> Request:
-        """What the engine needs; from now on it can be found out what is secret."""
+    def request(self, listener: Listener, *, parallelism: int = 10, file: Path | None = None) -> Request:
+        """What the engine needs; from now on it can be found out what is secret. `file`: the stack, if known."""
         from ..engine import Request, load_stack
 
         request = Request(
-            file=self.file(),
+            file=self.file() if file is None else file,
             providers=providers(),
             variables=self.variables(),
             var_files=self.var_file,
@@ -148,7 +148,7 @@ def providers() -> Mapping[str, Provider[Any]]:
     return load_providers()
 
 
-def stack_options(*, variables: bool = True, argument: bool = True) -> Callable[[F], F]:
+def stack_options(*, variables: bool = True, argument: bool = True, metavar: str = "[STACK]") -> Callable[[F], F]:
     """STACK and its options, given to the command as one `args: StackArgs`."""
 
     def decorate(function: F) -> F:
@@ -163,7 +163,7 @@ def stack_options(*, variables: bool = True, argument: bool = True) -> Callable[
         for option in (_STATE, _ENV, *((_VAR_FILE, _VAR) if variables else ())):
             found = option(found)
         if argument:
-            found = click.argument("stack", required=False, metavar="[STACK]")(found)
+            found = click.argument("stack", required=False, metavar=metavar)(found)
         return found  # type: ignore[no-any-return]
 
     return decorate

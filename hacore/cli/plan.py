@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .options import StackArgs, as_json, stack_options
 from .password import ask_become_pass
+from .saved import again
 
 if TYPE_CHECKING:
     from ..engine import Planned
@@ -17,16 +19,21 @@ if TYPE_CHECKING:
 @click.command("plan")
 @stack_options()
 @ask_become_pass
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, for `hacore apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to take everything back.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
 @click.option("--profile", is_flag=True, help="Print to stderr how long each phase took.")
 @as_json
-def command(args: StackArgs, destroy: bool, detailed: bool, profile: bool, as_json: bool) -> int:
+def command(args: StackArgs, out: Path | None, destroy: bool, detailed: bool, profile: bool, as_json: bool) -> int:
     """Show what would be done to make the hosts what the stack says.
 
     Every host is asked once; nothing is written, here or there, and no lock is taken. What was
     changed outside of hacore since the last run comes first. A host that cannot be reached is
     named, the rest is planned, and the exit code is 1.
+
+    With --out the plan is saved, and is the one thing that is written: `hacore apply FILE` does
+    exactly that, once, and refuses when anything it rests on has changed since. Contents of files
+    are in it (0600), sensitive values are not.
 
     \b
     Examples:
@@ -34,11 +41,17 @@ def command(args: StackArgs, destroy: bool, detailed: bool, profile: bool, as_js
       hacore plan stacks/nginx-keepalived --env staging
       hacore plan --detailed-exitcode       0: nothing to do, 1: error or incomplete, 2: changes or drift
       hacore plan --json | jq .summary
+      hacore plan --out web.plan            then: hacore show web.plan, hacore apply web.plan
     """
     from .profile import Clock
 
     clock = Clock()
     from ..engine import plan
+
+    if out is not None:
+        from .saved import check
+
+        check(out)
     from ..plan import plan_json
     from ..render.plan import exit_code, plan_text
     from ..render.progress import Progress
@@ -51,17 +64,23 @@ def command(args: StackArgs, destroy: bool, detailed: bool, profile: bool, as_js
     planned = run(terminal, lambda _: plan(request, destroy=destroy), progress=progress)
     clock.lap("engine")
     args.know(planned.stack)
+    if out is not None:
+        from .saved import save
+
+        save(args, planned, request, out)
     if as_json:
         terminal.say_json(plan_json(planned.plan))
     else:
-        terminal.say(plan_text(planned.plan, about(planned, args, destroy=destroy), terminal.out_style))
+        terminal.say(plan_text(planned.plan, about(planned, args, destroy=destroy, out=out), terminal.out_style))
     clock.lap("render")
     if profile:
         terminal.tell(clock.text(planned.phases))
     return exit_code(planned.plan, detailed=detailed)
 
 
-def about(planned: Planned, args: StackArgs, *, destroy: bool = False, on_failure: str = "rollback") -> PlanText:
+def about(
+    planned: Planned, args: StackArgs, *, destroy: bool = False, on_failure: str = "rollback", out: Path | None = None
+) -> PlanText:
     """What the renderer tells besides the plan: the state, the runs, the command that would do it."""
     from ..render.plan import PlanText
 
@@ -69,6 +88,8 @@ def about(planned: Planned, args: StackArgs, *, destroy: bool = False, on_failur
         state=planned.stack.state,
         last_run=planned.last_run,
         unfinished=planned.unfinished,
-        next_command=args.again("destroy" if destroy else "apply", planned.stack),
+        next_command=again(args, out)
+        if out is not None
+        else args.again("destroy" if destroy else "apply", planned.stack),
         on_failure=on_failure,
     )

@@ -11,22 +11,29 @@ from .words import stack_and_address
 
 
 @click.command("show")
-@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]")
+@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS] | PLAN")
 @stack_options(variables=False, argument=False)
 @as_json
 def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """Show what is recorded: all of it, or what an address covers.
+    """Show what is recorded: all of it, or what an address covers; or a saved plan.
 
     An address without a host covers all its hosts, one without a key all of a for_each. Secrets are
-    not in the state and cannot be shown.
+    not in the state and cannot be shown. A file of `hacore plan --out` is shown as it was planned;
+    no host and no state is asked for that.
 
     \b
     Examples:
       hacore show
       hacore show file.nginx.conf
       hacore show stacks/web service.nginx@lb1 --json
+      hacore show web.plan                  what `hacore plan --out web.plan` saved
     """
+    from .saved import show_plan
     from .stored import show
 
+    if len(words) == 1:
+        shown = show_plan(replace(args, stack=words[0]), as_json=as_json)
+        if shown is not None:
+            return shown
     stack, address = stack_and_address(words)
     return show(replace(args, stack=stack), address, as_json=as_json)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from .applying import apply
     from .drifting import drift
     from .keeping import forget, new_key
+    from .planfile import check_place, names_plan
     from .planning import load_stack, plan
+    from .replaying import apply_saved
     from .rolling import rollback
+    from .saved import SavedPlan, load_plan
+    from .saving import SavedAs, save_plan
 
 __all__ = [
     "DriftReport",
@@ -31,25 +35,39 @@ __all__ = [
     "RollbackPlan",
     "RollbackResult",
     "RunResult",
+    "SavedAs",
+    "SavedPlan",
     "TaskSummary",
     "apply",
+    "apply_saved",
+    "check_place",
     "drift",
     "forget",
+    "load_plan",
     "load_stack",
+    "names_plan",
     "new_key",
     "plan",
     "rollback",
+    "save_plan",
     "state_url_of",
 ]
 
 _WHERE = {
+    "SavedAs": "saving",
+    "SavedPlan": "saved",
     "apply": "applying",
+    "apply_saved": "replaying",
+    "check_place": "planfile",
     "drift": "drifting",
     "forget": "keeping",
+    "load_plan": "saved",
     "load_stack": "planning",
+    "names_plan": "planfile",
     "new_key": "keeping",
     "plan": "planning",
     "rollback": "rolling",
+    "save_plan": "saving",
 }
 
 

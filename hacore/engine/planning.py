@@ -17,6 +17,7 @@ from ..load.stack import Stack
 from ..model import Action, Host, Row
 from ..plan import (
     Custody,
+    HostStatus,
     Inputs,
     Plan,
     Recorded,
@@ -113,6 +114,11 @@ class Session:
     hosts: Hosts
     command: str = "apply"
     phases: dict[str, float] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not asked, and why
+
+    def connect(self, hosts: Mapping[str, Host]) -> None:
+        """Begin to connect to hosts, but to those that are not asked."""
+        self.hosts.connect({name: host for name, host in hosts.items() if name not in self.without})
 
     async def plan(
         self, memory: Recollection, doubtful: Mapping[Address, Action] | None = None
@@ -121,10 +127,11 @@ class Session:
         providers = self.request.providers
         recorded = revive(memory.rows, providers)
         known = hosts_of(self.stack, memory)
-        self.hosts.connect(known)
+        self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
-        statuses = await self.hosts.probe(asks, known)
+        asked = await self.hosts.probe(asks, [name for name in known if name not in self.without])
+        statuses = {n: asked[n] if n in asked else HostStatus(h, None, self.without[n]) for n, h in known.items()}
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()
         facts = answered(statuses)
@@ -151,11 +158,17 @@ class Session:
 
 
 @asynccontextmanager
-async def open_session(request: Request, *, destroy: bool = False) -> AsyncIterator[Session]:
-    """Load, build the graph, and begin to connect to the stack's hosts."""
+async def open_session(
+    request: Request, *, destroy: bool = False, stack: Stack | None = None, without: Mapping[str, str] | None = None
+) -> AsyncIterator[Session]:
+    """Load, build the graph, and begin to connect to the stack's hosts.
+
+    `stack`: one that is loaded already. `without`: hosts that are taken for unreachable, and why.
+    """
     began = time.perf_counter()
-    stack = load_stack(request)
-    used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts}
+    stack = load_stack(request) if stack is None else stack
+    without = without or {}
+    used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts if name not in without}
     loaded = time.perf_counter()
     transport = Transport(listener=request.listener, password=request.password)
     hosts = Hosts(transport, request.listener, request.connect)
@@ -166,7 +179,7 @@ async def open_session(request: Request, *, destroy: bool = False) -> AsyncItera
             stack = replace(stack, instances={}, switched_off=frozenset())
         graph = build_graph(stack, request.providers)
         phases = {"load": loaded - began, "graph": time.perf_counter() - loaded}
-        yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases)
+        yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases, without)
     finally:
         await hosts.close()
 
@@ -192,4 +205,4 @@ async def plan(request: Request, *, destroy: bool = False) -> Planned:
         memory = await asyncio.to_thread(read_state, session.stack.state)
         session.phases["state"] = time.perf_counter() - began
         made, _ = await session.plan(memory)
-        return Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
+        return Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases, memory.rows)

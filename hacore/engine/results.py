@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..address import Address
 from ..contract import Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
+from ..model import Row
 from ..plan import Drift, NewMachine, Plan
 from ..store import RunRecord
 from ..transport import Password
@@ -54,13 +56,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what was needed to make it. `phases`: seconds by phase, for --profile."""
+    """A plan with what was needed to make it. `phases`: seconds by phase, for --profile; `rows`: what was recorded."""
 
     plan: Plan
     stack: Stack
     last_run: RunRecord | None = None
     unfinished: RunRecord | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
+    rows: Mapping[Address, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ..contract import Check
 from ..errors import Cancelled, StalePlanError, UnreachableError
 from ..events import Event
 from ..journal import Live, live_tasks, new_row, records_of, rows_after
-from ..model import Action, Row
+from ..model import JSON, Action, Host, Row
 from ..plan import Plan, plan_json
 from ..probe import HostLink
 from ..store import DropRow, HostRecord, Move, PutHost, PutRow, PutRun, RunRecord, StateWriter
@@ -111,6 +111,10 @@ class Run:
                 raise Cancelled("apply cancelled")
         return current
 
+    def options(self) -> dict[str, Any]:
+        """What the record of the run keeps of how it was asked for."""
+        return {}
+
     async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
         memory = self._remembered(shown, None)
         made, _ = await self.session.plan(memory)
@@ -134,7 +138,7 @@ class Run:
             stack=self.session.stack.name,
             stack_digest=self.session.stack.digest,
             on_failure=self.on_failure,
-            options=machines_of(made.facts),
+            options={**self.options(), **machines_of(made.facts)},
         )
         checks = await self.healthy_checks(made)
         records = records_of(0, lives, self.session.stack, self.request.providers, self.writer.hmac)
@@ -237,7 +241,7 @@ class Run:
                 continue
             host = status.facts.host
             facts = {"family": host.family, "os": host.os, "init": host.init, "arch": host.arch}
-            moves.append(PutHost(HostRecord(name, status.host.model_dump(mode="json"), host.machine_id, facts)))
+            moves.append(PutHost(HostRecord(name, _described(status.host), host.machine_id, facts)))
         return moves
 
     async def _write_quiet(self, made: Plan, rows: dict[Address, Row], run: int) -> None:
@@ -269,6 +273,11 @@ class Run:
     def warn(self, message: str) -> None:
         """Tell the user."""
         self.request.listener(Event("warning", message))
+
+
+def _described(host: Host) -> JSON:
+    """A host as the state keeps it: its variables are evaluated already, and may be secrets."""
+    return host.model_dump(mode="json", exclude={"vars"})
 
 
 def _outcome(lives: Sequence[Live]) -> str:

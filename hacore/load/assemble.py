@@ -50,6 +50,7 @@ def assemble(instances: Instances, world: World) -> Assembled:
                 needs=needs,
                 lifecycle=block.lifecycle,
                 sensitive=made.sensitive,
+                files=made.files,
             )
             said.append((_parts(address), _public(made), [_parts(need.selector) for need in needs]))
         _validate(block, built, world)

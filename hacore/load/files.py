@@ -82,7 +82,8 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 class BodyFiles:
     """The stack's folder as the `resolve` of one instance sees it (contract.StackFiles).
 
-    `rendered` collects sensitive texts that were made, `path` the last file that was asked for.
+    `rendered` collects sensitive texts that were made, `path` the last file that was asked for,
+    `taken` the files whose bytes were taken in as they are.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class BodyFiles:
         self._dynamic = dynamic
         self.rendered: set[str] = set()
         self.path: str | None = None
+        self.taken: dict[str, None] = {}
 
     @property
     def name(self) -> str:
@@ -147,9 +149,11 @@ class BodyFiles:
         """A file's bytes; raises ExpressionError."""
         self.path = path
         try:
-            return self._folder.read(path)
+            data = self._folder.read(path)
         except FileNotFoundError as error:
             raise missing(path) from error
+        self.taken[path] = None
+        return data
 
     def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:
         """A template's text, and whether it is sensitive; raises ExpressionError."""

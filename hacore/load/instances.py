@@ -30,13 +30,17 @@ PLAIN = "may not name anything sensitive: the state keeps its text, which drift 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at."""
+    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at.
+
+    `files`: what of the stack's folder was taken in as it is.
+    """
 
     spec: Spec
     hosts: tuple[str, ...]
     sensitive: frozenset[str] = frozenset()
     references: tuple[tuple[Address, Position], ...] = ()
     node: Node | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,7 @@ class Instances:
         if hot:
             sensitive |= frozenset(_where(spec, hot))
         references = tuple(dict.fromkeys((*draft.references, *kinds.references())))
-        return Built(spec, hosts, sensitive, references, node)
+        return Built(spec, hosts, sensitive, references, node, tuple(files.taken))
 
 
 def _unheard(node: Node, message: str) -> None:

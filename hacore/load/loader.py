@@ -67,6 +67,8 @@ def load_stack(
         sensitive_outputs=sensitive_outputs,
         secrets=frozenset(secrets),
         digest=digest([name, built.digest, sorted(world.hosts), {k: list(v) for k, v in world.groups.items()}]),
+        variables=dict(values.values),
+        sensitive_variables=values.sensitive,
     )
 
 

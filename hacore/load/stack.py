@@ -41,7 +41,8 @@ class Instance:
     """One resource instance that the stack wants: its spec is evaluated, resolved and valid.
 
     `host` is None for kinds that look at all their hosts together; `hosts` then has all of them.
-    `sensitive` holds the dotted paths of the spec's fields that tell a secret.
+    `sensitive` holds the dotted paths of the spec's fields that tell a secret. `files` are those of
+    the stack's folder that the spec took in as they are: sources and patches, not templates.
     """
 
     address: Address
@@ -52,6 +53,7 @@ class Instance:
     needs: tuple[Need, ...] = ()
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     sensitive: frozenset[str] = frozenset()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Stack:
     """A stack file, loaded.
 
     `switched_off`: addresses whose `when` is false. `secrets`: the sensitive strings themselves, for
-    redaction of whatever is shown. `digest` names the loaded content.
+    redaction of whatever is shown. `digest` names the loaded content. `variables` are the values that
+    it was loaded with, `sensitive_variables` the names of those that are secret.
     """
 
     name: str
@@ -86,3 +89,5 @@ class Stack:
     sensitive_outputs: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     digest: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    sensitive_variables: frozenset[str] = frozenset()

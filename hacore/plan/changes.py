@@ -56,6 +56,7 @@ class Comparison:
     views: dict[Address, View[Any]] = field(default_factory=dict)
     observed: dict[Address, Observed | None] = field(default_factory=dict)
     still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
+    secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
 
 
 def compare_all(given: Inputs) -> Comparison:
@@ -196,6 +197,9 @@ def _wanted(
     row = recorded.row if recorded else None
     if row is None and observed is not None and observed.absent:
         observed = None
+    secrets = desired.sensitive | frozenset(row.sensitive if row else ())
+    if secrets:
+        outcome.secrets[address] = secrets
     ignore = instance.lifecycle.ignore_changes if observed is not None else ()
     before = None if observed is None else observed.attrs
     action, reason = _action(before, desired, row, ignore)

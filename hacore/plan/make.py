@@ -46,6 +46,8 @@ def make_plan(
         facts=dict(given.facts),
         views=outcome.views,
         sources=all_sources(given),
+        observed=dict(outcome.observed),
+        secrets=outcome.secrets,
     )
 
 

@@ -115,6 +115,8 @@ class Plan:
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers
     custody: Custody = field(default_factory=Custody)
+    observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # what is wanted, as it was found
+    secrets: Mapping[Address, frozenset[str]] = field(default_factory=dict)  # names of its sensitive attrs, if any
 
     @property
     def empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import HacoreError, StackError, StepError
+from ..errors import HacoreError, StackError, StalePlanError, StepError
 from .style import PLAIN, Style
 from .words import clean, count
 
@@ -21,6 +21,8 @@ def error_text(error: HacoreError, style: Style = PLAIN) -> str:
 def error_json(error: HacoreError) -> dict[str, object]:
     """The same for a machine."""
     value: dict[str, object] = {"type": "error", "error": type(error).__name__, "message": str(error)}
+    if isinstance(error, StalePlanError):
+        value["addresses"] = list(error.changed)
     if isinstance(error, StackError):
         value["problems"] = [
             {"file": p.file, "line": p.line, "column": p.column, "address": p.address, "message": p.message}

@@ -1,0 +1,214 @@
+"""A saved plan, read back: its stack, and what of the world is not as it was when the plan was made.
+
+The stack comes from the file. What is secret in it is loaded again from the stack's own files, with
+the values that are given now, and must be what it was by its HMAC.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..address import Address
+from ..contract import Provider, Spec
+from ..errors import PlanError, UsageError
+from ..load.stack import Instance, Need, Position, Stack
+from ..model import Host, Lifecycle, canonical
+from ..plan import Plan, Seal
+from ..plan.codec import plan_from_json
+from ..plan.differences import Difference
+from ..store.keys import Key, find, key_file
+from ..store.place import Place
+from .planfile import read_plan
+from .planning import load_stack, no_key
+from .results import Request
+from .saving import GONE, beside, checksum, sealed_spec
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan's file. `id` names its content; `made` is Unix time in seconds."""
+
+    path: Path
+    id: str
+    made: float
+    who: str
+    plan: Plan
+    content: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def stack(self) -> Mapping[str, Any]:
+        """The stack as the file has it."""
+        found: Mapping[str, Any] = self.content["stack"]
+        return found
+
+    @property
+    def state(self) -> str:
+        """The URL of its state; empty when that has a password, which is not in the file."""
+        return str(self.stack["state"])
+
+    @property
+    def secret(self) -> tuple[Address, ...]:
+        """What must be loaded again."""
+        return tuple(Address.parse(i["address"]) for i in self.stack["instances"] if "sealed" in i)
+
+
+def load_plan(path: Path) -> SavedPlan:
+    """Read a plan's file; nothing else is asked. Raises PlanError that says what to do."""
+    id, content = read_plan(path)
+    try:
+        plan = plan_from_json(content["plan"])
+        return SavedPlan(path, id, float(content["made"]), str(content["who"]), plan, content)
+    except (KeyError, TypeError, ValueError, StopIteration, UsageError) as error:
+        raise PlanError(f"cannot read the plan {path}: it lacks or misspells {error}") from error
+
+
+def stack_of(saved: SavedPlan, request: Request, state: str) -> tuple[Stack, list[Difference]]:
+    """The stack that was planned, and what of it is not to be had any more.
+
+    `state` is the URL of the state. Raises PlanError without the plan's key or a kind's provider,
+    StackError when values are missing that the secret parts need.
+    """
+    if not saved.secret:
+        return _rebuilt(saved, request, state, {}), list(_changed_files(saved, None))
+    key = key_of(saved, state)
+    fresh = _load_again(saved, request)
+    taken: dict[Address, Instance] = {}
+    different = []
+    sealed = {Address.parse(i["address"]): i["sealed"] for i in saved.stack["instances"] if "sealed" in i}
+    wrong = _other_values(saved, fresh, key)
+    for address, mark in sealed.items():
+        instance = fresh.instances.get(address)
+        if instance is None:
+            different.append(Difference(str(address), "is not in the stack any more, which its secret is taken from"))
+        elif sealed_spec(instance, key.hmac) != mark:
+            different.append(Difference(str(address), wrong))
+        else:
+            taken[address] = instance
+    files = [d for d in _changed_files(saved, key) if d.address not in {other.address for other in different}]
+    stack = _rebuilt(saved, request, state, taken)
+    return replace(stack, secrets=fresh.secrets), [*different, *files]
+
+
+def seal_of(saved: SavedPlan, state: str) -> Seal:
+    """The HMAC that the plan's file was made with; one that equals nothing where it needed none."""
+    return key_of(saved, state).hmac if saved.content["key"] else no_key
+
+
+def key_of(saved: SavedPlan, state: str) -> Key:
+    """The key of what is sensitive in the file. Raises PlanError that says where it should be."""
+    wanted = str(saved.content["key"])
+    for file in (key_file(Place.parse(state).path), beside(saved.path.absolute())):
+        ring = find(file, wanted)
+        if ring.key is not None:
+            return ring.key
+    raise PlanError(
+        f"cannot apply {saved.path}: the key is missing that its sensitive values are compared with; bring back "
+        f"{beside(saved.path)}, the state's key file or HACORE_KEY, whichever there was when the plan was made"
+    )
+
+
+def _load_again(saved: SavedPlan, request: Request) -> Stack:
+    """The stack from its files, with the plan's variables, and the secret ones as they are given now."""
+    known: Mapping[str, Any] = saved.stack["variables"]
+    for name, text in request.variables.items():
+        if name in known and text != _text(known[name]):
+            raise UsageError(
+                f"cannot set --var {name} with a saved plan: it was made with {_text(known[name])!r}; "
+                "only sensitive variables are given again"
+            )
+    variables = {name: _text(value) for name, value in known.items() if value is not None}
+    given = {**request.variables, **variables}
+    try:
+        return load_stack(replace(request, variables=given, env_name=saved.stack["env"]))
+    except UsageError as error:
+        raise PlanError(f"cannot take the sensitive values of {saved.path} from its stack: {error}") from error
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _other_values(saved: SavedPlan, fresh: Stack, key: Key) -> str:
+    """Why a secret spec is another one: a variable, if it was one."""
+    marks: Mapping[str, str] = saved.stack["secrets"]
+    names = [n for n, mark in marks.items() if key.hmac(canonical(fresh.variables.get(n))) != mark]
+    if names:
+        return f"a sensitive value is not the one that was planned: {', '.join(f'var.{n}' for n in names)}"
+    return "it is sensitive, and is not what was planned: a value, a template or its block has changed"
+
+
+def _changed_files(saved: SavedPlan, key: Key | None) -> Iterator[Difference]:
+    """Sources and patches that are not what they were."""
+    folder = Path(saved.stack["file"]).parent
+    now: dict[str, str] = {}
+    for instance in saved.stack["instances"]:
+        for path, mark in instance["files"].items():
+            if path not in now:
+                now[path] = checksum(folder, path)
+            found = key.hmac(now[path]) if key is not None and "sealed" in instance else now[path]
+            if found != mark:
+                what = "is gone" if now[path] == GONE else "has changed"
+                yield Difference(instance["address"], f"its source {path} {what}")
+                break
+
+
+def _rebuilt(saved: SavedPlan, request: Request, state: str, taken: Mapping[Address, Instance]) -> Stack:
+    data = saved.stack
+    file = Path(data["file"])
+    instances = {}
+    for item in data["instances"]:
+        address = Address.parse(item["address"])
+        if "sealed" not in item:
+            instances[address] = _instance(item, _spec(address, item["spec"], request.providers))
+        elif address in taken:
+            instances[address] = _instance(item, taken[address].spec)
+    return Stack(
+        name=data["name"],
+        folder=file.parent,
+        file=file,
+        state=state,
+        hosts={name: Host.model_validate(host) for name, host in data["hosts"].items()},
+        groups={},
+        instances=instances,
+        switched_off=frozenset(Address.parse(a) for a in data["switched_off"]),
+        outputs={**saved.plan.outputs, **dict.fromkeys(data["sensitive_outputs"])},
+        sensitive_outputs=frozenset(data["sensitive_outputs"]),
+        digest=data["digest"],
+    )
+
+
+def _spec(address: Address, data: Any, providers: Mapping[str, Provider[Any]]) -> Spec:
+    provider = providers.get(address.kind)
+    if provider is None:
+        raise PlanError(f"cannot apply {address}: no provider for the kind {address.kind!r} is installed")
+    try:
+        return provider.spec.model_validate(data)
+    except ValueError as error:
+        raise PlanError(f"cannot read what was planned of {address}: {error}") from error
+
+
+def _instance(item: Mapping[str, Any], spec: Spec) -> Instance:
+    address = Address.parse(item["address"])
+    return Instance(
+        address=address,
+        spec=spec,
+        host=address.host,
+        hosts=tuple(item["hosts"]),
+        position=_position(item["position"]),
+        needs=tuple(Need(Address.parse(selector), _position(at), why) for selector, why, at in item["needs"]),
+        lifecycle=Lifecycle.model_validate(item["lifecycle"]),
+        sensitive=frozenset(item["sensitive"]),
+        files=tuple(item["files"]),
+    )
+
+
+def _position(data: Sequence[Any]) -> Position:
+    file, line, column = data
+    return Position(str(file), int(line), int(column))
+
+
+__all__ = ["SavedPlan", "key_of", "load_plan", "seal_of", "stack_of"]

@@ -1,0 +1,167 @@
+"""Saving a plan: the stack as it was loaded, the state and the facts the plan rests on, and the plan itself.
+
+What is not secret is there as it is, rendered contents and all, so that an apply does what was
+planned whatever has become of the stack file. An instance that tells anything secret is there only
+as a keyed HMAC: an apply loads it again, with the values it is given, and compares. The key is the
+state's; where the state has none yet, one is made in a file beside the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import PlanError
+from ..load.stack import Instance, Stack
+from ..model import JSON, canonical, digest
+from ..plan import Plan
+from ..plan.codec import plan_to_json
+from ..store import row_to_json
+from ..store.keys import Key, find, key_file, make, put_aside
+from ..store.place import Place
+from .planfile import write_plan
+from .results import Planned, Request
+
+GONE = "gone"  # in place of the checksum of a file that is not there
+
+
+def beside(path: Path) -> Path:
+    """Where the key of a plan lies that was made before its state had one."""
+    return path.with_name(path.name + ".key")
+
+
+@dataclass
+class PlanSeal:
+    """The HMAC of what is sensitive in a plan's file. The key is looked for when it is first needed."""
+
+    state: str
+    path: Path
+    made: Path | None = None
+    _key: Key | None = field(default=None, repr=False)
+
+    @property
+    def key_id(self) -> str:
+        """Which key was used; empty when none was."""
+        return "" if self._key is None else self._key.id
+
+    def __call__(self, value: str) -> str:
+        """`hmac:<hex>` of a value's text."""
+        if self._key is None:
+            self._key = self._find()
+        return self._key.hmac(value)
+
+    def _find(self) -> Key:
+        own = beside(self.path)
+        for file in (key_file(Place.parse(self.state).path), own):
+            ring = find(file, "")
+            if ring.key is not None:
+                return ring.key
+        put_aside(own)
+        self.made = own
+        return make(own)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAs:
+    """Where a plan was saved; `key`: a key that was made for it, which must go where the plan goes."""
+
+    path: Path
+    key: Path | None = None
+
+
+def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callable[[Any], Any]) -> SavedAs:
+    """Write a plan's file. `redact` takes secrets out of what is only shown: notes and warnings.
+
+    Raises PlanError for a plan that cannot be saved, UsageError for a place where none can be.
+    """
+    stack, made = planned.stack, planned.plan
+    seal = PlanSeal(stack.state, path.absolute())
+    plan = plan_to_json(made, seal)
+    plan["notes"], plan["warnings"] = redact(plan["notes"]), redact(plan["warnings"])
+    plan["outputs"] = {k: v for k, v in plan["outputs"].items() if k not in stack.sensitive_outputs}
+    content = {
+        "made": time.time(),
+        "who": request.who,
+        "stack": _stack(stack, made, request, seal),
+        "rows": {str(address): digest(row_to_json(row)) for address, row in sorted(planned.rows.items())},
+        "plan": plan,
+    }
+    content["key"] = seal.key_id
+    write_plan(path, content)
+    return SavedAs(path, seal.made)
+
+
+def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[str, JSON]:
+    open_variables = {k: v for k, v in stack.variables.items() if k not in stack.sensitive_variables}
+    return {
+        "name": stack.name,
+        "file": str(stack.file),
+        "state": "" if urlsplit(stack.state).password else stack.state,
+        "env": request.env_name,
+        "digest": stack.digest,
+        "hosts": {n: h.model_dump(mode="json", exclude={"vars"}) for n, h in stack.hosts.items()},
+        "switched_off": sorted(str(address) for address in stack.switched_off),
+        "variables": open_variables,
+        "secrets": {n: seal(canonical(stack.variables[n])) for n in sorted(stack.sensitive_variables)}
+        if any(_is_secret(i, made, request) for i in stack.instances.values())
+        else {},
+        "sensitive_outputs": sorted(stack.sensitive_outputs),
+        "instances": [_instance(i, stack, made, request, seal) for i in stack.instances.values()],
+    }
+
+
+def _instance(instance: Instance, stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[str, JSON]:
+    secret = _is_secret(instance, made, request)
+    data = spec_json(instance)
+    if not secret and request.providers[instance.address.kind].spec.model_validate(data) != instance.spec:
+        raise PlanError(f"cannot save the plan: the kind {instance.address.kind} has specs that cannot be read back")
+    sums = {path: checksum(stack.file.parent, path) for path in instance.files}
+    at = instance.position
+    return {
+        "address": str(instance.address),
+        "hosts": list(instance.hosts),
+        "position": [at.file, at.line, at.column],
+        "needs": [
+            [str(n.selector), n.why, [n.position.file, n.position.line, n.position.column]] for n in instance.needs
+        ],
+        "lifecycle": instance.lifecycle.model_dump(mode="json"),
+        "sensitive": sorted(instance.sensitive),
+        "files": {path: seal(text) if secret else text for path, text in sums.items()},
+        **({"sealed": sealed_spec(instance, seal)} if secret else {"spec": data}),
+    }
+
+
+def spec_json(instance: Instance) -> JSON:
+    """The whole spec, with the contents of files in it."""
+    return instance.spec.model_dump(mode="json", exclude_defaults=True)
+
+
+def sealed_spec(instance: Instance, seal: Callable[[str], str]) -> str:
+    """The HMAC of a whole spec."""
+    return seal(canonical(spec_json(instance)))
+
+
+def checksum(folder: Path, path: str) -> str:
+    """The SHA-256 of a file of the stack's folder, hex; GONE when it is not there."""
+    try:
+        with (folder / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return GONE
+
+
+def _is_secret(instance: Instance, made: Plan, request: Request) -> bool:
+    """Whether an instance tells anything secret: by its expressions, or because its resource says so."""
+    if instance.sensitive or made.secrets.get(instance.address):
+        return True
+    if instance.address in made.observed:
+        return False
+    return any(ask.secret for ask in request.providers[instance.address.kind].facts(instance.spec))
+
+
+__all__ = ["GONE", "PlanSeal", "SavedAs", "beside", "checksum", "save_plan", "sealed_spec", "spec_json"]
