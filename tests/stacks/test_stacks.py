@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
+from hacore.engine.saving import spec_json
 from hacore.errors import StackError
 from hacore.graph import build_graph
 from hacore.load import Stack, load, load_providers, stack_schema
@@ -167,3 +168,12 @@ def test_the_quickstart_needs_nobody() -> None:
     assert [(h.address, h.connection.transport) for h in stack.hosts.values()] == [("localhost", "local")]
     paths = [getattr(i.spec, "path", None) or i.spec.binary for i in stack.instances.values()]  # type: ignore[attr-defined]
     assert all(path == "/tmp/hacore-quickstart" or path.startswith("/tmp/hacore-quickstart/") for path in paths)
+
+
+@pytest.mark.parametrize("folder", [PAIR, QUICK], ids=lambda p: p.name)
+def test_a_saved_plan_can_hold_each_spec(folder: Path) -> None:
+    """Specs go through JSON and come back as they were."""
+    providers = load_providers()
+    for address, instance in loaded(folder).instances.items():
+        data = json.loads(json.dumps(spec_json(instance)))
+        assert providers[address.kind].spec.model_validate(data) == instance.spec, address
