@@ -28,6 +28,7 @@ COMMANDS = (
     "unlock",
     "graph",
     "schema",
+    "trust",
     "lab",
     "version",
 )

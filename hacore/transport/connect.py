@@ -14,6 +14,7 @@ import asyncssh
 from .explain import handshake_trouble, host_key_trouble, os_reason, unreachable
 from .gate import Budget, Gate
 from .keys import KeyRing, Offer
+from .known import known_keys
 from .settings import Target
 
 TRIES = 3
@@ -146,7 +147,7 @@ async def _attempt(
     if tunnel is None and target.direct:
         try:
             async with budget.spend():
-                sock = await _dial(target, budget.left)
+                sock = await dial(target, budget.left)
         except TimeoutError:
             raise unreachable(target, f"no answer within {budget.total:g} s") from None
         except OSError as exc:
@@ -195,7 +196,7 @@ async def _attempt(
         if trusted and types == KNOWN_TYPES and watch.in_key_exchange:
             raise _NoSuchType from exc
         if isinstance(exc, asyncssh.HostKeyNotVerifiable):
-            raise host_key_trouble(target, str(exc).lower(), watch.shown, trusted) from exc
+            raise host_key_trouble(target, str(exc).lower(), watch.shown, known_keys(target, watch.peer)) from exc
         if not watch.greeted and isinstance(exc, asyncssh.ConnectionLost | ConnectionError):
             raise _Refused from exc
         raise handshake_trouble(target, exc, greeted=watch.greeted, offer=offer.words) from exc
@@ -207,8 +208,8 @@ async def _attempt(
     return Link(target, connection, watch)
 
 
-async def _dial(target: Target, seconds: float) -> socket.socket:
-    """A TCP connection to the first address that answers.
+async def dial(target: Target, seconds: float) -> socket.socket:
+    """A TCP connection to the first address of a host that answers.
 
     Each of several gets its share of `seconds`. Raises OSError of the last one.
     """

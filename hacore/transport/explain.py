@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import asyncssh
 
 from ..errors import HostKeyError, UnreachableError
+from .known import KnownKey, host_name
 from .settings import Target
 
 _ERRNO = {
@@ -38,44 +39,39 @@ def unreachable(target: Target, reason: str, via: str = "") -> UnreachableError:
     return UnreachableError(f"cannot reach {target.label}{via}: {reason}")
 
 
-def ssh_command(target: Target) -> str:
-    """What to type to connect by hand, once, and look at the fingerprint."""
-    return " ".join(["ssh", *map(shlex.quote, target.given), shlex.quote(f"{target.user}@{target.address}")])
-
-
-def keygen_name(target: Target) -> str:
-    """The name under which known_hosts has the host."""
-    return target.lookup if target.port == asyncssh.DEFAULT_PORT else f"[{target.lookup}]:{target.port}"
-
-
-def _fingerprints(keys: Sequence[asyncssh.SSHKey]) -> str:
-    return ", ".join(f"{key.get_algorithm()} {key.get_fingerprint()}" for key in keys)
-
-
 def host_key_trouble(
-    target: Target, said: str, offered: asyncssh.SSHKey | None, known: Sequence[asyncssh.SSHKey]
+    target: Target, said: str, offered: asyncssh.SSHKey | None, known: Sequence[KnownKey]
 ) -> HostKeyError:
     """The host's key is unknown, changed, revoked or of no known type.
 
-    `said` is asyncssh's reason, `offered` the key the host showed, `known` those of known_hosts.
+    `said` is asyncssh's reason, `offered` the key the host showed, `known` what known_hosts says of it.
     """
     head = f"cannot trust {target.label}: "
-    if "revoked" in said:
-        return HostKeyError(f"{head}its host key is marked as revoked in known_hosts")
-    if known and offered is not None:
+    accept = f"hacore trust {shlex.quote(target.wanted)}"
+    before = [entry for entry in known if not entry.marker]
+    revoked = [entry.where for entry in known if entry.marker == "revoked"]
+    if "revoked" in said or (revoked and not before):
+        return HostKeyError(f"{head}its host key is marked as revoked in {', '.join(revoked) or 'known_hosts'}")
+    if before and offered is not None:
+        was = ", ".join(f"{_fingerprint(entry.key)} ({entry.where})" for entry in before)
+        forget = " and ".join(
+            f"ssh-keygen -f {shlex.quote(str(path))} -R {shlex.quote(host_name(target))}"
+            for path in sorted({entry.path for entry in before})
+        )
         return HostKeyError(
-            f"{head}its host key has changed: known is {_fingerprints(known)}, it now shows "
-            f"{_fingerprints([offered])}. Either the machine was installed anew, or somebody is "
-            f"in between. If you know why: ssh-keygen -R "
-            f"{shlex.quote(keygen_name(target))}, then check and accept the new fingerprint once with: "
-            f"{ssh_command(target)}"
+            f"{head}its host key has changed: known is {was}, it now shows {_fingerprint(offered)}. Either the "
+            f"machine was installed anew, or somebody is in between. If you know why: {forget}, then {accept}"
         )
     if offered is not None:
         return HostKeyError(
-            f"{head}its host key is unknown: it shows {_fingerprints([offered])}. Check and accept the "
-            f"fingerprint once with: {ssh_command(target)}"
+            f"{head}its host key is unknown: it shows {_fingerprint(offered)}. Compare that with the host's own "
+            f"and accept it with: {accept}"
         )
     return HostKeyError(f"{head}its host key cannot be verified: {said}")
+
+
+def _fingerprint(key: asyncssh.SSHKey) -> str:
+    return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
 def handshake_trouble(target: Target, exc: BaseException, *, greeted: bool, offer: str) -> UnreachableError:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .keys import KeyRing
     from .settings import Target
     from .ssh import SshSession
+    from .trust import Accept, Trusted
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -81,6 +82,26 @@ class Transport:
             task = self._sessions[key] = _start(self._open(host))
         return await _share(self._sessions, key, task)
 
+    async def trust(self, host: Host, accept: Accept) -> Trusted:
+        """Get to know a host, and its jump hosts: `accept` is shown what keys they have, and chooses.
+
+        Raises HostKeyError when a key has changed, UnreachableError.
+        """
+        from .liboqs import no_liboqs
+
+        with no_liboqs():
+            from .ssh import hang_up
+            from .trust import trust
+
+        links: list[Link] = []
+        timeout = host.connection.connect_timeout
+        try:
+            way = await self._way(host)
+            return await trust(way, lambda hop, over: self._connect(hop, over, timeout), accept, links, timeout)
+        finally:
+            for link in reversed(links):
+                await hang_up(link)
+
     async def close(self) -> None:
         """End all connections; what still runs on hosts is left alone."""
         tasks = [*self._sessions.values(), *self._jumps.values()]
@@ -129,16 +150,7 @@ class Transport:
 
     async def _link(self, host: Host) -> Link:
         """Connect to a host, over its jump hosts if it has any; those are shared by all behind them."""
-        from .route import route
-        from .settings import config_files
-
-        files = config_files(self._config)
-        if self._quick:
-            began = time.monotonic()
-            way = route(host, files)
-            self._quick = time.monotonic() - began < QUICK
-        else:
-            way = await asyncio.to_thread(route, host, files)
+        way = await self._way(host)
         timeout = host.connection.connect_timeout
         link: Link | None = None
         for hops in range(1, len(way)):
@@ -151,6 +163,19 @@ class Transport:
             except UnreachableError as exc:
                 raise type(exc)(f"{exc} (on the way to {way[-1].label})") from None
         return await self._connect(way[-1], link, timeout)
+
+    async def _way(self, host: Host) -> tuple[Target, ...]:
+        """All connections that it takes to reach a host, by ssh_config."""
+        from .route import route
+        from .settings import config_files
+
+        files = config_files(self._config)
+        if not self._quick:
+            return await asyncio.to_thread(route, host, files)
+        began = time.monotonic()
+        way = route(host, files)
+        self._quick = time.monotonic() - began < QUICK
+        return way
 
     async def _connect(self, target: Target, tunnel: Link | None, timeout: float) -> Link:
         from .connect import connect

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import UnreachableError
 from ..model import Connection, Host
 from .settings import Target, resolve
@@ -17,13 +19,14 @@ def route(host: Host, config: tuple[str, ...]) -> tuple[Target, ...]:
     raises UnreachableError.
     """
     way: list[Target] = []
+    wanted = host.name
     while True:
-        target = resolve(host, config)
+        target = replace(resolve(host, config), wanted=wanted)
         way.insert(0, target)
         if not target.jump:
             return tuple(way)
         first, *others = (_hop(text.strip(), host) for text in target.jump.split(","))
-        way[:0] = (resolve(hop, config) for hop in others)
+        way[:0] = (replace(resolve(hop, config), wanted=wanted) for hop in others)
         if len(way) > HOPS:
             raise UnreachableError(f"cannot reach {way[-1].label}: its jump hosts go round in a circle")
         host = first

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ import asyncssh
 from ..errors import UnreachableError
 from ..model import Host
 
+VARIABLE = "HACORE_SSH_CONFIG"
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -52,7 +53,8 @@ class Target:
     bind: tuple[str, int] | None
     keepalive: float
     config: tuple[str, ...]  # files to read again when connecting
-    given: tuple[str, ...]  # options of ssh(1) that say what the stack says beyond the address
+    trust_file: Path | None  # where a key is written once it is accepted; None: nowhere
+    wanted: str = field(compare=False)  # the host of the stack that this is on the way to, or is
 
     @property
     def label(self) -> str:
@@ -62,7 +64,13 @@ class Target:
 
 
 def config_files(chosen: Sequence[Path] | None) -> tuple[str, ...]:
-    """The ssh_config files to read, the strongest first: the chosen ones, else those that ssh(1) reads."""
+    """The ssh_config files to read, the strongest first.
+
+    The chosen ones, else that of HACORE_SSH_CONFIG alone, as with `ssh -F`, else those that ssh(1) reads.
+    """
+    named = os.environ.get(VARIABLE)
+    if chosen is None and named:
+        chosen = [Path(named)]
     files = [Path.home() / ".ssh" / "config", SYSTEM_CONFIG] if chosen is None else chosen
     return tuple(str(file) for file in files if chosen is not None or os.access(file, os.R_OK))
 
@@ -119,13 +127,14 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
         bind=cast("tuple[str, int] | None", options.local_addr),
         keepalive=options.keepalive_interval or KEEPALIVE,
         config=config,
-        given=tuple(
-            word
-            for flag, value in (("-p", wish.port), ("-i", wish.identity_file))
-            if value
-            for word in (flag, str(value))
-        ),
+        trust_file=_trust_file(_path(file, tokens) for file in users),
+        wanted=host.name,
     )
+
+
+def _trust_file(users: Iterable[Path]) -> Path | None:
+    first = next(iter(users), None)
+    return None if first == Path(os.devnull) else first
 
 
 def _strings(value: Any, default: Sequence[str]) -> tuple[str, ...]:
