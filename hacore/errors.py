@@ -94,7 +94,11 @@ class StepError(HacoreError):
 
 
 class FencedError(StepError):
-    """The host's lock carries another run's token: nothing more may be done there."""
+    """The host's lock carries another run's token, or is `gone`: nothing more may be done there."""
+
+    def __init__(self, message: str, *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 class PlanError(HacoreError):

@@ -65,6 +65,9 @@ class Connection(BaseModel):
     become: Literal["none", "sudo"] = "none"
     identity_file: str | None = None
     connect_timeout: float = Field(default=10.0, gt=0, description="seconds until a host counts as unreachable")
+    reconnect_timeout: float = Field(
+        default=120.0, ge=0, description="seconds for which a run tries to reach a host again that it has lost"
+    )
 
 
 class Host(BaseModel):

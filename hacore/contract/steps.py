@@ -39,7 +39,9 @@ class Source:
 class Step:
     """A script that a task runs, as data. See the module's text for where it runs.
 
-    `deadline` is in seconds and is enforced on the host; `detached` steps survive the connection.
+    `deadline` is in seconds and is enforced on the host. Every step outlives a connection that is
+    lost. A `detached` one, of `prepare`, is long: if its controller ends too, whoever goes on with
+    the run takes it over where it is, and begins no second one.
     `parse` is pure; what a capture's parse returns must be a mapping of Address to Image. `tries`
     and `pause` (seconds) repeat a step that exits 75 (EX_TEMPFAIL: "not yet").
     """

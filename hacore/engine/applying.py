@@ -14,8 +14,9 @@ import asyncio
 import time
 from dataclasses import replace
 
-from ..errors import Cancelled, PlanError
-from ..store import RunRecord, StateWriter
+from ..errors import Cancelled, HacoreError, LockedError, PlanError
+from ..store import LockInfo, RunRecord, StateWriter
+from ..store.holder import is_dead
 from ..walk import OnFailure
 from .planning import Recollection, Session, last_run, open_session, read_state
 from .results import Planned, Request, RunResult
@@ -45,7 +46,7 @@ async def apply(
     async with open_session(request, destroy=destroy) as session:
         memory = await asyncio.to_thread(read_state, session.stack.state)
         if memory.unfinished is not None:
-            raise _unfinished(memory.unfinished)
+            raise _unfinished(memory.unfinished, memory.lock)
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
         may_run(made, allow_degraded=allow_degraded)
@@ -90,7 +91,9 @@ async def _shown(session: Session, memory: Recollection, run: RunRecord) -> tupl
     return Planned(made, session.stack, last_run(memory), run, session.phases), shown_left(left, made, providers)
 
 
-def _unfinished(run: RunRecord) -> PlanError:
+def _unfinished(run: RunRecord, lock: LockInfo | None) -> HacoreError:
+    if lock is not None and not is_dead(lock):
+        return LockedError(f"cannot apply: run {run.id} is under way, by {lock}; wait for it, or see `hacore unlock`")
     return PlanError(
         f"cannot apply: run {run.id} ({run.command} by {run.who}) is unfinished; go on with it with "
         "`hacore apply --resume`, or take it back with `hacore rollback`"

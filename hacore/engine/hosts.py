@@ -40,7 +40,11 @@ class Hosts:
     async def _open(self, host: Host) -> HostLink:
         if self.opener is not None:
             return await self.opener(host)
-        return SessionLink(await self.transport.session(host))
+        return SessionLink(
+            await self.transport.session(host),
+            again=lambda: self.transport.session(host),
+            say=lambda message: self.listener(Event("warning", message, host=host.name)),
+        )
 
     async def probe(self, asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, HostStatus]:
         """Ask each host all of its questions, in one exec each."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import HacoreError
@@ -14,10 +15,40 @@ from ..store.holder import is_dead
 from ..walk import Holder, acquire, release
 
 
+@dataclass
+class HeldHosts:
+    """Hosts that are locked for a run, each since a boot of it (`boots`: its boot id by name)."""
+
+    links: Mapping[str, HostLink]
+    holder: Holder
+    say: Callable[[str], None]
+    boots: dict[str, str] = field(default_factory=dict)
+
+    async def take(self, name: str) -> None:
+        """Lock a host. Raises LockedError naming the holder."""
+        self.boots[name] = await acquire(self.links[name], self.holder, alive=_alive, say=self.say)
+
+    async def again(self, name: str) -> bool:
+        """Lock a host again that has forgotten its lock, if that was because it was restarted.
+
+        A lock that went away by itself was taken by somebody, and what a plan knew is stale.
+        """
+        output = await self.links[name].shell("cat /proc/sys/kernel/random/boot_id")
+        if output.text.strip() in ("", self.boots.get(name)):
+            return False
+        await self.take(name)
+        self.say(f"{name} was restarted in the middle of the run; it is locked again")
+        return True
+
+
 @asynccontextmanager
 async def held_hosts(
-    links: Mapping[str, HostLink], token: str, info: Mapping[str, Any], me: LockInfo
-) -> AsyncIterator[None]:
+    links: Mapping[str, HostLink],
+    token: str,
+    info: Mapping[str, Any],
+    me: LockInfo,
+    say: Callable[[str], None] = lambda _message: None,
+) -> AsyncIterator[HeldHosts]:
     """Hold the locks of all hosts, or of none. Raises LockedError naming the holder."""
     about = {
         **info,
@@ -27,16 +58,14 @@ async def held_hosts(
         "machine_id": me.machine_id,
         "hostname": me.hostname,
     }
-    holder = Holder(token, dict(about))
-    taken: list[HostLink] = []
+    held = HeldHosts(links, Holder(token, dict(about)), say)
     try:
         # in the order of names, one after the other: two runs with common hosts cannot block each other
         for name in sorted(links):
-            await acquire(links[name], holder, alive=_alive)
-            taken.append(links[name])
-        yield
+            await held.take(name)
+        yield held
     finally:
-        await asyncio.gather(*[_give_back(link, token) for link in taken])
+        await asyncio.gather(*[_give_back(links[name], token) for name in held.boots])
 
 
 async def _give_back(link: HostLink, token: str) -> None:

@@ -29,7 +29,7 @@ from ..plan import (
     merge_asks,
     revive,
 )
-from ..store import HostRecord, RunRecord, StateReader, StateView
+from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
 from ..transport import Transport
 from .hosts import Hosts, answered
 from .machines import replaced
@@ -60,6 +60,7 @@ class Recollection:
     hosts: Mapping[str, HostRecord] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
     unfinished: RunRecord | None = None
+    lock: LockInfo | None = None
     seal: Seal = field(default_factory=lambda: no_key)
 
 
@@ -86,6 +87,7 @@ def recollect(state: StateView | None) -> Recollection:
         hosts=state.hosts(),
         runs=state.runs(),
         unfinished=state.unfinished(),
+        lock=state.lock(),
         seal=state.hmac if state.has_key else no_key,
     )
 

@@ -123,9 +123,12 @@ class _Rollback:
         links = await self.hosts.links(names)
         token = secrets.token_hex(16)
         info = {"who": self.who, "what": "rollback", "stack": self.record.stack, "pid": os.getpid()}
-        async with held_hosts(links, token, {**info, "since": time.time()}, self.writer.held):
-            ctx = self._context(memory, known, links, token)
+        async with held_hosts(links, token, {**info, "since": time.time()}, self.writer.held, self._warn) as held:
+            ctx = replace(self._context(memory, known, links, token), relock=held.again)
             return await self._walk(lives, ctx)
+
+    def _warn(self, message: str) -> None:
+        self.listener(Event("warning", message))
 
     def _known(self, memory: Recollection) -> dict[str, Host]:
         return {**{n: Host.model_validate(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}

@@ -19,7 +19,7 @@ from ..model import JSON, Action, Host, Row
 from ..plan import Plan, plan_json
 from ..probe import HostLink
 from ..store import DropRow, HostRecord, Move, PutHost, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, OnFailure, Walker, ask_all
+from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
 from .locking import held_hosts
 from .machines import machines_of
 from .planning import Recollection, Session, last_run, recollect
@@ -70,6 +70,7 @@ class Run:
         self.allow_degraded = allow_degraded
         self.stop = stop
         self.token = secrets.token_hex(16)
+        self.relock: Relock = never
 
     async def go(self, shown: Planned, approve: Approve) -> RunResult:
         """Lock the hosts, plan again, and walk."""
@@ -84,7 +85,8 @@ class Run:
             "pid": os.getpid(),
             "since": time.time(),
         }
-        async with held_hosts(links, self.token, info, self.writer.held):
+        async with held_hosts(links, self.token, info, self.writer.held, self.warn) as held:
+            self.relock = held.again
             return await self._locked(shown, approve)
 
     def _involved(self, shown: Planned) -> set[str]:
@@ -216,6 +218,7 @@ class Run:
             fetch=fetch,
             parallelism=self.request.parallelism,
             checks=checks,
+            relock=self.relock,
         )
 
     async def healthy_checks(self, made: Plan) -> dict[Address, tuple[Check, ...]]:

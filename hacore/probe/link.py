@@ -8,18 +8,27 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
-from ..errors import FencedError, ProbeError
+from ..errors import FencedError, ProbeError, UnreachableError
 from ..transport import Session
+from ..transport.session import OnOutput
+from . import script as script_of
+from .jobs import NOT_THERE, Job, attach_script, key_of, nonce_of, start_script
+from .line import Again, Line
 from .script import FENCED, frames, probe_script, read_probe, steps_script
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one task wants run on a host: steps in order, then facts asked again."""
+    """What one task wants run on a host: steps in order, then facts asked again.
+
+    `scope` names the run of a frame that works in scratch space only: what is `detached` there is
+    found again by whoever goes on with that run, and not begun a second time.
+    """
 
     id: str
     steps: tuple[Step, ...]
     asks: tuple[Ask, ...] = ()
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,10 @@ class Batch:
 Started = Callable[[str, int], None]  # frame id, index of the step that has started
 
 
+LOSSES = 30
+"""How often a connection may be lost in one exec, until what runs there is left to itself."""
+
+
 class HostLink(Protocol):
     """One host, connected."""
 
@@ -67,75 +80,116 @@ class HostLink(Protocol):
 
 
 class SessionLink:
-    """A HostLink over a real session."""
+    """A HostLink over a real session.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    `again` gives a session once more when the connection was lost: what runs on the host goes on
+    there, and its result is taken over the next connection. `say` hears of that, in words.
+    """
+
+    def __init__(self, session: Session, again: Again | None = None, say: Callable[[str], None] | None = None) -> None:
+        self._line = Line(session, again, say)
+        self._taken: list[str] = []
 
     @property
     def host(self) -> Host:
         """The host behind the session."""
-        return self._session.host
+        return self._line.host
 
     async def facts(self, asks: Sequence[Ask]) -> Facts:
         """One exec with the whole probe."""
         nonce = secrets.token_hex(8)
-        output = await self._session.run(probe_script(asks, nonce))
+        output = await self._line.repeat(probe_script(asks, nonce))
         found = frames(output.stdout, nonce)
         self._complete(found, output)
         return read_probe(dict(found), asks)
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
-        """One exec with all frames; `started` hears of each step as it begins."""
-        nonce = secrets.token_hex(8)
-        script = steps_script([(f.id, f.steps, f.asks) for f in batch], nonce, token)
-        watch = _Watch(nonce, started) if started else None
-        output = await self._session.run(script, on_output=watch.feed if watch else None)
-        found = frames(output.stdout, nonce)
-        if output.rc == FENCED and any(name.startswith("fenced ") for name, _ in found):
+        """One exec with all frames, as a job of the host; `started` hears of each step as it begins."""
+        job = _job_of(batch, token)
+        watch = _Watch(job.nonce, lambda index, step: started(batch[index].id, step)) if started else None
+        output = await self._exec(job, token, watch.feed if watch else None)
+        found = frames(output.stdout, job.nonce)
+        fenced = [name for name, _ in found if name.startswith("fenced ")]
+        if output.rc == FENCED and fenced:
+            gone = fenced[0] == "fenced gone"
+            why = "gone, and may have been held by another run since" if gone else "held by another run"
             raise FencedError(
-                f"cannot go on at {self._at}: the host's lock is held by another run; nothing more was done there"
+                f"cannot go on at {self._line.at}: the host's lock is {why}; nothing more was done there", gone=gone
             )
         self._complete(found, output)
+        self._taken.append(job.key)
         contents = dict(found)
-        return Batch({frame.id: _result(frame, contents) for frame in batch})
+        return Batch({frame.id: _result(str(index), frame, contents) for index, frame in enumerate(batch)})
 
     async def shell(self, script: str) -> Output:
-        """The engine's own small scripts."""
-        return await self._session.run(script)
+        """The engine's own small scripts, which may run twice."""
+        return await self._line.repeat(script)
 
-    @property
-    def _at(self) -> str:
-        return f"{self.host.name}@{self.host.address}"
+    async def _exec(self, job: Job, token: str, heard: OnOutput | None) -> Output:
+        """Begin a job and wait for its end, over as many connections as it takes."""
+        self._line.patient = True
+        taken = tuple(self._taken)
+        script = start_script(job, script_of.PRELUDE, token, taken)
+        lost = await self._line.attempt(script, heard)
+        if isinstance(lost, Output):
+            self._taken = [key for key in self._taken if key not in taken]
+            return lost
+        for _ in range(LOSSES):
+            await self._line.renew(lost)
+            output = await self._line.attempt(attach_script(job.key, script_of.PRELUDE, token), heard)
+            if isinstance(output, Output) and output.rc == NOT_THERE and not output.stdout:
+                output = await self._line.attempt(script, heard)  # it was cut off before it had begun
+            if not isinstance(output, Output):
+                lost = output
+                continue
+            if output.rc == FENCED and frames(output.stdout, job.nonce)[-1:] == [("fenced gone", b"")]:
+                raise UnreachableError(
+                    f"connection lost to {self._line.at}: when it was back the host had forgotten our lock, as after "
+                    "a restart; the command may have run"
+                ) from None
+            return output
+        raise lost
 
     def _complete(self, found: Sequence[tuple[str, bytes]], output: Output) -> None:
         if not found or found[-1][0] != "end":
             tail = output.stderr.decode("utf-8", "replace").strip()[-500:]
             raise ProbeError(
-                f"cannot read the answer of {self._at}: it ended early with exit code {output.rc}"
+                f"cannot read the answer of {self._line.at}: it ended early with exit code {output.rc}"
                 + (f": {tail}" if tail else "")
             )
 
 
-def _result(frame: Frame, contents: Mapping[str, bytes]) -> Result:
+def _job_of(batch: Sequence[Frame], token: str) -> Job:
+    """The job of a batch. What a later controller of the run may find again has a key of what it does."""
+    content = [(str(index), frame.steps, frame.asks) for index, frame in enumerate(batch)]
+    what = "; ".join(step.what for frame in batch for step in frame.steps if step.what)
+    scope = batch[0].scope if len(batch) == 1 else ""
+    key = secrets.token_hex(16)
+    if scope and any(step.detached for step in batch[0].steps) and not batch[0].asks:
+        key = key_of(scope, steps_script(content, "", ""))
+    return Job(key, steps_script(content, nonce_of(key), token), what or "steps", bool(scope))
+
+
+def _result(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Result:
     outputs: list[Output] = []
-    codes = {name.split()[-2]: int(name.split()[-1]) for name in contents if name.startswith(f"rc {frame.id} ")}
+    codes = {found.split()[-2]: int(found.split()[-1]) for found in contents if found.startswith(f"rc {name} ")}
     for index in range(len(frame.steps)):
         code = codes.get(str(index))
         if code is None:
             break
-        key = f"{frame.id} {index}"
+        key = f"{name} {index}"
         outputs.append(Output(code, contents.get(f"out {key}", b""), contents.get(f"err {key}", b"")))
-    facts = read_probe(contents, frame.asks, f"{frame.id} ") if frame.asks else None
+    facts = read_probe(contents, frame.asks, f"{name} ") if frame.asks else None
     return Result(tuple(outputs), facts)
 
 
 class _Watch:
-    """Looks for the beginnings of steps in a stream of output."""
+    """Looks for the beginnings of steps in a stream of output; each may be told more than once there."""
 
-    def __init__(self, nonce: str, started: Started) -> None:
+    def __init__(self, nonce: str, started: Callable[[int, int], None]) -> None:
         self._mark = f"@{nonce} out ".encode()
         self._started = started
+        self._heard: set[tuple[int, int]] = set()
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
@@ -143,7 +197,12 @@ class _Watch:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(self._mark):
-                frame, _, index = line.removeprefix(self._mark).decode().rpartition(" ")
-                self._started(frame, int(index))
+                frame, _, step = line.removeprefix(self._mark).decode().partition(" ")
+                self._hear(int(frame), int(step))
         if len(self._rest) > 4096:
             self._rest = self._rest[-4096:]
+
+    def _hear(self, frame: int, step: int) -> None:
+        if (frame, step) not in self._heard:
+            self._heard.add((frame, step))
+            self._started(frame, step)

@@ -14,6 +14,7 @@ from typing import Any
 from ..contract import Ask, Fact, Facts, HostFacts, Step, quote
 from ..errors import ProbeError
 from .host import BASE
+from .jobs import HELD
 
 PRELUDE = r"""export LC_ALL=C LANGUAGE=C
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -95,23 +96,19 @@ def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = ""
 FENCED = 75  # EX_TEMPFAIL: the host's lock carries another token
 
 _RUNNER = r"""
-__work=
+__work= __bad=0
 trap '[ -z "$__work" ] || rm -rf "$__work"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 mkdir -p -m 0700 "$HACORE_RUN" || exit 1
-__held() {
-  [ -z "$__token" ] && return 0
-  __now=; [ -r "$HACORE_RUN/lock" ] && read -r __now <"$HACORE_RUN/lock"
-  [ "$__now" = "$__token" ]
-}
+__heard() { (trap '' PIPE; __f "$1" >&3) 2>/dev/null || :; } # to whoever is connected, if somebody is
 __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.script
-  __held || { __f "fenced $1"; exit 75; }
-  __f "out $1"
+  __held || { __f "fenced $__why"; exit 75; }
+  __heard "out $1"; __f "out $1"
   __n=1
   while :; do
     __rc=0
     ( cd /; export HACORE_WORK="$__work"
-    exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" ) || __rc=$?
+    exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" 3>&- ) || __rc=$?
     [ "$__rc" -eq 75 ] && [ "$__n" -lt "$3" ] || break
     __n=$((__n + 1)); sleep "$4"
   done
@@ -128,20 +125,21 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
     """A script for several tasks: (frame name, steps in order, asks to probe afterwards) each.
 
     A step that fails ends its task; the probe of the task runs all the same. Each step checks the
-    host's lock first: with another token in it the whole script ends with exit code 75.
+    host's lock first: with another token in it the whole script ends with exit code 75. It ends
+    with 1 when a step failed. What begins is told on descriptor 3 too, where that is open.
     """
-    parts = [PRELUDE, f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n", _RUNNER]
+    parts = [PRELUDE, f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n", HELD, _RUNNER]
     for name, steps, asks in batch:
         parts.append("__ok=1\n")
         for index, step in enumerate(steps):
             parts.append('if [ "$__ok" = 1 ]; then\n')
             parts.append(_load(step, nonce))
             call = f"__step {quote(f'{name} {index}')} {step.deadline:g} {max(1, step.tries)} {step.pause:g}"
-            parts.append(f"{call} || __ok=0\nfi\n")
+            parts.append(f"{call} || __ok=0 __bad=1\nfi\n")
         if asks:
             parts.append(probe_body(asks, f"{name} "))
         parts.append(f"__f {quote('end ' + name)}\n")
-    parts.append("__f end\n")
+    parts.append('__f end\nexit "$__bad"\n')
     return "".join(parts)
 
 

@@ -1,9 +1,22 @@
 """Walk: run the tasks of a plan, forwards and backwards, and write down each move."""
 
 from .board import Board, Node, OnFailure
-from .context import Context
+from .context import Context, Relock, never
 from .health import ask_all
 from .hostlock import Holder, acquire, release
 from .walker import Walker, nodes_of
 
-__all__ = ["Board", "Context", "Holder", "Node", "OnFailure", "Walker", "acquire", "ask_all", "nodes_of", "release"]
+__all__ = [
+    "Board",
+    "Context",
+    "Holder",
+    "Node",
+    "OnFailure",
+    "Relock",
+    "Walker",
+    "acquire",
+    "ask_all",
+    "never",
+    "nodes_of",
+    "release",
+]

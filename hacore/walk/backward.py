@@ -80,7 +80,7 @@ async def _run(live: Live, steps: tuple[Step, ...], ctx: Context, what: str) -> 
         if steps[index].what:
             ctx.say("task_progress", steps[index].what, host=host, task=frame)
 
-    results = (await ctx.link(host).steps([Frame(live.id, steps)], ctx.token, started)).results
+    results = await ctx.steps(host, [Frame(live.id, steps)], started)
     if (out := results[live.id].failed) is not None:
         raise failure(out, what)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..address import Address
 from ..contract import Check, Facts, Provider, Source, Step, View
-from ..errors import UnreachableError
+from ..errors import FencedError, UnreachableError
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
@@ -17,11 +17,18 @@ from ..model import Host, Row, taken
 from ..plan import PlannedChange, Seal
 from ..plan.triggers import counts
 from ..plan.types import Sources
-from ..probe import HostLink
+from ..probe import Frame, HostLink, Result
+from ..probe.link import Started
 from ..store import Committed, Move, StateWriter
 from .owned import Owned
 
 Fetch = Callable[[Source], Awaitable[bytes]]
+Relock = Callable[[str], Awaitable[bool]]
+
+
+async def never(_host: str) -> bool:
+    """A lock that is gone stays gone."""
+    return False
 
 
 @dataclass
@@ -43,6 +50,7 @@ class Context:
     emit: Listener
     fetch: Fetch
     parallelism: int = 10
+    relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
@@ -59,12 +67,27 @@ class Context:
         """The keyed HMAC of the state."""
         return self.writer.hmac
 
+    @property
+    def scope(self) -> str:
+        """The run's name on hosts, the same for whoever goes on with it."""
+        return f"{self.writer.lineage}/{self.run}"
+
     def link(self, host: str) -> HostLink:
         """The connection to a host; raises UnreachableError when there is none."""
         link = self.links.get(host)
         if link is None:
             raise UnreachableError(f"cannot reach {host}: there is no connection to it in this run")
         return link
+
+    async def steps(self, host: str, frames: Sequence[Frame], started: Started | None = None) -> Mapping[str, Result]:
+        """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError."""
+        link = self.link(host)
+        try:
+            return (await link.steps(frames, self.token, started)).results
+        except FencedError as error:
+            if not error.gone or not await self.relock(host):
+                raise
+        return (await link.steps(frames, self.token, started)).results
 
     async def commit(self, *moves: Move) -> Committed:
         """Write moves that belong together."""

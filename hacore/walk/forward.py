@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..address import Address
 from ..contract import Facts, Image, Observed, Output, Step
 from ..diff import same
-from ..errors import HacoreError, StoreError
+from ..errors import FencedError, HacoreError, StoreError
 from ..journal import Live, new_row
 from ..model import Action, Op, Row, Status
 from ..probe import Frame, Result
@@ -31,7 +31,11 @@ POLL = 0.5  # seconds between two looks while a provider is patient
 
 
 class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
-    """A task failed; the message is for the user."""
+    """A task failed; the message is for the user. `fenced`: the host is another run's, nothing may be undone."""
+
+    def __init__(self, message: str, *, fenced: bool = False) -> None:
+        super().__init__(message)
+        self.fenced = fenced
 
 
 def failure(output: Output, what: str) -> Failed:
@@ -52,7 +56,7 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
         except StoreError:
             raise
         except (HacoreError, ValueError) as error:
-            failed = {live.id: Failed(str(error)) for live in going}
+            failed = {live.id: Failed(str(error), fenced=isinstance(error, FencedError)) for live in going}
         outcome.update(failed)
         going = [live for live in going if live.id not in outcome]
         if not going:
@@ -84,7 +88,7 @@ async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             continue
         steps = ctx.providers[live.task.kind].prepare(work_of(live, ctx, {}))
         if steps:
-            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps])))
+            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps]), scope=ctx.scope))
     if not frames:
         return {}
     await ctx.commit(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": time.time()}) for f in frames])
@@ -217,7 +221,7 @@ async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> 
         if what:
             ctx.say("task_progress", what, host=host, task=frame)
 
-    return (await ctx.link(host).steps(frames, ctx.token, started)).results
+    return await ctx.steps(host, frames, started)
 
 
 async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..contract import Facts, Guard, Step, View
 from ..diff import same
-from ..errors import HacoreError, StoreError
+from ..errors import FencedError, HacoreError, StoreError
 from ..journal import Live
 from ..model import Op, Status
 from ..probe import Frame
@@ -42,7 +42,7 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
     except StoreError:
         raise
     except (HacoreError, ValueError) as error:
-        return Failed(str(error))
+        return Failed(str(error), fenced=isinstance(error, FencedError))
     return None
 
 
@@ -106,8 +106,7 @@ async def _look(host: str, guards: list[tuple[View[Any], Guard]], ctx: Context) 
 async def _run(live: Live, steps: list[Step], ctx: Context, what: str) -> None:
     if not steps:
         return
-    frame = Frame(live.id, tuple(steps))
-    results = (await ctx.link(str(live.task.host)).steps([frame], ctx.token)).results
+    results = await ctx.steps(str(live.task.host), [Frame(live.id, tuple(steps))])
     if (out := results[live.id].failed) is not None:
         raise failure(out, what)
 

@@ -8,12 +8,14 @@ find another token and exit 75.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..contract import quote
 from ..errors import LockedError, TransportError
 from ..probe import HostLink
+from ..probe.jobs import WAIT
 from ..probe.script import PRELUDE
 
 
@@ -28,43 +30,65 @@ class Holder:
 def _acquire(holder: Holder) -> str:
     text = f"{holder.token}\n{json.dumps(holder.info, sort_keys=True)}"
     return f"""{PRELUDE}
+{WAIT}
 mkdir -p -m 0700 "$HACORE_RUN" && mkdir -p -m 0755 "$HACORE_HOME" || exit 1
 new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(text)} >"$new"
 ln "$new" "$HACORE_RUN/lock" 2>/dev/null; rc=$?
 rm -f "$new"
-if [ $rc -ne 0 ]; then cat "$HACORE_RUN/lock" || exit 1; exit 3; fi
+if [ $rc -ne 0 ]; then
+  read -r now <"$HACORE_RUN/lock"
+  [ "$now" = {quote(holder.token)} ] || {{ cat "$HACORE_RUN/lock" || exit 1; exit 3; }}
+fi
+n=0; while [ $n -lt 5 ] && __busy >/dev/null; do n=$((n + 1)); sleep 0.2; done
+if __busy; then exit 4; fi
+__tidy {quote(holder.token)}
+cat /proc/sys/kernel/random/boot_id
 """
 
 
-async def acquire(link: HostLink, holder: Holder, *, alive: Any = None) -> None:
-    """Take the lock; raises LockedError naming the holder. `alive(info)` False: the holder is gone, replace it."""
-    for _ in range(2):
+async def acquire(
+    link: HostLink, holder: Holder, *, alive: Any = None, say: Callable[[str], None] | None = None
+) -> str:
+    """Take the lock, and wait for what an earlier holder left running; the host's boot id.
+
+    Each step has its deadline, so that wait has an end; `say` hears of it. `alive(info)` False: the
+    holder is gone, replace it. Raises LockedError naming the holder.
+    """
+    tries, waits = 2, ""
+    while tries:
         output = await link.shell(_acquire(holder))
         if output.rc == 0:
-            return
+            return output.text.strip()
         at = f"{link.host.name}@{link.host.address}"
+        if output.rc == 4:
+            if say is not None and output.text != waits:
+                waits = output.text
+                say(f"waiting for what an earlier run left running on {at}: {waits.strip()}")
+            continue
+        tries -= 1
         if output.rc != 3:
             detail = output.stderr.decode("utf-8", "replace").strip()
             raise TransportError(f"cannot lock {at}: {detail or f'exit code {output.rc}'}")
         token, _, rest = output.text.partition("\n")
         info = _info(rest)
-        if token == holder.token:
-            return
         if alive is None or alive(info):
             raise LockedError(f"cannot lock {at}: it is held by {describe(info)}")
-        await release(link, token)
+        await link.shell(_release(token))
     raise LockedError(f"cannot lock {link.host.name}: it is taken again and again by others")
 
 
-async def release(link: HostLink, token: str) -> None:
-    """Give the lock back if it is still ours."""
-    await link.shell(
-        f"""{PRELUDE}
+def _release(token: str) -> str:
+    return f"""{PRELUDE}
 now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
 [ "$now" != {quote(token)} ] || rm -f "$HACORE_RUN/lock"
 """
-    )
+
+
+async def release(link: HostLink, token: str) -> None:
+    """Give the lock back if it is still ours, and forget what was run under it."""
+    forget = f'{WAIT}\n[ ! -d "$HACORE_RUN/jobs" ] || __tidy {quote(token)}\n'
+    await link.shell(_release(token) + forget)
 
 
 def _info(text: str) -> dict[str, Any]:

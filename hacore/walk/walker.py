@@ -242,9 +242,8 @@ class Walker:
 
     async def _failed(self, live: Live, error: Failed) -> None:
         live.error, live.ended = str(error), time.time()
-        undo = "lock is held by another run" not in live.error
         self._say("task_failed", live, message=live.error)
-        moved = self.board.failed(live.id, undo=undo)
+        moved = self.board.failed(live.id, undo=not error.fenced)
         await self._save(moved, self._taint(moved))
         for id in moved:
             if self.board.status[id] is Status.HOLD:

@@ -80,7 +80,7 @@ async def run(link: SessionLink, *steps: Step, token: str = "", asks: Sequence[A
 
 
 def left(here: Path) -> list[str]:
-    return sorted(p.name for p in here.iterdir() if p.name != "lock") if here.exists() else []
+    return sorted(p.name for p in here.iterdir() if p.name not in ("lock", "jobs")) if here.exists() else []
 
 
 # -- probe

@@ -129,6 +129,21 @@ class Sshd:
         self.process.wait(PATIENCE)
         self.process = None
 
+    def cut(self) -> int:
+        """Kill what serves the connections that stand, as a network that breaks would; how many it were."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        return len(children)
+
+    def restart(self) -> None:
+        """Down, with all connections, and up again."""
+        self.cut()
+        self.stop()
+        self.start()
+
     def authorize(self, *keys: Path) -> None:
         """Let in exactly the owners of these keys."""
         texts = [Path(f"{key}.pub").read_text() for key in keys]

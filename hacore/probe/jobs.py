@@ -1,0 +1,179 @@
+"""Jobs: what runs on a host goes on there whether its connection lives or not.
+
+A batch of steps becomes a *job*: a folder with a script, begun at most once, in a session of its own
+(setsid(1)). Whoever holds the host's lock can begin it, wait for it and take what it printed, over
+this connection or the next one.
+
+    $HACORE_RUN/jobs/KEY/   0700
+        script   what runs; gone once it has been read, and the blobs in it with it
+        lock     held, flock(2), by what runs it
+        begun    it was begun; without `rc` and with nobody at the lock it was killed
+        token    the host lock under which it was begun or taken over
+        what     for people
+        scratch  only there when it works in scratch space: a new run need not wait for it
+        out err  what it printed
+        rc       its end: 0, 1 (a step failed), 75 (fenced)
+
+The script asks for nothing but a POSIX shell, setsid and flock of util-linux, and timeout and mktemp
+of coreutils; so an undo can also be laid there to run by itself, with nobody connected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..contract import quote
+
+DIED = 137
+"""The exit code for a job that was killed on its host: nobody runs it and it left no end."""
+
+NOT_THERE = 66  # EX_NOINPUT
+"""The exit code when a job is asked after that was never laid."""
+
+HELD = r"""
+__held() { # the host's lock has our token; else $__why says how it is
+  [ -z "$__token" ] && return 0
+  __now=; __why=gone
+  if [ -r "$HACORE_RUN/lock" ]; then __why=other; read -r __now <"$HACORE_RUN/lock"; fi
+  [ "$__now" = "$__token" ]
+}
+"""
+
+_RUN = r"""
+exec 8>"$1/lock" || exit 6
+flock -n 8 || exit 3
+[ ! -e "$1/rc" ] || exit 5
+[ ! -e "$1/begun" ] || exit 4
+touch "$1/begun" || exit 6
+__script=$(cat "$1/script"); rm -f "$1/script"
+( eval "$__script" ) >"$1/out" 2>"$1/err"
+echo $? >"$1/rc.new" && mv "$1/rc.new" "$1/rc"
+"""
+"""In a session of its own: 0 it ran, 3 another one runs it, 4 it was killed, 5 it has ended, 6 it cannot be begun.
+
+What runs keeps the lock's descriptor, so a step whose shell was killed still counts as running.
+"""
+
+_FOLLOW = r"""
+__begun() { # says what another one began in $1 since it was asked last
+  __n=$(grep -ac "^@$__nonce out " "$1/out" 2>/dev/null)
+  [ "$__n" = "${__seen-0}" ] || { __seen=$__n; echo; grep -a "^@$__nonce out " "$1/out"; }
+}
+__go() { # $1: a job's folder; begins it unless it was begun, and waits for its end
+  while :; do
+    __rc=0; setsid sh -c "$__run" sh "$1" 3>&1 >/dev/null </dev/null || __rc=$?
+    case $__rc in 3) __begun "$1"; sleep 0.2;; 12[89]|1[3-9]?) ;; *) break;; esac # killed: asked what is left of it
+  done
+  [ -e "$1/rc" ]
+}
+"""
+
+_TAKE = r"""
+if [ -d "$__job" ] && [ "$(cat "$__job/token")" != "$__token" ]; then
+  # begun by whoever held the host before us, who is gone: what went well is taken, else it is done again
+  __go "$__job" && [ "$(cat "$__job/rc")" = 0 ] || rm -rf "$__job"
+  [ ! -d "$__job" ] || printf '%s\n' "$__token" >"$__job/token"
+fi
+"""
+
+_END = r"""
+if __go "$__job"; then
+  cat "$__job/out"; cat "$__job/err" >&2
+  exit "$(cat "$__job/rc")"
+fi
+[ ! -e "$__job/err" ] || cat "$__job/err" >&2
+[ "$__rc" = 4 ] || { echo "it cannot be begun, or leaves no end: is $HACORE_RUN full?" >&2; exit 1; }
+echo "it was killed on the host" >&2
+exit 137
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job by its key. `body` is what runs there, `what` is for people; see `key_of` for `scratch` ones."""
+
+    key: str
+    body: str
+    what: str = ""
+    scratch: bool = False
+
+    @property
+    def nonce(self) -> str:
+        """What marks the frames of its output: known to whoever knows the key, and to nobody else."""
+        return nonce_of(self.key)
+
+
+def nonce_of(key: str) -> str:
+    """The nonce of the job `key`."""
+    return hashlib.sha256(f"frames of {key}".encode()).hexdigest()[:16]
+
+
+def key_of(scope: str, body: str) -> str:
+    """The key of what may be found again by a later controller: the same work in the same run.
+
+    `scope` names the run and is no secret; the state's lineage in it keeps stacks apart.
+    """
+    return hashlib.sha256(f"{scope}\n{body}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) -> str:
+    """Begin a job under the host's lock `token`, wait for its end, print what it printed.
+
+    A job that was begun already is waited for, not begun again. `taken`: keys of jobs that are over
+    and whose output has arrived: they are forgotten. A script that was cut off on its way does
+    nothing: it is one compound command, which a shell reads whole before it runs any of it.
+    """
+    mark = f"J{job.nonce}"
+    lay = [
+        'if [ ! -d "$__job" ]; then\n',
+        '__new=$(mktemp -d "$__jobs/new.XXXXXXXX") || exit 1\n',
+        f"cat >\"$__new/script\" <<'{mark}' || exit 1\n{job.body}\n{mark}\n",
+        'printf \'%s\\n\' "$__token" >"$__new/token" || exit 1\n',
+        f"printf '%s\\n' {quote(job.what)} >\"$__new/what\" || exit 1\n",
+        '>"$__new/scratch" || exit 1\n' if job.scratch else "",
+        'mv -T -- "$__new" "$__job" 2>/dev/null || rm -rf "$__new"\n',  # another connection of ours was quicker
+        "fi\n",
+    ]
+    forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
+    return _script(job.key, job.nonce, prelude, token, f"{forget}{_TAKE}{''.join(lay)}{_END}")
+
+
+def attach_script(key: str, prelude: str, token: str) -> str:
+    """Wait for a job that this run may have begun, and print what it printed; NOT_THERE when it was not begun."""
+    return _script(key, nonce_of(key), prelude, token, f'[ -d "$__job" ] || exit {NOT_THERE}\n{_END}')
+
+
+def _script(key: str, nonce: str, prelude: str, token: str, rest: str) -> str:
+    return f"""{prelude}
+{{
+__token={quote(token)}
+{HELD}
+__held || {{ printf '\\n@%s fenced %s\\n' {nonce} "$__why"; exit 75; }}
+__nonce={nonce} __jobs=$HACORE_RUN/jobs __job=$HACORE_RUN/jobs/{key}
+mkdir -p -m 0700 "$HACORE_RUN" "$__jobs" || exit 1
+__run={quote(_RUN)}
+{_FOLLOW}
+{rest}
+}}
+"""
+
+
+WAIT = r"""
+__runs() { [ -e "$1/begun" ] && [ ! -e "$1/rc" ] && ! flock -n "$1/lock" true; }
+__busy() { # says what still runs here that others began, but for what works in scratch space
+  for __one in "$HACORE_RUN"/jobs/*/; do
+    [ -e "$__one/scratch" ] || ! __runs "$__one" || { cat "$__one/what"; return 0; }
+  done
+  return 1
+}
+__tidy() { # forgets what nobody will ask after any more; $1: a token whose jobs are over
+  for __one in "$HACORE_RUN"/jobs/*/; do
+    [ -d "$__one" ] && ! __runs "$__one" || continue
+    [ "$(cat "$__one/token" 2>/dev/null)" != "$1" ] && [ -e "$__one/scratch" ] &&
+      [ -z "$(find "$__one" -maxdepth 0 -mtime +7)" ] || rm -rf "$__one"
+  done
+}
+"""
+"""For whoever has just taken the host's lock, or gives it back."""
