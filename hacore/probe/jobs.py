@@ -79,10 +79,10 @@ fi
 """
 
 _END = r"""
-if __go "$__job"; then
-  cat "$__job/out"; cat "$__job/err" >&2
-  exit "$(cat "$__job/rc")"
+if __go "$__job" && __end=$(cat "$__job/rc"); then
+  cat "$__job/out" && cat "$__job/err" >&2 && exit "$__end"
 fi
+__fence # whoever took the host from us may have tidied up
 [ ! -e "$__job/err" ] || cat "$__job/err" >&2
 [ "$__rc" = 4 ] || { echo "it cannot be begun, or leaves no end: is $HACORE_RUN full?" >&2; exit 1; }
 echo "it was killed on the host" >&2
@@ -150,7 +150,8 @@ def _script(key: str, nonce: str, prelude: str, token: str, rest: str) -> str:
 {{
 __token={quote(token)}
 {HELD}
-__held || {{ printf '\\n@%s fenced %s\\n' {nonce} "$__why"; exit 75; }}
+__fence() {{ __held || {{ printf '\\n@%s fenced %s\\n' {nonce} "$__why"; exit 75; }}; }}
+__fence
 __nonce={nonce} __jobs=$HACORE_RUN/jobs __job=$HACORE_RUN/jobs/{key}
 mkdir -p -m 0700 "$HACORE_RUN" "$__jobs" || exit 1
 __run={quote(_RUN)}
