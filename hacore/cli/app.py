@@ -15,6 +15,7 @@ from .runtime import Runtime
 
 # in the order in which they are used; the module is named after the command
 COMMANDS = (
+    "init",
     "validate",
     "plan",
     "apply",
@@ -30,6 +31,7 @@ COMMANDS = (
     "schema",
     "trust",
     "lab",
+    "rehearse",
     "version",
 )
 

@@ -1,4 +1,4 @@
-"""Asking for a literal `yes`."""
+"""Asking: for a literal `yes`, or for a value that no option gave."""
 
 from __future__ import annotations
 
@@ -39,6 +39,21 @@ async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: T
     if not answer:
         raise HacoreError("cannot ask for approval: stdin is closed; use --auto-approve")
     return answer.strip() == "yes"
+
+
+def ask_line(terminal: Terminal, question: str, default: str, option: str, stdin: TextIO | None = None) -> str:
+    """What the user types, or `default` for an empty line.
+
+    Raises HacoreError that names the `option` to use when nobody can be asked.
+    """
+    terminal.ask(f"{question}{f' [{default}]' if default else ''}: ")
+    stream = sys.stdin if stdin is None else stdin
+    answer = asyncio.run(_read_line(stream))
+    if not (answer.endswith("\n") and is_terminal(stream)):
+        terminal.tell("")
+    if not answer:
+        raise HacoreError(f"cannot ask for the {question}: stdin is closed; use {option}")
+    return answer.strip() or default
 
 
 async def _read_line(stdin: TextIO | None) -> str:

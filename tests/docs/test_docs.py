@@ -24,7 +24,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if ".venv" not in path.parts
 )
-NOT_YET = frozenset(("init", "import", "drill", "drain", "undrain", "rehearse"))
+NOT_YET = frozenset(("import", "drill", "drain", "undrain"))
 """Commands that are planned: a page may name them, without arguments and in its text only, to say so."""
 
 

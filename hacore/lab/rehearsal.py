@@ -1,0 +1,243 @@
+"""A rehearsal: the whole life of a stack, played on twins of its hosts by hacore itself, as a user would.
+
+    twins     bare machines with the hosts' own addresses
+    plan      what is to be done
+    apply     it is done
+    again     there is nothing left to do
+    drift     a file is edited and a service stopped by hand, and both are found
+    heal      an apply puts them right
+    rollback  the hosts are byte for byte as before the last apply
+    forward   the apply that was taken back, once more
+    destroy   the hosts are byte for byte as they were found
+
+The first act that does not come out ends it. Each hacore is a process of its own in the lab's network, for that is
+where the hosts' addresses mean twins.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hacore.contract import quote
+from hacore.errors import LabError
+from hacore.lab import manifest
+from hacore.lab.lab import Lab, Say
+from hacore.lab.manifest import Manifest
+from hacore.lab.model import LabSpec
+from hacore.lab.system import check_prerequisites
+
+SHOWN = 12
+"""Differences that a failed comparison names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: how long it took (seconds), and what came of it. `output` is what a command that failed wrote."""
+
+    name: str
+    ok: bool
+    seconds: float
+    said: str
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A whole rehearsal."""
+
+    stack: str
+    hosts: tuple[str, ...]
+    acts: tuple[Act, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all acts came out."""
+        return all(act.ok for act in self.acts)
+
+    @property
+    def seconds(self) -> float:
+        """The time of all acts."""
+        return sum(act.seconds for act in self.acts)
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Something that can be done to a host by hand: the address that must be found to differ, and how, as sh."""
+
+    address: str
+    host: str
+    what: str
+    script: str
+
+
+class MissedError(Exception):
+    """An act did not come out; `output` is what the command wrote."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+def rehearsal_spec(spec: LabSpec) -> LabSpec:
+    """The lab of a rehearsal: another one than the stack's own, which may be up."""
+    return replace(spec, stack=f"{spec.stack}-rehearsal")
+
+
+def touches(changes: Sequence[Mapping[str, Any]], claims: Mapping[str, Sequence[str]]) -> list[Touch]:
+    """What to touch: on each host one file whose content is looked after, and one service that should run.
+
+    `changes`: those of the first plan, as JSON. `claims`: the tokens that each address owns.
+    """
+    found: dict[tuple[str, str], Touch] = {}
+    for change in changes:
+        address, host, after = change["address"], change["host"], change["after"] or {}
+        for token in claims.get(address, ()):
+            sort, _, name = token.partition(":")
+            if sort == "path" and after.get("ensure") == "file" and "content" in after:
+                touch = Touch(address, host, f"edited {name}", f"echo '# by hand' >>{quote(name)}")
+            elif sort == "unit" and after.get("running") is True:
+                touch = Touch(
+                    address, host, f"stopped {name}", f"systemctl stop {quote(name)} || service {quote(name)} stop"
+                )
+            else:
+                continue
+            found.setdefault((host, sort), touch)
+    return list(found.values())
+
+
+@dataclass
+class Rehearsal:
+    """`command` gives the words of a hacore command on the stack; `claims` as in `touches`."""
+
+    lab: Lab
+    stack: str
+    command: Callable[[Sequence[str]], list[str]]
+    claims: Mapping[str, Sequence[str]]
+    say: Say = lambda _: None
+    _bare: dict[str, Manifest] = field(default_factory=dict)
+    _before: dict[str, Manifest] = field(default_factory=dict)
+    _touches: list[Touch] = field(default_factory=list)
+
+    def play(self, *, keep: bool = False) -> Rehearsed:
+        """All acts. The twins are gone afterwards; with `keep` they stay up when an act failed.
+
+        Raises LabError when this machine cannot make twins.
+        """
+        missing = check_prerequisites()
+        if missing:
+            raise LabError(f"cannot rehearse {self.stack}: this machine lacks {', '.join(missing)}")
+        if self.lab.running():
+            raise LabError(
+                f"cannot rehearse {self.stack}: the lab {self.lab.spec.stack} is up, perhaps for another rehearsal; "
+                f"`hacore lab down {self.lab.spec.stack}` takes it away"
+            )
+        acts: list[Act] = []
+        try:
+            for name, act in self._acts():
+                acts.append(self._played(name, act))
+                if not acts[-1].ok:
+                    break
+        finally:
+            if not (keep and acts and not acts[-1].ok):
+                self.lab.down()
+        return Rehearsed(self.stack, tuple(twin.name for twin in self.lab.spec.twins), tuple(acts))
+
+    def _acts(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        yield "twins", self._up
+        yield "plan", self._plan
+        yield "apply", self._apply
+        yield "again", self._again
+        if self._touches:
+            yield "drift", self._drift
+            yield "heal", self._heal
+        yield "rollback", self._rollback
+        yield "forward", self._apply
+        yield "destroy", self._destroy
+
+    def _played(self, name: str, act: Callable[[], str]) -> Act:
+        began = time.monotonic()
+        self.say(f"{name} ...")
+        try:
+            said, output, ok = act(), "", True
+        except MissedError as error:
+            said, output, ok = str(error), error.output, False
+        except LabError as error:
+            said, output, ok = str(error), "", False
+        return Act(name, ok, round(time.monotonic() - began, 1), said, output)
+
+    # -- the acts
+    def _up(self) -> str:
+        self.lab.up()
+        self._bare = self._manifests()
+        return ", ".join(f"{twin.name} {twin.address}" for twin in self.lab.spec.twins)
+
+    def _plan(self) -> str:
+        plan = json.loads(self._run("plan", "--json"))
+        self._touches = touches(plan["changes"], self.claims)
+        return ", ".join(f"{number} to {what}" for what, number in plan["summary"].items() if number and what != "noop")
+
+    def _apply(self) -> str:
+        self._before = self._manifests()
+        self._run("apply", "--auto-approve")
+        return "done"
+
+    def _again(self) -> str:
+        self._run("plan", "--detailed-exitcode")
+        return "no changes"
+
+    def _drift(self) -> str:
+        for touch in self._touches:
+            done = self.lab.ssh(touch.host, touch.script)
+            if done.returncode != 0:
+                raise MissedError(f"cannot touch {touch.host}: {touch.what}", done.stderr)
+        report = self._run("drift", "--json", expect=2)
+        found = {entry["address"] for entry in json.loads(report)["drift"]}
+        missed = [touch for touch in self._touches if touch.address not in found]
+        if missed:
+            raise MissedError("not found: " + "; ".join(f"{t.what} on {t.host} ({t.address})" for t in missed), report)
+        return "found: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
+
+    def _heal(self) -> str:
+        self._apply()
+        self._run("drift")
+        return "no drift"
+
+    def _rollback(self) -> str:
+        self._run("rollback", "--auto-approve")
+        self._same(self._before)
+        return "byte for byte as before the last apply"
+
+    def _destroy(self) -> str:
+        self._run("destroy", "--auto-approve")
+        self._same(self._bare)
+        return "byte for byte as found"
+
+    # -- what they are made of
+    def _manifests(self) -> dict[str, Manifest]:
+        return {twin.name: manifest.take(self.lab, twin.name) for twin in self.lab.spec.twins}
+
+    def _same(self, wanted: Mapping[str, Manifest]) -> None:
+        now = self._manifests()
+        lines = [f"{name}: {line}" for name in wanted for line in manifest.diff(wanted[name], now[name])]
+        if lines:
+            more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+            raise MissedError("the hosts are not as they were", "\n".join(lines[:SHOWN] + more))
+
+    def _run(self, *words: str, expect: int = 0) -> str:
+        argv = [sys.executable, "-P", "-m", "hacore.cli", *self.command(words)]
+        done = subprocess.run(
+            self.lab.command(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
+        if done.returncode != expect:
+            shown = (done.stdout if "--json" not in words or not done.stderr else "") + done.stderr
+            raise MissedError(f"hacore {' '.join(words)}: exit code {done.returncode}, not {expect}", shown.strip())
+        return done.stdout
+
+
+__all__ = ["Act", "Rehearsal", "Rehearsed", "Touch", "rehearsal_spec", "touches"]

@@ -1,0 +1,134 @@
+"""`hacore init`: by options, by questions, never over a file, and what it writes loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hacore.load import load, load_providers
+from tests.cli.conftest import Console
+
+PAIR = ("--host", "lb1=192.0.2.11", "--host", "lb2=192.0.2.12,eth1", "--vip", "192.0.2.200")
+
+
+@pytest.fixture
+def console(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
+    monkeypatch.setattr("hacore.cli.options.providers", load_providers)
+    return console
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def kinds(folder: Path) -> set[str]:
+    return {a.resource for a in load(folder / "stack.yaml", providers=load_providers(), environ={}).instances}
+
+
+def test_a_pair_by_options_is_valid_and_asks_nothing(console: Console) -> None:
+    done = console("init", "stacks/web", *PAIR, stdin=None)
+
+    assert done.code == 0
+    assert sorted(files(console.folder)) == ["stacks/web/nginx.conf.j2", "stacks/web/stack.yaml", "state/.gitignore"]
+    assert files(console.folder)["state/.gitignore"] == "*\n"
+    assert "hacore rehearse stacks/web" in done.out
+    assert console("validate").out == "Stack web is valid: 7 resources, 13 instances on 2 hosts.\n"
+    text = (console.folder / "stacks/web/stack.yaml").read_text()
+    assert "lb1: {address: 192.0.2.11, vars: {interface: eth0, priority: 110}}" in text
+    assert "lb2: {address: 192.0.2.12, vars: {interface: eth1, priority: 109}}" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("--host", "a=192.0.2.1", "--package", "tree"), {"package.tree"}),
+        (("--host", "a=192.0.2.1"), {"package.nginx", "file.nginx.conf", "service.nginx"}),
+        (("--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--vip", "none", "--package", "tree"), {"package.tree"}),
+        (
+            (*PAIR, "--package", "haproxy", "--package", "keepalived"),
+            {"package.haproxy", "package.keepalived", "service.keepalived", "vrrp_instance.VI_1", "vip.front"},
+        ),
+    ],
+)
+def test_what_is_asked_for_is_there(console: Console, words: tuple[str, ...], wanted: set[str]) -> None:
+    assert console("init", "--name", "mine", *words, stdin=None).code == 0
+
+    assert kinds(console.folder / "stacks" / "mine") == wanted
+
+
+def test_what_no_option_says_is_asked_for(console: Console) -> None:
+    done = console("init", stdin="front\na=192.0.2.1 b=192.0.2.2\nens18\n192.0.2.9\n\n")
+
+    assert done.code == 0
+    assert [line.partition(" [")[0].rstrip(": ") for line in done.err.splitlines()] == [
+        "name of the stack",
+        "hosts, NAME=ADDRESS each, with spaces between",
+        "their network interface",
+        "virtual address that they share",
+        "packages, with spaces between",
+    ]
+    assert "interface: ens18" in (console.folder / "stacks/front/stack.yaml").read_text()
+    assert "service.nginx" in kinds(console.folder / "stacks/front")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "option"),
+    [
+        ((), None, "--name"),
+        ((), "", "--name"),
+        (("--name", "x"), "", "--host"),
+        (("x",), "a=192.0.2.1\n", "--interface"),
+        (("x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--interface", "eth1"), "", "--vip"),
+    ],
+)
+def test_nobody_to_ask_is_an_error_that_names_the_option(
+    console: Console, words: tuple[str, ...], stdin: str | None, option: str
+) -> None:
+    done = console("init", *words, stdin=stdin)
+
+    assert (done.code, done.err.splitlines()[-1].partition("stdin is closed; ")[2]) == (1, f"use {option}")
+    assert files(console.folder) == {}
+
+
+def test_no_file_is_overwritten(console: Console) -> None:
+    folder = console.folder / "stacks" / "web"
+    folder.mkdir(parents=True)
+    (folder / "nginx.conf.j2").write_text("mine\n")
+    before = files(console.folder)
+
+    done = console("init", "stacks/web", *PAIR)
+
+    assert (done.code, files(console.folder)) == (1, before)
+    assert "stacks/web/nginx.conf.j2 is there and is not overwritten" in done.err
+
+
+def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
+    (console.folder / "state").mkdir()
+    (console.folder / "state" / ".gitignore").write_text("*.db\n")
+
+    assert console("init", "--name", "web", *PAIR).code == 0
+    assert (console.folder / "state" / ".gitignore").read_text() == "*.db\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--name", "-x", *PAIR), "cannot name a stack '-x'"),
+        (("--name", "x", "--host", "a"), "write an IPv4 address"),
+        (("--name", "x", "--host", "a b=192.0.2.1"), "write NAME=ADDRESS"),
+        (("--name", "x", "--host", "a=192.0.2.300"), "write an IPv4 address"),
+        (("--name", "x", "--host", "a=192.0.2.1,far-too-long-a-name"), "at most 15"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--host", "a=192.0.2.2", "--vip", "192.0.2.3"), "the name a twice"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--vip", "192.0.2.2"), "192.0.2.2 twice"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--vip", "192.0.2.2"), "give two"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--package", "a: b"), "no package's name"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    console: Console, words: tuple[str, ...], told: str
+) -> None:
+    done = console("init", *words, stdin=None)
+
+    assert (done.code, files(console.folder)) == (64, {})
+    assert told in done.err
