@@ -41,7 +41,7 @@ def test_every_command_has_a_paragraph_and_examples(console: Console, words: tup
     [
         ((), "Usage: hacore"),
         (("plann",), "error: no such command 'plann': did you mean 'plan'?"),
-        (("frobnicate",), "error: no such command 'frobnicate': there are validate, plan"),
+        (("frobnicate",), "error: no such command 'frobnicate': there are init, validate"),
         (("plan", "--nope"), "error: no such option"),
         (("plan", "--var", "secret-value"), "write it as NAME=VALUE"),
         (("plan", "--var-file", "/nowhere.yaml"), "/nowhere.yaml"),
