@@ -93,7 +93,9 @@ def handshake_trouble(target: Target, exc: BaseException, *, greeted: bool, offe
         if isinstance(exc, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported):
             return unreachable(target, "what answers there is not an SSH server")
     if isinstance(exc, asyncssh.ChannelOpenError):
-        return unreachable(target, f"the jump host says: {exc.reason}")
+        closed = exc.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
+        hint = " (it forwards nothing, or not to there: AllowTcpForwarding, PermitOpen)" if closed else ""
+        return unreachable(target, f"the jump host says: {exc.reason}{hint}")
     if isinstance(exc, asyncssh.DisconnectError):
         return unreachable(target, f"the SSH handshake failed: {exc.reason}")
     if isinstance(exc, OSError):

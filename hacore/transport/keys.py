@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
+from asyncssh.public_key import CERT_TYPE_USER, SSHOpenSSHCertificate
 
 from .settings import Target
 
@@ -53,6 +54,17 @@ def read_identity(path: Path) -> Identity:
     return Identity(path, private, certificate, private.public_data)
 
 
+def _about(certificate: asyncssh.SSHCertificate | None) -> str:
+    """What to say of the certificate beside a key: above all that its time is over."""
+    if not isinstance(certificate, SSHOpenSSHCertificate):
+        return ""
+    try:
+        certificate.validate(CERT_TYPE_USER, None)
+    except ValueError as exc:
+        return f" with a certificate that does not hold ({str(exc).lower()})"
+    return f" with a certificate for {', '.join(certificate.principals) or 'anybody'}"
+
+
 def _public(path: Path) -> bytes:
     for file in (f"{path}.pub", path):
         try:
@@ -87,7 +99,7 @@ class KeyRing:
                     keys.append((file.private, file.certificate))
                 else:
                     keys.append(file.private)
-                words.append(f"key {file.path}")
+                words.append(f"key {file.path}{_about(file.certificate)}")
             elif file.public in held:
                 keys.append(held[file.public])
                 words.append(f"key {file.path} in the agent")

@@ -20,6 +20,7 @@ import asyncssh
 
 from ..errors import UnreachableError
 from ..model import Host
+from .sshconfig import follow_ssh
 
 VARIABLE = "HACORE_SSH_CONFIG"
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
@@ -77,6 +78,7 @@ def config_files(chosen: Sequence[Path] | None) -> tuple[str, ...]:
 
 def resolve(host: Host, config: tuple[str, ...]) -> Target:
     """Look a host up. Reads files, may run what `Match exec` names; raises UnreachableError."""
+    follow_ssh()
     wish = host.connection
     address = host.address.removeprefix("[").removesuffix("]")
     try:

@@ -32,9 +32,9 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def sign(authority: Path, key: Path, user: str) -> None:
+def sign(authority: Path, key: Path, user: str, *options: str) -> None:
     """Make a user certificate for `key`, beside it."""
-    argv = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", user, f"{key}.pub"]
+    argv = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", user, *options, f"{key}.pub"]
     subprocess.run(argv, check=True, capture_output=True)
 
 
