@@ -20,6 +20,7 @@ COMMANDS = (
     "plan",
     "apply",
     "destroy",
+    "import",
     "drift",
     "status",
     "rollback",
@@ -36,6 +37,9 @@ COMMANDS = (
 )
 
 
+_MODULES = {"import": "importing"}  # a keyword is no name for a module
+
+
 class Commands(click.Group):
     """The group of all commands, with our exit codes in place of click's."""
 
@@ -47,7 +51,7 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        command: click.Command = import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __package__).command
         return command
 
     def resolve_command(

@@ -24,6 +24,7 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 @on_failure
 @allow_degraded
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
 @parallelism
 @as_json
 def command(
@@ -32,6 +33,7 @@ def command(
     on_failure: str,
     allow_degraded: bool,
     resume: bool,
+    take_over: bool,
     parallelism: int,
     as_json: bool,
 ) -> int:
@@ -50,10 +52,12 @@ def command(
     Examples:
       hacore apply
       hacore apply stacks/nginx-keepalived --var vip=192.168.1.201
+      hacore apply --env staging            env/staging.yaml, with a state of its own
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
       hacore apply --resume
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
+      hacore apply --take-over              the state that managed the hosts is lost
     """
     from .applying import Options, go
     from .saved import go_saved, named_plan
@@ -63,6 +67,7 @@ def command(
         on_failure=on_failure,
         allow_degraded=allow_degraded,
         resume=resume,
+        take_over=take_over,
         parallelism=parallelism,
         as_json=as_json,
     )

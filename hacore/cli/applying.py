@@ -25,6 +25,7 @@ class Options:
     on_failure: str = "rollback"
     allow_degraded: bool = False
     resume: bool = False
+    take_over: bool = False
     parallelism: int = 10
     as_json: bool = False
 
@@ -46,7 +47,7 @@ def go(args: StackArgs, options: Options) -> int:
     args.runtime.json = options.as_json
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
-    request = args.request(listener, parallelism=options.parallelism)
+    request = replace(args.request(listener, parallelism=options.parallelism), take_over=options.take_over)
     if options.resume:  # no plan is shown before that run goes on, so nothing else tells us what is secret
         args.runtime.learn_secrets()
 

@@ -26,6 +26,7 @@ def command(args: StackArgs, as_json: bool, quiet: bool, timeout: float | None) 
     \b
     Examples:
       hacore drift
+      hacore drift --env staging
       hacore drift --json | jq '.drift[].address'
       */15 * * * *  hacore -C /srv/web drift --quiet --timeout 60      (a crontab line)
     """

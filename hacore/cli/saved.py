@@ -98,7 +98,7 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
 
         return await apply_saved(
             saved,
-            replace(request, listener=touching(request.listener, stopper)),
+            replace(request, listener=touching(request.listener, stopper), take_over=options.take_over),
             on_failure=cast(Literal["rollback", "halt"], options.on_failure),
             allow_degraded=options.allow_degraded,
             stop=stopper.event,

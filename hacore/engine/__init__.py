@@ -17,6 +17,7 @@ from .results import (
 )
 
 if TYPE_CHECKING:
+    from .adopting import Adoption, adopt
     from .applying import apply
     from .drifting import drift
     from .keeping import forget, new_key
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .saving import SavedAs, save_plan
 
 __all__ = [
+    "Adoption",
     "DriftReport",
     "Planned",
     "Request",
@@ -38,6 +40,7 @@ __all__ = [
     "SavedAs",
     "SavedPlan",
     "TaskSummary",
+    "adopt",
     "apply",
     "apply_saved",
     "check_place",
@@ -56,6 +59,8 @@ __all__ = [
 _WHERE = {
     "SavedAs": "saving",
     "SavedPlan": "saved",
+    "Adoption": "adopting",
+    "adopt": "adopting",
     "apply": "applying",
     "apply_saved": "replaying",
     "check_place": "planfile",

@@ -18,6 +18,7 @@ from ..errors import Cancelled, HacoreError, LockedError, PlanError
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
 from ..walk import OnFailure
+from .custody import may_own
 from .planning import Recollection, Session, last_run, open_session, read_state
 from .results import Planned, Request, RunResult
 from .resuming import Resumed, read_left, shown_left
@@ -49,6 +50,7 @@ async def apply(
             raise _unfinished(memory.unfinished, memory.lock)
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
+        may_own(made.custody, session.command, take_over=request.take_over)
         may_run(made, allow_degraded=allow_degraded)
         if made.empty and not made.chores:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
@@ -75,6 +77,7 @@ async def _resume(
         raise PlanError("cannot resume: no run is unfinished")
     async with open_session(request, destroy=run.command == "destroy") as session:
         planned, doubt = await _shown(session, memory, run)
+        may_own(planned.plan.custody, "resume", take_over=request.take_over)
         may_run(planned.plan, allow_degraded=allow_degraded)
         if (doubt or not planned.plan.empty) and not await approve(planned, ""):
             raise Cancelled(f"{run.command} cancelled")

@@ -10,12 +10,12 @@ from ..contract import Provider
 from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken
-from ..plan import Drift, asks_of_recorded, drift_of, lost_rows, recorded_views, revive
+from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import StateReader
 from ..transport import Password, Transport
 from ..urls import shown_url
+from .custody import claimant_of, custody, with_markers
 from .hosts import Connect, Hosts, answered
-from .machines import replaced
 from .planning import Recollection, recollect
 from .results import DriftReport
 
@@ -60,16 +60,16 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     known = recorded_hosts(memory)
     hosts.connect(known)
     recorded = revive(memory.rows, providers)
-    statuses = await hosts.probe(asks_of_recorded(recorded, providers), known)
+    asks = with_markers(asks_of_recorded(recorded, providers), known)
+    statuses = await hosts.probe(asks, known)
     facts = answered(statuses)
     views = recorded_views(recorded, known, facts, providers)
     found: list[Drift] = []
     notes: dict[str, Any] = {}
     checked = 0
-    machines = replaced(memory.hosts, facts, known)
-    lost = lost_rows(memory.rows, machines)
+    whose = custody(claimant_of(memory), memory, facts, known)
     for address, item in sorted(recorded.items()):
-        if address in lost or not any(host in facts for host in item.row.hosts):
+        if address in whose.lost or not any(host in facts for host in item.row.hosts):
             continue
         checked += 1
         observed = providers[address.kind].observe(views[address])
@@ -88,7 +88,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         unreachable={name: s.error for name, s in statuses.items() if s.facts is None},
         checked=checked,
         notes=notes,
-        new_machines=tuple(machines),
+        custody=whose,
     )
 
 

@@ -17,12 +17,16 @@ from ..walk import Holder, acquire, release
 
 @dataclass
 class HeldHosts:
-    """Hosts that are locked for a run, each since a boot of it (`boots`: its boot id by name)."""
+    """Hosts that are locked for a run, each since a boot of it (`boots`: its boot id by name).
+
+    `partings`, shell text by host, is run there as the lock is given back.
+    """
 
     links: Mapping[str, HostLink]
     holder: Holder
     say: Callable[[str], None]
     boots: dict[str, str] = field(default_factory=dict)
+    partings: dict[str, str] = field(default_factory=dict)
 
     async def take(self, name: str) -> None:
         """Lock a host. Raises LockedError naming the holder."""
@@ -65,14 +69,16 @@ async def held_hosts(
             await held.take(name)
         yield held
     finally:
-        await asyncio.gather(*[_give_back(links[name], token) for name in held.boots])
+        await asyncio.gather(*[_give_back(links[n], token, held.partings.get(n, ""), say) for n in held.boots])
 
 
-async def _give_back(link: HostLink, token: str) -> None:
+async def _give_back(link: HostLink, token: str, parting: str, say: Callable[[str], None]) -> None:
     try:
-        await release(link, token)
-    except HacoreError:
-        return  # the host is out of reach; its lock names a process that will be found dead
+        await release(link, token, parting)
+    except HacoreError as error:
+        # the host is out of reach: its lock names a process that will be found dead
+        if parting:
+            say(f"{error}; the next apply does it")
 
 
 def _alive(info: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from ..graph import Graph, build_graph
 from ..load.stack import Stack
 from ..model import Action, Host, Row
 from ..plan import (
+    Claimant,
     Custody,
     HostStatus,
     Inputs,
@@ -24,15 +25,15 @@ from ..plan import (
     Seal,
     asks_of_desired,
     asks_of_recorded,
-    lost_rows,
     make_plan,
     merge_asks,
+    refuse_conflicts,
     revive,
 )
 from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
 from ..transport import Transport
+from .custody import custody, with_markers
 from .hosts import Hosts, answered
-from .machines import replaced
 from .results import Planned, Request
 
 
@@ -132,13 +133,14 @@ class Session:
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
-        asked = await self.hosts.probe(asks, [name for name in known if name not in self.without])
+        asked = await self.hosts.probe(with_markers(asks, known), [name for name in known if name not in self.without])
         statuses = {n: asked[n] if n in asked else HostStatus(h, None, self.without[n]) for n, h in known.items()}
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()
         facts = answered(statuses)
-        custody = self._custody(memory, facts, known)
-        recorded = {address: item for address, item in recorded.items() if address not in custody.lost}
+        found = self.custody(memory, facts, known)
+        refuse_conflicts(found, self.stack, self.graph)
+        recorded = {address: item for address, item in recorded.items() if address not in found.lost}
         given = Inputs(
             stack=self.stack,
             graph=self.graph,
@@ -152,11 +154,12 @@ class Session:
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
-        return replace(made, custody=custody), recorded
+        return replace(made, custody=found), recorded
 
-    def _custody(self, memory: Recollection, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Custody:
-        machines = replaced(memory.hosts, facts, known)
-        return Custody(tuple(machines), lost_rows(memory.rows, machines))
+    def custody(self, memory: Recollection, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Custody:
+        """Whose the hosts are that answered."""
+        claimant = Claimant(self.stack.name, self.request.env_name or "", memory.lineage, memory.serial)
+        return custody(claimant, memory, facts, known)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from ..contract import Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
 from ..model import Row
-from ..plan import Drift, NewMachine, Plan
+from ..plan import Custody, Drift, NewMachine, Plan
 from ..store import RunRecord
 from ..transport import Password
 from .hosts import Connect
@@ -38,7 +38,7 @@ class Request:
     """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
 
     `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
-    another transport.
+    another transport. `take_over`: hosts that another state of the stack manages become this one's.
     """
 
     file: Path
@@ -52,6 +52,7 @@ class Request:
     who: str = field(default_factory=whoami)
     connect: Connect | None = None
     password: Password | None = None
+    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class DriftReport:
     unreachable: Mapping[str, str]
     checked: int
     notes: Mapping[str, Any] = field(default_factory=dict)
-    new_machines: tuple[NewMachine, ...] = ()
+    custody: Custody = field(default_factory=Custody)
 
     @property
     def complete(self) -> bool:

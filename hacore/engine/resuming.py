@@ -23,7 +23,7 @@ from ..plan import Plan, PlanTask, Recorded, recorded_views
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader
 from ..walk import Board, Context, Walker, nodes_of
-from .machines import replaced_since
+from .custody import may_own, replaced_since
 from .planning import Recollection, hosts_of
 from .results import Planned, RunResult
 from .running import Approve, Run, may_run, standing
@@ -98,12 +98,15 @@ class Resumed(Run):
             left = self._left()
             made, self._recorded = await self.session.plan(memory, left.actions)
             self._same_machines(made, memory)
+            may_own(made.custody, "resume", take_over=self.request.take_over)
             _, odd = takers(left.doubtful, made.tasks, self.request.providers)
             if not odd and not left.back:
                 break
             may_run(made, allow_degraded=self.allow_degraded)
             await self._take_back(left, odd, Planned(made, self.session.stack), memory)
-        return await self._walk(await self._agreed(shown, made, memory, approve), memory)
+        planned = await self._agreed(shown, made, memory, approve)
+        await self._claim(made, memory.rows)
+        return await self._walk(planned, memory)
 
     def _same_machines(self, made: Plan, memory: Recollection) -> None:
         """Raise PlanError when a machine that the run worked on is gone: its images must not come to another one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,17 @@ from ..events import Event, Listener, silent
 from ..graph import Graph
 from ..journal import Live, restore_tasks
 from ..load.stack import Stack
-from ..model import Action, Host, Op, Status, marked_keys
-from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
-from ..store import PutRun, RunRecord, StateWriter
+from ..model import Action, Host, Op, Row, Status, marked_keys
+from ..plan import Drift, asks_of_recorded, drift_of, marks_of_rows, recorded_views, revive
+from ..plan.custody import Marks
+from ..store import PutRun, RunRecord, StateWriter, row_from_json
 from ..transport import Password, Transport
 from ..walk import Context, Walker
 from ..walk.work import state_only
+from .custody import Marking, claimant_of, custody, may_own, replaced_since, spare, with_markers
 from .drifting import recorded_hosts
 from .hosts import Connect, Hosts, answered
 from .locking import held_hosts
-from .machines import replaced_since, spare
 from .planning import Recollection, recollect
 from .results import RollbackItem, RollbackPlan, RollbackResult, summarize, whoami
 from .sources import fetch
@@ -107,6 +108,8 @@ class _Rollback:
         names = sorted(h for h in used if h in known)
         self.hosts.connect({name: known[name] for name in names})
         drifted, unreachable = await self._look(memory, known, names, touched)
+        whose = custody(claimant_of(memory), memory, self._facts, known)
+        may_own(whose, "roll back")
         machines = replaced_since(self.record, memory.hosts, self._facts, known)
         spare(lives, machines)
         gone = {machine.host for machine in machines}
@@ -123,9 +126,18 @@ class _Rollback:
         links = await self.hosts.links(names)
         token = secrets.token_hex(16)
         info = {"who": self.who, "what": "rollback", "stack": self.record.stack, "pid": os.getpid()}
-        async with held_hosts(links, token, {**info, "since": time.time()}, self.writer.held, self._warn) as held:
+        info |= {"lineage": memory.lineage, "since": time.time()}
+        async with held_hosts(links, token, info, self.writer.held, self._warn) as held:
+            marking = Marking(claimant_of(memory), self.who, token)
+            await marking.claim(_claims(standing, memory.rows, names), whose, links)
             ctx = replace(self._context(memory, known, links, token), relock=held.again)
-            return await self._walk(lives, ctx)
+            ctx.others = {name: whose.others_have(name) for name in self._facts}
+            result = await self._walk(lives, ctx)
+            if result.ok:
+                rows = self.writer.rows()
+                marking = Marking(claimant_of(recollect(self.writer)), self.who, token)
+                held.partings.update({h: marking.parting(h, marks_of_rows(rows, h), whose) for h in links})
+            return result
 
     def _warn(self, message: str) -> None:
         self.listener(Event("warning", message))
@@ -137,7 +149,8 @@ class _Rollback:
         self, memory: Recollection, known: Mapping[str, Host], names: Sequence[str], touched: set[Address]
     ) -> tuple[tuple[Drift, ...], dict[str, str]]:
         recorded = revive({a: r for a, r in memory.rows.items() if set(r.hosts) <= set(names)}, self.providers)
-        statuses = await self.hosts.probe(asks_of_recorded(recorded, self.providers), names)
+        asks = with_markers(asks_of_recorded(recorded, self.providers), names)
+        statuses = await self.hosts.probe(asks, names)
         facts = answered(statuses)
         self._views = recorded_views(recorded, known, facts, self.providers)
         self._facts = facts
@@ -201,6 +214,13 @@ class _Rollback:
         self.listener(Event("run_finished", status, data={"run": number, "status": status}))
         tasks = tuple(summarize(live) for live in reversed(lives))
         return RollbackResult(number, status, tasks)  # type: ignore[arg-type]
+
+
+def _claims(lives: Sequence[Live], rows: Mapping[Address, Row], hosts: Iterable[str]) -> dict[str, Marks]:
+    """What will be on the hosts on the way back: what is recorded, and what is brought back."""
+    back = [row_from_json(data) for live in lives for data in live.before.values() if data is not None]
+    brought = {row.address: row for row in back}
+    return {h: {**marks_of_rows(brought, h), **marks_of_rows(rows, h)} for h in hosts}
 
 
 def items_of(lives: Sequence[Live]) -> list[RollbackItem]:

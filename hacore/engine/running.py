@@ -15,13 +15,13 @@ from ..contract import Check
 from ..errors import Cancelled, StalePlanError, UnreachableError
 from ..events import Event
 from ..journal import Live, live_tasks, new_row, records_of, rows_after
-from ..model import JSON, Action, Host, Row
-from ..plan import Plan, plan_json
+from ..model import Action, Row
+from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
-from ..store import DropRow, HostRecord, Move, PutHost, PutRow, PutRun, RunRecord, StateWriter
+from ..store import DropRow, Move, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
+from .custody import Marking, host_moves, may_own, options_of
 from .locking import held_hosts
-from .machines import machines_of
 from .planning import Recollection, Session, last_run, recollect
 from .results import Planned, Request, RunResult, summarize
 from .sources import fetch
@@ -87,12 +87,34 @@ class Run:
         }
         async with held_hosts(links, self.token, info, self.writer.held, self.warn) as held:
             self.relock = held.again
-            return await self._locked(shown, approve)
+            result = await self._locked(shown, approve)
+            held.partings.update(self._partings(result, links))
+            return result
+
+    def _marking(self) -> Marking:
+        mine = Claimant(self.session.stack.name, self.request.env_name or "", self.writer.lineage, self.writer.serial)
+        return Marking(mine, self.request.who, self.token)
+
+    async def _claim(self, made: Plan, rows: Mapping[Address, Row]) -> None:
+        """Mark the hosts that the run will touch, before it is recorded: with what is there and what will be."""
+        touched = {h for c in made.changes for h in c.hosts if h in made.facts}
+        wanted = {
+            host: {**marks_of_rows(rows, host), **marks_of_stack(self.session.stack, self.session.graph, host)}
+            for host in sorted(touched)
+        }
+        await self._marking().claim(wanted, made.custody, await self.session.hosts.links(wanted))
+
+    def _partings(self, result: RunResult, links: Mapping[str, HostLink]) -> dict[str, str]:
+        """The markers as they are left. A host with something half done keeps the claims that the run began with."""
+        made, rows, marking = result.planned.plan, self.writer.rows(), self._marking()
+        half = {task.host for task in result.tasks if task.status in ("doing", "error", "undo", "undoing")}
+        hosts = [host for host in links if host in made.facts and host not in half]
+        return {host: marking.parting(host, marks_of_rows(rows, host), made.custody) for host in hosts}
 
     def _involved(self, shown: Planned) -> set[str]:
         made = shown.plan
         changing = {h for c in (*made.changes, *made.quiet) for h in c.hosts}
-        return changing | {machine.host for machine in made.custody.new_machines}
+        return changing | {machine.host for machine in made.custody.new_machines} | set(made.custody.due)
 
     def _remembered(self, shown: Planned, unfinished: int | None) -> Recollection:
         """What the state says under the lock; raises StalePlanError when the plan shown is of another time."""
@@ -120,11 +142,13 @@ class Run:
     async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
         memory = self._remembered(shown, None)
         made, _ = await self.session.plan(memory)
+        may_own(made.custody, self.session.command, take_over=self.request.take_over)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
-            await self.writer.commit(*self._host_moves(made))
+            await self.writer.commit(*host_moves(made))
             await self._write_quiet(made, standing(memory, made), 0)
             return RunResult(None, "nothing", current, outputs=made.outputs)
+        await self._claim(made, memory.rows)
         return await self._walk(current, memory)
 
     async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
@@ -140,7 +164,7 @@ class Run:
             stack=self.session.stack.name,
             stack_digest=self.session.stack.digest,
             on_failure=self.on_failure,
-            options={**self.options(), **machines_of(made.facts)},
+            options={**self.options(), **options_of(self.request.env_name or "", made.facts)},
         )
         checks = await self.healthy_checks(made)
         records = records_of(0, lives, self.session.stack, self.request.providers, self.writer.hmac)
@@ -157,7 +181,7 @@ class Run:
     ) -> RunResult:
         """Walk the tasks of a stored run, and say how it ended."""
         made, number = planned.plan, record.id
-        await self.writer.commit(*self._host_moves(made))
+        await self.writer.commit(*host_moves(made))
         ctx = self._context(number, planned, rows, await self._links(made), checks)
         walker = Walker(lives, ctx, self.on_failure)
         walker.remember(lives)
@@ -219,6 +243,7 @@ class Run:
             parallelism=self.request.parallelism,
             checks=checks,
             relock=self.relock,
+            others={host: made.custody.others_have(host) for host in made.facts},
         )
 
     async def healthy_checks(self, made: Plan) -> dict[Address, tuple[Check, ...]]:
@@ -235,17 +260,6 @@ class Run:
                 if why and address not in {c.address for c in made.changes if c.action is Action.CREATE}:
                     self.warn(f"{address}: the check {check.http} failed before the run: {why}")
         return found
-
-    def _host_moves(self, made: Plan) -> list[Move]:
-        """The hosts as they are now; what was recorded of a machine that is gone goes in the same commit."""
-        moves: list[Move] = [DropRow(address) for address in sorted(made.custody.lost)]
-        for name, status in made.hosts.items():
-            if status.facts is None:
-                continue
-            host = status.facts.host
-            facts = {"family": host.family, "os": host.os, "init": host.init, "arch": host.arch}
-            moves.append(PutHost(HostRecord(name, _described(status.host), host.machine_id, facts)))
-        return moves
 
     async def _write_quiet(self, made: Plan, rows: dict[Address, Row], run: int) -> None:
         """Rows whose description changed and nothing else, and rows whose place another took."""
@@ -276,11 +290,6 @@ class Run:
     def warn(self, message: str) -> None:
         """Tell the user."""
         self.request.listener(Event("warning", message))
-
-
-def _described(host: Host) -> JSON:
-    """A host as the state keeps it: its variables are evaluated already, and may be secrets."""
-    return host.model_dump(mode="json", exclude={"vars"})
 
 
 def _outcome(lives: Sequence[Live]) -> str:

@@ -106,12 +106,13 @@ def _conflicts(stack: Stack, owners: Owners) -> Iterator[Problem]:
             where.file,
             where.line,
             where.column,
-            f"{_spoken(token)} on {host} belongs to {others[0]} already: one of the two must go or name another",
+            f"{spoken(token)} on {host} belongs to {others[0]} already: one of the two must go or name another",
             str(exclusive[-1]),
         )
 
 
-def _spoken(token: str) -> str:
+def spoken(token: str) -> str:
+    """A claimed token in words."""
     what, _, rest = token.partition(":")
     words = {"path": "the path", "unit": "the unit", "pkg": "the package", "vrid": "the virtual router id"}
     return f"{words.get(what, what)} {rest}"

@@ -1,7 +1,17 @@
 """Plan: a pure function of what is wanted, what is recorded and what was observed."""
 
 from .changes import Inputs, drift_of
-from .custody import Custody, NewMachine, lost_rows, new_machines
+from .custody import (
+    Claimant,
+    Custody,
+    NewMachine,
+    Stranger,
+    custody_of,
+    marks_of_rows,
+    marks_of_stack,
+    new_machines,
+    refuse_conflicts,
+)
 from .make import make_plan
 from .rows import Seal, recorded_spec, seal_attrs, stored_claims
 from .show import plan_json
@@ -17,6 +27,7 @@ from .views import (
 )
 
 __all__ = [
+    "Claimant",
     "Custody",
     "Drift",
     "HostStatus",
@@ -27,17 +38,21 @@ __all__ = [
     "PlannedChange",
     "Recorded",
     "Seal",
+    "Stranger",
     "asks_of_desired",
     "asks_of_recorded",
+    "custody_of",
     "desired_views",
     "drift_of",
-    "lost_rows",
     "make_plan",
+    "marks_of_rows",
+    "marks_of_stack",
     "merge_asks",
     "new_machines",
     "plan_json",
     "recorded_spec",
     "recorded_views",
+    "refuse_conflicts",
     "revive",
     "seal_attrs",
     "stored_claims",

@@ -15,7 +15,8 @@ from ..address import Address
 from ..contract import Change, Desired, Facts, HostFacts, Observed, Spec
 from ..diff import AttrChange
 from ..model import JSON, Action, Attrs, Host, Op, Row, Unknown, canonical
-from .custody import Custody, NewMachine
+from ..probe import Marker
+from .custody import Custody, NewMachine, Stranger
 from .rows import Seal, sealed
 from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
 
@@ -46,6 +47,8 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "custody": {
             "new_machines": [asdict(machine) for machine in plan.custody.new_machines],
             "lost": sorted(str(address) for address in plan.custody.lost),
+            "strangers": [asdict(stranger) for stranger in plan.custody.strangers],
+            "due": list(plan.custody.due),
         },
         "warnings": list(plan.warnings),
         "notes": dict(plan.notes),
@@ -77,8 +80,14 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         custody=Custody(
             tuple(NewMachine(**machine) for machine in data["custody"]["new_machines"]),
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),
+            tuple(_read_stranger(stranger) for stranger in data["custody"]["strangers"]),
+            tuple(data["custody"]["due"]),
         ),
     )
+
+
+def _read_stranger(data: Mapping[str, Any]) -> Stranger:
+    return Stranger(data["host"], data["address"], Marker(**data["marker"]), data["newer"])
 
 
 def _secrets(planned: PlannedChange) -> frozenset[str]:

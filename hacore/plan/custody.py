@@ -1,13 +1,38 @@
-"""Whose the hosts are, as far as a state can tell: machines that are not the ones recorded."""
+"""Whose the hosts are, as far as a state can tell: other machines than recorded, other states, other stacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 
 from ..address import Address
 from ..contract import Facts
-from ..model import Row
+from ..errors import PlanError
+from ..graph import Graph, spoken
+from ..load.stack import Stack
+from ..model import Host, Row
+from ..probe import MARKERS, Marker, claim_marks, token_digest
+from .rows import stored_claims
+
+Marks = Mapping[str, str]  # claims as a marker has them
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """The state that wants to manage hosts: of which stack and environment, its lineage ("": none yet) and serial."""
+
+    stack: str
+    env: str
+    lineage: str
+    serial: int
+
+    def owns(self, marker: Marker) -> bool:
+        """Whether a marker is of this state, or of one that this state descends from."""
+        return bool(self.lineage) and marker.lineage == self.lineage
+
+    def is_another_stack(self, marker: Marker) -> bool:
+        """Whether a marker is of something else altogether, which may live on the same host."""
+        return (marker.stack, marker.env) != (self.stack, self.env) and not self.owns(marker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +46,69 @@ class NewMachine:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A host that another state of the same stack manages, or a newer one of the same lineage."""
+
+    host: str
+    address: str
+    marker: Marker
+    newer: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Custody:
     """What a state finds out about its hosts before it compares anything.
 
     `lost`: recorded addresses whose machines are gone. They are planned as if they had never been
     recorded: nothing is deleted for them, and no image of the old machine is brought to the new one.
+    `due`: hosts whose marker does not say what is recorded. `others`: markers of other stacks, by host.
     """
 
     new_machines: tuple[NewMachine, ...] = ()
     lost: frozenset[Address] = frozenset()
+    strangers: tuple[Stranger, ...] = ()
+    due: tuple[str, ...] = ()
+    others: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
+    own: Mapping[str, Marker] = field(default_factory=dict)
+
+    def others_have(self, host: str) -> Set[str]:
+        """Digests of the tokens that other stacks claim on a host."""
+        return {mark.partition(" ")[2] for marker in self.others.get(host, ()) for mark in marker.claims}
+
+
+def custody_of(
+    claimant: Claimant,
+    rows: Mapping[Address, Row],
+    machine_ids: Mapping[str, str],
+    facts: Mapping[str, Facts],
+    hosts: Mapping[str, Host],
+) -> Custody:
+    """Whose the hosts are that answered. `machine_ids`: the recorded ones, by host."""
+    addresses = {name: host.address for name, host in hosts.items()}
+    machines = new_machines(machine_ids, facts, addresses)
+    lost = lost_rows(rows, machines)
+    recorded: dict[str, list[tuple[Address, Iterable[str]]]] = {}
+    for address, row in rows.items():
+        for host in row.hosts if address not in lost else ():
+            recorded.setdefault(host, []).append((address, row.claims))
+    strangers: list[Stranger] = []
+    others: dict[str, tuple[Marker, ...]] = {}
+    own: dict[str, Marker] = {}
+    due: list[str] = []
+    for host, answer in sorted(facts.items()):
+        markers = answer.get(MARKERS, "") or ()
+        others[host] = tuple(m for m in markers if claimant.is_another_stack(m))
+        for marker in markers:
+            mine = claimant.owns(marker)
+            if mine and marker.host == host:
+                own[host] = marker
+            newer = mine and marker.host == host and marker.serial > claimant.serial
+            if newer or not (mine or claimant.is_another_stack(marker)):
+                strangers.append(Stranger(host, addresses.get(host, ""), marker, newer))
+        if claim_marks(recorded.get(host, ())) != (own[host].claims if host in own else {}):
+            due.append(host)
+    due += [s.host for s in strangers if s.host not in due]
+    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own)
 
 
 def new_machines(
@@ -47,7 +126,65 @@ def new_machines(
     return found
 
 
-def lost_rows(rows: Mapping[Address, Row], machines: list[NewMachine]) -> frozenset[Address]:
+def lost_rows(rows: Mapping[Address, Row], machines: Iterable[NewMachine]) -> frozenset[Address]:
     """The rows all of whose hosts are new machines; one that also lives elsewhere stands."""
     new = {machine.host for machine in machines}
     return frozenset(a for a, row in rows.items() if row.hosts and new.issuperset(row.hosts)) if new else frozenset()
+
+
+def marks_of_rows(rows: Mapping[Address, Row], host: str) -> Marks:
+    """What a marker on a host says when all that is recorded there is there."""
+    return claim_marks((row.address, row.claims) for row in rows.values() if host in row.hosts)
+
+
+def marks_of_stack(stack: Stack, graph: Graph, host: str) -> Marks:
+    """What a marker on a host says when all that is wanted there is there."""
+    wanted = [(a, stored_claims(graph.claims[a])) for a, i in stack.instances.items() if host in i.hosts]
+    return claim_marks(wanted)
+
+
+def refuse_conflicts(custody: Custody, stack: Stack, graph: Graph) -> None:
+    """Raise PlanError when something wanted belongs to another stack on its host: only one can have it."""
+    if not any(custody.others.values()):
+        return
+    found: list[str] = []
+    for address, instance in sorted(stack.instances.items()):
+        for claim in graph.claims[address]:
+            if claim.mode == "use":
+                continue
+            ((mark, _),) = claim_marks([(address, [f"{claim.mode} {claim.token}"])]).items()
+            for host in instance.hosts:
+                for marker in custody.others.get(host, ()):
+                    holder = _holder(mark, marker)
+                    if holder is not None:
+                        found.append(
+                            f"{address}: {spoken(claim.token)} on {host} belongs to {holder} of the stack "
+                            f"{marker.title} (lineage {marker.lineage[:8]}, {marker.who})"
+                        )
+    if found:
+        raise PlanError(
+            "cannot plan what another stack has: " + "; ".join(found) + "; take it out of one of the two stacks: what "
+            "the other one does not have any more its next apply gives free"
+        )
+
+
+def _holder(mark: str, marker: Marker) -> str | None:
+    """Who in another stack keeps a claim from being made: one of the two must want the token for itself alone."""
+    mode, _, digest = mark.partition(" ")
+    return marker.claims.get(f"own {digest}") or (marker.claims.get(f"share {digest}") if mode == "own" else None)
+
+
+__all__ = [
+    "Claimant",
+    "Custody",
+    "Marks",
+    "NewMachine",
+    "Stranger",
+    "custody_of",
+    "lost_rows",
+    "marks_of_rows",
+    "marks_of_stack",
+    "new_machines",
+    "refuse_conflicts",
+    "token_digest",
+]

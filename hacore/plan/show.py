@@ -6,7 +6,7 @@ from typing import Any
 
 from ..diff import AttrChange
 from ..model import Unknown
-from .custody import NewMachine
+from .custody import NewMachine, Stranger
 from .types import Drift, Plan, PlannedChange
 
 FORMAT_VERSION = "1.0"
@@ -20,10 +20,13 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "command": plan.command,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "applyable": (bool(plan.changes) and plan.complete) if applyable is None else applyable,
+        "applyable": (bool(plan.changes) and plan.complete and not plan.custody.strangers)
+        if applyable is None
+        else applyable,
         "complete": plan.complete,
         "changes": [_change(c) for c in plan.changes],
         "drift": [_drift(d) for d in plan.drift],
+        "strangers": [stranger_json(s) for s in plan.custody.strangers],
         "new_machines": [new_machine_json(m) for m in plan.custody.new_machines],
         "unreachable": [{"host": name, "reason": plan.hosts[name].error} for name in plan.unreachable],
         "tasks": [
@@ -41,6 +44,21 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "outputs": dict(plan.outputs),
         "warnings": list(plan.warnings),
         "summary": plan.summary(),
+    }
+
+
+def stranger_json(stranger: Stranger) -> dict[str, Any]:
+    """A host that another state manages."""
+    marker = stranger.marker
+    return {
+        "host": stranger.host,
+        "stack": marker.stack,
+        "env": marker.env,
+        "lineage": marker.lineage,
+        "serial": marker.serial,
+        "who": marker.who,
+        "when": marker.when,
+        "newer": stranger.newer,
     }
 
 

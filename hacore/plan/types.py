@@ -126,7 +126,7 @@ class Plan:
     @property
     def chores(self) -> bool:
         """Whether something is to be written that nobody needs to be asked about: it changes nothing on a host."""
-        return bool(self.quiet or self.custody.lost)
+        return bool(self.quiet or self.custody.lost or self.custody.due)
 
     @property
     def unreachable(self) -> tuple[str, ...]:

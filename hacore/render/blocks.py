@@ -89,6 +89,23 @@ def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
     return [*lines, ""]
 
 
+def found_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
+    """What is recorded as it is found although the stack wants it otherwise, a blank line after each."""
+    found = [
+        (
+            c.address,
+            Block(
+                name=anywhere(c.address),
+                symbol=Action.ADOPT.value,
+                phrase="is recorded as it is found; the next plan will show",
+                lines=tuple(attr_lines(c.attrs, "update")),
+            ),
+        )
+        for c in sorted(changes, key=_place)
+    ]
+    return _render(found, style)
+
+
 def drift_blocks(drift: Iterable[Drift], style: Style) -> list[str]:
     """Recorded -> found, a blank line after each."""
     return _render([(d.address, _drift_block(d)) for d in sorted(drift, key=_place)], style)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..plan.show import FORMAT_VERSION, new_machine_json
+from ..plan.show import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
-from .header import health_lines, machine_lines
+from .header import health_lines, machine_lines, stranger_lines
 from .style import PLAIN, Style
 from .words import clean, count
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 
 def drift_exit_code(report: DriftReport) -> int:
-    """0 clean, 2 drift or a new machine, 1 could not tell; that beats drift."""
+    """0 clean, 2 drift, a new machine or another state's host, 1 could not tell; that beats drift."""
     if not report.complete:
         return 1
-    return 2 if report.drift or report.new_machines else 0
+    return 2 if report.drift or report.custody.new_machines or report.custody.strangers else 0
 
 
 def drift_text(report: DriftReport, style: Style = PLAIN) -> str:
     """Recorded -> found, per address; then what could not be told."""
-    lines = machine_lines(report.new_machines, "what is recorded of it was not compared; see `hacore plan`", style)
+    lines = stranger_lines(report.custody.strangers, report.lineage, style)
+    lines += machine_lines(
+        report.custody.new_machines, "what is recorded of it was not compared; see `hacore plan`", style
+    )
     if report.drift:
         lines += [style("bold", "Changed outside of hacore since the last run (recorded -> found):"), ""]
         lines += drift_blocks(report.drift, style)
@@ -33,7 +36,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN) -> str:
     if report.drift:
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
-    elif report.new_machines:
+    elif report.custody.new_machines:
         lines.append(f"No drift on the machines that are recorded; {checked}.")
     elif report.complete:
         lines.append(style("green", f"No drift: {count(report.checked, 'resource')} as the last run left them."))
@@ -55,7 +58,8 @@ def drift_json(report: DriftReport) -> dict[str, Any]:
         "complete": report.complete,
         "checked": report.checked,
         "drift": [one_drift_json(drift) for drift in report.drift],
-        "new_machines": [new_machine_json(machine) for machine in report.new_machines],
+        "strangers": [stranger_json(stranger) for stranger in report.custody.strangers],
+        "new_machines": [new_machine_json(machine) for machine in report.custody.new_machines],
         "unreachable": [{"host": h, "reason": reason} for h, reason in sorted(report.unreachable.items())],
         "notes": dict(report.notes),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..plan import HostStatus, NewMachine
+from ..plan import HostStatus, NewMachine, Stranger
 from ..store import RunRecord
 from ..urls import shown_url
 from .style import Style
@@ -40,6 +40,24 @@ def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style
         lines.append(style("red", f"Unfinished run: {run_words(unfinished)}: take it back with `hacore rollback`"))
     if last is not None and (unfinished is None or last.id != unfinished.id):
         lines.append(f"Last run: {run_words(last)}")
+    return lines
+
+
+def stranger_lines(strangers: Iterable[Stranger], lineage: str, style: Style) -> list[str]:
+    """Hosts that another state manages: nothing can be done to them before that is settled."""
+    lines = []
+    for stranger in strangers:
+        marker, at = stranger.marker, f"{stranger.host}@{stranger.address}"
+        by = f"{marker.who} on {when(marker.when)}"
+        if stranger.newer:
+            text = f"Older copy: {at} was last written at serial {marker.serial} by {by}, and this state is older"
+        else:
+            mine = f"this state is lineage {lineage[:8]}" if lineage else "this state records nothing yet"
+            text = (
+                f"Another state's: {at} is managed by lineage {marker.lineage[:8]} of the stack {marker.title}, "
+                f"by {by}; {mine}"
+            )
+        lines.append(style("red", clean(f"{text}. To take it over: `hacore apply --take-over`")))
     return lines
 
 

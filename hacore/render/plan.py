@@ -9,7 +9,7 @@ from ..model import Action
 from ..plan import Plan
 from ..store import RunRecord
 from .blocks import adoptions, change_blocks, drift_blocks
-from .header import health_lines, host_lines, machine_lines, run_lines, serving, stack_line
+from .header import health_lines, host_lines, machine_lines, run_lines, serving, stack_line, stranger_lines
 from .order import failure_lines, order_lines
 from .style import PLAIN, Style
 from .words import clean
@@ -52,6 +52,7 @@ def exit_code(plan: Plan, *, detailed: bool = False) -> int:
 def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
     """The whole plan."""
     lines = [
+        *stranger_lines(plan.custody.strangers, plan.lineage, style),
         *machine_lines(plan.custody.new_machines, PLANNED_AFRESH, style),
         *run_lines(None, about.unfinished, style),
         style("bold", stack_line(plan.stack, about.state, plan.lineage, plan.serial)),

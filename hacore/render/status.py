@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..plan import Plan
-from ..plan.show import new_machine_json
-from .header import health_lines, held_lines, host_lines, machine_lines, stack_line
+from ..plan.show import new_machine_json, stranger_json
+from .header import health_lines, held_lines, host_lines, machine_lines, stack_line, stranger_lines
 from .plan import count_line
 from .style import PLAIN, Style
 from .words import count
@@ -19,7 +19,8 @@ def status_exit_code(plan: Plan) -> int:
 
 def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
     """Hosts, holders, checks, and one line about what a plan would say."""
-    lines = machine_lines(plan.custody.new_machines, "nothing is known of what it has", style)
+    lines = stranger_lines(plan.custody.strangers, plan.lineage, style)
+    lines += machine_lines(plan.custody.new_machines, "nothing is known of what it has", style)
     lines.append(style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial)))
     lines += host_lines(plan.hosts, plan.notes, style)
     lines += held_lines(plan.notes, style)
@@ -43,6 +44,7 @@ def status_json(plan: Plan) -> dict[str, Any]:
             }
             for name, status in plan.hosts.items()
         ],
+        "strangers": [stranger_json(stranger) for stranger in plan.custody.strangers],
         "new_machines": [new_machine_json(machine) for machine in plan.custody.new_machines],
         "notes": dict(plan.notes),
         "summary": plan.summary(),

@@ -59,6 +59,7 @@ class Machine:
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     drained: set[str] = field(default_factory=set)
     lock: str = ""
+    markers: dict[str, str] = field(default_factory=dict)  # file to text
     base: HostFacts = field(default_factory=lambda: HostFacts(family="debian", init="systemd", packager="dpkg"))
     execs: int = 0
     log: list[str] = field(default_factory=list)

@@ -10,12 +10,20 @@ from typing import Any, Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
 from ..errors import FencedError, UnreachableError
-from ..probe import Batch, Frame, Result
+from ..probe import ASK_MARKERS, MARKERS, Batch, Frame, Result
 from ..probe.link import Started
 from .machine import Machine
 
 _TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
-_GIVE = re.compile(r"""^\[ "\$now" != (?P<token>\S+) \] \|\| rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
+_OURS = re.compile(
+    r"""^\[ "\$now" = (?P<token>\S+) \] \|\| exit (?P<rc>\d+)$|^if \[ "\$now" = (?P<mine>\S+) \]; then$""", re.MULTILINE
+)
+_GIVE = re.compile(r"""^rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
+_MARK = re.compile(
+    r"""^printf '%s\\n' (?P<text>'.*') >"\$mark" .*\nmv -f "\$mark" "\$HACORE_HOME/stacks/"(?P<file>\S+) \|\| exit 1$"""
+    r"""|^rm -f "\$HACORE_HOME/stacks/"(?P<gone>\S+) \|\| exit 1$""",
+    re.MULTILINE,
+)
 
 
 class Answering(Protocol):
@@ -107,27 +115,43 @@ class MemoryLink:
         return Batch(results)
 
     async def shell(self, script: str) -> Output:
-        """Understands the taking and the giving back of the host's lock, and nothing else."""
+        """Understands the taking and the giving back of the host's lock and its markers, and nothing else."""
         await self._exec()
         if match := _TAKE.search(script):
             if self._machine.lock:
                 return Output(3, self._machine.lock.encode())
             (self._machine.lock,) = shlex.split(match["text"])
             return Output(0)
-        if match := _GIVE.search(script):
-            (token,) = shlex.split(match["token"])
-            if self._machine.lock.partition("\n")[0] == token:
+        if match := _OURS.search(script):
+            (token,) = shlex.split(match["token"] or match["mine"])
+            if self._machine.lock.partition("\n")[0] != token:
+                return Output(int(match["rc"] or 0))
+            for mark in _MARK.finditer(script):
+                self._mark(mark)
+            if _GIVE.search(script):
                 self._machine.lock = ""
             return Output(0)
         raise NotImplementedError(f"a machine in memory runs no shell: {script[-200:]}")
+
+    def _mark(self, match: re.Match[str]) -> None:
+        if match["gone"]:
+            self._machine.markers.pop(shlex.split(match["gone"])[0], None)
+        else:
+            (text,), (file,) = shlex.split(match["text"]), shlex.split(match["file"])
+            self._machine.markers[file] = text
 
     def _fence(self, token: str) -> None:
         if token and self._machine.lock.partition("\n")[0] != token:
             raise FencedError(f"cannot go on at {self._host.name}: the host's lock is held by another run")
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
-        answers = {ask.id: ask.fact.answer(self._world, self._machine, ask) for ask in asks}  # type: ignore[attr-defined]
+        answers = {ask.id: self._answer(ask) for ask in asks}
         return Facts(self._machine.facts(), answers)
+
+    def _answer(self, ask: Ask) -> Any:
+        if ask == ASK_MARKERS:
+            return MARKERS.parse("\n".join(self._machine.markers.values()).encode())[""]
+        return ask.fact.answer(self._world, self._machine, ask)  # type: ignore[attr-defined]
 
     async def _exec(self) -> None:
         await asyncio.sleep(0)

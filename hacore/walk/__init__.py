@@ -4,6 +4,8 @@ from .board import Board, Node, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
 from .hostlock import Holder, acquire, release
+from .marks import marking, unmarking
+from .marks import write as write_marks
 from .walker import Walker, nodes_of
 
 __all__ = [
@@ -16,7 +18,10 @@ __all__ = [
     "Walker",
     "acquire",
     "ask_all",
+    "marking",
     "never",
     "nodes_of",
     "release",
+    "unmarking",
+    "write_marks",
 ]

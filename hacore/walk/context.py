@@ -15,9 +15,10 @@ from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Host, Row, taken
 from ..plan import PlannedChange, Seal
+from ..plan.rows import split_claims, stored_claims
 from ..plan.triggers import counts
 from ..plan.types import Sources
-from ..probe import Frame, HostLink, Result
+from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
 from ..store import Committed, Move, StateWriter
 from .owned import Owned
@@ -52,6 +53,7 @@ class Context:
     parallelism: int = 10
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
+    others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
@@ -131,5 +133,12 @@ class Context:
         self.emit(Event(type_, message, **more))
 
     def foreign(self, address: Address) -> Set[str]:
-        """Tokens that other wanted instances own or share on the host of `address`."""
-        return self._owned.by_others(address)
+        """Tokens that other wanted instances, or other stacks, own or share on the host of `address`."""
+        ours = self._owned.by_others(address)
+        theirs = self.others.get(address.host or "")
+        if not theirs:
+            return ours
+        here = [row.claims for row in self.rows.values() if address.host in row.hosts]
+        here.append(stored_claims(self.graph.claims.get(address, ())))
+        shared = {token for claims in here for token in split_claims(claims) if token_digest(token) in theirs}
+        return frozenset(ours) | shared

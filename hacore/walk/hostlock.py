@@ -78,17 +78,32 @@ async def acquire(
     raise LockedError(f"cannot lock {link.host.name}: it is taken again and again by others")
 
 
-def _release(token: str) -> str:
+def _release(token: str, parting: str = "") -> str:
+    """`parting` runs just before the lock is given back, if it is still ours; `$parted` is its exit code."""
     return f"""{PRELUDE}
 now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
-[ "$now" != {quote(token)} ] || rm -f "$HACORE_RUN/lock"
+parted=0
+if [ "$now" = {quote(token)} ]; then
+(
+:
+{parting})
+parted=$?
+rm -f "$HACORE_RUN/lock"
+fi
 """
 
 
-async def release(link: HostLink, token: str) -> None:
-    """Give the lock back if it is still ours, and forget what was run under it."""
-    forget = f'{WAIT}\n[ ! -d "$HACORE_RUN/jobs" ] || __tidy {quote(token)}\n'
-    await link.shell(_release(token) + forget)
+async def release(link: HostLink, token: str, parting: str = "") -> None:
+    """Give the lock back if it is still ours, and forget what was run under it.
+
+    `parting` is shell text to be run just before. Raises TransportError when that failed; the lock is
+    given back all the same.
+    """
+    forget = f'{WAIT}\n[ ! -d "$HACORE_RUN/jobs" ] || __tidy {quote(token)}\nexit $parted\n'
+    output = await link.shell(_release(token, parting) + forget)
+    if output.rc != 0:
+        detail = output.stderr.decode("utf-8", "replace").strip()
+        raise TransportError(f"cannot mark {link.host.name}@{link.host.address}: {detail or f'exit code {output.rc}'}")
 
 
 def _info(text: str) -> dict[str, Any]:

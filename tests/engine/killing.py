@@ -50,7 +50,7 @@ class Grave:
 
 def state_of(world: World) -> dict[str, Any]:
     """Plain values only."""
-    machines = {m.name: (m.data, m.units, m.drained, m.lock) for m in world}
+    machines = {m.name: (m.data, m.units, m.drained, m.lock, m.markers) for m in world}
     return {"machines": machines, "holders": world.holders}
 
 
@@ -58,9 +58,10 @@ def set_state(world: World, state: dict[str, Any]) -> None:
     """The machines as they were."""
     copied = pickle.loads(pickle.dumps(state))
     world.holders = copied["holders"]
-    for name, (data, units, drained, lock) in copied["machines"].items():
+    for name, (data, units, drained, lock, markers) in copied["machines"].items():
         machine = world[name]
         machine.data, machine.units, machine.drained, machine.lock = data, units, drained, lock
+        machine.markers = markers
 
 
 class Clock:

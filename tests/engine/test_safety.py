@@ -142,7 +142,9 @@ async def test_two_stacks_do_not_meet_on_a_host(play: Play, tmp_path: Path) -> N
     play.stack(TWO)
     other = tmp_path / "other"
     other.mkdir()
-    (other / "stack.yaml").write_text(HEAD + "  thing: {z: {hosts: b, key: /z, text: v1}}\n")
+    (other / "stack.yaml").write_text(
+        HEAD.replace("stack: test", "stack: other") + "  thing: {z: {hosts: b, key: /z, text: v1}}\n"
+    )
     caught: list[LockedError] = []
 
     async def second(_machine: Machine) -> None:
@@ -244,13 +246,16 @@ async def test_a_plan_is_one_exec_per_host(play: Play) -> None:
 
 
 async def test_tasks_of_one_host_share_their_execs(play: Play) -> None:
-    """Plan, lock, plan again, capture, apply, unlock, look: however many things there are."""
+    """Plan, lock, plan again, mark, capture, apply, look, unlock: however many things there are."""
     things = ", ".join(f"t{i}: {{hosts: a, text: v1}}" for i in range(30))
     play.stack(f"thing: {{{things}}}")
     result = await play.apply()
     assert result.ok, play.story(result)
     assert len(result.tasks) == 30
-    assert play.world["a"].execs == 7
+    assert play.world["a"].execs == 8
+    play.stack(f"thing: {{{things.replace('v1', 'v2')}}}")
+    assert (await play.apply()).ok
+    assert play.world["a"].execs == 8 + 7  # the marker says already what is there
 
 
 async def test_plan_and_drift_write_nothing(play: Play) -> None:

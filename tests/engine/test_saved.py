@@ -206,6 +206,8 @@ async def test_another_lineage(play: Play) -> None:
     await save(play)
     for path in play.states.iterdir():
         path.unlink()
+    for machine in play.world:
+        machine.markers.clear()
     await play.make(TWO)
     changed, why = await refused(play)
     assert changed == [f"thing.{n}@{h}" for n in "xy" for h in "ab"]

@@ -1,0 +1,118 @@
+"""Import: what is there already is recorded as it is found. No host is touched, no run is made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from ..address import Address
+from ..errors import Cancelled, PlanError, StalePlanError, UsageError
+from ..journal import new_row
+from ..load.stack import Stack
+from ..model import Action, Row
+from ..plan import Plan, PlannedChange, Seal, seal_attrs
+from ..store import PutRow, StateWriter
+from .custody import host_moves, may_own
+from .planning import Session, last_run, open_session, read_state, recollect
+from .results import Planned, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What is to be recorded: planned changes whose `observed` is what is found, and whose `attrs` differ from it."""
+
+    planned: Planned
+    items: tuple[PlannedChange, ...]
+
+
+Approve = Callable[[Adoption], Awaitable[bool]]
+
+
+async def adopt(request: Request, selectors: Sequence[Address], *, approve: Approve) -> Adoption:
+    """Record what selectors cover as it is found, also where it differs from the stack: the next plan shows that.
+
+    Raises UsageError for a selector that covers nothing of the stack, PlanError for what is recorded
+    already, what is not there, and hosts that another state manages.
+    """
+    async with open_session(request) as session:
+        chosen = choose(session.stack, selectors)
+        memory = await asyncio.to_thread(read_state, session.stack.state)
+        if memory.unfinished is not None:
+            raise PlanError(f"cannot import: run {memory.unfinished.id} is unfinished; resume it or roll it back first")
+        made, recorded = await session.plan(memory)
+        may_own(made.custody, "import")
+        items = _items(chosen, made, recorded)
+        shown = Adoption(Planned(made, session.stack, last_run(memory), None, session.phases), items)
+        if not await approve(shown):
+            raise Cancelled("import cancelled")
+        async with await StateWriter.open(session.stack.state, who=request.who, what="import") as writer:
+            now = recollect(writer)
+            if (made.lineage or now.lineage, made.serial) != (now.lineage, now.serial) or now.unfinished is not None:
+                raise StalePlanError("cannot import: the state was written since it was read; try again")
+            rows: dict[Address, Row] = {a: r for a, r in now.rows.items() if a not in made.custody.lost}
+            for item in items:
+                rows[item.address] = _row(item, session, made, rows, writer.hmac)
+            await writer.commit(*host_moves(made), *[PutRow(rows[item.address]) for item in items])
+        return shown
+
+
+def choose(stack: Stack, selectors: Sequence[Address]) -> list[Address]:
+    """The instances of a stack that selectors cover. Raises UsageError, with what may be meant."""
+    known = sorted({str(a) for a in stack.instances} | {str(a.at(None)) for a in stack.instances})
+    for selector in selectors:
+        if any(selector.selects(address) for address in stack.instances):
+            continue
+        if any(selector.selects(address) for address in stack.switched_off):
+            raise UsageError(f"cannot import {selector}: its `when` is false")
+        close = get_close_matches(str(selector), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`hacore validate` lists what the stack has"
+        raise UsageError(f"cannot import {selector}: it is not in the stack; {hint}")
+    return sorted(a for a in stack.instances if any(s.selects(a) for s in selectors))
+
+
+def _items(chosen: Sequence[Address], made: Plan, recorded: Mapping[Address, object]) -> tuple[PlannedChange, ...]:
+    """What is found of each; all that prevents it at once."""
+    changes = {change.address: change for change in made.changes}
+    found: list[PlannedChange] = []
+    wrong: list[str] = []
+    for address in chosen:
+        change = changes.get(address)
+        if address in recorded:
+            wrong.append(f"{address} is recorded already (`hacore state rm {address}` forgets it)")
+        elif change is None:
+            hosts = sorted({made.hosts[h].error for h in made.unreachable})
+            wrong.append(f"{address} cannot be looked at: {'; '.join(hosts)}")
+        elif change.inherits is not None:
+            wrong.append(f"{address} has the place of {change.inherits}, which the next apply renames")
+        elif change.observed is None and change.desired is not None and change.desired.attrs is not None:
+            wrong.append(f"{address} is not there: `hacore apply` makes it")
+        else:
+            found.append(change)
+    if wrong:
+        raise PlanError(f"cannot import: {'; '.join(wrong)}")
+    return tuple(found)
+
+
+def _row(item: PlannedChange, session: Session, made: Plan, rows: Mapping[Address, Row], seal: Seal) -> Row:
+    """The row of something adopted, with its attrs as found in place of those wanted."""
+    row = new_row(
+        replace(item, action=Action.ADOPT),
+        session.stack.instances[item.address],
+        session.request.providers[item.kind],
+        session.graph,
+        item.observed,
+        seal=seal,
+        rows=rows,
+        sources=made.sources.get(item.address, {}),
+        run=0,
+    )
+    if item.observed is None:
+        return row
+    wanted = item.desired.attrs if item.desired is not None else None
+    attrs = {k: v for k, v in item.observed.attrs.items() if wanted is None or k in wanted}
+    return replace(row, attrs=seal_attrs(attrs, row.sensitive, seal))
+
+
+__all__ = ["Adoption", "adopt", "choose"]

@@ -1,0 +1,111 @@
+"""The marker of a managed host: which stack's state manages it, and what that stack has there.
+
+A file of one line of JSON for each stack, `stacks/LINEAGE.HOST.json` in hacore's folder on the host.
+Every plan's probe reads all of them; a run writes its own under the host's lock (`walk.marks`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from ..address import NAME, Address
+from ..contract import Ask
+
+_COMMAND = r"""
+for marker in "$HACORE_HOME"/stacks/*.json; do [ -r "$marker" ] && cat "$marker"; done
+"""
+_WHOLE = ("config:",)  # what a stack writes whole: its resources share it among themselves, but not with other stacks
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a host tells of one stack that manages it.
+
+    `env` is the stack's environment, empty without one; the two name what a state is of. `host` is
+    the host's name there. `serial` and `when` (Unix time in seconds) are those of the last writing.
+    `claims` maps `own DIGEST` or `share DIGEST` of each claimed token to the address that claims it.
+    """
+
+    stack: str
+    env: str
+    host: str
+    lineage: str
+    serial: int
+    who: str
+    when: float
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return f"{self.lineage}.{self.host}.json"
+
+    @property
+    def title(self) -> str:
+        """The stack as people say it."""
+        return f"{self.stack} (env {self.env})" if self.env else self.stack
+
+    def text(self) -> str:
+        """The file's line."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+
+def claim_marks(claims: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, str]:
+    """Claims as a marker has them, from addresses with claims as a row has them (`own path:/x`).
+
+    Tokens are digests there, because a path may tell a secret.
+    """
+    found: dict[str, str] = {}
+    for address, stored in sorted(claims, key=lambda item: item[0]):
+        for claim in stored:
+            mode, _, token = claim.partition(" ")
+            found.setdefault(
+                f"{'own' if token.startswith(_WHOLE) else mode} {token_digest(token)}", str(address.at(None))
+            )
+    return dict(sorted(found.items()))
+
+
+def token_digest(token: str) -> str:
+    """A claimed token as a marker has it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+class _Markers:
+    """All markers of a host; the answer's argument is empty."""
+
+    name = "markers"
+
+    def command(self, asks: Sequence[Ask]) -> str:  # noqa: ARG002 - as every fact
+        """The snippet; it needs no argument."""
+        return _COMMAND
+
+    def parse(self, stdout: bytes) -> Mapping[str, tuple[Marker, ...]]:
+        """A line for each marker; raises ValueError for one that cannot be read."""
+        return {"": tuple(_read(line) for line in stdout.decode("utf-8", "replace").splitlines() if line)}
+
+
+def _read(line: str) -> Marker:
+    try:
+        data = json.loads(line)
+        marker = Marker(
+            stack=str(data["stack"]),
+            env=str(data["env"]),
+            host=str(data["host"]),
+            lineage=str(data["lineage"]),
+            serial=int(data["serial"]),
+            who=str(data["who"]),
+            when=float(data["when"]),
+            claims={str(mark): str(address) for mark, address in data["claims"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError("a file in hacore's folder stacks/ there is no marker of hacore's: take it away") from None
+    if not (NAME.match(marker.lineage) and NAME.match(marker.host)):  # they make a file's name
+        raise ValueError("a marker in hacore's folder stacks/ there has no proper name: take it away")
+    return marker
+
+
+MARKERS = _Markers()
+ASK_MARKERS = Ask(MARKERS, "")

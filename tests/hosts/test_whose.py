@@ -1,0 +1,57 @@
+"""Whose hosts are these: markers, taking over, and another machine at an old address, on two real hosts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hacore.lab import Lab, manifest
+from tests.hosts.project import Project
+
+pytestmark = pytest.mark.twins
+
+NOTE = '  file:\n    note: {path: /etc/hacore-note, content: "%s\\n"}\n'
+STACKS = "find /var/lib/hacore 2>/dev/null | sort"
+
+
+def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab, tmp_path: Path) -> None:
+    hosts = ("lb1", "lb2")
+    before = {name: manifest.take(pair, name) for name in hosts}
+    project = Project(tmp_path / "mine", pair)
+    bare = {name: project.ssh(name, STACKS) for name in hosts}
+    project.write(NOTE % "first")
+    project.apply()
+    assert all("/var/lib/hacore/stacks/" in project.ssh(name, STACKS) for name in hosts)
+    assert project.ssh("lb1", "stat -c %a /var/lib/hacore/stacks").strip() == "700"
+
+    # another state of the same stack
+    lost = Project(tmp_path / "lost", pair)
+    lost.write(NOTE % "second")
+    assert lost.ok("plan").startswith("Another state's: lb1@192.168.1.166 is managed by lineage ")
+    refused = lost.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "cannot apply: lb1@192.168.1.166 is managed by another state of the stack web" in refused.stderr
+    assert project.ssh("lb2", "cat /etc/hacore-note") == "first\n"
+    lost.apply("--take-over")
+    assert lost.actions() == {}
+    assert project.run("apply", "--auto-approve").returncode == 1
+    project.apply("--take-over")
+
+    # another machine at the address of lb2
+    old = project.ssh("lb2", "cat /etc/machine-id")
+    project.ssh("lb2", "tr 0-9a-f 1-9a-f0 </etc/machine-id >/tmp/id && cat /tmp/id >/etc/machine-id")
+    try:
+        assert project.ok("plan").startswith("New machine: lb2@192.168.1.173 is not the one recorded")
+        assert project.actions() == {"file.note@lb2": "adopt"}
+        drifted = json.loads(project.ok("drift", "--json", code=2))
+        assert [machine["host"] for machine in drifted["new_machines"]] == ["lb2"]
+    finally:
+        project.ssh("lb2", f"echo {old.strip()} >/etc/machine-id")
+
+    project.ok("destroy", "--auto-approve")
+    after = {name: manifest.diff(before[name], manifest.take(pair, name)) for name in hosts}
+    assert after == {"lb1": [], "lb2": []}
+    left = {name: project.ssh(name, STACKS) for name in hosts}
+    assert left == {name: "" if text == "/var/lib/hacore\n" else text for name, text in bare.items()}
