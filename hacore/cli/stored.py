@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
 from .options import StackArgs
 
 if TYPE_CHECKING:
@@ -30,17 +29,11 @@ def opened(args: StackArgs) -> Iterator[StateReader | None]:
 
 def selected(args: StackArgs, selector: Address | None) -> Sequence[Row]:
     """The rows that a selector covers, in the order of addresses. Raises UsageError when it covers none."""
+    from ..store import matching
+
     with opened(args) as state:
         rows = {} if state is None else state.rows()
-    found = [row for address, row in sorted(rows.items()) if selector is None or selector.selects(address)]
-    if selector is not None and not found:
-        from difflib import get_close_matches
-
-        known = sorted({str(a) for a in rows} | {str(a.at(None)) for a in rows})
-        close = get_close_matches(str(selector), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`hacore state list` shows what is"
-        raise UsageError(f"cannot find {selector}: it is not recorded; {hint}")
-    return found
+    return [rows[address] for address in (sorted(rows) if selector is None else matching(rows, selector))]
 
 
 def show(args: StackArgs, selector: Address | None, *, as_json: bool) -> int:

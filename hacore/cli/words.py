@@ -26,6 +26,17 @@ def stack_and_run(words: Sequence[str]) -> tuple[str | None, int | None]:
     return stack, run
 
 
+def stack_and_serials(words: Sequence[str]) -> tuple[str | None, tuple[int, int | None]]:
+    """`[STACK] SERIAL [SERIAL]`: serials are numbers."""
+    numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
+    stacks = [word for word in words if not (word.isascii() and word.isdigit())]
+    if len(stacks) > 1:
+        raise UsageError(f"cannot take two stacks: {stacks[0]!r} and {stacks[1]!r}; a serial is a number")
+    if len(numbers) not in (1, 2):
+        raise UsageError("cannot compare: give one serial or two; `hacore state history` has them")
+    return stacks[0] if stacks else None, (numbers[0], numbers[1] if len(numbers) == 2 else None)
+
+
 def stack_and_address(words: Sequence[str]) -> tuple[str | None, Address | None]:
     """`[STACK] [ADDRESS]`: what is there as a path is a stack, what reads as `kind.name` is an address."""
     stack: str | None = None

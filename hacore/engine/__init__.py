@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .adopting import Adoption, adopt
     from .applying import apply
     from .drifting import drift
-    from .keeping import forget, new_key
+    from .keeping import Kept, forget, move, new_key, rename_host
     from .planfile import check_place, names_plan
     from .planning import load_stack, plan
     from .replaying import apply_saved
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adoption",
     "DriftReport",
+    "Kept",
     "Planned",
     "Request",
     "RollbackItem",
@@ -48,15 +49,18 @@ __all__ = [
     "forget",
     "load_plan",
     "load_stack",
+    "move",
     "names_plan",
     "new_key",
     "plan",
+    "rename_host",
     "rollback",
     "save_plan",
     "state_url_of",
 ]
 
 _WHERE = {
+    "Kept": "keeping",
     "SavedAs": "saving",
     "SavedPlan": "saved",
     "Adoption": "adopting",
@@ -69,8 +73,10 @@ _WHERE = {
     "load_plan": "saved",
     "load_stack": "planning",
     "names_plan": "planfile",
+    "move": "keeping",
     "new_key": "keeping",
     "plan": "planning",
+    "rename_host": "keeping",
     "rollback": "rolling",
     "save_plan": "saving",
 }

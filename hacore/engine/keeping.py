@@ -1,37 +1,184 @@
-"""What is done to a state alone, with no host: forgetting rows, and a new key for a lost one."""
+"""What is done to a state alone, with no host: forgetting, other addresses, a new key for a lost one.
+
+Each goes through the state's lock and is one transaction, after a backup of an SQLite state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
-from ..address import Address
-from ..errors import PlanError, UsageError
-from ..store import DropRow, StateWriter
+from ..address import NAME, Address
+from ..errors import PlanError, StoreError, UsageError
+from ..journal import Renaming
+from ..model import Host, Row
+from ..store import DropHost, DropRow, LockInfo, Move, PutHost, PutRow, PutTask, StateReader, StateWriter, matching
 from .results import whoami
 
 
-async def forget(state_url: str, selectors: Sequence[Address], *, who: str = "") -> tuple[Address, ...]:
-    """Forget what selectors cover, and leave it on its hosts; the addresses that were forgotten.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a command did to the state.
 
-    Raises UsageError for a selector that covers nothing, PlanError while a run is unfinished.
+    `gone` and `moved` are addresses, `without` those that go on with one host less. `backup`: the file;
+    empty for a server's state. `broke`: whose lock was broken. `upgraded`: see `StateWriter.upgraded`.
     """
-    async with await StateWriter.open(state_url, who=who or whoami(), what="state rm") as writer:
+
+    serial: int
+    gone: tuple[Address, ...] = ()
+    moved: Mapping[Address, Address] | None = None
+    without: tuple[Address, ...] = ()
+    tasks: int = 0
+    backup: str = ""
+    broke: LockInfo | None = None
+    upgraded: str = ""
+
+
+async def forget(state_url: str, selectors: Sequence[Address], *, hosts: Sequence[str] = (), who: str = "") -> Kept:
+    """Forget what selectors cover and all that is on `hosts`, and leave it as it is there.
+
+    A host that is forgotten is no member any more of what spans several. Raises UsageError for what
+    covers nothing, PlanError while a run is unfinished.
+    """
+    async with _opened(state_url, "state rm", who) as writer:
+        rows = writer.rows()
+        gone = {address for selector in selectors for address in matching(rows, selector)}
+        moves: list[Move] = []
+        for name in hosts:
+            _known_host(writer, name, rows)
+            gone |= {a for a, row in rows.items() if a.host == name or set(row.hosts) == {name}}
+            moves.append(DropHost(name))
+        left = {a: _without(row, hosts, gone) for a, row in rows.items() if a not in gone}
+        without = tuple(sorted(a for a, row in left.items() if row.hosts != rows[a].hosts))
+        moves += [DropRow(address) for address in sorted(gone)]
+        moves += [PutRow(row) for a, row in left.items() if row != rows[a]]
+        return await _commit(writer, moves, gone=tuple(sorted(gone)), without=without)
+
+
+async def move(state_url: str, source: Address, target: Address, *, who: str = "") -> Kept:
+    """Record under other addresses what `source` covers: edges, marks, images and journal follow.
+
+    Raises UsageError for what covers nothing, or would take the place of something recorded.
+    """
+    async with _opened(state_url, "state mv", who) as writer:
+        rows = writer.rows()
+        renaming = Renaming(moved_addresses(rows, source, target))
+        for address in renaming.addresses.values():
+            if address.host is not None and address.host not in writer.hosts():
+                raise UsageError(
+                    f"cannot move to {address}: no host {address.host} is recorded; "
+                    "`hacore state mv --host OLD NEW` renames a host"
+                )
+        return await _rename(writer, renaming)
+
+
+async def rename_host(state_url: str, old: str, new: str, *, who: str = "") -> Kept:
+    """Record a host, and all that is on it, under another name. Raises UsageError when that is taken."""
+    async with _opened(state_url, "state mv", who) as writer:
+        rows, hosts = writer.rows(), writer.hosts()
+        _known_host(writer, old, rows)
+        if not NAME.match(new):
+            raise UsageError(f"cannot rename host {old}: {new!r} is no name; it has letters, digits, _ . and -")
+        if new in hosts or any(new in row.hosts for row in rows.values()):
+            raise UsageError(
+                f"cannot rename host {old}: {new} is recorded, too; forget it first: hacore state rm --host {new}"
+            )
+        moved = {a: replace(a, host=new) for a in sorted(rows) if a.host == old}
+        record = hosts[old]
+        host = Host.model_validate(record.host).model_copy(update={"name": new})
+        put = PutHost(replace(record, name=new, host=host.model_dump(mode="json")))
+        return await _rename(writer, Renaming(moved, {old: new}), DropHost(old), put)
+
+
+async def new_key(state_url: str, *, who: str = "") -> Kept | None:
+    """Give a state whose key is lost a new one; None when it is at hand. Images that the old key encrypted are lost.
+
+    What is sensitive shows as changed in the next plan, and apply writes it afresh. Raises StoreError
+    when there is no state.
+    """
+    reader = await asyncio.to_thread(StateReader.open, state_url)
+    if reader is None:
+        raise StoreError("cannot make a new key: there is no state yet; `hacore apply` makes it, with its key")
+    with reader:
+        if reader.has_key:
+            return None
+    async with await StateWriter.open(state_url, who=who or whoami(), what="state new-key", new_key=True) as writer:
+        return Kept(writer.serial, broke=writer.broke, upgraded=writer.upgraded)
+
+
+def moved_addresses(rows: Mapping[Address, Row], source: Address, target: Address) -> dict[Address, Address]:
+    """What `source` covers, by its new addresses. Parts that both leave out stay. Pure; raises UsageError."""
+    found = matching(rows, source)
+    if source.kind != target.kind:
+        raise UsageError(f"cannot move {source} to {target}: a {source.kind} is no {target.kind}")
+    if (source.host is None) != (target.host is None):
+        raise UsageError(f"cannot move {source} to {target}: name the host in both, or in neither")
+    keys = {address.key for address in found}
+    if source.key is None and target.key is not None and keys != {None}:
+        raise UsageError(f"cannot move {source} to {target}: it has several keys; name one: {found[0]}")
+    keep_key = source.key is None and target.key is None
+    moved = {
+        a: Address(target.kind, target.name, a.key if keep_key else target.key, target.host or a.host) for a in found
+    }
+    for old, new in moved.items():
+        if new == old:
+            raise UsageError(f"cannot move {old} to itself")
+        if new in rows:
+            raise UsageError(
+                f"cannot move {old} to {new}: that is recorded, too; forget it first: hacore state rm '{new}'"
+            )
+    return moved
+
+
+@asynccontextmanager
+async def _opened(state_url: str, what: str, who: str) -> AsyncIterator[StateWriter]:
+    """The state, locked, with no run on its way."""
+    async with await StateWriter.open(state_url, who=who or whoami(), what=what) as writer:
         unfinished = writer.unfinished()
         if unfinished is not None:
-            raise PlanError(f"cannot forget anything: run {unfinished.id} is unfinished; roll it back first")
-        rows = writer.rows()
-        for selector in selectors:
-            if not any(selector.selects(address) for address in rows):
-                raise UsageError(f"cannot find {selector}: it is not recorded; `hacore state list` shows what is")
-        gone = tuple(sorted(a for a in rows if any(s.selects(a) for s in selectors)))
-        await writer.commit(*[DropRow(address) for address in gone])
-        return gone
+            raise PlanError(
+                f"cannot change the state: run {unfinished.id} is unfinished; go on with it with "
+                "`hacore apply --resume`, or take it back with `hacore rollback`"
+            )
+        yield writer
 
 
-async def new_key(state_url: str, *, who: str = "") -> None:
-    """Give a state whose key is lost a new one. Images that the old key encrypted are lost.
+async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> Kept:
+    rows = writer.rows()
+    after = {address: renaming.row(row) for address, row in rows.items()}
+    moves: list[Move] = [*more, *(DropRow(address) for address in renaming.addresses)]
+    moves += [PutRow(row) for address, row in after.items() if row != rows[address]]
+    tasks = [task for run in writer.runs() for task in writer.tasks(run.id)]
+    changed = [new for task in tasks for new in [renaming.task(task)] if new != task]
+    moves += [PutTask(task) for task in changed]
+    return await _commit(writer, moves, moved=dict(renaming.addresses), tasks=len(changed))
 
-    What is sensitive shows as changed in the next plan, and apply writes it afresh.
-    """
-    async with await StateWriter.open(state_url, who=who or whoami(), what="state new-key", new_key=True):
-        return
+
+async def _commit(writer: StateWriter, moves: Sequence[Move], **about: object) -> Kept:
+    backup = await writer.back_up()
+    done = await writer.commit(*moves)
+    kept = Kept(done.serial, backup=backup, broke=writer.broke, upgraded=writer.upgraded)
+    return replace(kept, **about)  # type: ignore[arg-type]
+
+
+def _known_host(writer: StateWriter, name: str, rows: Mapping[Address, Row]) -> None:
+    known = sorted({*writer.hosts(), *(host for row in rows.values() for host in row.hosts)})
+    if name not in known:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
+        raise UsageError(f"cannot find host {name}: it is not recorded; {hint}")
+
+
+def _without(row: Row, hosts: Sequence[str], gone: set[Address]) -> Row:
+    """A row that nothing leads from to what is forgotten any more."""
+    names = {str(address) for address in gone}
+    return replace(
+        row,
+        hosts=tuple(name for name in row.hosts if name not in hosts),
+        needs=tuple(need for need in row.needs if need not in names),
+        loaded={source: mark for source, mark in row.loaded.items() if source not in names},
+    )

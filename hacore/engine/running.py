@@ -76,6 +76,8 @@ class Run:
         """Lock the hosts, plan again, and walk."""
         if self.writer.broke is not None:
             self.warn(f"the state was locked by {self.writer.broke}, which is gone: its lock was broken")
+        if self.writer.upgraded:
+            self.warn(f"the state's schema was upgraded; as it was before it is in {self.writer.upgraded}")
         links = await self.session.hosts.links(sorted(self._involved(shown)))
         info = {
             "who": self.request.who,

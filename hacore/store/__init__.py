@@ -11,6 +11,7 @@ nowhere else, and only when they are needed: reading an SQLite state needs none 
 from __future__ import annotations
 
 from .codec import row_from_json, row_to_json
+from .history import Delta, Episode, Revision, RowChange, changes_between, episodes
 from .place import Place
 from .reader import StateReader, StateView
 from .records import (
@@ -30,14 +31,17 @@ from .records import (
     SetTask,
     TaskRecord,
 )
+from .select import matching
 from .spill import Spilled
 from .writer import StateWriter
 
 __all__ = [
     "UNFINISHED",
     "Committed",
+    "Delta",
     "DropHost",
     "DropRow",
+    "Episode",
     "HostRecord",
     "LockInfo",
     "Move",
@@ -45,6 +49,8 @@ __all__ = [
     "PutRow",
     "PutRun",
     "PutTask",
+    "Revision",
+    "RowChange",
     "RunRecord",
     "SetLoaded",
     "SetTask",
@@ -53,6 +59,9 @@ __all__ = [
     "StateView",
     "StateWriter",
     "TaskRecord",
+    "changes_between",
+    "episodes",
+    "matching",
     "row_from_json",
     "row_to_json",
     "unlock",

@@ -96,6 +96,12 @@ def row_from_columns(columns: Mapping[str, Any]) -> Row:
     return row_from_json({**values, "tainted": bool(values["tainted"])})
 
 
+def row_text(columns: Mapping[str, Any]) -> str:
+    """A stored row as one text of JSON: what `row_to_json` gives, without the way over a Row."""
+    values = _decoded(columns, _ROW_JSON, columns.get("address", "a row"))
+    return dump({**values, "tainted": bool(values["tainted"])})
+
+
 def host_columns(record: HostRecord) -> Columns:
     """A host as column values."""
     return {

@@ -81,7 +81,7 @@ def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
 def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
     """Store a run and its tasks; the run's new id."""
     result = work.connection.execute(RUN.insert().values(**codec.run_columns(run)))
-    number = _inserted(result)
+    number = work.run = _inserted(result)
     rows = [{**codec.task_columns(task), "run": number} for task in tasks]
     links = [
         {"run": number, "task": task.id, "address": address, "image": image}
@@ -117,13 +117,16 @@ def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str
 def _put_row(columns: Columns, token: str, work: Transaction, ids: Ids) -> None:
     if token:
         columns = {**columns, "origin": ids[token]}
-    if _put(RESOURCE, columns, ("address",), work):
-        work.rows_changed = True
+    before, changed = _put(RESOURCE, columns, ("address",), work)
+    if changed:
+        work.remember(columns["address"], before)
 
 
 def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
-    if work.connection.execute(RESOURCE.delete().where(RESOURCE.c.address == address)).rowcount:
-        work.rows_changed = True
+    before = _stored(RESOURCE, RESOURCE.c.address == address, work)
+    if before is not None:
+        work.connection.execute(RESOURCE.delete().where(RESOURCE.c.address == address))
+        work.remember(address, before)
 
 
 def _put_host(columns: Columns, work: Transaction, _ids: Ids) -> None:
@@ -168,13 +171,13 @@ def _set_task(
 
 def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transaction, _ids: Ids) -> None:
     where = RESOURCE.c.address == address
-    stored = work.connection.execute(sa.select(RESOURCE.c.loaded).where(where)).scalar_one_or_none()
-    if stored is None:
+    before = _stored(RESOURCE, where, work)
+    if before is None:
         return
-    merged = codec.dump({**json.loads(stored), **loaded})
-    if merged != stored:
+    merged = codec.dump({**json.loads(before["loaded"]), **loaded})
+    if merged != before["loaded"]:
         work.connection.execute(RESOURCE.update().where(where).values(loaded=merged))
-        work.rows_changed = True
+        work.remember(address, before)
 
 
 def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
@@ -184,17 +187,20 @@ def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: 
         _put(TASK_IMAGE, values, ("run", "task", "address"), work)
 
 
-def _put(table: Table, columns: Columns, key: tuple[str, ...], work: Transaction) -> bool:
-    """Insert or update; whether anything is different now."""
+def _put(table: Table, columns: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
+    """Insert or update; what was there, and whether anything is different now."""
     where: ColumnElement[bool] = sa.and_(*(table.c[name] == columns[name] for name in key))
-    stored = work.connection.execute(table.select().where(where)).mappings().one_or_none()
+    stored = _stored(table, where, work)
     if stored is None:
         work.connection.execute(table.insert().values(**columns))
-    elif dict(stored) != columns:
+    elif stored != columns:
         work.connection.execute(table.update().where(where).values(**columns))
-    else:
-        return False
-    return True
+    return stored, stored != columns
+
+
+def _stored(table: Table, where: ColumnElement[bool], work: Transaction) -> Columns | None:
+    found = work.connection.execute(table.select().where(where)).mappings().one_or_none()
+    return None if found is None else {str(name): value for name, value in found.items()}
 
 
 def _inserted(result: CursorResult[Any]) -> int:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from .queries import chunks
 from .records import UNFINISHED
-from .tables import BLOB, IMAGE, IMAGE_BLOB, RESOURCE, RUN, TASK, TASK_IMAGE
+from .tables import BLOB, IMAGE, IMAGE_BLOB, RESOURCE, REVISION, REVISION_ROW, RUN, TASK, TASK_IMAGE
 from .transaction import Transaction
 
 
@@ -25,6 +25,13 @@ def prune(work: Transaction, keep: int) -> int:
     for part in chunks(old):
         for table, column in ((TASK_IMAGE, TASK_IMAGE.c.run), (TASK, TASK.c.run), (RUN, RUN.c.id)):
             work.connection.execute(table.delete().where(column.in_(part)))
+    for part in chunks(old):  # the history goes as far back as the runs
+        last = work.connection.execute(
+            sa.select(sa.func.max(REVISION.c.serial)).where(REVISION.c.run.in_(part))
+        ).scalar()
+        if last is not None:
+            work.connection.execute(REVISION_ROW.delete().where(REVISION_ROW.c.serial <= last))
+            work.connection.execute(REVISION.delete().where(REVISION.c.serial <= last))
     stays = sa.union(
         sa.select(RESOURCE.c.origin).where(RESOURCE.c.origin.is_not(None)),
         sa.select(TASK_IMAGE.c.image),

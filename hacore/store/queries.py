@@ -3,14 +3,16 @@
 # ruff: noqa: S608 - only our own column names and parameter marks are put into the text
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import StoreError
 from .codec import ROW_COLUMNS, TASK_COLUMNS, Columns, task_from_columns
+from .history import Delta, Revision
 from .images import StoredBlob, StoredImage
-from .records import HostRecord, LockInfo, RunRecord, TaskRecord
+from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
 from .source import Reading, listing
 
 _CHUNK = 500  # values in one IN list; SQLite before 3.32 takes 999
@@ -18,11 +20,12 @@ _CHUNK = 500  # values in one IN list; SQLite before 3.32 takes 999
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The state itself."""
+    """The state itself; `run` is the newest one that has not ended."""
 
     lineage: str
     serial: int
     key_id: str
+    run: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,10 @@ def snapshot(reading: Reading) -> Snapshot:
 
 
 def meta(reading: Reading) -> Meta:
-    """Lineage, serial and the key's id."""
-    found = reading.fetch("SELECT lineage, serial, key_id FROM meta WHERE id = 1")
+    """Lineage, serial, the key's id and the unfinished run."""
+    marks, values = listing(list(UNFINISHED))
+    unfinished = f"SELECT max(id) FROM run WHERE status IN ({marks})"
+    found = reading.fetch(f"SELECT lineage, serial, key_id, ({unfinished}) AS run FROM meta WHERE id = 1", **values)
     if not found:
         raise StoreError("cannot use the state: it has no lineage, it is damaged; put a backup in its place")
     return Meta(**found[0])
@@ -79,6 +84,21 @@ def tasks(reading: Reading, run: int) -> list[TaskRecord]:
         images.setdefault(found["task"], {})[found["address"]] = found["image"]
     query = f"SELECT {_names(TASK_COLUMNS)} FROM task WHERE run = :run ORDER BY position, id"
     return [task_from_columns(found, images.get(found["id"], {})) for found in reading.fetch(query, run=run)]
+
+
+def revisions(reading: Reading) -> list[Revision]:
+    """All commits that are kept in the history, the oldest first."""
+    found = reading.fetch(f"SELECT {_names(_fields(Revision))} FROM revision ORDER BY serial")
+    return [Revision(**columns) for columns in found]
+
+
+def deltas(reading: Reading, after: int) -> list[Delta]:
+    """What the commits after a serial changed rows from, the newest first."""
+    query = "SELECT serial, address, before FROM revision_row WHERE serial > :after ORDER BY serial DESC, address"
+    return [
+        Delta(found["serial"], found["address"], found["before"] and json.loads(found["before"]))
+        for found in reading.fetch(query, after=after)
+    ]
 
 
 def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
@@ -115,7 +135,7 @@ def chunks(values: list[Any]) -> Iterator[list[Any]]:
         yield values[start : start + _CHUNK]
 
 
-def _fields(record: type[HostRecord | RunRecord | LockInfo]) -> tuple[str, ...]:
+def _fields(record: type[HostRecord | RunRecord | LockInfo | Revision]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 

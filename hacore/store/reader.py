@@ -5,6 +5,7 @@ SQLAlchemy is imported only for a state on a server: an SQLite file is read with
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from types import TracebackType
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from ..address import Address
 from ..errors import StoreError
-from ..model import Image, Row
+from ..model import JSON, Image, Row
 from . import codec
 from .keys import Keyring, find, key_file
 from .place import Place
 from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
+    from .history import Delta, Revision
     from .queries import Snapshot
     from .source import Reading, Source
     from .spill import Spilled
@@ -103,6 +105,32 @@ class StateView:
         """Who holds the state, whether alive or not."""
         return self._snapshot().lock
 
+    def revisions(self) -> list[Revision]:
+        """The commits that changed resources, as far back as the history goes, the oldest first."""
+        from . import queries
+
+        return self._read(queries.revisions) if self._has_history() else []
+
+    def deltas(self, after: int = 0) -> list[Delta]:
+        """What the commits after a serial changed rows from, the newest first."""
+        from . import queries
+
+        return self._read(lambda reading: queries.deltas(reading, after)) if self._has_history() else []
+
+    def rows_at(self, serial: int) -> dict[str, JSON]:
+        """All rows at a serial, as JSON, by address; raises UsageError for one that the history does not reach."""
+        from . import history
+
+        history.check_known(serial, self.serial, self.revisions())
+        return history.rows_at(self.rows_json(), self.deltas(serial), serial)
+
+    def rows_json(self) -> dict[str, JSON]:
+        """All recorded instances as JSON, by address."""
+        return {row["address"]: json.loads(codec.row_text(row)) for row in self._snapshot().rows}
+
+    def _has_history(self) -> bool:
+        return True
+
     def tasks(self, run: int) -> list[TaskRecord]:
         """The tasks of a run, in order."""
         from . import queries
@@ -125,7 +153,10 @@ class StateView:
 class StateReader(StateView):
     """A state, open for reading. Use `open`, and close it (it is a context manager)."""
 
-    def __init__(self, place: Place, source: Source, snapshot: Snapshot, keyring: Keyring, cleanup: ExitStack) -> None:
+    def __init__(
+        self, place: Place, version: str, source: Source, snapshot: Snapshot, keyring: Keyring, cleanup: ExitStack
+    ) -> None:
+        self.version = version
         self._at = place
         self._source = source
         self._taken = snapshot
@@ -153,7 +184,7 @@ class StateReader(StateView):
                 versions.check_readable(found, place.name)
                 taken = queries.snapshot(reading)
             keyring = find(key_file(place.path), taken.meta.key_id)
-            return StateReader(place, source, taken, keyring, cleanup.pop_all())
+            return StateReader(place, found, source, taken, keyring, cleanup.pop_all())
 
     @property
     def lineage(self) -> str:
@@ -176,6 +207,11 @@ class StateReader(StateView):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _has_history(self) -> bool:
+        from . import versions
+
+        return self.version >= versions.WITH_HISTORY
 
     def _place(self) -> Place:
         return self._at

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..errors import StoreError
 from . import versions
-from .database import Database
+from .database import CoreReading, Database
 from .source import backup
 from .tables import META, METADATA, VERSION
 
@@ -29,17 +29,18 @@ def create(connection: Connection, key_id: str) -> None:
     )
 
 
-def upgrade(database: Database, found: str) -> Path | None:
-    """Bring an older schema to HEAD inside the caller's transaction, after a backup (SQLite).
+def upgrade(database: Database, found: str) -> str:
+    """Bring an older schema to HEAD inside the caller's transaction, after a backup.
 
-    Returns the backup's path, `<state>.backup-<version>`; that is all that is left when the upgrade
-    fails. Raises StoreError for a schema that is newer than this hacore.
+    Returns where the backup is: the file `<state>.backup-<version>`, which is all that is left when the
+    upgrade fails, or on a server the tables `<table>_backup_<version>`. Raises StoreError for a schema
+    that is newer than this hacore.
     """
     if found > versions.HEAD:
         raise versions.newer(found, database.name)
-    copy = _backup(database, found)
+    backup = _copied_tables(database, found) if database.path is None else str(copy_file(database.path, found))
     migrate(database.connection)
-    return copy
+    return backup
 
 
 def migrate(connection: Connection) -> None:
@@ -54,14 +55,27 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, versions.HEAD)
 
 
-def _backup(database: Database, found: str) -> Path | None:
-    if database.path is None:
-        return None
-    target = database.path.with_name(f"{database.path.name}.backup-{found}")
+def _copied_tables(database: Database, found: str) -> str:
+    """Copies of all tables beside them. (Not for restoring in haste: that is what the server's own backups are for.)"""
+    suffix = f"_backup_{found}"
+    quote = database.engine.dialect.identifier_preparer.quote
+    tables = [name for name in CoreReading(database.connection).tables() if "_backup_" not in name]
+    for name in sorted(tables):
+        database.connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote(name + suffix)}")
+        database.connection.exec_driver_sql(f"CREATE TABLE {quote(name + suffix)} AS SELECT * FROM {quote(name)}")  # noqa: S608
+    return f"the tables *{suffix} on the server"
+
+
+def copy_file(path: Path, suffix: str) -> Path:
+    """A copy of an SQLite state as it was last committed, held by nobody: `<state>.backup-<suffix>`, 0600.
+
+    Raises StoreError.
+    """
+    target = path.with_name(f"{path.name}.backup-{suffix}")
     try:
         target.unlink(missing_ok=True)
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreError(f"cannot make the backup {target}: {error.strerror}") from error
-    backup(database.path, target)
+    backup(path, target)
     return target

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -32,14 +31,12 @@ class WriterSession:
     keyring: Keyring
     identity: tuple[int, int] | None
     broke: LockInfo | None = None
-    backup: Path | None = None
+    backup: str = ""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """See `exclusive`."""
-        with exclusive(
-            self.database, self.place, token=self.lock.token, serial=self.serial, identity=self.identity
-        ) as work:
+        with exclusive(self.database, self.place, mine=self.lock, serial=self.serial, identity=self.identity) as work:
             yield work
 
     def committed(self, work: Transaction) -> None:
@@ -72,11 +69,11 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
             old = None if found is None else queries.lock(reading)
             if old is not None and not break_lock:
                 _refuse_live(old, place)
-            copy = None
+            backup = ""
             if found is None:
                 schema.create(connection, "")
             elif found != versions.HEAD:
-                copy = schema.upgrade(database, found)
+                backup = schema.upgrade(database, found)
             hold(connection)
             meta = queries.meta(reading)
             keyring = _keyring(connection, place, meta.key_id, new_key)
@@ -84,7 +81,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
             connection.execute(LOCK.delete())
             connection.execute(LOCK.insert().values(id=1, **asdict(lock)))
         return WriterSession(
-            place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=copy
+            place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=backup
         )
     except BaseException:
         database.close()

@@ -87,11 +87,12 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def backup(path: Path, target: Path) -> None:
-    """Copy an SQLite state as it was last committed, also while a writer is in a transaction."""
+    """Copy an SQLite state as it was last committed, also while a writer is in a transaction; without its lock."""
     with explained(str(target)):
         source, copy = connect(path, "ro"), connect(target, "rw")
         try:
             source.backup(copy)
+            copy.execute("DELETE FROM lock")
         finally:
             copy.close()
             source.close()

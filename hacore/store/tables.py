@@ -161,6 +161,29 @@ TASK_IMAGE = Table(
     ForeignKeyConstraint(["run", "task"], ["task.run", "task.id"], ondelete="CASCADE"),
 )
 
+# A commit that changed resources. `since` is when its writer took the lock: one session, one `since`.
+REVISION = Table(
+    "revision",
+    METADATA,
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),  # the state's serial after it
+    Column("at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("run", Integer, nullable=True),  # none for what is done to a state alone
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+)
+
+# The rows as they were before it; NULL: there was none. So any earlier state is the present one with
+# what came later taken back, and forgetting the oldest part leaves the rest as it is.
+REVISION_ROW = Table(
+    "revision_row",
+    METADATA,
+    Column("serial", BigInteger, ForeignKey("revision.serial", ondelete="CASCADE"), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("before", Text, nullable=True),
+    PrimaryKeyConstraint("serial", "address"),
+)
+
 # As alembic makes it. Read by hand: importing alembic takes longer than a plan may.
 VERSION = Table(
     "alembic_version",

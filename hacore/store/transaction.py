@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, SerialError
 from . import queries
+from .codec import Columns, row_text
 from .database import CoreReading, Database
 from .place import Place
-from .tables import META
+from .records import LockInfo
+from .tables import META, REVISION, REVISION_ROW
 
 
 @dataclass(slots=True)
 class Transaction:
-    """What the moves of one transaction see. `rows_changed`: a resource row is another than before."""
+    """What the moves of one transaction see. `before`: the rows it changed, as they were; `run`: whose doing it is."""
 
     connection: Connection
     serial: int
-    rows_changed: bool = False
+    run: int | None = None
+    before: dict[str, Columns | None] = field(default_factory=dict)
+
+    def remember(self, address: str, before: Columns | None) -> None:
+        """A resource row is another than before. What it was when the transaction began counts."""
+        self.before.setdefault(address, before)
+
+    @property
+    def rows_changed(self) -> bool:
+        """Whether a resource row is another than before."""
+        return bool(self.before)
 
     @property
     def serial_after(self) -> int:
@@ -32,9 +45,9 @@ class Transaction:
 
 @contextmanager
 def exclusive(
-    database: Database, place: Place, *, token: str, serial: int, identity: tuple[int, int] | None
+    database: Database, place: Place, *, mine: LockInfo, serial: int, identity: tuple[int, int] | None
 ) -> Iterator[Transaction]:
-    """A transaction of the writer that holds the lock `token` and left the state at `serial`.
+    """A transaction of the writer that holds the lock `mine` and left the state at `serial`.
 
     Raises LockedError when the lock is another's by now, SerialError when the state moved without
     us, StoreError when the file was removed or replaced: SQLite would go on writing into a file
@@ -45,19 +58,31 @@ def exclusive(
         hold(connection)
         held = queries.meta(CoreReading(connection))
         holder = queries.lock(CoreReading(connection))
-        if holder is None or holder.token != token:
+        if holder is None or holder.token != mine.token:
             raise LockedError(f"cannot write the state {place.name}: the lock was taken away: {holder or 'unlocked'}")
         if held.serial != serial:
             raise SerialError(
                 f"cannot write the state {place.name}: somebody else wrote it (serial {held.serial}, not {serial})"
             )
-        work = Transaction(connection, serial)
+        work = Transaction(connection, serial, held.run)
         yield work
         if work.rows_changed:
+            _keep(work, mine)
             update = META.update().where(META.c.id == 1, META.c.serial == serial).values(serial=serial + 1)
             if connection.execute(update).rowcount != 1:
                 raise SerialError(f"cannot write the state {place.name}: somebody else wrote it")
     _check_file(place, identity)
+
+
+def _keep(work: Transaction, mine: LockInfo) -> None:
+    """Add to the history what this transaction changes."""
+    made = {"at": time.time(), "since": mine.since, "run": work.run, "who": mine.who, "what": mine.what}
+    work.connection.execute(REVISION.insert().values(serial=work.serial_after, **made))
+    rows = [
+        {"serial": work.serial_after, "address": address, "before": before and row_text(before)}
+        for address, before in work.before.items()
+    ]
+    work.connection.execute(REVISION_ROW.insert(), rows)
 
 
 def hold(connection: Connection) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..errors import StoreError
 
-HEAD = "0001"
-READABLE = frozenset({"0001"})
+HEAD = "0002"
+READABLE = frozenset({"0001", "0002"})
+WITH_HISTORY = "0002"  # the first that keeps what was before
 
 
 def check_readable(found: str, name: str) -> None:
@@ -14,7 +15,7 @@ def check_readable(found: str, name: str) -> None:
         return
     if found < HEAD:
         raise StoreError(
-            f"cannot read the state {name}: an older hacore wrote it ({found}); the next apply upgrades it"
+            f"cannot read the state {name}: an older hacore wrote it (schema {found}); the next apply upgrades it"
         )
     raise newer(found, name)
 

@@ -110,6 +110,18 @@ class StateWriter(StateView):
 
         return await self._worker.call(lambda transaction: prune(transaction, keep))
 
+    async def back_up(self) -> str:
+        """Copy an SQLite state to `<state>.backup-serial-<serial>`; its path. Empty for a state on a server.
+
+        The copy is held by nobody. Raises StoreError.
+        """
+        path = self._session.place.path
+        if path is None:
+            return ""
+        from .schema import copy_file
+
+        return str(await asyncio.to_thread(copy_file, path, f"serial-{self.serial}"))
+
     def spill(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Path:
         """Keep in a file what cannot be committed any more, for `spilled`; the file. Raises StoreError."""
         from . import spill
@@ -142,8 +154,8 @@ class StateWriter(StateView):
         return self._session.broke
 
     @property
-    def backup(self) -> Path | None:
-        """The copy that was made before the schema was upgraded; None when it was not."""
+    def upgraded(self) -> str:
+        """Where the copy is that was made before the schema was upgraded; empty when it was not."""
         return self._session.backup
 
     @property

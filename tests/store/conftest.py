@@ -74,9 +74,13 @@ def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "backend" in metafunc.fixturenames:
+    if "backend" in metafunc.fixturenames and not _chosen(metafunc):
         both = ["sqlite"] if "path" in metafunc.fixturenames else ["sqlite", "postgresql"]
         metafunc.parametrize("backend", getattr(metafunc.module, "BACKENDS", both))
+
+
+def _chosen(metafunc: pytest.Metafunc) -> bool:
+    return any(mark.args[0] == "backend" for mark in metafunc.definition.iter_markers("parametrize"))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The schema is one, however a state got there; upgrades leave a backup and never a half-way state."""
 
+# ruff: noqa: ASYNC240 - a test may block its own loop
 from __future__ import annotations
 
 import sqlite3
@@ -22,7 +23,7 @@ OpenWriter = Callable[..., Awaitable[StateWriter]]
 NEXT = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 def upgrade():
     op.add_column("host", sa.Column("colour", sa.Text()))
     op.execute("UPDATE meta SET serial = serial + 0")
@@ -54,9 +55,9 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def make(extra: str = "") -> None:
         folder = tmp_path / "versions"
         folder.mkdir()
-        (folder / "m0002.py").write_text(NEXT.format(extra=extra))
-        monkeypatch.setattr(versions, "HEAD", "0002")
-        monkeypatch.setattr(versions, "READABLE", frozenset({"0002"}))
+        (folder / "m0003.py").write_text(NEXT.format(extra=extra))
+        monkeypatch.setattr(versions, "HEAD", "0003")
+        monkeypatch.setattr(versions, "READABLE", frozenset({"0003"}))
         monkeypatch.setattr(schema, "LOCATIONS", (schema.VERSIONS, folder))
 
     return make
@@ -92,16 +93,16 @@ async def test_an_older_state_is_upgraded_after_a_backup(
     await old.close()
     next_version()
 
-    with pytest.raises(StoreError, match=r"older hacore wrote it .*0001.*next apply upgrades it"):
+    with pytest.raises(StoreError, match=r"older hacore wrote it .*0002.*next apply upgrades it"):
         StateReader.open(url)
     new = await open_writer()
 
-    assert new.backup == path.with_name("pair.db.backup-0001")
-    assert stat.S_IMODE(new.backup.stat().st_mode) == 0o600
+    assert new.upgraded == str(path.with_name("pair.db.backup-0002"))
+    assert stat.S_IMODE(Path(new.upgraded).stat().st_mode) == 0o600
     assert (new.lineage, new.serial, new.rows()) == (old.lineage, 1, {make_row().address: make_row()})
     assert any("colour" in sql for sql in tables(path))
     await new.close()
-    new.backup.replace(path)  # a backup is a state
+    Path(new.upgraded).replace(path)  # a backup is a state
     assert tables(path) == {sql for sql in tables(path) if "colour" not in sql}
 
 
@@ -117,7 +118,7 @@ async def test_an_upgrade_that_fails_leaves_the_state_as_it_was(
 
     assert tables(path) == before
     left = sorted(entry.name for entry in path.parent.iterdir())
-    assert left == ["pair.db", "pair.db.backup-0001", "pair.db.key"]
+    assert left == ["pair.db", "pair.db.backup-0002", "pair.db.key"]
 
 
 async def test_a_locked_state_is_not_upgraded(

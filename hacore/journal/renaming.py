@@ -1,0 +1,99 @@
+"""Other addresses for what is recorded: rows, their edges and marks, and the journal that is the way back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..address import Address
+from ..errors import UsageError
+from ..model import JSON, Row
+from ..store import TaskRecord, row_from_json, row_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """Addresses by their new ones, and hosts by their new names. What is in neither keeps its own."""
+
+    addresses: Mapping[Address, Address]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, address: str) -> str:
+        """An address as it is written in a record."""
+        return str(self.address(Address.parse(address)))
+
+    def address(self, address: Address) -> Address:
+        """One address; on a host that is renamed also one that is not recorded any more."""
+        found = self.addresses.get(address)
+        if found is not None:
+            return found
+        return address if address.host is None else replace(address, host=self.host(address.host))
+
+    def host(self, name: str) -> str:
+        """One host."""
+        return self.hosts.get(name, name)
+
+    def row(self, row: Row) -> Row:
+        """A row: its address, hosts, needs and marks. The image of its origin stays the same."""
+        address = self.address(row.address)
+        moved = address.host is not None and address.host != row.address.host
+        return replace(
+            row,
+            address=address,
+            hosts=(address.host,) if moved and address.host else tuple(self.host(name) for name in row.hosts),
+            needs=tuple(sorted(map(self.text, row.needs))),
+            loaded={self.text(source): mark for source, mark in row.loaded.items()},
+        )
+
+    def task(self, task: TaskRecord) -> TaskRecord:
+        """A task of the journal, with its images and the rows that it would go back to.
+
+        Raises UsageError for a task that would be on two hosts then.
+        """
+        addresses = tuple(map(self.text, task.addresses))
+        return replace(
+            task,
+            addresses=addresses,
+            host=self._host_of(task, addresses),
+            payload=self._payload(task.payload),
+            images={self.text(address): number for address, number in task.images.items()},
+            before={self.text(address): self._before(row) for address, row in task.before.items()},
+        )
+
+    def _host_of(self, task: TaskRecord, addresses: tuple[str, ...]) -> str | None:
+        if task.host is None:
+            return None
+        hosts = {Address.parse(address).host for address in addresses} - {None}
+        if len(hosts) > 1:
+            together = ", ".join(task.addresses)
+            raise UsageError(
+                f"cannot move to another host: run {task.run} changed {together} together; move all of them, "
+                "or rename the host with `hacore state mv --host`"
+            )
+        return hosts.pop() if hosts else self.host(task.host)
+
+    def _payload(self, payload: JSON) -> JSON:
+        changes = [
+            {
+                **change,
+                "address": self.text(change["address"]),
+                "hosts": self._hosts_of(change),
+                "inherits": self.text(change["inherits"]) if change.get("inherits") else None,
+            }
+            for change in payload.get("changes", ())
+        ]
+        sources = [self.text(source) for source in payload.get("sources", ())]
+        return {**payload, "changes": changes, "sources": sources}
+
+    def _hosts_of(self, change: JSON) -> list[str]:
+        old = Address.parse(change["address"])
+        new = self.address(old)
+        if new.host is not None and new.host != old.host:
+            return [new.host]
+        return [self.host(name) for name in change["hosts"]]
+
+    def _before(self, row: JSON | None) -> JSON | None:
+        return None if row is None else row_to_json(self.row(row_from_json(row)))
+
+
+__all__ = ["Renaming"]

@@ -1,0 +1,21 @@
+"""Which recorded addresses a selector covers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..address import Address
+from ..errors import UsageError
+
+
+def matching(recorded: Collection[Address], selector: Address) -> list[Address]:
+    """The recorded addresses that a selector covers, in order; raises UsageError, with a guess, when none is."""
+    found = sorted(address for address in recorded if selector.selects(address))
+    if found:
+        return found
+    from difflib import get_close_matches
+
+    known = sorted({str(a) for a in recorded} | {str(a.at(None)) for a in recorded})
+    close = get_close_matches(str(selector), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`hacore state list` shows what is"
+    raise UsageError(f"cannot find {selector}: it is not recorded; {hint}")
