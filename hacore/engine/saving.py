@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..errors import PlanError
 from ..load.stack import Instance, Stack
@@ -24,6 +23,7 @@ from ..plan.codec import plan_to_json
 from ..store import row_to_json
 from ..store.keys import Key, find, key_file, make, put_aside
 from ..store.place import Place
+from ..urls import url_secrets
 from .planfile import write_plan
 from .results import Planned, Request
 
@@ -101,7 +101,7 @@ def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[s
     return {
         "name": stack.name,
         "file": str(stack.file),
-        "state": "" if urlsplit(stack.state).password else stack.state,
+        "state": "" if url_secrets(stack.state) else stack.state,
         "env": request.env_name,
         "digest": stack.digest,
         "hosts": {n: h.model_dump(mode="json", exclude={"vars"}) for n, h in stack.hosts.items()},
