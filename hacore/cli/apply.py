@@ -6,6 +6,7 @@ import click
 
 from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
 from .password import ask_become_pass
+from .selecting import exclude, selection, target
 
 on_failure = click.option(
     "--on-failure",
@@ -23,6 +24,8 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 @auto_approve
 @on_failure
 @allow_degraded
+@target
+@exclude
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
 @parallelism
@@ -32,6 +35,8 @@ def command(
     auto_approve: bool,
     on_failure: str,
     allow_degraded: bool,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
     resume: bool,
     take_over: bool,
     parallelism: int,
@@ -55,6 +60,7 @@ def command(
       hacore apply --env staging            env/staging.yaml, with a state of its own
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
+      hacore apply --target file.nginx.conf --target file.site@lb1
       hacore apply --resume
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
       hacore apply --take-over              the state that managed the hosts is lost
@@ -68,6 +74,7 @@ def command(
         allow_degraded=allow_degraded,
         resume=resume,
         take_over=take_over,
+        selection=selection(targets, excludes),
         parallelism=parallelism,
         as_json=as_json,
     )

@@ -12,6 +12,7 @@ from .options import StackArgs
 
 if TYPE_CHECKING:
     from ..engine import Planned, Request, RunResult
+    from ..plan import Selection
     from ..render.progress import Progress
     from .running import Stopper
 
@@ -26,6 +27,7 @@ class Options:
     allow_degraded: bool = False
     resume: bool = False
     take_over: bool = False
+    selection: Selection | None = None
     parallelism: int = 10
     as_json: bool = False
 
@@ -48,6 +50,10 @@ def go(args: StackArgs, options: Options) -> int:
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
     request = replace(args.request(listener, parallelism=options.parallelism), take_over=options.take_over)
+    if options.selection:
+        if options.resume:
+            raise UsageError("cannot select with --resume: the run goes on with what it was begun with")
+        request = replace(request, selection=options.selection)
     if options.resume:  # no plan is shown before that run goes on, so nothing else tells us what is secret
         args.runtime.learn_secrets()
 

@@ -7,6 +7,7 @@ import click
 from .apply import allow_degraded, on_failure
 from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
 from .password import ask_become_pass
+from .selecting import exclude, selection, target
 
 
 @click.command("destroy")
@@ -15,10 +16,19 @@ from .password import ask_become_pass
 @auto_approve
 @on_failure
 @allow_degraded
+@target
+@exclude
 @parallelism
 @as_json
 def command(
-    args: StackArgs, auto_approve: bool, on_failure: str, allow_degraded: bool, parallelism: int, as_json: bool
+    args: StackArgs,
+    auto_approve: bool,
+    on_failure: str,
+    allow_degraded: bool,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    parallelism: int,
+    as_json: bool,
 ) -> int:
     """Take back everything that hacore made of this stack.
 
@@ -30,6 +40,7 @@ def command(
       hacore plan --destroy
       hacore destroy
       hacore destroy stacks/quickstart --auto-approve
+      hacore destroy --target package.build-tools
     """
     from .applying import Options, go
 
@@ -40,6 +51,7 @@ def command(
             auto_approve=auto_approve,
             on_failure=on_failure,
             allow_degraded=allow_degraded,
+            selection=selection(targets, excludes),
             parallelism=parallelism,
             as_json=as_json,
         ),

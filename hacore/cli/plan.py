@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import click
 from .options import StackArgs, as_json, stack_options
 from .password import ask_become_pass
 from .saved import again
+from .selecting import exclude, selection, target, words
 
 if TYPE_CHECKING:
     from ..engine import Planned
@@ -20,11 +23,22 @@ if TYPE_CHECKING:
 @stack_options()
 @ask_become_pass
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, for `hacore apply FILE`.")
+@target
+@exclude
 @click.option("--destroy", is_flag=True, help="Plan to take everything back.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
 @click.option("--profile", is_flag=True, help="Print to stderr how long each phase took.")
 @as_json
-def command(args: StackArgs, out: Path | None, destroy: bool, detailed: bool, profile: bool, as_json: bool) -> int:
+def command(
+    args: StackArgs,
+    out: Path | None,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    destroy: bool,
+    detailed: bool,
+    profile: bool,
+    as_json: bool,
+) -> int:
     """Show what would be done to make the hosts what the stack says.
 
     Every host is asked once; nothing is written, here or there, and no lock is taken. What was
@@ -41,6 +55,7 @@ def command(args: StackArgs, out: Path | None, destroy: bool, detailed: bool, pr
       hacore plan stacks/nginx-keepalived --env staging
       hacore plan --detailed-exitcode       0: nothing to do, 1: error or incomplete, 2: changes or drift
       hacore plan --json | jq .summary
+      hacore plan --target file.nginx.conf@lb1
       hacore plan --out web.plan            then: hacore show web.plan, hacore apply web.plan
     """
     from .profile import Clock
@@ -48,6 +63,7 @@ def command(args: StackArgs, out: Path | None, destroy: bool, detailed: bool, pr
     clock = Clock()
     from ..engine import plan
 
+    chosen = selection(targets, excludes)
     if out is not None:
         from .saved import check
 
@@ -59,7 +75,7 @@ def command(args: StackArgs, out: Path | None, destroy: bool, detailed: bool, pr
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    request = args.request(quietly(progress))
+    request = replace(args.request(quietly(progress)), selection=chosen)
     clock.lap("import")
     planned = run(terminal, lambda _: plan(request, destroy=destroy), progress=progress)
     clock.lap("engine")
@@ -84,12 +100,12 @@ def about(
     """What the renderer tells besides the plan: the state, the runs, the command that would do it."""
     from ..render.plan import PlanText
 
+    more = words(planned.plan.selection)
+    told = args.again("destroy" if destroy else "apply", planned.stack) + (f" {shlex.join(more)}" if more else "")
     return PlanText(
         state=planned.stack.state,
         last_run=planned.last_run,
         unfinished=planned.unfinished,
-        next_command=again(args, out)
-        if out is not None
-        else args.again("destroy" if destroy else "apply", planned.stack),
+        next_command=again(args, out) if out is not None else told,
         on_failure=on_failure,
     )

@@ -81,6 +81,8 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
 
     if options.resume:
         raise UsageError("cannot resume a saved plan: `hacore apply --resume` goes on with the run that it began")
+    if options.selection:
+        raise UsageError("cannot select from a saved plan: it is done as it is; give --target and --exclude to `plan`")
     if args.env not in (None, saved.stack["env"]):
         raise UsageError(f"cannot use --env {args.env}: the plan was made with {saved.stack['env'] or 'none'}")
     terminal = args.runtime.terminal

@@ -15,6 +15,7 @@ import time
 from dataclasses import replace
 
 from ..errors import Cancelled, HacoreError, LockedError, PlanError
+from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
 from ..walk import OnFailure
@@ -75,7 +76,9 @@ async def _resume(
     run = memory.unfinished
     if run is None:
         raise PlanError("cannot resume: no run is unfinished")
+    request = replace(request, selection=Selection.of_options(run.options))
     async with open_session(request, destroy=run.command == "destroy") as session:
+        session.named = None  # it was checked when the run began
         planned, doubt = await _shown(session, memory, run)
         may_own(planned.plan.custody, "resume", take_over=request.take_over)
         may_run(planned.plan, allow_degraded=allow_degraded)

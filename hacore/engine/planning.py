@@ -25,6 +25,7 @@ from ..plan import (
     Seal,
     asks_of_desired,
     asks_of_recorded,
+    hosts_to_ask,
     make_plan,
     merge_asks,
     refuse_conflicts,
@@ -118,6 +119,7 @@ class Session:
     command: str = "apply"
     phases: dict[str, float] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not asked, and why
+    named: frozenset[Address] | None = None  # what the stack file has, to check a selection by
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
         """Begin to connect to hosts, but to those that are not asked."""
@@ -129,7 +131,7 @@ class Session:
         """Probe and plan. `doubtful`: what an unfinished run was doing to an address."""
         providers = self.request.providers
         recorded = revive(memory.rows, providers)
-        known = hosts_of(self.stack, memory)
+        known = self._concerned(hosts_of(self.stack, memory), memory, recorded)
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
@@ -151,6 +153,7 @@ class Session:
             seal=memory.seal,
             doubtful=doubtful or {},
             gone_reason="the whole stack goes" if self.command == "destroy" else "not in the stack any more",
+            selection=self.request.selection,
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
@@ -160,6 +163,21 @@ class Session:
         """Whose the hosts are that answered."""
         claimant = Claimant(self.stack.name, self.request.env_name or "", memory.lineage, memory.serial)
         return custody(claimant, memory, facts, known)
+
+    def _concerned(
+        self, known: dict[str, Host], memory: Recollection, recorded: dict[Address, Recorded]
+    ) -> dict[str, Host]:
+        """The hosts that a selection is about. Raises UsageError for one that means nothing."""
+        selection = self.request.selection
+        if not selection:
+            return known
+        if self.named is not None:  # once: what a run has deleted is not known any more when it looks again
+            selection.check({*self.named, *recorded})
+            self.named = None
+        providers = self.request.providers
+        given = Inputs(self.stack, self.graph, recorded, {}, known, providers, memory.seal, selection=selection)
+        asked = hosts_to_ask(given)
+        return {name: host for name, host in known.items() if name in asked}
 
 
 @asynccontextmanager
@@ -174,17 +192,19 @@ async def open_session(
     stack = load_stack(request) if stack is None else stack
     without = without or {}
     used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts if name not in without}
+    used = {} if request.selection else used  # which of them it is about is known when the state is
     loaded = time.perf_counter()
     transport = Transport(listener=request.listener, password=request.password)
     hosts = Hosts(transport, request.listener, request.connect)
     hosts.connect(used)
     await asyncio.sleep(0)  # the connections begin before the graph is built
+    named = frozenset((*stack.instances, *stack.switched_off))
     try:
         if destroy:
             stack = replace(stack, instances={}, switched_off=frozenset())
         graph = build_graph(stack, request.providers)
         phases = {"load": loaded - began, "graph": time.perf_counter() - loaded}
-        yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases, without)
+        yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases, without, named)
     finally:
         await hosts.close()
 

@@ -54,6 +54,7 @@ async def apply_saved(
     """
     began = time.monotonic()
     may_run(saved.plan, allow_degraded=allow_degraded)
+    request = replace(request, selection=saved.plan.selection, env_name=saved.stack["env"])
     url = state_of(saved, request)
     stack, different = await asyncio.to_thread(stack_of, saved, request, url)
     memory = await asyncio.to_thread(read_state, url)

@@ -15,7 +15,7 @@ from ..contract import Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
 from ..model import Row
-from ..plan import Custody, Drift, NewMachine, Plan
+from ..plan import NO_SELECTION, Custody, Drift, NewMachine, Plan, Selection
 from ..store import RunRecord
 from ..transport import Password
 from .hosts import Connect
@@ -50,6 +50,7 @@ class Request:
     listener: Listener = silent
     parallelism: int = 10
     who: str = field(default_factory=whoami)
+    selection: Selection = NO_SELECTION
     connect: Connect | None = None
     password: Password | None = None
     take_over: bool = False

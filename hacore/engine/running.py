@@ -139,7 +139,7 @@ class Run:
 
     def options(self) -> dict[str, Any]:
         """What the record of the run keeps of how it was asked for."""
-        return {}
+        return dict(self.session.request.selection.options())
 
     async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
         memory = self._remembered(shown, None)

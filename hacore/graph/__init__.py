@@ -1,11 +1,12 @@
 """From a stack to a graph: who must be done before whom, and the mistakes that only show there."""
 
-from .build import Graph, build_graph, by_resource, members, spoken
+from .build import Graph, Index, build_graph, by_resource, members, spoken
 from .order import Cycle, components, depths, find_cycle, topological
 
 __all__ = [
     "Cycle",
     "Graph",
+    "Index",
     "build_graph",
     "by_resource",
     "components",

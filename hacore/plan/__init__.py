@@ -13,7 +13,9 @@ from .custody import (
     refuse_conflicts,
 )
 from .make import make_plan
+from .narrow import hosts_to_ask
 from .rows import Seal, recorded_spec, seal_attrs, stored_claims
+from .selection import NO_SELECTION, Selection
 from .show import plan_json
 from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
 from .views import (
@@ -27,6 +29,7 @@ from .views import (
 )
 
 __all__ = [
+    "NO_SELECTION",
     "Claimant",
     "Custody",
     "Drift",
@@ -38,12 +41,14 @@ __all__ = [
     "PlannedChange",
     "Recorded",
     "Seal",
+    "Selection",
     "Stranger",
     "asks_of_desired",
     "asks_of_recorded",
     "custody_of",
     "desired_views",
     "drift_of",
+    "hosts_to_ask",
     "make_plan",
     "marks_of_rows",
     "marks_of_stack",

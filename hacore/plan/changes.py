@@ -19,13 +19,13 @@ from typing import Any
 from ..address import Address
 from ..contract import Change, Desired, Facts, Observed, View
 from ..diff import compare, same
-from ..errors import PlanError
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Action, Host, Row
 from .claims import Owners, moved, owners_of
 from .drifts import drift_of
 from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
+from .selection import NO_SELECTION, Selection
 from .types import Drift, PlannedChange
 from .views import NO_FACTS, Providers, Recorded, desired_views, recorded_views
 
@@ -44,6 +44,7 @@ class Inputs:
     replace: frozenset[Address] = frozenset()
     doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
     gone_reason: str = "not in the stack any more"
+    selection: Selection = NO_SELECTION
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Comparison:
     observed: dict[Address, Observed | None] = field(default_factory=dict)
     still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
     secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
+    protected: list[Address] = field(default_factory=list)  # would be deleted, and must not
 
 
 def compare_all(given: Inputs) -> Comparison:
@@ -66,7 +68,6 @@ def compare_all(given: Inputs) -> Comparison:
     old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
     owners = owners_of(given.stack, given.graph)
     heirs: dict[Address, Address] = {}
-    protected: list[str] = []
     gone: list[PlannedChange] = []
     for address, item in given.recorded.items():
         observed = _observe_recorded(address, item, old_views[address], given, outcome)
@@ -76,15 +77,10 @@ def compare_all(given: Inputs) -> Comparison:
         if change is None:
             continue
         if change.action is Action.DELETE and item.row.lifecycle.prevent_destroy:
-            protected.append(str(address))
+            outcome.protected.append(address)
         gone.append(change)
     for address in given.graph.order:
-        _wanted(address, heirs.get(address), owners, given, outcome, protected)
-    if protected:
-        raise PlanError(
-            f"cannot delete {', '.join(sorted(protected))}: lifecycle.prevent_destroy is set and is kept in the state; "
-            "set it to false in the stack and apply that first"
-        )
+        _wanted(address, heirs.get(address), owners, given, outcome)
     outcome.changes += gone
     return outcome
 
@@ -182,7 +178,6 @@ def _wanted(
     owners: Owners,
     given: Inputs,
     outcome: Comparison,
-    protected: list[str],
 ) -> None:
     """A wanted address: compare, choose the action, and file the result."""
     instance = given.stack.instances[address]
@@ -207,7 +202,7 @@ def _wanted(
     if row is not None and recorded is not None and moved(row, claims, instance.hosts, owners):
         action, reason = Action.REPLACE, "it lives somewhere else now"
         if row.lifecycle.prevent_destroy:
-            protected.append(str(address))
+            outcome.protected.append(address)
     elif address in given.replace:
         action, reason = Action.REPLACE, "as requested"
     elif address in given.doubtful:

@@ -18,6 +18,7 @@ from ..model import JSON, Action, Attrs, Host, Op, Row, Unknown, canonical
 from ..probe import Marker
 from .custody import Custody, NewMachine, Stranger
 from .rows import Seal, sealed
+from .selection import Selection
 from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
 
 _UNKNOWN = "$unknown"
@@ -44,6 +45,9 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
             str(address): None if found is None else _attrs(found.attrs, plan.secrets.get(address, ()), seal)
             for address, found in sorted(plan.observed.items())
         },
+        "selection": plan.selection.options(),
+        "widened": {str(address): why for address, why in plan.widened.items()},
+        "left_out": plan.left_out,
         "custody": {
             "new_machines": [asdict(machine) for machine in plan.custody.new_machines],
             "lost": sorted(str(address) for address in plan.custody.lost),
@@ -77,6 +81,9 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         warnings=tuple(data["warnings"]),
         notes=dict(data["notes"]),
         outputs=dict(data["outputs"]),
+        selection=Selection.of_options(data["selection"]),
+        widened={Address.parse(a): why for a, why in data["widened"].items()},
+        left_out=int(data["left_out"]),
         custody=Custody(
             tuple(NewMachine(**machine) for machine in data["custody"]["new_machines"]),
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),

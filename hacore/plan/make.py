@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..address import Address
+from ..errors import PlanError
 from ..model import Action, Op
 from .changes import Comparison, Inputs, compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
+from .narrow import Scope, narrow
 from .tasks import Draft, build_tasks
 from .triggers import all_sources, plan_triggers
 from .types import HostStatus, Plan, PlannedChange
@@ -21,7 +23,9 @@ def make_plan(
 ) -> Plan:
     """Compare, decide, and order. Raises PlanError for what cannot or must not be done."""
     outcome = compare_all(given)
-    drafts, pulled = plan_triggers(outcome, given)
+    scope = narrow(outcome, given)
+    _refuse(outcome.protected)
+    drafts, pulled = plan_triggers(outcome, given, scope)
     ensures = plan_ensures(outcome, {a for draft in drafts for a in draft.addresses}, given)
     for ensured in ensures:
         outcome.changes.append(ensured)
@@ -40,7 +44,7 @@ def make_plan(
         drift=tuple(sorted(outcome.drift, key=lambda d: d.address)),
         tasks=tasks,
         quiet=tuple(outcome.quiet),
-        noop=len(outcome.still) - len(pulled),
+        noop=len(_at_rest(outcome, scope) - {c.address for c in pulled}),
         notes=_notes(outcome),
         outputs=dict(given.stack.outputs),
         facts=dict(given.facts),
@@ -48,7 +52,23 @@ def make_plan(
         sources=all_sources(given),
         observed=dict(outcome.observed),
         secrets=outcome.secrets,
+        selection=given.selection,
+        widened={} if scope is None else scope.widened,
+        left_out=0 if scope is None else len(scope.aside.keys() - {c.address for c in pulled}),
     )
+
+
+def _refuse(protected: Collection[Address]) -> None:
+    if protected:
+        raise PlanError(
+            f"cannot delete {', '.join(str(a) for a in sorted(protected))}: lifecycle.prevent_destroy is set and is "
+            "kept in the state; set it to false in the stack and apply that first"
+        )
+
+
+def _at_rest(outcome: Comparison, scope: Scope | None) -> set[Address]:
+    """What was asked for and is as wanted."""
+    return {address for address in outcome.still if scope is None or address in scope.inside}
 
 
 def _pulls(drafts: Iterable[Draft]) -> dict[Address, list[Draft]]:

@@ -25,6 +25,15 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         else applyable,
         "complete": plan.complete,
         "changes": [_change(c) for c in plan.changes],
+        **plan.selection.options(),
+        **(
+            {
+                "widened": [{"address": str(a), "reason": why} for a, why in plan.widened.items()],
+                "left_out": plan.left_out,
+            }
+            if plan.selection
+            else {}
+        ),
         "drift": [_drift(d) for d in plan.drift],
         "strangers": [stranger_json(s) for s in plan.custody.strangers],
         "new_machines": [new_machine_json(m) for m in plan.custody.new_machines],

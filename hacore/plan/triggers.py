@@ -16,6 +16,7 @@ from ..graph import by_resource, members
 from ..graph.build import Index
 from ..model import Action, Op, has_taken
 from .changes import Comparison, Inputs
+from .narrow import Scope
 from .tasks import Draft
 from .types import PlannedChange
 
@@ -32,8 +33,13 @@ class Pulled:
     left_by: int = 0  # the run that left it pending; 0: this plan's changes cause it
 
 
-def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list[PlannedChange]]:
-    """Tasks for all triggers, and changes for consumers that are only reloaded or restarted."""
+def plan_triggers(
+    outcome: Comparison, given: Inputs, scope: Scope | None = None
+) -> tuple[list[Draft], list[PlannedChange]]:
+    """Tasks for all triggers, and changes for consumers that are only reloaded or restarted.
+
+    Within a scope: also of a daemon outside, when something inside changes that it must take in.
+    """
     changed = {c.address: c for c in outcome.changes if c.action in _TOUCHING}
     adopted = {c.address for c in outcome.changes if c.action is Action.ADOPT}
     index = by_resource(given.stack)
@@ -41,12 +47,13 @@ def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list
     extra: list[PlannedChange] = []
     for address in given.graph.order:
         pulled = _pulled(address, changed, index, given)
-        if pulled is None:
+        if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed)):
             continue
         own = changed.get(address)
         if own is not None and given.providers[address.kind].loads(own.change):
             continue
-        if address not in outcome.views or (address not in outcome.still and own is None and address not in adopted):
+        still = outcome.still.get(address) or _left_alone(address, scope)
+        if address not in outcome.views or (still is None and own is None and address not in adopted):
             continue
         drafts.append(
             Draft(
@@ -60,9 +67,26 @@ def plan_triggers(outcome: Comparison, given: Inputs) -> tuple[list[Draft], list
                 disrupts=pulled.op,
             )
         )
-        if address in outcome.still:
-            extra.append(_consumer_change(outcome.still[address], pulled))
+        if still is not None:
+            extra.append(_consumer_change(still, pulled))
     return drafts, extra
+
+
+def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Mapping[Address, PlannedChange]) -> bool:
+    """Whether a trigger is part of what was asked for."""
+    if consumer in scope.silent:
+        return False
+    return consumer in scope.inside or any(source in changed for source in pulled.sources)
+
+
+def _left_alone(address: Address, scope: Scope | None) -> PlannedChange | None:
+    """A recorded daemon whose own change is left out: as it is, it takes in what changes."""
+    aside = None if scope is None else scope.aside.get(address)
+    if aside is None or aside.row is None or aside.observed is None or aside.desired is None:
+        return None
+    found = aside.observed.attrs
+    attrs = {key: found[key] for key in aside.desired.attrs or {} if key in found}
+    return replace(aside, desired=replace(aside.desired, attrs=attrs), irreversible="")
 
 
 def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, Trigger]]:

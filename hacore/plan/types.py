@@ -11,6 +11,7 @@ from ..contract import Change, Desired, Facts, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import Action, Disrupts, Host, Op, Row
 from .custody import Custody
+from .selection import NO_SELECTION, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Plan:
     custody: Custody = field(default_factory=Custody)
     observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # what is wanted, as it was found
     secrets: Mapping[Address, frozenset[str]] = field(default_factory=dict)  # names of its sensitive attrs, if any
+    selection: Selection = NO_SELECTION
+    widened: Mapping[Address, str] = field(default_factory=dict)  # what came along with a selection, and why
+    left_out: int = 0  # changes that were not asked for
 
     @property
     def empty(self) -> bool:

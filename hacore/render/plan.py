@@ -12,7 +12,7 @@ from .blocks import adoptions, change_blocks, drift_blocks
 from .header import health_lines, host_lines, machine_lines, run_lines, serving, stack_line, stranger_lines
 from .order import failure_lines, order_lines
 from .style import PLAIN, Style
-from .words import clean
+from .words import clean, count, listed
 
 _LEGEND = (
     (Action.CREATE, "create"),
@@ -59,6 +59,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),
         *host_lines(plan.hosts, plan.notes, style),
         *health_lines(plan.notes, style),
+        *selection_lines(plan, style),
         "",
     ]
     if plan.drift:
@@ -93,6 +94,21 @@ def _legend(plan: Plan) -> str:
     return ", ".join(words)
 
 
+def selection_lines(plan: Plan, style: Style) -> list[str]:
+    """That a plan is not about everything, and what came along with what was asked for."""
+    chosen = plan.selection
+    if not chosen:
+        return []
+    words = [f"only {listed(str(t) for t in chosen.targets)} and what it needs"] if chosen.targets else []
+    words += [f"without {listed(str(e) for e in chosen.excludes)} and what rests on it"] if chosen.excludes else []
+    left = f"; {count(plan.left_out, 'other change')} left out" if plan.left_out else ""
+    lines = [style("yellow", f"Partial plan: {', '.join(words)}{left}.")]
+    changing = {change.address for change in plan.changes}
+    for address, why in plan.widened.items():
+        lines.append(f"  {'also' if address in changing else 'nor'} {address}: {clean(why)}")
+    return lines
+
+
 def count_line(plan: Plan) -> str:
     """`Plan: 3 to create, ...`, or that there is nothing to do."""
     if plan.changes:
@@ -104,6 +120,8 @@ def count_line(plan: Plan) -> str:
         return f"Plan: {', '.join(told)}."
     if not plan.complete:
         return "No changes on the hosts that answered."
+    if plan.selection:
+        return "No changes to what was asked for."
     if plan.command == "destroy":
         return "No changes. Nothing is recorded that could be taken back."
     if plan.drift:

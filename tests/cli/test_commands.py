@@ -298,3 +298,41 @@ def test_a_state_elsewhere(console: Console) -> None:
 def test_all_json_is_json(made: Console) -> None:
     for argv in (["plan"], ["drift"], ["status"], ["runs"], ["show"], ["validate"], ["state", "list"]):
         json.loads(made(*argv, "--json").out)
+
+
+def test_a_target_is_said_in_text_and_json_and_in_what_to_type(made: Console) -> None:
+    made.stack(WEB.replace("v1", "v2"))
+    done = made("plan", "--target", "thing.conf@a")
+    assert done.code == 0
+    assert "Partial plan: only thing.conf@a and what it needs.\n" in done.out
+    assert "Plan: 0 to create, 2 to update," in done.out
+    assert done.out.endswith("\nTo do this: hacore apply --target thing.conf@a\n")
+    found = made("plan", "--target", "thing.conf@a", "--json").json
+    assert (found["targets"], found["widened"], found["left_out"]) == (["thing.conf@a"], [], 0)
+    assert "b  192.0.2.2" not in done.out
+    applied = made("apply", "--auto-approve", "--target", "thing.conf@a")
+    assert applied.code == 0, applied.out
+    assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
+    assert made("plan", "--target", "thing.conf@a").out.endswith("No changes to what was asked for.\n")
+    rest = made("plan", "--exclude", "thing.key", "--exclude", "thing.conf@b", "--detailed-exitcode")
+    assert (rest.code, "Partial plan: without thing.key and thing.conf@b and what rests on it" in rest.out) == (0, True)
+
+
+def test_an_unknown_target_is_wrong_usage_with_a_hint(made: Console) -> None:
+    for command in ("plan", "apply", "destroy"):
+        wrong = made(command, "--target", "thing.cnf@a", *(["--auto-approve"] if command != "plan" else []))
+        assert wrong.code == 64
+        assert "cannot find --target thing.cnf@a" in wrong.err and "did you mean thing.conf@a?" in wrong.err
+
+
+def test_a_destroy_of_a_target_leaves_the_rest(made: Console) -> None:
+    done = made("destroy", "--target", "thing.key", "--auto-approve")
+    assert done.code == 0, done.err
+    assert {row.partition("@")[0] for row in made("state", "list").out.split()} == {"daemon.web", "thing.conf"}
+
+
+def test_a_selection_does_not_go_with_resume_or_a_saved_plan(made: Console) -> None:
+    assert made("apply", "--resume", "--target", "thing.key", "--auto-approve").code == 64
+    assert made("plan", "--out", "web.plan", "--target", "thing.key").code == 0
+    assert "Partial plan: only thing.key" in made("show", "web.plan").out
+    assert made("apply", "web.plan", "--target", "thing.key").code == 64

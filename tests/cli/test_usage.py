@@ -58,7 +58,7 @@ def test_every_command_has_a_paragraph_and_examples(console: Console, words: tup
         (("-C", "/nowhere", "plan"), "error: "),
         (("plan", "stacks/none"), "error: cannot find a stack at 'stacks/none'"),
         (("plan",), "error: cannot tell which stack is meant"),
-        (("plan", "--target", "file.x"), "error: no such option"),
+        (("plan", "--target", "no-address"), "error: cannot read address"),
     ],
 )
 def test_wrong_usage_is_64_and_says_what_is_wrong(console: Console, argv: tuple[str, ...], words: str) -> None:

@@ -1,0 +1,76 @@
+"""What a plan is narrowed to: `--target` and `--exclude`, as they are asked for.
+
+An address without a host selects all instances, one without a key all of a for_each. What a target
+or an exclusion takes along is in `narrow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from ..address import Address
+from ..errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The selectors of --target and --exclude; without any of them a plan is about everything."""
+
+    targets: tuple[Address, ...] = ()
+    excludes: tuple[Address, ...] = ()
+
+    @classmethod
+    def parse(cls, targets: Sequence[str], excludes: Sequence[str]) -> Selection:
+        """Read the texts of both options; raises UsageError for what is no address."""
+        return cls(tuple(Address.parse(t) for t in targets), tuple(Address.parse(e) for e in excludes))
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, Any]) -> Selection:
+        """The way back from `options`."""
+        return cls.parse(options.get("targets", ()), options.get("excludes", ()))
+
+    def options(self) -> dict[str, list[str]]:
+        """What a run's record and a saved plan keep."""
+        found = {"targets": [str(t) for t in self.targets], "excludes": [str(e) for e in self.excludes]}
+        return {name: texts for name, texts in found.items() if texts}
+
+    def __bool__(self) -> bool:
+        return bool(self.targets or self.excludes)
+
+    def aimed(self, address: Address) -> bool:
+        """Whether a target names it; without targets everything is."""
+        return not self.targets or any(target.selects(address) for target in self.targets)
+
+    def excluded(self, address: Address) -> bool:
+        """Whether an exclusion names it."""
+        return any(exclude.selects(address) for exclude in self.excludes)
+
+    def check(self, known: Iterable[Address]) -> None:
+        """Raise UsageError for a selector that covers nothing there is, with what may be meant."""
+        addresses = set(known)
+        for word, selectors in (("--target", self.targets), ("--exclude", self.excludes)):
+            for selector in selectors:
+                if not any(selector.selects(address) for address in addresses):
+                    raise UsageError(f"cannot find {word} {selector}: {_hint(selector, addresses)}")
+        lost = [a for a in addresses if self.targets and self.aimed(a) and self.excluded(a)]
+        if lost and all(self.excluded(a) for a in addresses if self.aimed(a)):
+            raise UsageError(f"cannot both target and exclude {min(lost)}: nothing is left")
+
+
+NO_SELECTION = Selection()
+"""Everything."""
+
+
+def _hint(selector: Address, addresses: set[Address]) -> str:
+    forms = {
+        str(form)
+        for a in addresses
+        for form in (a, a.at(None), Address(a.kind, a.name), Address(a.kind, a.name, host=a.host))
+    }
+    close = get_close_matches(str(selector), sorted(forms), n=1)
+    if close:
+        return f"neither the stack nor the state has it; did you mean {close[0]}?"
+    return "neither the stack nor the state has it; `hacore state list` and `hacore graph` show what there is"
