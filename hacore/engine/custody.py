@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..contract import Ask, Facts
@@ -39,14 +39,25 @@ def claimant_of(memory: Recollection) -> Claimant:
     """The state as its newest run names it, where no stack is at hand."""
     run = next((run for run in reversed(memory.runs) if run.command != "rollback"), None)
     if run is None:
-        return Claimant("", "", memory.lineage, memory.serial)
-    return Claimant(run.stack, str(run.options.get(_ENV, "")), memory.lineage, memory.serial)
+        return Claimant("", "", memory.lineage, memory.serial, remembered=True)
+    return Claimant(run.stack, str(run.options.get(_ENV, "")), memory.lineage, memory.serial, remembered=True)
+
+
+def named_by_hosts(claimant: Claimant, found: Custody) -> Claimant:
+    """With the name that its own markers have: a stack may have been renamed since its last run."""
+    marker = next(iter(found.own.values()), None)
+    return claimant if marker is None else replace(claimant, stack=marker.stack, env=marker.env)
 
 
 def may_own(found: Custody, what: str, *, take_over: bool = False) -> None:
     """Raise PlanError for hosts that another state manages, unless they are to be taken over."""
     if found.strangers and not take_over:
         told = "; ".join(stranger_words(s) for s in found.strangers)
+        if all(s.why == "name" for s in found.strangers):
+            raise PlanError(
+                f"cannot {what}: {told}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "
+                "was renamed, `hacore apply --take-over` says so to its hosts"
+            )
         raise PlanError(
             f"cannot {what}: {told}; use the state that manages them, or take them over with "
             "`hacore apply --take-over`: what is found there then counts as having been there before"
@@ -58,8 +69,10 @@ def stranger_words(stranger: Stranger) -> str:
     marker = stranger.marker
     who = f"{marker.who} on {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(marker.when))}"
     at = f"{stranger.host}@{stranger.address}"
-    if stranger.newer:
+    if stranger.why == "newer":
         return f"{at} was last written at serial {marker.serial} by {who}, and this state is an older copy"
+    if stranger.why == "name":
+        return f"{at} is managed by this state as the stack {marker.title}, by {who}, and this is another stack"
     return f"{at} is managed by another state of the stack {marker.title}: lineage {marker.lineage}, by {who}"
 
 
@@ -83,7 +96,7 @@ class Marking:
         """Before anything is touched: what will be there is this state's. No exec where the marker says so already."""
         strangers: dict[str, list[Marker]] = {}
         for stranger in found.strangers:
-            if not stranger.newer:
+            if stranger.why == "lineage":
                 strangers.setdefault(stranger.host, []).append(stranger.marker)
         texts: dict[str, str] = {}
         for host, claims in wanted.items():
@@ -96,7 +109,7 @@ class Marking:
     def parting(self, host: str, claims: Marks, found: Custody) -> str:
         """With the giving back of a host's lock: the marker says what is recorded; with nothing recorded it goes."""
         marker = self.marker(host, claims)
-        gone = [s.marker for s in found.strangers if s.host == host and not s.newer]
+        gone = [s.marker for s in found.strangers if s.host == host and s.why == "lineage"]
         return (marking(marker) if claims else "") + unmarking([*([] if claims else [marker]), *gone])
 
 

@@ -24,7 +24,7 @@ from ..store import PutRun, RunRecord, StateWriter, row_from_json
 from ..transport import Password, Transport
 from ..walk import Context, Walker
 from ..walk.work import state_only
-from .custody import Marking, claimant_of, custody, may_own, replaced_since, spare, with_markers
+from .custody import Marking, claimant_of, custody, may_own, named_by_hosts, replaced_since, spare, with_markers
 from .drifting import recorded_hosts
 from .hosts import Connect, Hosts, answered
 from .locking import held_hosts
@@ -128,14 +128,15 @@ class _Rollback:
         info = {"who": self.who, "what": "rollback", "stack": self.record.stack, "pid": os.getpid()}
         info |= {"lineage": memory.lineage, "since": time.time()}
         async with held_hosts(links, token, info, self.writer.held, self._warn) as held:
-            marking = Marking(claimant_of(memory), self.who, token)
+            marking = Marking(named_by_hosts(claimant_of(memory), whose), self.who, token)
             await marking.claim(_claims(standing, memory.rows, names), whose, links)
             ctx = replace(self._context(memory, known, links, token), relock=held.again)
             ctx.others = {name: whose.others_have(name) for name in self._facts}
             result = await self._walk(lives, ctx)
             if result.ok:
                 rows = self.writer.rows()
-                marking = Marking(claimant_of(recollect(self.writer)), self.who, token)
+                mine = replace(marking.claimant, serial=self.writer.serial)
+                marking = Marking(mine, self.who, token)
                 held.partings.update({h: marking.parting(h, marks_of_rows(rows, h), whose) for h in links})
             return result
 

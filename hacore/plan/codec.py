@@ -94,7 +94,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
 
 
 def _read_stranger(data: Mapping[str, Any]) -> Stranger:
-    return Stranger(data["host"], data["address"], Marker(**data["marker"]), data["newer"])
+    return Stranger(data["host"], data["address"], Marker(**data["marker"]), data["why"])
 
 
 def _secrets(planned: PlannedChange) -> frozenset[str]:

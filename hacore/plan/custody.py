@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..address import Address
 from ..contract import Facts
@@ -15,16 +16,21 @@ from ..probe import MARKERS, Marker, claim_marks, token_digest
 from .rows import stored_claims
 
 Marks = Mapping[str, str]  # claims as a marker has them
+Why = Literal["lineage", "newer", "name"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """The state that wants to manage hosts: of which stack and environment, its lineage ("": none yet) and serial."""
+    """The state that wants to manage hosts: of which stack and environment, its lineage ("": none yet) and serial.
+
+    `remembered`: the name is what the last run was begun with, for there is no stack at hand.
+    """
 
     stack: str
     env: str
     lineage: str
     serial: int
+    remembered: bool = False
 
     def owns(self, marker: Marker) -> bool:
         """Whether a marker is of this state, or of one that this state descends from."""
@@ -32,7 +38,20 @@ class Claimant:
 
     def is_another_stack(self, marker: Marker) -> bool:
         """Whether a marker is of something else altogether, which may live on the same host."""
-        return (marker.stack, marker.env) != (self.stack, self.env) and not self.owns(marker)
+        return not self._has_our_name(marker) and not self.owns(marker)
+
+    def is_kept_from(self, marker: Marker, host: str) -> Why | None:
+        """Why a marker forbids this state to manage a host."""
+        if not self.owns(marker):
+            return "lineage" if self._has_our_name(marker) else None
+        if marker.host != host:
+            return None
+        if not self.remembered and not self._has_our_name(marker):
+            return "name"
+        return "newer" if marker.serial > self.serial else None
+
+    def _has_our_name(self, marker: Marker) -> bool:
+        return (marker.stack, marker.env) == (self.stack, self.env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +66,17 @@ class NewMachine:
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A host that another state of the same stack manages, or a newer one of the same lineage."""
+    """A host that this state may not manage, because of what a marker says. `why` is
+
+    lineage   another state of the same stack manages it
+    newer     this state is an older copy of the one that wrote the marker
+    name      this state is another stack's, or another environment's
+    """
 
     host: str
     address: str
     marker: Marker
-    newer: bool
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +123,11 @@ def custody_of(
         markers = answer.get(MARKERS, "") or ()
         others[host] = tuple(m for m in markers if claimant.is_another_stack(m))
         for marker in markers:
-            mine = claimant.owns(marker)
-            if mine and marker.host == host:
+            if claimant.owns(marker) and marker.host == host:
                 own[host] = marker
-            newer = mine and marker.host == host and marker.serial > claimant.serial
-            if newer or not (mine or claimant.is_another_stack(marker)):
-                strangers.append(Stranger(host, addresses.get(host, ""), marker, newer))
+            why = claimant.is_kept_from(marker, host)
+            if why is not None:
+                strangers.append(Stranger(host, addresses.get(host, ""), marker, why))
         if claim_marks(recorded.get(host, ())) != (own[host].claims if host in own else {}):
             due.append(host)
     due += [s.host for s in strangers if s.host not in due]
@@ -180,6 +203,7 @@ __all__ = [
     "Marks",
     "NewMachine",
     "Stranger",
+    "Why",
     "custody_of",
     "lost_rows",
     "marks_of_rows",

@@ -67,7 +67,7 @@ def stranger_json(stranger: Stranger) -> dict[str, Any]:
         "serial": marker.serial,
         "who": marker.who,
         "when": marker.when,
-        "newer": stranger.newer,
+        "why": stranger.why,
     }
 
 

@@ -49,15 +49,23 @@ def stranger_lines(strangers: Iterable[Stranger], lineage: str, style: Style) ->
     for stranger in strangers:
         marker, at = stranger.marker, f"{stranger.host}@{stranger.address}"
         by = f"{marker.who} on {when(marker.when)}"
-        if stranger.newer:
-            text = f"Older copy: {at} was last written at serial {marker.serial} by {by}, and this state is older"
+        if stranger.why == "name":
+            text = (
+                f"Another stack's state: {at} is managed by this state as the stack {marker.title}, by {by}. "
+                "Name this stack's own state; if it was renamed"
+            )
+        elif stranger.why == "newer":
+            text = (
+                f"Older copy: {at} was last written at serial {marker.serial} by {by}, and this state is older. "
+                "To take it over"
+            )
         else:
             mine = f"this state is lineage {lineage[:8]}" if lineage else "this state records nothing yet"
             text = (
                 f"Another state's: {at} is managed by lineage {marker.lineage[:8]} of the stack {marker.title}, "
-                f"by {by}; {mine}"
+                f"by {by}; {mine}. To take it over"
             )
-        lines.append(style("red", clean(f"{text}. To take it over: `hacore apply --take-over`")))
+        lines.append(style("red", clean(f"{text}: `hacore apply --take-over`")))
     return lines
 
 

@@ -126,7 +126,8 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     assert "records nothing yet" in line and "--take-over" in line
     made = await lost.plan()
     assert not made["applyable"]
-    assert [(s["host"], s["lineage"], s["newer"]) for s in made["strangers"]] == [("a", old, False), ("b", old, False)]
+    told = [(s["host"], s["lineage"], s["why"]) for s in made["strangers"]]
+    assert told == [("a", old, "lineage"), ("b", old, "lineage")]
     with pytest.raises(PlanError, match=rf"cannot apply: a@192\.0\.2\.1 .*lineage {old}, by tester@test on 20.*b@"):
         await lost.apply()
     assert not list(lost.states.iterdir())
@@ -250,11 +251,32 @@ async def test_a_marker_tells_no_path(play: Play) -> None:
     assert "hunter2" not in text and "/keys" not in text
 
 
-async def test_a_renamed_stack_keeps_its_hosts(play: Play) -> None:
+async def test_the_state_of_another_stack_is_refused(play: Play) -> None:
+    """HACORE_STATE was left in the shell, and now it is another stack's turn: all of the first would be deleted."""
     await play.make(TWO)
-    play.stack(TWO.replace("v1", "v2"), OTHER)
-    assert (await play.apply()).ok
-    assert marker(play, "a").stack == "other"
+    play.stack("thing: {z: {key: /z, text: v1}}", OTHER)
+    line = await first_line(play)
+    assert line.startswith("Another stack's state: a@192.0.2.1 is managed by this state as the stack test, by tester")
+    for destroy in (False, True):
+        with pytest.raises(PlanError, match=r"as the stack test, by tester@test on .*, and this is another stack"):
+            await play.apply(destroy=destroy)
+    assert play.text("/x", "b") == "v1"
+    assert (await play.drift()).custody.strangers == ()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_stack_that_was_renamed_is_taken_over_once(play: Play, changed: bool) -> None:
+    await play.make(TWO)
+    play.stack(TWO.replace("v1", "v2" if changed else "v1"), OTHER)
+    play.options = {"take_over": True}
+    assert (await play.apply()).status == ("done" if changed else "nothing")
+    play.options = {}
+    assert [marker(play, host).stack for host in ("a", "b")] == ["other", "other"]
+    assert (await play.plan())["strangers"] == []
+    assert (await play.drift()).custody.strangers == ()
+    assert (await play.rollback()).ok
+    left = [json.loads(text)["stack"] for machine in play.world for text in machine.markers.values()]
+    assert left == (["other", "other"] if changed else [])  # the first run is what was taken back else
 
 
 async def test_a_degraded_apply_marks_the_hosts_it_reaches(play: Play) -> None:
