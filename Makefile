@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo quickstart test check lint types unit twins bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit schedules twins bench docs setup system clean
 
 help:
 	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
@@ -43,6 +43,7 @@ quickstart: setup
 test:
 	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory system; fi
 	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory schedules
 	@$(MAKE) --no-print-directory twins
 
 # -- parts ------------------------------------------------------------------------------------------
@@ -59,6 +60,13 @@ types: setup
 
 unit: setup
 	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m 'not twins'
+
+# A thousand runs that are killed at random moments; a failure names its seed: HACORE_SEED=n repeats it.
+SCHEDULES ?= 1000
+SEEDS_FROM ?= 0
+schedules: setup
+	@echo "$(SCHEDULES) runs are killed at random moments, from seed $(SEEDS_FROM)"
+	@HACORE_SCHEDULES=$(SCHEDULES) HACORE_SEEDS_FROM=$(SEEDS_FROM) $(PYTEST) -n auto --dist worksteal tests/engine/test_schedules.py
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \

@@ -1,6 +1,7 @@
 """Runs that are killed at every moment, gone on with or taken back: what holds whatever the moment.
 
-`HACORE_SCHEDULES=1000` asks for more of them, `HACORE_SEED=7` for one.
+`HACORE_SCHEDULES=1000` asks for more of them, `HACORE_SEEDS_FROM=5000` for others, `HACORE_SEED=7` for one stack's.
+A test's name has its seed.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ FIXED: tuple[int, ...] = ()  # seeds that found a fault once
 
 
 def seeds() -> list[int]:
-    only = os.environ.get("HACORE_SEED")
-    return [int(only)] if only else [*FIXED, *range(max(1, SCHEDULES // EACH))]
+    if only := os.environ.get("HACORE_SEED"):
+        return [int(only)]
+    first = int(os.environ.get("HACORE_SEEDS_FROM", "0"))
+    return [*FIXED, *range(first, first + max(1, SCHEDULES // EACH))]
 
 
 @pytest.fixture
