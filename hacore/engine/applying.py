@@ -15,12 +15,14 @@ import time
 from dataclasses import replace
 
 from ..errors import Cancelled, HacoreError, LockedError, PlanError
+from ..events import Event
 from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
 from ..walk import OnFailure
 from .custody import may_own
 from .planning import Recollection, Session, last_run, open_session, read_state
+from .recovering import take_in_at
 from .results import Planned, Request, RunResult
 from .resuming import Resumed, read_left, shown_left
 from .running import Approve, Run, may_run, same_plan
@@ -72,7 +74,9 @@ async def _resume(
     began: float,
 ) -> RunResult:
     async with open_session(request) as session:
-        memory = await asyncio.to_thread(read_state, session.stack.state)
+        url = session.stack.state
+        await take_in_at(url, request.who, lambda message: request.listener(Event("warning", message)))
+        memory = await asyncio.to_thread(read_state, url)
     run = memory.unfinished
     if run is None:
         raise PlanError("cannot resume: no run is unfinished")

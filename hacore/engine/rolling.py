@@ -29,6 +29,7 @@ from .drifting import recorded_hosts
 from .hosts import Connect, Hosts, answered
 from .locking import held_hosts
 from .planning import Recollection, recollect
+from .recovering import take_in
 from .results import RollbackItem, RollbackPlan, RollbackResult, summarize, whoami
 from .sources import fetch
 
@@ -53,6 +54,7 @@ async def rollback(
     began = time.monotonic()
     who = who or whoami()
     async with await StateWriter.open(state_url, who=who, what="rollback") as writer:
+        await take_in(writer, lambda message: listener(Event("warning", message)))
         record = choose(writer.runs(), run)
         hosts = Hosts(Transport(listener=listener, password=password), listener, connect)
         try:

@@ -73,6 +73,12 @@ class Database:
         if self._postgres:
             self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIM})
 
+    def be_patient(self) -> None:
+        """From now on wait longer for others: a run must not end because somebody makes a copy of its state."""
+        if self.path is not None:
+            driver: Any = self.connection.connection.driver_connection
+            driver.execute(f"PRAGMA busy_timeout = {int(source.PATIENCE * 1000)}").fetchall()
+
     def _begin(self) -> RootTransaction:
         """Begin; a server's connection that was lost since the last transaction is made anew, once."""
         if not self._postgres:

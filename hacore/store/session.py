@@ -80,6 +80,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
             lock = holder.this_process(who, what)
             connection.execute(LOCK.delete())
             connection.execute(LOCK.insert().values(id=1, **asdict(lock)))
+        database.be_patient()
         return WriterSession(
             place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=backup
         )

@@ -18,6 +18,7 @@ from .codec import Columns
 from .faults import fault
 
 BUSY = 5.0  # seconds to wait for another process' transaction
+PATIENCE = 60.0  # the same in the middle of a run, which would end there
 
 
 class Reading(Protocol):

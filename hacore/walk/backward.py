@@ -45,7 +45,7 @@ async def _intend(live: Live, ctx: Context) -> None:
             loaded: dict[str, str | None] = {str(planned.address): None}
             moves.append(SetLoaded(consumer, loaded))
             ctx.set_loaded(consumer, loaded)
-    await ctx.commit(*moves)
+    await ctx.intend(*moves)
 
 
 async def _restore(live: Live, ctx: Context) -> None:

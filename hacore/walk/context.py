@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ..address import Address
-from ..contract import Check, Facts, Provider, Source, Step, View
-from ..errors import FencedError, UnreachableError
+from ..contract import Check, Facts, Image, Provider, Source, Step, View
+from ..errors import FencedError, StoreError, UnreachableError
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
@@ -54,6 +55,7 @@ class Context:
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
+    kept: Path | None = None  # where results are that the state did not take
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
@@ -91,9 +93,33 @@ class Context:
                 raise
         return (await link.steps(frames, self.token, started)).results
 
+    async def intend(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
+        """Write what is about to be done. Raises StoreError, and then it must not be begun."""
+        return await self.writer.commit(*moves, images=images)
+
     async def commit(self, *moves: Move) -> Committed:
-        """Write moves that belong together."""
-        return await self.writer.commit(*moves)
+        """Write what was done. Raises StoreError; what the state does not take is kept beside it."""
+        try:
+            return await self.writer.commit(*moves)
+        except StoreError:
+            self._keep(moves)
+            raise
+
+    def _keep(self, moves: Sequence[Move]) -> None:
+        try:
+            self.kept = self.writer.spill(*moves)
+        except StoreError as error:
+            self.say("warning", f"{error}; the next run looks at it")
+
+    def lost(self, error: BaseException) -> BaseException:
+        """What ended a walk, for the user; a state that was lost with what becomes of what was done."""
+        if not isinstance(error, StoreError):
+            return error
+        where = f"; what was done and could not be recorded is in {self.kept}" if self.kept is not None else ""
+        return type(error)(
+            f"{error}{where}; nothing more was begun and nothing undone: once the state can be written again, "
+            "`hacore apply --resume` goes on, `hacore rollback` takes it back"
+        )
 
     def consumers(self, source: Address) -> list[Address]:
         """Recorded instances whose triggers hang on `source`."""

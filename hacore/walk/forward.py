@@ -91,7 +91,7 @@ async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps]), scope=ctx.scope))
     if not frames:
         return {}
-    await ctx.commit(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": time.time()}) for f in frames])
+    await ctx.intend(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": time.time()}) for f in frames])
     results = await _run(lives, frames, ctx)
     return {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
 
@@ -135,7 +135,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
     moves += [SetLoaded(consumer, loaded) for consumer, loaded in pending.items()]
     if not moves:
         return
-    done = await ctx.writer.commit(*moves, images=images)
+    done = await ctx.intend(*moves, images=images)
     for live in lives:
         live.intent = True
         live.image_ids = live.image_ids or {a: done.image_ids[f"{live.id} {a}"] for a in live.images}

@@ -99,7 +99,7 @@ class Walker:
         for id, live in self.lives.items():
             live.status = self.board.status[id]
         if self._fatal is not None:
-            raise self._fatal
+            raise self.ctx.lost(self._fatal)
 
     async def _end(self) -> None:
         """Say what is left out of service, and hold what waits for it."""

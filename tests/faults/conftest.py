@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from hacore.model import Host
 from hacore.probe import SessionLink
 from hacore.probe.script import PRELUDE
 from hacore.transport import Transport
+from tests.faults.site import Site
 from tests.transport.conftest import host_of, local, new_sshd, shared_sshd, ssh_home
 from tests.transport.sshd import Sshd, SshHome
 
@@ -51,3 +52,15 @@ async def controllers(
     yield make
     for transport in transports:
         await transport.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, sshd: Sshd, here: Path, monkeypatch: pytest.MonkeyPatch, ssh_home: SshHome) -> Iterator[Site]:
+    for name in ("HACORE_STATE", "HACORE_KEY", "HACORE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(ssh_home.home / "state"))
+    made = Site(tmp_path, sshd)
+    yield made
+    made.slow.go.touch()
+    for controller in made.running:
+        controller.kill()
