@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .options import StackArgs, as_json, stack_options
 from .password import ask_become_pass
 from .saved import again
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @target
 @exclude
 @click.option("--destroy", is_flag=True, help="Plan to take everything back.")
+@click.option("--no-refresh", is_flag=True, help="Compare with what is recorded; ask no host.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
 @click.option("--profile", is_flag=True, help="Print to stderr how long each phase took.")
 @as_json
@@ -35,6 +37,7 @@ def command(
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
     destroy: bool,
+    no_refresh: bool,
     detailed: bool,
     profile: bool,
     as_json: bool,
@@ -55,6 +58,7 @@ def command(
       hacore plan stacks/nginx-keepalived --env staging
       hacore plan --detailed-exitcode       0: nothing to do, 1: error or incomplete, 2: changes or drift
       hacore plan --json | jq .summary
+      hacore plan --no-refresh              what the stack changes, as far as the state can tell
       hacore plan --target file.nginx.conf@lb1
       hacore plan --out web.plan            then: hacore show web.plan, hacore apply web.plan
     """
@@ -65,6 +69,8 @@ def command(
 
     chosen = selection(targets, excludes)
     if out is not None:
+        if no_refresh:
+            raise UsageError("cannot save a plan with --no-refresh: it rests on no facts that an apply could compare")
         from .saved import check
 
         check(out)
@@ -75,7 +81,7 @@ def command(
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    request = replace(args.request(quietly(progress)), selection=chosen)
+    request = replace(args.request(quietly(progress)), selection=chosen, refresh=not no_refresh)
     clock.lap("import")
     planned = run(terminal, lambda _: plan(request, destroy=destroy), progress=progress)
     clock.lap("engine")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from ..address import Address
-from ..contract import Facts
+from ..contract import Facts, HostFacts
 from ..errors import StoreError, UsageError
 from ..graph import Graph, build_graph
 from ..load.stack import Stack
@@ -132,6 +132,8 @@ class Session:
         providers = self.request.providers
         recorded = revive(memory.rows, providers)
         known = self._concerned(hosts_of(self.stack, memory), memory, recorded)
+        if not self.request.refresh:
+            return self._recalled(memory, recorded, known), recorded
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
@@ -159,6 +161,22 @@ class Session:
         self.phases["plan"] = time.perf_counter() - began
         return replace(made, custody=found), recorded
 
+    def _recalled(self, memory: Recollection, recorded: dict[Address, Recorded], known: dict[str, Host]) -> Plan:
+        """A plan by what is recorded; no host is asked."""
+        statuses = {name: HostStatus(host, _remembered(memory.hosts.get(name))) for name, host in known.items()}
+        given = Inputs(
+            stack=self.stack,
+            graph=self.graph,
+            recorded=recorded,
+            facts=answered(statuses),
+            hosts=known,
+            providers=self.request.providers,
+            seal=memory.seal,
+            selection=self.request.selection,
+            recall=memory.seal,
+        )
+        return make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
+
     def custody(self, memory: Recollection, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Custody:
         """Whose the hosts are that answered."""
         claimant = Claimant(self.stack.name, self.request.env_name or "", memory.lineage, memory.serial)
@@ -180,6 +198,14 @@ class Session:
         return {name: host for name, host in known.items() if name in asked}
 
 
+def _remembered(record: HostRecord | None) -> Facts:
+    """What the state tells of a host, in place of its answers."""
+    if record is None:
+        return Facts()
+    known = {key: str(record.facts.get(key, "")) for key in ("family", "os", "init", "arch")}
+    return Facts(HostFacts(machine_id=record.machine_id, **known))
+
+
 @asynccontextmanager
 async def open_session(
     request: Request, *, destroy: bool = False, stack: Stack | None = None, without: Mapping[str, str] | None = None
@@ -192,7 +218,9 @@ async def open_session(
     stack = load_stack(request) if stack is None else stack
     without = without or {}
     used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts if name not in without}
-    used = {} if request.selection else used  # which of them it is about is known when the state is
+    used = (
+        {} if request.selection or not request.refresh else used
+    )  # which of them it is about is known when the state is
     loaded = time.perf_counter()
     transport = Transport(listener=request.listener, password=request.password)
     hosts = Hosts(transport, request.listener, request.connect)

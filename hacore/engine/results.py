@@ -38,7 +38,8 @@ class Request:
     """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
 
     `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
-    another transport. `take_over`: hosts that another state of the stack manages become this one's.
+    another transport. `refresh` False: a plan compares with
+    what is recorded and asks no host. `take_over`: hosts that another state of the stack manages become this one's.
     """
 
     file: Path
@@ -51,6 +52,7 @@ class Request:
     parallelism: int = 10
     who: str = field(default_factory=whoami)
     selection: Selection = NO_SELECTION
+    refresh: bool = True
     connect: Connect | None = None
     password: Password | None = None
     take_over: bool = False

@@ -24,6 +24,7 @@ from ..load.stack import Stack
 from ..model import Action, Host, Row
 from .claims import Owners, moved, owners_of
 from .drifts import drift_of
+from .recall import look, wish
 from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
 from .selection import NO_SELECTION, Selection
 from .types import Drift, PlannedChange
@@ -45,6 +46,7 @@ class Inputs:
     doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
     gone_reason: str = "not in the stack any more"
     selection: Selection = NO_SELECTION
+    recall: Seal | None = None  # compare with what is recorded, sealed by this, not with facts
 
 
 @dataclass
@@ -97,7 +99,9 @@ def _observe_recorded(
     row = item.row
     if not _reachable(row.hosts, given):
         return None
-    observed = given.providers[address.kind].observe(view)
+    observed = look(given.providers[address.kind], view, row, recall=given.recall)
+    if given.recall is not None:
+        return observed
     drift = drift_of(row, observed, given.seal)
     if drift is not None:
         outcome.drift.append(drift)
@@ -185,11 +189,10 @@ def _wanted(
         return
     view = outcome.views[address]
     provider = given.providers[address.kind]
-    observed = provider.observe(view)
-    outcome.observed[address] = observed
-    desired = provider.desire(view)
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
+    observed = outcome.observed[address] = look(provider, view, row, recall=given.recall)
+    desired = wish(provider, view, row, recall=given.recall)
     if row is None and observed is not None and observed.absent:
         observed = None
     secrets = desired.sensitive | frozenset(row.sensitive if row else ())

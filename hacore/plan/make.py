@@ -53,6 +53,7 @@ def make_plan(
         observed=dict(outcome.observed),
         secrets=outcome.secrets,
         selection=given.selection,
+        refreshed=given.recall is None,
         widened={} if scope is None else scope.widened,
         left_out=0 if scope is None else len(scope.aside.keys() - {c.address for c in pulled}),
     )

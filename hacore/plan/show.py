@@ -20,10 +20,11 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "command": plan.command,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "applyable": (bool(plan.changes) and plan.complete and not plan.custody.strangers)
+        "applyable": (bool(plan.changes) and plan.complete and plan.refreshed and not plan.custody.strangers)
         if applyable is None
         else applyable,
         "complete": plan.complete,
+        "refreshed": plan.refreshed,
         "changes": [_change(c) for c in plan.changes],
         **plan.selection.options(),
         **(

@@ -119,6 +119,7 @@ class Plan:
     observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # what is wanted, as it was found
     secrets: Mapping[Address, frozenset[str]] = field(default_factory=dict)  # names of its sensitive attrs, if any
     selection: Selection = NO_SELECTION
+    refreshed: bool = True  # False: compared with what is recorded, no host was asked
     widened: Mapping[Address, str] = field(default_factory=dict)  # what came along with a selection, and why
     left_out: int = 0  # changes that were not asked for
 

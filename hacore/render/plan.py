@@ -59,6 +59,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),
         *host_lines(plan.hosts, plan.notes, style),
         *health_lines(plan.notes, style),
+        *refresh_lines(plan, style),
         *selection_lines(plan, style),
         "",
     ]
@@ -75,7 +76,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
     lines += [style("yellow", f"Warning: {clean(warning)}") for warning in plan.warnings]
     lines += [style("bold", count_line(plan))]
     lines += _incomplete(plan, style)
-    if about.next_command and plan.changes and about.unfinished is None:
+    if about.next_command and plan.changes and plan.refreshed and about.unfinished is None:
         lines += ["", f"To do this: {about.next_command}"]
     return "\n".join(lines)
 
@@ -92,6 +93,17 @@ def _legend(plan: Plan) -> str:
     if any(change.irreversible for change in plan.changes):
         words.append("! cannot be undone")
     return ", ".join(words)
+
+
+def refresh_lines(plan: Plan, style: Style) -> list[str]:
+    """That no host was asked, and what cannot be told without."""
+    if plan.refreshed:
+        return []
+    text = (
+        "Hosts were not asked (--no-refresh): this compares the stack with what the last run recorded. "
+        "What is there already, what was changed since and who is drained is not known."
+    )
+    return [style("yellow", text)]
 
 
 def selection_lines(plan: Plan, style: Style) -> list[str]:
@@ -122,6 +134,8 @@ def count_line(plan: Plan) -> str:
         return "No changes on the hosts that answered."
     if plan.selection:
         return "No changes to what was asked for."
+    if not plan.refreshed and plan.command != "destroy":
+        return "No changes. The stack is as the last run left it."
     if plan.command == "destroy":
         return "No changes. Nothing is recorded that could be taken back."
     if plan.drift:

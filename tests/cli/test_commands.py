@@ -336,3 +336,17 @@ def test_a_selection_does_not_go_with_resume_or_a_saved_plan(made: Console) -> N
     assert made("plan", "--out", "web.plan", "--target", "thing.key").code == 0
     assert "Partial plan: only thing.key" in made("show", "web.plan").out
     assert made("apply", "web.plan", "--target", "thing.key").code == 64
+
+
+def test_no_refresh_is_marked_and_cannot_be_saved(made: Console) -> None:
+    made.stack(WEB.replace("v1", "v2"))
+    made.world["a"].reachable = made.world["b"].reachable = False
+    done = made("plan", "--no-refresh", "--detailed-exitcode")
+    assert done.code == 2
+    assert "Hosts were not asked (--no-refresh)" in done.out
+    assert "Plan: 0 to create, 4 to update," in done.out
+    assert "To do this" not in done.out
+    made.stack(WEB)
+    assert made("plan", "--no-refresh").out.endswith("No changes. The stack is as the last run left it.\n")
+    refused = made("plan", "--no-refresh", "--out", "web.plan")
+    assert (refused.code, "--no-refresh" in refused.err) == (64, True)
