@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..address import Address
 from ..contract import Facts, HostFacts
@@ -202,7 +203,7 @@ def _remembered(record: HostRecord | None) -> Facts:
     """What the state tells of a host, in place of its answers."""
     if record is None:
         return Facts()
-    known = {key: str(record.facts.get(key, "")) for key in ("family", "os", "init", "arch")}
+    known: dict[str, Any] = {key: str(record.facts.get(key, "")) for key in ("family", "os", "init", "arch")}
     return Facts(HostFacts(machine_id=record.machine_id, **known))
 
 
