@@ -1,4 +1,7 @@
-"""Drift: recorded against observed. Reads the state and the hosts only: no stack, no variable."""
+"""Drift: recorded against observed. Reads the state and the hosts only: no stack, no variable.
+
+What a run is just doing is no drift: what was found while one was at work is looked at again.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
-from ..store import StateReader
+from ..store import LockInfo, StateReader
+from ..store.holder import is_dead
 from ..transport import Password, Transport
 from ..urls import shown_url
 from .custody import claimant_of, custody, with_markers
 from .hosts import Connect, Hosts, answered
 from .planning import Recollection, recollect
 from .results import DriftReport
+
+AGAIN = 1.0  # seconds between two looks whether a run has ended
 
 
 async def drift(
@@ -29,25 +35,51 @@ async def drift(
     connect: Connect | None = None,
     password: Password | None = None,
 ) -> DriftReport:
-    """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole; `password` is
-    sudo's.
+    """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole, and is how long
+    the end of a run that is at work is waited for; `password` is sudo's.
 
-    Raises StoreError when there is no state; writes nothing.
+    Raises StoreError when there is no state, or no telling; writes nothing.
     """
-    reader = await asyncio.to_thread(StateReader.open, state_url)
-    if reader is None:
-        where = shown_url(state_url)
-        raise StoreError(f"cannot look for drift: there is no state at {where} yet; `hacore apply` makes it")
-    with reader:
-        memory = recollect(reader)
+    memory = await _recalled(state_url)
     hosts = Hosts(Transport(listener=listener, password=password), listener, connect)
+    why = "the hosts did not answer"
     try:
         async with asyncio.timeout(timeout):
-            return await _compare(memory, hosts, providers)
+            while True:
+                report = await _compare(memory, hosts, providers)
+                later = await _recalled(state_url)
+                busy = _at_work(later)
+                if not (report.drift and (busy or later.serial != memory.serial)):
+                    return report
+                while busy:
+                    why = f"{busy} is at work on the hosts and did not end"
+                    if timeout is None:
+                        raise StoreError(f"cannot look for drift: {busy} is at work on the hosts; try again afterwards")
+                    await asyncio.sleep(AGAIN)
+                    later = await _recalled(state_url)
+                    busy = _at_work(later)
+                memory = later
     except TimeoutError:
-        raise StoreError(f"cannot look for drift: the hosts did not answer within {timeout:g} seconds") from None
+        raise StoreError(f"cannot look for drift: {why} within {timeout:g} seconds") from None
     finally:
         await hosts.close()
+
+
+async def _recalled(state_url: str) -> Recollection:
+    def read() -> Recollection:
+        reader = StateReader.open(state_url)
+        if reader is None:
+            where = shown_url(state_url)
+            raise StoreError(f"cannot look for drift: there is no state at {where} yet; `hacore apply` makes it")
+        with reader:
+            return recollect(reader)
+
+    return await asyncio.to_thread(read)
+
+
+def _at_work(memory: Recollection) -> LockInfo | None:
+    """Who writes the state now; one that surely died does not."""
+    return memory.lock if memory.lock is not None and not is_dead(memory.lock) else None
 
 
 def recorded_hosts(memory: Recollection) -> dict[str, Host]:
@@ -89,6 +121,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         checked=checked,
         notes=notes,
         custody=whose,
+        hosts=tuple(known),
     )
 
 

@@ -128,6 +128,7 @@ class DriftReport:
     checked: int
     notes: Mapping[str, Any] = field(default_factory=dict)
     custody: Custody = field(default_factory=Custody)
+    hosts: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

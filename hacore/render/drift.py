@@ -8,10 +8,11 @@ from ..plan.show import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
 from .header import health_lines, machine_lines, stranger_lines
 from .style import PLAIN, Style
-from .words import clean, count
+from .words import clean, count, when
 
 if TYPE_CHECKING:
     from ..engine import DriftReport
+    from ..engine.remembering import News
     from ..plan import Drift
 
 
@@ -22,14 +23,17 @@ def drift_exit_code(report: DriftReport) -> int:
     return 2 if report.drift or report.custody.new_machines or report.custody.strangers else 0
 
 
-def drift_text(report: DriftReport, style: Style = PLAIN) -> str:
-    """Recorded -> found, per address; then what could not be told."""
+def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = None) -> str:
+    """Recorded -> found, per address; then what could not be told. With `news` only what is new."""
+    if news is not None:
+        report = news.report
     lines = stranger_lines(report.custody.strangers, report.lineage, style)
     lines += machine_lines(
         report.custody.new_machines, "what is recorded of it was not compared; see `hacore plan`", style
     )
     if report.drift:
-        lines += [style("bold", "Changed outside of hacore since the last run (recorded -> found):"), ""]
+        since = "since the last look" if news is not None and news.since else "since the last run"
+        lines += [style("bold", f"Changed outside of hacore {since} (recorded -> found):"), ""]
         lines += drift_blocks(report.drift, style)
     hosts = {host for drift in report.drift for host in [drift.host] if host is not None}
     checked = f"{count(report.checked, 'resource')} checked"
@@ -38,18 +42,24 @@ def drift_text(report: DriftReport, style: Style = PLAIN) -> str:
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
     elif report.custody.new_machines:
         lines.append(f"No drift on the machines that are recorded; {checked}.")
+    elif news is not None and news.known:
+        lines.append(f"Nothing new; {checked}.")
     elif report.complete:
         lines.append(style("green", f"No drift: {count(report.checked, 'resource')} as the last run left them."))
     else:
         lines.append(f"No drift on the hosts that answered; {checked}.")
+    if news is not None and news.known:
+        lines.append(f"{count(news.known, 'resource')} more differ as they did at {when(news.since)}.")
     lines += health_lines(report.notes, style)
     for host, reason in sorted(report.unreachable.items()):
         lines.append(style("red", f"Incomplete: {host} could not be asked: {clean(reason)}"))
     return "\n".join(lines)
 
 
-def drift_json(report: DriftReport) -> dict[str, Any]:
-    """The report in its documented format."""
+def drift_json(report: DriftReport, news: News | None = None) -> dict[str, Any]:
+    """The report in its documented format. With `news` only what is new, and how much is known."""
+    if news is not None:
+        return {**drift_json(news.report), "known": news.known, "since": news.since or None}
     return {
         "format_version": FORMAT_VERSION,
         "stack": report.stack,

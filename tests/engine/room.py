@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hacore.contract import Host, Output
 from hacore.probe.link import SessionLink
 from hacore.transport.local import LocalSession
-from hacore.transport.session import OnOutput
+
+EXPORT = "export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN\n"
 
 
 class _Session(LocalSession):
     def __init__(self, host: Host, folder: Path) -> None:
         super().__init__(host)
-        self._ours = f"export HACORE_HOME={folder}/home HACORE_RUN={folder}/run\n".encode()
+        self._ours = f"export HACORE_HOME={folder}/home HACORE_RUN={folder}/run\n"
 
-    async def _execute(self, script: bytes, on_output: OnOutput) -> Output:
-        known = b"export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN\n"
-        assert known in script
-        return await super()._execute(script.replace(known, known + self._ours, 1), on_output)
+    async def run(self, script: str, **more: Any) -> Output:
+        return await super().run(script.replace(EXPORT, EXPORT + self._ours), **more)
 
 
 class Room:

@@ -1,0 +1,112 @@
+"""What drift told already, so that a cron job tells only what is new.
+
+A file of the user who looks, not of the state, to which drift writes nothing. It has digests, no values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import HacoreError
+from ..model import digest
+from ..plan import Drift
+from .results import DriftReport
+
+_VERSION = 1
+_SILENT = "host "  # before the name of one that did not answer
+_NEW = "machine "  # before the name of one that another machine took the place of
+_STRANGE = "stranger "  # before the name of one that another state manages
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the last look told: an address, or a host, to a digest of what was wrong. `at` is Unix time, 0: never."""
+
+    seen: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)  # address -> host
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A report without what was told before; `known` counts that. `fresh`: there is something to tell."""
+
+    report: DriftReport
+    known: int
+    since: float
+    fresh: bool
+
+
+def place(environ: Mapping[str, str], lineage: str) -> Path:
+    """The file for a state, by the XDG base directory specification."""
+    home = environ.get("HOME") or Path.home()
+    base = Path(environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state")
+    return base / "hacore" / "drift" / f"{lineage}.json"
+
+
+def read(path: Path) -> Seen:
+    """What is remembered; nothing when there is no such file or it cannot be read: then all is new."""
+    try:
+        data = json.loads(path.read_text())
+        if data["format_version"] != _VERSION:
+            return Seen()
+        return Seen(dict(data["seen"]), dict(data["hosts"]), float(data["at"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return Seen()
+
+
+def news(report: DriftReport, before: Seen) -> News:
+    """What of a report is new."""
+    now = _entries(report)
+    fresh = {key for key, value in now.items() if before.seen.get(key) != value}
+    found = tuple(d for d in report.drift if str(d.address) in fresh)
+    whose = replace(
+        report.custody,
+        new_machines=tuple(m for m in report.custody.new_machines if f"{_NEW}{m.host}" in fresh),
+        strangers=tuple(s for s in report.custody.strangers if f"{_STRANGE}{s.host}" in fresh),
+    )
+    known = len(report.drift) - len(found)
+    return News(replace(report, drift=found, custody=whose), known, before.at, bool(fresh))
+
+
+def write(path: Path, report: DriftReport, before: Seen) -> None:
+    """Remember a report; of hosts that did not answer what was remembered stays. Raises HacoreError."""
+    kept = {key: value for key, value in before.seen.items() if before.hosts.get(key) in report.unreachable}
+    seen = {**kept, **_entries(report)}
+    hosts = {key: before.hosts[key] for key in kept}
+    hosts |= {str(d.address): d.host for d in report.drift if d.host is not None}
+    data = {"format_version": _VERSION, "stack": report.stack, "at": time.time(), "seen": seen, "hosts": hosts}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # mkstemp makes it 0600; the rename is what another look sees, whole or not at all
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=".drift-")
+        try:
+            with os.fdopen(number, "w") as file:
+                json.dump(data, file, sort_keys=True)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise HacoreError(f"cannot remember in {path} what drift told: {error.strerror}") from error
+
+
+def _entries(report: DriftReport) -> dict[str, str]:
+    found = {str(drift.address): _digest(drift) for drift in report.drift}
+    found |= {f"{_SILENT}{host}": "silent" for host in report.unreachable}
+    found |= {f"{_NEW}{m.host}": digest([m.recorded, m.found]) for m in report.custody.new_machines}
+    return found | {f"{_STRANGE}{s.host}": digest([s.why, s.marker.lineage]) for s in report.custody.strangers}
+
+
+def _digest(drift: Drift) -> str:
+    """Of what differs and how; a sensitive value is an HMAC already."""
+    return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
+
+
+__all__ = ["News", "Seen", "news", "place", "read", "write"]

@@ -1,0 +1,148 @@
+"""Drift beside a run, and what of it is new."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hacore.engine import DriftReport, drift
+from hacore.engine.remembering import news, place, read, write
+from hacore.errors import StoreError
+from hacore.testing import KINDS
+from tests.engine.play import Play
+
+ONE, TWO = "thing: {one: {text: first}}", "thing: {one: {text: second}}"
+
+
+async def look(play: Play, timeout: float | None = None) -> DriftReport:
+    return await drift(play.url, providers=KINDS, connect=play.world.connect, timeout=timeout)
+
+
+async def test_what_a_run_is_doing_is_no_drift(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hacore.engine.drifting.AGAIN", 0.005)
+    await play.make(ONE)
+    play.stack(TWO)
+    at_work, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pause(_machine: object) -> None:
+        at_work.set()
+        await go_on.wait()
+
+    play.world["a"].on("write *", pause, after=True)
+    run = asyncio.create_task(play.apply())
+    await at_work.wait()
+
+    # the host has what the state has not recorded yet
+    with pytest.raises(StoreError, match=r"tester@test \(apply, .*\) is at work on the hosts; try again"):
+        await look(play)
+    with pytest.raises(StoreError, match=r"is at work on the hosts and did not end within 3 seconds"):
+        await look(play, 3)
+    looks = [asyncio.create_task(look(play, 60)) for _ in range(2)]
+    await asyncio.sleep(0)
+    go_on.set()
+
+    assert [report.drift for report in await asyncio.gather(*looks)] == [(), ()]
+    assert (await run).ok
+
+
+async def test_a_change_by_hand_beside_a_run_is_found_when_it_has_ended(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hacore.engine.drifting.AGAIN", 0.005)
+    await play.make("thing: {one: {text: first}, two: {text: mine}}")
+    play.stack("thing: {one: {text: second}, two: {text: mine}}")
+
+    async def by_hand(machine: Any) -> None:
+        machine.data["/things/two"] = {"text": "by hand"}
+
+    play.world["a"].on("write /things/one", by_hand, after=True)
+    result, report = await asyncio.gather(play.apply(), look(play, 60))
+
+    assert not result.ok  # its last look sees it, too
+    assert [str(d.address) for d in (await look(play)).drift] == ["thing.two@a"]
+    assert {str(d.address) for d in report.drift} <= {"thing.two@a"}
+
+
+DIES = """
+import asyncio, os, sys
+from hacore.store import StateWriter
+asyncio.run(StateWriter.open(sys.argv[1], who="somebody", what="apply"))
+os._exit(9)
+"""
+
+
+async def test_a_run_that_died_is_not_waited_for(play: Play) -> None:
+    await play.make(ONE)
+    play.world["a"].data["/things/one"] = {"text": "by hand"}
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, play.url)
+
+    assert await died.wait() == 9
+    assert len((await look(play)).drift) == 1
+
+
+# -- only what is new
+
+
+async def test_what_was_told_is_not_told_again_until_it_changes(play: Play, tmp_path: Path) -> None:
+    memory = tmp_path / "memory" / "drift.json"
+    await play.make("thing: {one: {text: first}, two: {text: first, secret: true}}")
+
+    async def told() -> tuple[list[str], int]:
+        report = await look(play)
+        seen = news(report, read(memory))
+        write(memory, report, read(memory))
+        return [str(d.address) for d in seen.report.drift], seen.known
+
+    data = play.world["a"].data
+    assert await told() == ([], 0)
+    data["/things/one"] = {"text": "by hand"}
+    assert await told() == (["thing.one@a"], 0)
+    assert await told() == ([], 1)
+    data["/things/two"] = {"text": "another password"}
+    assert await told() == (["thing.two@a"], 1)
+    data["/things/one"] = {"text": "by another hand"}
+    assert await told() == (["thing.one@a"], 1)
+    data["/things/one"] = {"text": "first"}
+    assert await told() == ([], 1)
+    data["/things/one"] = {"text": "by another hand"}
+    assert await told() == (["thing.one@a"], 1)
+
+    assert "password" not in memory.read_text()
+    assert memory.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in memory.parent.iterdir()] == ["drift.json"]
+
+
+async def test_a_host_that_does_not_answer_is_news_once_and_forgets_nothing(play: Play, tmp_path: Path) -> None:
+    memory = tmp_path / "drift.json"
+    await play.make("thing: {one: {text: first}}")
+    play.world["a"].data["/things/one"] = {"text": "by hand"}
+    write(memory, await look(play), read(memory))
+    fresh = []
+    for reachable in (True, False, False, True, False):
+        play.world["a"].reachable = reachable
+        report = await look(play)
+        seen = news(report, read(memory))
+        assert seen.report.drift == ()
+        assert seen.report.unreachable == report.unreachable
+        fresh.append(seen.fresh)
+        write(memory, report, read(memory))
+
+    assert fresh == [False, True, False, False, True]
+
+
+async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    memory = tmp_path / "drift.json"
+    for text in ("", "{", "[]", '{"format_version": 99}', json.dumps({"format_version": 1, "seen": 3})):
+        memory.write_text(text)
+        assert not read(memory).seen
+
+
+def test_the_memory_is_the_user_s_and_the_state_s() -> None:
+    assert place({"XDG_STATE_HOME": "/x"}, "abc") == Path("/x/hacore/drift/abc.json")
+    assert place({"HOME": "/home/u"}, "abc") == Path("/home/u/.local/state/hacore/drift/abc.json")
+    assert read(Path("/nowhere/at/all")).seen == {}
