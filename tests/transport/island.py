@@ -1,7 +1,7 @@
 """An sshd whose machine has other users than this one: real logins, real PAM, real sudo, and nothing is left behind.
 
 It runs in a mount namespace of its own, where files of ours lie over /etc/passwd, /etc/sudoers and their like, /home
-is empty but for our users, and neither /tmp, /var/tmp nor /dev/shm lets anything be executed. Needs root.
+is empty but for our users, and none of /tmp, /var/tmp, /dev/shm and /run lets anything be executed. Needs root.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Island(Sshd):
     shell: str = "/bin/sh"
     home: dict[str, str] = field(default_factory=dict)
     password: str = PASSWORD
-    noexec: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm")
+    noexec: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
     @property
     def user(self) -> str:

@@ -148,3 +148,21 @@ def test_an_empty_one_and_no_terminal_are_errors(site: Site) -> None:
     done = site.run("plan", "-K")
     assert done.returncode == 1
     assert "cannot ask for sudo's password: there is no terminal; give it in HACORE_BECOME_PASSWORD" in done.stderr
+
+
+def test_none_of_it_needs_to_execute_anything_in_tmp_or_run(site: Site) -> None:
+    """Steps, jobs and a validation work where /tmp, /var/tmp, /dev/shm and /run are mounted noexec."""
+    text = (site.folder / "stack.yaml").read_text()
+    mine = f"{{0}}/{os.urandom(8).hex()}"
+    probe = f"cp /bin/true {mine} && ! {mine} 2>/dev/null; rc=$?; rm -f {mine}; test $rc = 0"
+    check = " && ".join(f"{{ {probe.format(place)}; }}" for place in site.server.noexec)
+    commands = f"  command:\n    noexec:\n      check: test -e {site.folder}/seen\n      do: |\n        {check}\n"
+    commands += f"        touch {site.folder}/seen\n      undo: rm -f {site.folder}/seen\n"
+    text = text.replace('mode: "0600"}', 'mode: "0600", validate: "grep -q wanted %s"}')
+    (site.folder / "stack.yaml").write_text(text + commands)
+
+    site.ok("apply", "--auto-approve")
+    assert (site.folder / "seen").exists()
+    site.ok("rollback", "--auto-approve")
+    assert not (site.folder / "seen").exists()
+    assert not site.managed.exists()
