@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -37,14 +38,25 @@ BODY = """\
       restart_on: [file.conf]
 """
 RULE = "/etc/sudoers.d/ops"
+PASSWORD = "a pass $(word)"
+NOISE = "echo Welcome; echo 'sudo: a password is required' >/dev/stderr"
+SHELLS = {"fisher": "/usr/bin/fish", "clark": "/bin/csh", "basher": "/bin/bash"}
+"""Users with a password, and their login shells; each reads a profile that talks on both streams."""
 SETUP = f"""
-apt-get install -y -qq sudo >/dev/null 2>&1
-useradd -m -s /bin/sh ops
-mkdir -m 0700 /home/ops/.ssh
-cp /root/.ssh/authorized_keys /home/ops/.ssh/
-chown -R ops: /home/ops/.ssh
+apt-get install -y -qq --no-install-recommends sudo fish csh >/dev/null 2>&1
+mount -o remount,noexec /tmp
+open() {{
+  useradd -m -s "$2" "$1"
+  mkdir -p -m 0700 "/home/$1/.ssh" "/home/$1/.config/fish"
+  cp /root/.ssh/authorized_keys "/home/$1/.ssh/"
+  for profile in .bashrc .cshrc .config/fish/config.fish; do echo {shlex.quote(NOISE)} >"/home/$1/$profile"; done
+  chown -R "$1": "/home/$1"
+  echo "$1:"{shlex.quote(PASSWORD)} | chpasswd
+}}
+open ops /bin/sh
 echo 'ops ALL=(ALL) NOPASSWD: ALL' >{RULE}
-chmod 0440 {RULE}
+{"".join(f"open {user} {shell}; echo '{user} ALL=(ALL) ALL' >{RULE}-{user};" for user, shell in SHELLS.items())}
+chmod 0440 {RULE}*
 """
 
 
@@ -65,8 +77,8 @@ class Box:
         finally:
             away.rename(self._keys)
 
-    def write(self, text: str) -> None:
-        self.project.write(BODY.replace("TEXT", text), head=HEAD)
+    def write(self, text: str, user: str = "ops") -> None:
+        self.project.write(BODY.replace("TEXT", text), head=HEAD.replace("user: ops", f"user: {user}"))
 
     def seen(self) -> list[str]:
         script = "stat -c '%a %U' /etc/only-root.conf; cat /etc/only-root.conf; systemctl is-active sleeper"
@@ -134,3 +146,24 @@ def test_without_a_way_to_root_it_says_so_and_waits_for_nothing(box: Box, broken
         box.project.ssh(HOST, mended)
     with box.no_root() as project:
         assert len(project.actions()) == 2
+
+
+@pytest.mark.parametrize("user", SHELLS)
+def test_a_talkative_login_shell_of_any_kind_and_a_password(box: Box, user: str) -> None:
+    said = box.project.lab.ssh(HOST, f"su {user} -c 'echo $version$FISH_VERSION$BASH_VERSION'")
+    assert said.stdout.startswith("Welcome\n")  # the shell is the one, and its profile talks
+    before = manifest.take(box.project.lab, HOST)
+    box.write(user, user)
+
+    def run(*words: str) -> None:
+        with box.no_root() as project:
+            done = project.run(*words, env={"HACORE_BECOME_PASSWORD": PASSWORD})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "$(word)" not in done.stdout + done.stderr
+
+    run("apply", "--auto-approve")
+    assert box.seen() == ["600 root", user, "active"]
+    run("plan", "--detailed-exitcode")
+    run("drift")
+    run("destroy", "--auto-approve")
+    assert manifest.diff(before, manifest.take(box.project.lab, HOST)) == []

@@ -63,7 +63,7 @@ class Site:
 def site(new_island: Callable[..., Island], tmp_path: Path) -> Site:
     folder = tmp_path / "site"
     folder.mkdir()
-    site = Site(new_island(sudoers=WITH_PASSWORD), folder)
+    site = Site(new_island(sudoers="Defaults use_pty\n" + WITH_PASSWORD), folder)
     site.write()
     return site
 
