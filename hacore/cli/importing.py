@@ -10,6 +10,7 @@ import click
 from ..address import Address
 from ..errors import Cancelled, UsageError
 from .options import StackArgs, as_json, auto_approve, stack_options
+from .password import ask_become_pass
 
 if TYPE_CHECKING:
     from ..engine import Adoption
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("import")
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @stack_options(argument=False)
+@ask_become_pass
 @click.option("--stack", "folder", metavar="STACK", help="The stack's folder or file; default: here.")
 @auto_approve
 @as_json

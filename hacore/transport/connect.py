@@ -91,13 +91,19 @@ class Link:
         return self.watch.alive
 
 
+Types = str | tuple[()] | list[str]
+
 KNOWN_TYPES = ()
 ALL_TYPES = "default"
 """Which host keys to ask for: of the types in known_hosts, or any at all, to show what is there instead."""
 
 
-class _NoSuchType(Exception):  # noqa: N818 - not a fault: ask for another type
-    """The key exchange ended before the host showed a key: it may have none of a type that is known."""
+class _OtherTypes(Exception):  # noqa: N818 - not a fault: ask for other types
+    """The host showed no key of a known type, or a certificate that does not hold where its key might."""
+
+    def __init__(self, types: Types) -> None:
+        super().__init__()
+        self.types = types
 
 
 class _Refused(Exception):  # noqa: N818 - not a fault: try again
@@ -115,14 +121,14 @@ async def connect(
     """
     budget = Budget(timeout)
     offer = await ring.offer(target)
-    types: str | tuple[()] = KNOWN_TYPES
+    types: Types = KNOWN_TYPES
     refused = 0
     while True:
         try:
             async with gate.enter():
                 return await _attempt(target, ring, offer, budget, turns, tunnel, types)
-        except _NoSuchType:
-            types = ALL_TYPES
+        except _OtherTypes as exc:
+            types = exc.types
         except _Refused as exc:
             gate.narrow()
             refused += 1
@@ -141,7 +147,7 @@ async def _attempt(
     budget: Budget,
     turns: asyncio.Semaphore,
     tunnel: Link | None,
-    types: str | tuple[()],
+    types: Types,
 ) -> Link:
     sock = None
     if tunnel is None and target.direct:
@@ -193,9 +199,11 @@ async def _attempt(
     except (asyncssh.Error, OSError, ValueError) as exc:
         port = None if target.port == asyncssh.DEFAULT_PORT else target.port
         trusted = known.match(target.lookup, watch.peer, port)[0]
-        if trusted and types == KNOWN_TYPES and watch.in_key_exchange:
-            raise _NoSuchType from exc
-        if isinstance(exc, asyncssh.HostKeyNotVerifiable):
+        unsure = isinstance(exc, asyncssh.HostKeyNotVerifiable)
+        if trusted and types == KNOWN_TYPES and watch.in_key_exchange and "revoked" not in str(exc).lower():
+            plain = [algorithm.decode() for key in trusted for algorithm in key.sig_algorithms]
+            raise _OtherTypes(plain if unsure else ALL_TYPES) from exc
+        if unsure:
             raise host_key_trouble(target, str(exc).lower(), watch.shown, known_keys(target, watch.peer)) from exc
         if not watch.greeted and isinstance(exc, asyncssh.ConnectionLost | ConnectionError):
             raise _Refused from exc

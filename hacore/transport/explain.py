@@ -67,7 +67,9 @@ def host_key_trouble(
             f"{head}its host key is unknown: it shows {_fingerprint(offered)}. Compare that with the host's own "
             f"and accept it with: {accept}"
         )
-    return HostKeyError(f"{head}its host key cannot be verified: {said}")
+    return HostKeyError(
+        f"{head}its host key cannot be verified: {said}; to trust the key without its certificate: {accept}"
+    )
 
 
 def _fingerprint(key: asyncssh.SSHKey) -> str:

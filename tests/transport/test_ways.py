@@ -172,6 +172,20 @@ async def test_a_host_certificate_of_a_stranger(new_sshd: NewSshd, ssh_home: Ssh
         await whoami(_host(port=server.port))
 
 
+@pytest.mark.parametrize("options", [["-n", "127.0.0.1"], ["-n", "127.0.0.1", "-V", "20200101:20200201"]])
+@pytest.mark.parametrize("issuer", ["stranger", "authority"])
+async def test_a_known_key_counts_whatever_certificate_is_shown_with_it(
+    new_sshd: NewSshd, ssh_home: SshHome, tmp_path: Path, issuer: str, options: list[str]
+) -> None:
+    """A certificate that does not hold is as none, and the key itself is known: so it is for ssh(1)."""
+    authorities = {name: keygen(tmp_path / name) for name in ("stranger", "authority")}
+    server = with_certificate(new_sshd(), authorities[issuer], *options)
+    ssh_home.known_hosts(trusting(authorities["authority"], "*"), server.known())
+    ssh_home.install(server.client_key)
+
+    assert await whoami(_host(port=server.port)) == f"{server.user} 127.0.0.1 {server.port}"
+
+
 @pytest.fixture
 def by_certificate(new_sshd: NewSshd, ssh_home: SshHome, tmp_path: Path) -> tuple[Sshd, Path, Path]:
     """An sshd that lets in whom an authority has signed, that authority, and a key without a certificate."""
