@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .planning import Recollection
 
 _MACHINES, _ENV = "machines", "env"  # options of a run
+_TOLD = 5  # hosts in a message
 
 
 def with_markers(asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, list[Ask]]:
@@ -52,7 +53,8 @@ def named_by_hosts(claimant: Claimant, found: Custody) -> Claimant:
 def may_own(found: Custody, what: str, *, take_over: bool = False) -> None:
     """Raise PlanError for hosts that another state manages, unless they are to be taken over."""
     if found.strangers and not take_over:
-        told = "; ".join(stranger_words(s) for s in found.strangers)
+        more = len(found.strangers) - _TOLD
+        told = "; ".join(stranger_words(s) for s in found.strangers[:_TOLD]) + (f"; {more} more" if more > 0 else "")
         if all(s.why == "name" for s in found.strangers):
             raise PlanError(
                 f"cannot {what}: {told}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "

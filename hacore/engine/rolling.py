@@ -136,10 +136,10 @@ class _Rollback:
             ctx.others = {name: whose.others_have(name) for name in self._facts}
             result = await self._walk(lives, ctx)
             if result.ok:
-                rows = self.writer.rows()
+                there = marks_of_rows(self.writer.rows())
                 mine = replace(marking.claimant, serial=self.writer.serial)
                 marking = Marking(mine, self.who, token)
-                held.partings.update({h: marking.parting(h, marks_of_rows(rows, h), whose) for h in links})
+                held.partings.update({h: marking.parting(h, there.get(h, {}), whose) for h in links})
             return result
 
     def _warn(self, message: str) -> None:
@@ -222,8 +222,8 @@ class _Rollback:
 def _claims(lives: Sequence[Live], rows: Mapping[Address, Row], hosts: Iterable[str]) -> dict[str, Marks]:
     """What will be on the hosts on the way back: what is recorded, and what is brought back."""
     back = [row_from_json(data) for live in lives for data in live.before.values() if data is not None]
-    brought = {row.address: row for row in back}
-    return {h: {**marks_of_rows(brought, h), **marks_of_rows(rows, h)} for h in hosts}
+    brought, there = marks_of_rows({row.address: row for row in back}), marks_of_rows(rows)
+    return {host: {**brought.get(host, {}), **there.get(host, {})} for host in hosts}
 
 
 def items_of(lives: Sequence[Live]) -> list[RollbackItem]:

@@ -100,18 +100,16 @@ class Run:
     async def _claim(self, made: Plan, rows: Mapping[Address, Row]) -> None:
         """Mark the hosts that the run will touch, before it is recorded: with what is there and what will be."""
         touched = {h for c in made.changes for h in c.hosts if h in made.facts}
-        wanted = {
-            host: {**marks_of_rows(rows, host), **marks_of_stack(self.session.stack, self.session.graph, host)}
-            for host in sorted(touched)
-        }
+        there, coming = marks_of_rows(rows), marks_of_stack(self.session.stack, self.session.graph)
+        wanted = {host: {**there.get(host, {}), **coming.get(host, {})} for host in sorted(touched)}
         await self._marking().claim(wanted, made.custody, await self.session.hosts.links(wanted))
 
     def _partings(self, result: RunResult, links: Mapping[str, HostLink]) -> dict[str, str]:
         """The markers as they are left. A host with something half done keeps the claims that the run began with."""
-        made, rows, marking = result.planned.plan, self.writer.rows(), self._marking()
+        made, there, marking = result.planned.plan, marks_of_rows(self.writer.rows()), self._marking()
         half = {task.host for task in result.tasks if task.status in ("doing", "error", "undo", "undoing")}
         hosts = [host for host in links if host in made.facts and host not in half]
-        return {host: marking.parting(host, marks_of_rows(rows, host), made.custody) for host in hosts}
+        return {host: marking.parting(host, there.get(host, {}), made.custody) for host in hosts}
 
     def _involved(self, shown: Planned) -> set[str]:
         made = shown.plan

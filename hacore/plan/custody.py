@@ -111,10 +111,7 @@ def custody_of(
     addresses = {name: host.address for name, host in hosts.items()}
     machines = new_machines(machine_ids, facts, addresses)
     lost = lost_rows(rows, machines)
-    recorded: dict[str, list[tuple[Address, Iterable[str]]]] = {}
-    for address, row in rows.items():
-        for host in row.hosts if address not in lost else ():
-            recorded.setdefault(host, []).append((address, row.claims))
+    recorded = marks_of_rows({address: row for address, row in rows.items() if address not in lost})
     strangers: list[Stranger] = []
     others: dict[str, tuple[Marker, ...]] = {}
     own: dict[str, Marker] = {}
@@ -128,7 +125,7 @@ def custody_of(
             why = claimant.is_kept_from(marker, host)
             if why is not None:
                 strangers.append(Stranger(host, addresses.get(host, ""), marker, why))
-        if claim_marks(recorded.get(host, ())) != (own[host].claims if host in own else {}):
+        if recorded.get(host, {}) != (own[host].claims if host in own else {}):
             due.append(host)
     due += [s.host for s in strangers if s.host not in due]
     return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own)
@@ -155,15 +152,22 @@ def lost_rows(rows: Mapping[Address, Row], machines: Iterable[NewMachine]) -> fr
     return frozenset(a for a, row in rows.items() if row.hosts and new.issuperset(row.hosts)) if new else frozenset()
 
 
-def marks_of_rows(rows: Mapping[Address, Row], host: str) -> Marks:
-    """What a marker on a host says when all that is recorded there is there."""
-    return claim_marks((row.address, row.claims) for row in rows.values() if host in row.hosts)
+def marks_of_rows(rows: Mapping[Address, Row]) -> dict[str, Marks]:
+    """What the marker of each host says when all that is recorded there is there."""
+    return _by_host((address, row.claims, row.hosts) for address, row in rows.items())
 
 
-def marks_of_stack(stack: Stack, graph: Graph, host: str) -> Marks:
-    """What a marker on a host says when all that is wanted there is there."""
-    wanted = [(a, stored_claims(graph.claims[a])) for a, i in stack.instances.items() if host in i.hosts]
-    return claim_marks(wanted)
+def marks_of_stack(stack: Stack, graph: Graph) -> dict[str, Marks]:
+    """What the marker of each host says when all that is wanted there is there."""
+    return _by_host((a, stored_claims(graph.claims[a]), i.hosts) for a, i in stack.instances.items())
+
+
+def _by_host(claimed: Iterable[tuple[Address, Iterable[str], Iterable[str]]]) -> dict[str, Marks]:
+    found: dict[str, list[tuple[Address, Iterable[str]]]] = {}
+    for address, claims, hosts in claimed:
+        for host in hosts:
+            found.setdefault(host, []).append((address, claims))
+    return {host: claim_marks(items) for host, items in found.items()}
 
 
 def refuse_conflicts(custody: Custody, stack: Stack, graph: Graph) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..plan import HostStatus, NewMachine, Stranger
@@ -44,29 +44,33 @@ def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style
 
 
 def stranger_lines(strangers: Iterable[Stranger], lineage: str, style: Style) -> list[str]:
-    """Hosts that another state manages: nothing can be done to them before that is settled."""
-    lines = []
+    """Hosts that another state manages, a line for each of those: nothing can be done before that is settled."""
+    found: dict[tuple[str, str, str], list[Stranger]] = {}
     for stranger in strangers:
-        marker, at = stranger.marker, f"{stranger.host}@{stranger.address}"
-        by = f"{marker.who} on {when(marker.when)}"
-        if stranger.why == "name":
-            text = (
-                f"Another stack's state: {at} is managed by this state as the stack {marker.title}, by {by}. "
-                "Name this stack's own state; if it was renamed"
-            )
-        elif stranger.why == "newer":
-            text = (
-                f"Older copy: {at} was last written at serial {marker.serial} by {by}, and this state is older. "
-                "To take it over"
-            )
-        else:
-            mine = f"this state is lineage {lineage[:8]}" if lineage else "this state records nothing yet"
-            text = (
-                f"Another state's: {at} is managed by lineage {marker.lineage[:8]} of the stack {marker.title}, "
-                f"by {by}; {mine}. To take it over"
-            )
-        lines.append(style("red", clean(f"{text}: `hacore apply --take-over`")))
-    return lines
+        found.setdefault((stranger.why, stranger.marker.lineage, stranger.marker.title), []).append(stranger)
+    return [style("red", clean(_stranger_line(group, lineage))) for group in found.values()]
+
+
+def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
+    marker = max((stranger.marker for stranger in group), key=lambda marker: marker.when)
+    at = listed(f"{stranger.host}@{stranger.address}" for stranger in group)
+    managed = f"{at} {'is' if len(group) == 1 else 'are'} managed by"
+    by = f"{marker.who} on {when(marker.when)}"
+    if group[0].why == "name":
+        return (
+            f"Another stack's state: {managed} this state as the stack {marker.title}, by {by}. "
+            "Name this stack's own state; if it was renamed: `hacore apply --take-over`"
+        )
+    if group[0].why == "newer":
+        return (
+            f"Older copy: {managed} a newer copy of this state, last at serial {marker.serial} by {by}. "
+            "To go on with this one: `hacore apply --take-over`"
+        )
+    mine = f"this state is lineage {lineage[:8]}" if lineage else "this state records nothing yet"
+    return (
+        f"Another state's: {managed} lineage {marker.lineage[:8]} of the stack {marker.title}, by {by}; {mine}. "
+        "To take over: `hacore apply --take-over`"
+    )
 
 
 def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style) -> list[str]:

@@ -122,7 +122,8 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     old = lineage(play)
     lost = second(play, tmp_path / "lost", TWO, HEAD)
     line = await first_line(lost)
-    assert line.startswith(f"Another state's: a@192.0.2.1 is managed by lineage {old[:8]} of the stack test, by tester")
+    whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by lineage {old[:8]} of the stack test, by tester@test on 20"
+    assert line.startswith(f"Another state's: {whose}")
     assert "records nothing yet" in line and "--take-over" in line
     made = await lost.plan()
     assert not made["applyable"]
@@ -155,7 +156,7 @@ async def test_an_older_copy_of_the_state_is_refused(play: Play) -> None:
     shutil.copy(play.states / "test.db", copy)
     await play.make(TWO.replace("v1", "v2"))
     shutil.copy(copy, play.states / "test.db")
-    assert (await first_line(play)).startswith("Older copy: a@192.0.2.1 was last written at serial ")
+    assert (await first_line(play)).startswith("Older copy: a@192.0.2.1 and b@192.0.2.2 are managed by")
     with pytest.raises(PlanError, match="this state is an older copy"):
         await play.apply()
     play.options = {"take_over": True}
@@ -256,7 +257,7 @@ async def test_the_state_of_another_stack_is_refused(play: Play) -> None:
     await play.make(TWO)
     play.stack("thing: {z: {key: /z, text: v1}}", OTHER)
     line = await first_line(play)
-    assert line.startswith("Another stack's state: a@192.0.2.1 is managed by this state as the stack test, by tester")
+    assert line.startswith("Another stack's state: a@192.0.2.1 and b@192.0.2.2 are managed by this state as the stack ")
     for destroy in (False, True):
         with pytest.raises(PlanError, match=r"as the stack test, by tester@test on .*, and this is another stack"):
             await play.apply(destroy=destroy)
@@ -327,6 +328,6 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
         with pytest.raises(PlanError, match="cannot apply"):
             await apply_saved(load_plan(path), lost.request)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
-    assert shown.startswith("Another state's: a@192.0.2.1 ")
+    assert shown.startswith("Another state's: a@192.0.2.1 and ")
     assert (await apply_saved(load_plan(late), replace(lost.request, take_over=True))).ok
     assert marker(play, "a").lineage == lineage(lost)

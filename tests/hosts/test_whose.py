@@ -29,7 +29,7 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     # another state of the same stack
     lost = Project(tmp_path / "lost", pair)
     lost.write(NOTE % "second")
-    assert lost.ok("plan").startswith("Another state's: lb1@192.168.1.166 is managed by lineage ")
+    assert lost.ok("plan").startswith("Another state's: lb1@192.168.1.166 and lb2@192.168.1.173 are managed")
     refused = lost.run("apply", "--auto-approve")
     assert refused.returncode == 1
     assert "cannot apply: lb1@192.168.1.166 is managed by another state of the stack web" in refused.stderr
