@@ -27,6 +27,7 @@ def command(args: StackArgs, as_json: bool) -> int:
     from ..engine import load_stack
     from ..errors import StackError
     from ..graph import build_graph
+    from ..plan import examine_stack
     from ..render.errors import error_json
     from ..render.words import count
 
@@ -36,6 +37,7 @@ def command(args: StackArgs, as_json: bool) -> int:
         stack = load_stack(request)
         args.know(stack)
         build_graph(stack, request.providers)
+        examine_stack(stack, request.providers)
     except StackError as error:
         if as_json:
             terminal.say_json({"valid": False, "problems": error_json(error)["problems"]})

@@ -11,6 +11,7 @@ The way of one instance through a provider:
     claims    spec                               -> tokens it owns or uses on a host
     facts     spec                               -> questions for its host(s)     (one script per host)
     observe   view                               -> what is there, or None = absent
+    examine   view                               -> mistakes that only facts and companions show
     desire    view                               -> what should be there
     prepare   work -> steps in scratch space only (download, compile)
     capture   work -> one read-only step whose parse gives the before-images

@@ -117,6 +117,13 @@ class Provider(ABC, Generic[S]):
     def desire(self, view: View[S]) -> Desired:
         """What should be there."""
 
+    def examine(self, view: View[S]) -> Iterable[Mistake]:
+        """What is wrong with it beside all that is wanted on its host, and on its members as they are now.
+
+        `hacore validate` asks, too, without any facts.
+        """
+        return ()
+
     def invalidates(self, change: Change[S]) -> Sequence[str]:
         """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): who uses them is ensured."""
         return ()

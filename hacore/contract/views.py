@@ -86,10 +86,21 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong with a spec: the field (dotted path in the body), and what would be right."""
+    """Something wrong with a spec: the field (dotted path in the body), and what would be right.
+
+    `warning`: it can be lived with; it is said with the plan and stops nothing.
+    """
 
     field: str
     message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        """The field and what is said of it; a message that goes on from the field's name stays one sentence."""
+        if not self.field:
+            return self.message
+        goes_on = self.message.split(" ", 1)[0] in ("is", "are", "has", "have", "must", "needs", "differs", "cannot")
+        return f"{self.field}{'' if goes_on else ':'} {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

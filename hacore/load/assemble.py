@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..address import Address
-from ..contract import Mistake
 from ..errors import UsageError
 from ..model import digest
 from .blocks import Block
@@ -96,15 +95,7 @@ def _validate(block: Block, built: Mapping[Address, Built | None], world: World)
             node = result.node if result is not None and result.node is not None else block.node
             where = _field(node, mistake.field, block.position)
             address = addresses[0] if block.together else addresses[0].at(host)
-            world.problems.add(where, _sentence(mistake), str(address))
-
-
-def _sentence(mistake: Mistake) -> str:
-    """The field and what is said of it; a message that goes on from the field's name stays one sentence."""
-    if not mistake.field:
-        return mistake.message
-    goes_on = mistake.message.split(" ", 1)[0] in ("is", "are", "has", "have", "must", "needs", "differs", "cannot")
-    return f"{mistake.field}{'' if goes_on else ':'} {mistake.message}"
+            world.problems.add(where, str(mistake), str(address))
 
 
 def _field(node: Node, dotted: str, fallback: Position) -> Position:

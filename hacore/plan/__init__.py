@@ -12,6 +12,7 @@ from .custody import (
     new_machines,
     refuse_conflicts,
 )
+from .examine import examine_stack
 from .make import make_plan
 from .narrow import hosts_to_ask
 from .rows import Seal, recorded_spec, seal_attrs, stored_claims
@@ -48,6 +49,7 @@ __all__ = [
     "custody_of",
     "desired_views",
     "drift_of",
+    "examine_stack",
     "hosts_to_ask",
     "make_plan",
     "marks_of_rows",

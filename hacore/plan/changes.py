@@ -24,6 +24,7 @@ from ..load.stack import Stack
 from ..model import Action, Host, Row
 from .claims import Owners, moved, owners_of
 from .drifts import drift_of
+from .examine import examine
 from .recall import look, wish
 from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
 from .selection import NO_SELECTION, Selection
@@ -61,12 +62,14 @@ class Comparison:
     still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
     secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
     protected: list[Address] = field(default_factory=list)  # would be deleted, and must not
+    warnings: tuple[str, ...] = ()
 
 
 def compare_all(given: Inputs) -> Comparison:
     """Decide about every address, wanted ones in graph order, then the ones to go."""
     outcome = Comparison()
     outcome.views = desired_views(given.stack.instances, given.hosts, given.facts, given.providers)
+    outcome.warnings = examine(outcome.views, given.stack.instances, given.providers)
     old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
     owners = owners_of(given.stack, given.graph)
     heirs: dict[Address, Address] = {}

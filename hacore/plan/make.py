@@ -46,6 +46,7 @@ def make_plan(
         quiet=tuple(outcome.quiet),
         noop=len(_at_rest(outcome, scope) - {c.address for c in pulled}),
         notes=_notes(outcome),
+        warnings=outcome.warnings,
         outputs=dict(given.stack.outputs),
         facts=dict(given.facts),
         views=outcome.views,

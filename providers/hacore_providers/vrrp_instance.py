@@ -32,7 +32,9 @@ from hacore.contract import (
 from . import vrrp_steps as steps
 from .facts.addresses import ADDRESSES, holds
 from .facts.keepalived import CONFIG, DRAIN, VERSION
+from .facts.links import LINKS
 from .vrrp_checks import mistakes
+from .vrrp_hosts import mistakes_on_hosts
 from .vrrp_render import HEADER, Companions, masked, render
 from .vrrp_spec import Unicast, VrrpInstanceSpec, instance_name
 
@@ -94,7 +96,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
+            Ask(LINKS, ""),
         )
+
+    def examine(self, view: View[VrrpInstanceSpec]) -> Iterable[Mistake]:
+        """What its hosts and the other instances in the file make wrong."""
+        return tuple(mistakes_on_hosts(view))
 
     def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
         """The file, if it has a block of this instance's name in it."""

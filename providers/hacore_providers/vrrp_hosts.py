@@ -1,0 +1,113 @@
+"""What must hold for a VRRP instance on its hosts as they are, and beside the others in its file.
+
+Sources: RFC 5798, keepalived.conf(5), and keepalived's own log when it is not so.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from hacore.contract import Facts, Mistake, View
+
+from .facts.addresses import ADDRESSES
+from .facts.keepalived import VERSION
+from .facts.links import LINKS, Link
+from .vrrp_render import ContradictionError, render
+from .vrrp_spec import VrrpInstanceSpec
+
+
+def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """All of them; without facts only what the others in the file make wrong."""
+    try:
+        render(view.companions or ((view.address, view.spec),))
+    except ContradictionError as error:
+        yield Mistake("", str(error))
+    yield from _interface(view)
+    yield from _subnets(view)
+    yield from _peers(view)
+
+
+def _interface(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    spec, links = view.spec, view.facts.get(LINKS, "")
+    if links is None or "dynamic_interfaces" in spec.globals:
+        return
+    for field, name in (("interface", spec.interface), *((f"track_interfaces.{n}", n) for n in spec.track_interfaces)):
+        link = links.get(name)
+        if link is None:
+            others = ", ".join(sorted(n for n in links if n != "lo")) or "only lo"
+            yield Mistake(field, f"is {name}, which {_host(view)} does not have; it has {others}")
+        elif link.down:
+            yield Mistake(
+                field, f"is {name}, which is {link.state} on {_host(view)}: it cannot hold an address so", warning=True
+            )
+
+
+def _subnets(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """An address outside all networks of its interface answers nobody unless something routes it there."""
+    found = view.facts.get(ADDRESSES, "")
+    if found is None:
+        return
+    own = {vip.address.partition("/")[0] for vip in view.spec.vips}
+    for vip in view.spec.vips:
+        dev = vip.dev or view.spec.interface
+        address = _ip(vip.address.partition("/")[0])
+        networks = [
+            ipaddress.ip_network(f"{a.address}/{a.prefix}", strict=False)
+            for a in found
+            if a.dev == dev and a.address not in own and a.scope != "link"
+        ]
+        if address is None or not any(network.version == address.version for network in networks):
+            continue
+        if not any(address in network for network in networks if network.version == address.version):
+            where = ", ".join(sorted(map(str, networks)))
+            yield Mistake(
+                "addresses",
+                f"has {vip.address}, which is in no network of {dev} on {_host(view)} ({where}): nobody there will ask "
+                "for it, unless a router sends it here",
+                warning=True,
+            )
+
+
+def _peers(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """What differs between this member and the first one; each pair is told once."""
+    first, (reference, there) = next(iter(view.members.items()))
+    if view.host is None or first == view.host.name:
+        return
+    here = view.facts
+    ours, theirs = _link(view.spec, here), _link(reference, there)
+    if ours is not None and theirs is not None and ours.mtu != theirs.mtu:
+        yield Mistake(
+            "interface",
+            f"has an MTU of {ours.mtu} on {_host(view)} and of {theirs.mtu} on {first}: are they one network?",
+            warning=True,
+        )
+    mine, other = here.get(VERSION, view.spec.binary), there.get(VERSION, reference.binary)
+    if mine is not None and other is not None and mine.split(".")[0] != other.split(".")[0]:
+        # 1.3.6 and older compute another checksum for version 3, and drop what the others send
+        yield Mistake(
+            "",
+            f"keepalived is {mine} on {_host(view)} and {other} on {first}: different major versions may not "
+            "understand each other, and then both hold the addresses",
+            warning=True,
+        )
+
+
+def _link(spec: VrrpInstanceSpec, facts: Facts) -> Link | None:
+    links = facts.get(LINKS, "")
+    return links.get(spec.interface) if links is not None else None
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _host(view: View[Any]) -> str:
+    return view.host.name if view.host is not None else "the host"
+
+
+__all__ = ["mistakes_on_hosts"]

@@ -1,0 +1,138 @@
+"""What only the hosts, or the others in the file, show: tables of facts and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hacore.contract import Ask, Facts, View
+from hacore.errors import StackError
+from hacore.load import load
+from hacore.load.registry import load_providers
+from hacore.plan import examine_stack
+from hacore_providers.facts.addresses import ADDRESSES, Addresses, InterfaceAddress
+from hacore_providers.facts.keepalived import VERSION
+from hacore_providers.facts.links import LINKS, Link
+from hacore_providers.vrrp_hosts import mistakes_on_hosts
+from hacore_providers.vrrp_spec import BINARY, VrrpInstanceSpec
+from tests.providers.vrrp_instance.specs import HOSTS, address, pair
+from tests.providers.vrrp_instance.test_facts import ask
+
+UP = {"lo": Link("unknown", 65536), "eth1": Link("up", 1500), "eth2": Link("up", 1500)}
+
+
+def facts(links: dict[str, Link] | None = None, version: str = "2.2.7", on: str = "192.168.1.166/24") -> Facts:
+    own, _, length = on.partition("/")
+    addresses: Addresses = tuple(InterfaceAddress(dev, own, int(length), "global") for dev in ("eth1", "eth2"))
+    answers: dict[tuple[str, str], Any] = {
+        (LINKS.name, ""): UP if links is None else links,
+        (ADDRESSES.name, ""): addresses,
+        (VERSION.name, BINARY): version,
+    }
+    return Facts(answers=answers)
+
+
+def said(specs: dict[str, VrrpInstanceSpec], found: dict[str, Facts]) -> list[str]:
+    members = {host: (spec, found.get(host, Facts())) for host, spec in specs.items()}
+    lines = []
+    for host, (spec, own) in members.items():
+        view = View(address(host=host), spec, HOSTS[host], own, members)
+        lines += [f"{host}{' (warning)' if m.warning else ''}: {m}" for m in mistakes_on_hosts(view)]
+    return lines
+
+
+def test_a_pair_on_good_hosts_has_nothing_wrong() -> None:
+    assert said(pair(), {"lb1": facts(), "lb2": facts()}) == []
+
+
+def test_without_facts_nothing_is_said_of_hosts() -> None:
+    assert said(pair(), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "second", "expected"),
+    [
+        (
+            {"two": {"interface": "eth9"}},
+            facts(),
+            "lb2: interface is eth9, which lb2 does not have; it has eth1, eth2",
+        ),
+        (
+            {"two": {"track_interfaces": {"bond0": {}}}},
+            facts(),
+            "lb2: track_interfaces.bond0 is bond0, which lb2 does not have; it has eth1, eth2",
+        ),
+        (
+            {},
+            facts({**UP, "eth2": Link("down", 1500)}),
+            "lb2 (warning): interface is eth2, which is down on lb2: it cannot hold an address so",
+        ),
+        (
+            {},
+            facts({**UP, "eth2": Link("up", 9000)}),
+            "lb2 (warning): interface has an MTU of 9000 on lb2 and of 1500 on lb1: are they one network?",
+        ),
+        (
+            {},
+            facts(version="1.3.5"),
+            "lb2 (warning): keepalived is 1.3.5 on lb2 and 2.2.7 on lb1: different major versions may not understand "
+            "each other, and then both hold the addresses",
+        ),
+        (
+            {},
+            facts(on="10.0.0.7/8"),
+            "lb2 (warning): addresses has 192.168.1.200, which is in no network of eth2 on lb2 (10.0.0.0/8): nobody "
+            "there will ask for it, unless a router sends it here",
+        ),
+    ],
+)
+def test_what_is_wrong_on_the_second_host(changes: dict[str, Any], second: Facts, expected: str) -> None:
+    assert said(pair(**changes), {"lb1": facts(), "lb2": second}) == [expected]
+
+
+def test_an_interface_that_comes_later_is_keepaliveds_matter() -> None:
+    members = pair({"interface": "tun0"}, {"interface": "tun0"}, globals={"dynamic_interfaces": True})
+    assert said(members, {"lb1": facts(), "lb2": facts()}) == []
+
+
+def test_links_are_read_by_sh() -> None:
+    found = LINKS.parse(ask(LINKS, Ask(LINKS, "")))[""]
+    assert found["lo"].mtu > 0
+    assert not found["lo"].down
+
+
+STACK = """\
+stack: two
+hosts:
+  a: {address: 192.0.2.1, vars: {p: 100}}
+  b: {address: 192.0.2.2, vars: {p: 90}}
+resources:
+  vrrp_instance:
+    one:
+      members: [a, b]
+      interface: eth0
+      priority: "{{ host.vars.p }}"
+      virtual_router_id: 1
+      addresses: [192.0.2.10]
+      globals: {vrrp_garp_master_delay: 5}
+    two:
+      members: [a, b]
+      interface: eth0
+      priority: "{{ host.vars.p }}"
+      virtual_router_id: 2
+      addresses: [192.0.2.11]
+      globals: {vrrp_garp_master_delay: 6}
+"""
+
+
+def test_instances_of_one_file_that_contradict_each_other_are_refused_by_place(tmp_path: Path) -> None:
+    (tmp_path / "stack.yaml").write_text(STACK)
+    providers = load_providers()
+    stack = load(tmp_path / "stack.yaml", providers=providers)
+    with pytest.raises(StackError) as caught:
+        examine_stack(stack, providers)
+    found = [(p.line, p.address) for p in caught.value.problems]
+    assert found == [(7, "vrrp_instance.one@a"), (7, "vrrp_instance.one@b")]
+    assert "global vrrp_garp_master_delay is 5 in vrrp_instance.one@a and 6 in vrrp_instance.two@a" in str(caught.value)
