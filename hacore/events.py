@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+EVENTS_VERSION = "1.0"
+"""Of events as JSON; see `hacore schema events`."""
+
 EventType = Literal[
     "host_connecting",
     "host_ready",

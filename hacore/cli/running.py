@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from ..events import Event
+from .. import __version__
+from ..events import EVENTS_VERSION, Event
 from ..render.progress import Progress
 from ..render.terminal import Terminal
 from .guard import Interrupted
@@ -110,7 +111,8 @@ def quietly(progress: Progress) -> Callable[[Event], None]:
 
 
 def as_lines(terminal: Terminal) -> Callable[[Event], None]:
-    """A listener that writes each event as a line of JSON to stdout."""
+    """A listener that writes each event as a line of JSON to stdout, after one that says in which format."""
+    terminal.say_json({"type": "version", "format_version": EVENTS_VERSION, "hacore": __version__}, line=True)
 
     def listen(event: Event) -> None:
         value = {

@@ -8,20 +8,31 @@ from .runtime import Runtime
 
 
 @click.command("schema")
+@click.argument("what", type=click.Choice(["stack", "plan", "events"]), default="stack", metavar="[stack|plan|events]")
 @click.pass_obj
-def command(runtime: Runtime) -> int:
-    """Print the JSON Schema of a stack file, for editors.
+def command(runtime: Runtime, what: str) -> int:
+    """Print a JSON Schema: of a stack file, for editors; of a plan; of the events of a run.
 
-    It has all resource kinds that are installed, those of third parties too.
+    That of a stack has all resource kinds that are installed, those of third parties too. `plan` is
+    what `hacore plan --json` prints, `events` each line of `hacore apply --json`; both carry their
+    version.
 
     \b
     Examples:
       hacore schema > stack.schema.json
       # then, as the first line of stack.yaml:
       # yaml-language-server: $schema=stack.schema.json
+      hacore schema plan
+      hacore schema events
     """
-    from ..load import stack_schema
-    from .options import providers
+    if what == "stack":
+        from ..load import stack_schema
+        from .options import providers
 
-    runtime.terminal.say_json(stack_schema(providers()))
+        found = stack_schema(providers())
+    else:
+        from ..render.schemas import events_schema, plan_schema
+
+        found = plan_schema() if what == "plan" else events_schema()
+    runtime.terminal.say_json(found)
     return 0

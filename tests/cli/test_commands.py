@@ -143,7 +143,7 @@ def test_apply_json_is_a_line_per_event_and_ends_with_a_summary(console: Console
     assert done.code == 0
     types = [line["type"] for line in done.lines]
     plan = types.index("plan")
-    assert set(types[:plan]) <= {"host_connecting", "host_ready"}
+    assert set(types[:plan]) <= {"version", "host_connecting", "host_ready"}
     assert types.count("task_done") == len(done.lines[-1]["tasks"])
     assert types[-1] == "summary"
     assert done.lines[-1]["ok"] is True
