@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hacore.engine import apply, plan
+from hacore.address import Address
+from hacore.engine import apply, forget, plan
 from hacore.errors import PlanError
 from hacore.probe import Marker
 from hacore.render.plan import PlanText, plan_text
@@ -211,6 +212,21 @@ async def test_one_thing_cannot_be_of_two_stacks(play: Play, tmp_path: Path) -> 
     assert (await play.apply()).ok
     assert (await other.apply()).ok
     assert play.text("/y", "b") == "other"
+
+
+async def test_what_a_stack_forgot_its_next_apply_gives_free(play: Play, tmp_path: Path) -> None:
+    """The way from one stack to another: forget it here, apply, apply there. No host is touched for it."""
+    await play.make(TWO)
+    other = second(play, tmp_path / "other", "thing: {mine: {hosts: b, key: /y, text: v1}}")
+    play.stack("thing: {x: {key: /x, text: v1}}")
+    await forget(play.url, [Address.parse("thing.y")])
+    with pytest.raises(PlanError, match=r"belongs to thing\.y of the stack test"):
+        await other.plan()
+    done = len(play.world["b"].log)
+    assert (await play.apply()).status == "nothing"
+    assert await other.actions() == {"thing.mine@b": "adopt"}
+    assert (await other.apply()).ok
+    assert play.world["b"].log[done:] == []
 
 
 async def test_the_claim_of_the_first_run_holds_against_a_shared_one(play: Play, tmp_path: Path) -> None:
