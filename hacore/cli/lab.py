@@ -42,12 +42,14 @@ def up(args: StackArgs) -> int:
       hacore lab up stacks/nginx-keepalived
     """
     from ..lab import Lab
-    from .labspec import lab_spec, stack_for_lab
+    from ..lab.users import admit
+    from .labspec import lab_spec, lab_users, stack_for_lab
 
     terminal = args.runtime.terminal
     stack = stack_for_lab(args)
     lab = Lab(lab_spec(stack), say=terminal.tell)
     lab.up()
+    admit(lab, lab_users(stack))
     terminal.say(f"Lab {lab.spec.stack} is up: {', '.join(f'{t.name} {t.address}' for t in lab.spec.twins)}.")
     terminal.say(
         f"To work in it: hacore lab exec {args.stack or lab.spec.stack} -- hacore plan {args.stack or ''}".rstrip()

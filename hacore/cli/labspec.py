@@ -100,6 +100,12 @@ def lab_spec(stack: Stack) -> LabSpec:
     return LabSpec(stack.name, twins, bystanders, reserved)
 
 
+def lab_users(stack: Stack) -> dict[str, str]:
+    """Who logs in to which twin; where the stack does not say, the lab's ssh settings do: root."""
+    connections = {name: host.connection for name, host in stack.hosts.items()}
+    return {name: c.user for name, c in connections.items() if c.transport == "ssh" and c.user}
+
+
 def _interface(stack: Stack, host: Host) -> str:
     """The one that the host's variables name, else the one that something on the host is bound to."""
     named = host.vars.get("interface")

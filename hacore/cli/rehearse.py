@@ -40,7 +40,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     from ..graph import build_graph
     from ..lab import Lab
     from ..lab.rehearsal import Rehearsal, rehearsal_spec
-    from .labspec import lab_spec
+    from .labspec import lab_spec, lab_users
     from .options import providers
 
     if args.state is not None:
@@ -58,6 +58,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
         stack.name,
         lambda words: [words[0], folder, *_fitting(words[0], options), *words[1:]],
         _claims(stack, providers()),
+        lab_users(stack),
         say=terminal.tell,
     )
     report = rehearsal.play(keep=keep)

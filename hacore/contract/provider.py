@@ -165,6 +165,10 @@ class Provider(ABC, Generic[S]):
         """The image of "nothing is there": what `on_delete: remove` goes back to."""
         return Image(data=None)
 
+    def indelible(self, spec: S) -> str:
+        """Why a delete of this instance takes nothing back; shown as `!`."""
+        return ""
+
     def trigger(self, work: Work[S], op: Literal["reload", "restart"]) -> Sequence[Step]:
         """Steps that make the running thing take its new configuration; nothing when it is not running."""
         return ()

@@ -31,6 +31,7 @@ from hacore.lab.lab import Lab, Say
 from hacore.lab.manifest import Manifest
 from hacore.lab.model import LabSpec
 from hacore.lab.system import check_prerequisites
+from hacore.lab.users import admit
 
 SHOWN = 12
 """Differences that a failed comparison names."""
@@ -113,12 +114,13 @@ def touches(changes: Sequence[Mapping[str, Any]], claims: Mapping[str, Sequence[
 
 @dataclass
 class Rehearsal:
-    """`command` gives the words of a hacore command on the stack; `claims` as in `touches`."""
+    """`command` gives the words of a hacore command on the stack; `claims` as in `touches`, `users` as in `admit`."""
 
     lab: Lab
     stack: str
     command: Callable[[Sequence[str]], list[str]]
     claims: Mapping[str, Sequence[str]]
+    users: Mapping[str, str] = field(default_factory=dict)
     say: Say = lambda _: None
     _bare: dict[str, Manifest] = field(default_factory=dict)
     _before: dict[str, Manifest] = field(default_factory=dict)
@@ -174,6 +176,7 @@ class Rehearsal:
     # -- the acts
     def _up(self) -> str:
         self.lab.up()
+        admit(self.lab, self.users)
         self._bare = self._manifests()
         return ", ".join(f"{twin.name} {twin.address}" for twin in self.lab.spec.twins)
 

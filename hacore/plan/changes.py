@@ -134,12 +134,14 @@ def _gone(
         desired=None,
         view=view,
     )
+    brings_back = row.origin is not None or row.lifecycle.on_delete == "remove"
     planned = PlannedChange(
         address=address,
         action=Action.DELETE,
         change=base,
         reason=reason,
         observed=observed,
+        irreversible=given.providers[address.kind].indelible(item.spec) if brings_back else "",
         row=row,
         hosts=row.hosts,
         attrs=compare(None if observed is None else observed.attrs, None, sensitive=row.sensitive),
@@ -158,9 +160,18 @@ def _gone(
         for heir in taken_own[:1] or [t for t in everyone if _holds_no_more(t, modes, given)]:
             if heir.kind == address.kind and heir not in given.recorded:
                 heirs[heir] = address
-        return replace(planned, action=Action.FORGET, reason=f"{taker} has its place now", attrs=(), takers=everyone)
+        return replace(
+            planned,
+            action=Action.FORGET,
+            irreversible="",
+            reason=f"{taker} has its place now",
+            attrs=(),
+            takers=everyone,
+        )
     if row.lifecycle.on_delete == "keep":
-        return replace(planned, action=Action.FORGET, reason=f"{reason}; lifecycle.on_delete is keep", attrs=())
+        return replace(
+            planned, action=Action.FORGET, irreversible="", reason=f"{reason}; lifecycle.on_delete is keep", attrs=()
+        )
     if not _reachable(row.hosts, given):
         return None
     return planned

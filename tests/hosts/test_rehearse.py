@@ -18,7 +18,7 @@ HACORE = str(Path(sys.executable).with_name("hacore"))
 NAME = f"begun-{os.getpid()}"
 LITTER = f"""\
 stack: {NAME}
-connection: {{user: root}}
+connection: {{user: ops, become: sudo}}
 hosts: {{box: {{address: 192.0.2.11}}}}
 resources:
   command:

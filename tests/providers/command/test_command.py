@@ -156,9 +156,10 @@ async def test_what_cannot_be_undone_says_so_in_the_plan(play: Play) -> None:
 
     (change,) = (await play.plan())["changes"]
     await play.apply()
+    (gone,) = (await play.plan(destroy=True))["changes"]
     await play.apply(destroy=True)
 
-    assert change["irreversible"] == "it cannot be unsaid"
+    assert [c["irreversible"] for c in (change, gone)] == ["it cannot be unsaid"] * 2
     assert made.exists()
     assert play.rows() == {}
 

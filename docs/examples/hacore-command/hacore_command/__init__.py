@@ -68,6 +68,9 @@ class Command(c.Provider[CommandSpec]):
         s = view.spec
         return c.Desired({"check": "passed"}, irreversible=s.irreversible, effect=s.effect, disrupts=s.disrupts)
 
+    def indelible(self, spec: CommandSpec) -> str:
+        return spec.irreversible
+
     def capture(self, work: c.Work[CommandSpec]) -> c.Step:
         (change,), script = work.changes, f"! {SHELL}check >/dev/null 2>&1 || echo passed"
         blobs = {"check": change.spec.check.encode()}
