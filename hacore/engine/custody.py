@@ -60,8 +60,9 @@ def may_own(found: Custody, what: str, *, take_over: bool = False) -> None:
                 f"cannot {what}: {told}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "
                 "was renamed, `hacore apply --take-over` says so to its hosts"
             )
+        mine = f"this state is lineage {found.lineage}" if found.lineage else "this state records nothing yet"
         raise PlanError(
-            f"cannot {what}: {told}; use the state that manages them, or take them over with "
+            f"cannot {what}: {told}; {mine}; use the state that manages them, or take them over with "
             "`hacore apply --take-over`: what is found there then counts as having been there before"
         )
 

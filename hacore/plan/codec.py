@@ -89,6 +89,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),
             tuple(_read_stranger(stranger) for stranger in data["custody"]["strangers"]),
             tuple(data["custody"]["due"]),
+            lineage=data["lineage"],
         ),
     )
 

@@ -94,6 +94,7 @@ class Custody:
     due: tuple[str, ...] = ()
     others: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
     own: Mapping[str, Marker] = field(default_factory=dict)
+    lineage: str = ""  # of the state that asks
 
     def others_have(self, host: str) -> Set[str]:
         """Digests of the tokens that other stacks claim on a host."""
@@ -128,7 +129,7 @@ def custody_of(
         if recorded.get(host, {}) != (own[host].claims if host in own else {}):
             due.append(host)
     due += [s.host for s in strangers if s.host not in due]
-    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own)
+    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own, claimant.lineage)
 
 
 def new_machines(

@@ -35,7 +35,6 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     assert "cannot apply: lb1@192.168.1.166 is managed by another state of the stack web" in refused.stderr
     assert project.ssh("lb2", "cat /etc/hacore-note") == "first\n"
     lost.apply("--take-over")
-    assert lost.actions() == {}
     assert project.run("apply", "--auto-approve").returncode == 1
     project.apply("--take-over")
 
@@ -43,8 +42,9 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     old = project.ssh("lb2", "cat /etc/machine-id")
     project.ssh("lb2", "tr 0-9a-f 1-9a-f0 </etc/machine-id >/tmp/id && cat /tmp/id >/etc/machine-id")
     try:
-        assert project.ok("plan").startswith("New machine: lb2@192.168.1.173 is not the one recorded")
-        assert project.actions() == {"file.note@lb2": "adopt"}
+        planned = project.ok("plan")
+        assert planned.startswith("New machine: lb2@192.168.1.173 is not the one recorded")
+        assert "= file.note @ lb2\n" in planned and "1 to adopt" in planned
         drifted = json.loads(project.ok("drift", "--json", code=2))
         assert [machine["host"] for machine in drifted["new_machines"]] == ["lb2"]
     finally:
