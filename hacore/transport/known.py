@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +34,16 @@ class KnownKey:
 def host_name(target: Target) -> str:
     """The name under which known_hosts has the host: with its port, unless that is 22."""
     return target.lookup if target.port == asyncssh.DEFAULT_PORT else f"[{target.lookup}]:{target.port}"
+
+
+def new_line(target: Target, public: str) -> str:
+    """The line that makes a host's key known; with HashKnownHosts its name is a salted hash, as ssh(1) has it."""
+    name = host_name(target)
+    if target.hash_names:
+        salt = os.urandom(hashlib.sha1(usedforsecurity=False).digest_size)
+        digest = hmac.new(salt, name.encode(), "sha1").digest()
+        name = "|".join(["", "1", *(base64.b64encode(part).decode() for part in (salt, digest))])
+    return f"{name} {public}"
 
 
 def known_keys(target: Target, peer: str) -> list[KnownKey]:

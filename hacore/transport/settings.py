@@ -55,6 +55,7 @@ class Target:
     keepalive: float
     config: tuple[str, ...]  # files to read again when connecting
     trust_file: Path | None  # where a key is written once it is accepted; None: nowhere
+    hash_names: bool  # whether it is written there without saying whose it is
     wanted: str = field(compare=False)  # the host of the stack that this is on the way to, or is
 
     @property
@@ -130,6 +131,7 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
         keepalive=options.keepalive_interval or KEEPALIVE,
         config=config,
         trust_file=_trust_file(_path(file, tokens) for file in users),
+        hash_names=bool(get("HashKnownHosts")),
         wanted=host.name,
     )
 

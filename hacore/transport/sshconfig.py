@@ -1,7 +1,8 @@
 """Where asyncssh reads ssh_config(5) in another way than ssh(1), and the first value decides: put right.
 
 `Include` takes the files of a pattern by name, as glob(3) gives them, not as the directory has them.
-`Match exec` replaces %tokens in its command, and an `=` in there is a part of it.
+`Match exec` replaces %tokens in its command, and an `=` in there is a part of it. `HashKnownHosts`,
+which asyncssh does not know, is read.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ _ALONE = ("all", "canonical", "final")
 
 
 def follow_ssh() -> None:
-    """From now on asyncssh reads both as ssh(1) does."""
+    """From now on asyncssh reads all three as ssh(1) does."""
     SSHClientConfig._handlers["include"] = ("Include", _include)
     SSHClientConfig._handlers["match"] = ("Match", _match)
+    SSHClientConfig._handlers["hashknownhosts"] = ("HashKnownHosts", SSHConfig._set_bool)
     SSHClientConfig._no_split = {*SSHClientConfig._no_split, "match"}
 
 

@@ -12,7 +12,7 @@ import asyncssh
 from ..errors import HostKeyError, UnreachableError
 from .connect import Link, dial
 from .explain import os_reason, unreachable
-from .known import host_name, known_keys, remember
+from .known import known_keys, new_line, remember
 from .settings import Target
 
 TYPES = (
@@ -102,8 +102,8 @@ async def _meet(target: Target, tunnel: Link | None, timeout: float) -> Meeting 
             continue
         if any(known.marker != "cert-authority" for known in known_keys(target, peer)):
             return None
-        public = key.export_public_key().decode().split()[:2]
-        keys.append(HostKey(key.get_algorithm(), key.get_fingerprint(), " ".join([host_name(target), *public])))
+        public = " ".join(key.export_public_key().decode().split()[:2])
+        keys.append(HostKey(key.get_algorithm(), key.get_fingerprint(), new_line(target, public)))
     if not keys:
         reason = os_reason(trouble) if isinstance(trouble, OSError) else str(trouble)
         raise unreachable(target, f"it shows no host key: {reason}")

@@ -40,7 +40,7 @@ BODY = """\
 RULE = "/etc/sudoers.d/ops"
 PASSWORD = "a pass $(word)"
 NOISE = "echo Welcome; echo 'sudo: a password is required' >/dev/stderr"
-SHELLS = {"fisher": "/usr/bin/fish", "clark": "/bin/csh", "basher": "/bin/bash"}
+SHELLS = {"fisher": "/usr/bin/fish", "clark": "/bin/csh"}
 """Users with a password, and their login shells; each reads a profile that talks on both streams."""
 SETUP = f"""
 apt-get install -y -qq --no-install-recommends sudo fish csh >/dev/null 2>&1
@@ -49,7 +49,7 @@ open() {{
   useradd -m -s "$2" "$1"
   mkdir -p -m 0700 "/home/$1/.ssh" "/home/$1/.config/fish"
   cp /root/.ssh/authorized_keys "/home/$1/.ssh/"
-  for profile in .bashrc .cshrc .config/fish/config.fish; do echo {shlex.quote(NOISE)} >"/home/$1/$profile"; done
+  for profile in .cshrc .config/fish/config.fish; do echo {shlex.quote(NOISE)} >"/home/$1/$profile"; done
   chown -R "$1": "/home/$1"
   echo "$1:"{shlex.quote(PASSWORD)} | chpasswd
 }}

@@ -13,7 +13,7 @@ import pytest
 from hacore.contract import Output
 from hacore.errors import DeadlineError, TransportError
 from hacore.model import Connection, Host
-from hacore.transport import Transport
+from hacore.transport import Password, Transport
 from hacore.transport.session import CHANNELS
 from tests.transport.sshd import appears
 
@@ -163,6 +163,30 @@ async def test_a_script_that_fails_is_not_taken_for_sudo(
     host = _sudo(tmp_path, 'shift 3; exec "$@"', monkeypatch)
 
     assert (await run(host, script)).rc in (1, 2)
+
+
+ASKS = """
+test "$1 $2 $4 $5" = "-S -p -H --" || exit 9
+while :; do
+  printf %s "$3" >&2
+  read -r given || { echo "sudo: no password was provided" >&2; exit 1; }
+  [ "$given" != right ] || break
+  echo "Sorry, try again." >&2
+done
+shift 5
+exec "$@"
+"""
+
+
+async def test_a_sudo_that_asks_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = _sudo(tmp_path, ASKS, monkeypatch)
+    async with Transport(password=Password("right")) as transport:
+        output = await (await transport.session(host)).run("cat; echo in; echo err >&2; exit 4")
+    assert output == Output(4, b"in\n", b"err\n")
+
+    async with Transport(password=Password("wrong")) as transport:
+        with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo does not accept"):
+            await (await transport.session(host)).run("echo in")
 
 
 async def test_a_machine_without_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

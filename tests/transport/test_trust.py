@@ -26,6 +26,10 @@ class Site:
     folder: Path
     home: SshHome
 
+    def config(self, text: str) -> None:
+        """The ssh_config; names are not hashed, whatever the system's says."""
+        self.home.config(f"HashKnownHosts no\n{text}")
+
     def write(self, server: Sshd, address: str = "127.0.0.1", user: str = "") -> None:
         user = user or server.user
         (self.folder / "stack.yaml").write_text(
@@ -54,7 +58,9 @@ class Site:
 def site(ssh_home: SshHome, tmp_path: Path) -> Site:
     folder = tmp_path / "site"
     folder.mkdir()
-    return Site(folder, ssh_home)
+    site = Site(folder, ssh_home)
+    site.config("")
+    return site
 
 
 @pytest.fixture
@@ -67,6 +73,10 @@ def server(new_sshd: Callable[..., Sshd], ssh_home: SshHome) -> Sshd:
     server.extra["HostKey"] = f"{server.host_key}\nHostKey {server.folder}/ecdsa\nHostKey {server.folder}/rsa"
     ssh_home.install(server.client_key)
     return server.start()
+
+
+def subprocess_output(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 def fingerprints(server: Sshd) -> dict[str, str]:
@@ -110,6 +120,20 @@ def test_a_yes_writes_what_ssh_keyscan_would(site: Site, server: Sshd) -> None:
     assert site.known.read_text() == before
 
 
+async def test_names_are_hashed_where_ssh_config_says_so(site: Site, server: Sshd) -> None:
+    site.write(server)
+    site.home.config("HashKnownHosts yes\n")
+    assert site.trust().returncode == 0
+
+    lines = site.known.read_text().splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("|1|") for line in lines)
+    assert len({line.split()[0] for line in lines}) == 3  # a salt for each
+    found = subprocess_output("ssh-keygen", "-f", str(site.known), "-F", f"[127.0.0.1]:{server.port}")
+    assert found.count("found: line") == 3
+    assert await reached(server) == "in\n"
+
+
 @pytest.mark.parametrize(("answer", "words"), [("no\n", "trust cancelled"), ("y\n", "trust cancelled"), ("", "closed")])
 def test_without_a_yes_nothing_is_written(site: Site, server: Sshd, answer: str, words: str) -> None:
     site.write(server)
@@ -134,7 +158,7 @@ async def test_no_line_is_lost_and_none_is_glued_to_another(site: Site, server: 
 
 async def test_the_file_is_the_one_that_ssh_config_names(site: Site, server: Sshd, tmp_path: Path) -> None:
     site.write(server)
-    site.home.config(
+    site.config(
         f"Host 127.0.0.1\n  HostKeyAlias the-pair\n  UserKnownHostsFile {tmp_path}/deep/%k.known ~/.ssh/known_hosts\n"
     )
     assert site.trust().returncode == 0
@@ -148,7 +172,7 @@ async def test_the_file_is_the_one_that_ssh_config_names(site: Site, server: Ssh
 def test_where_ssh_config_names_no_file_it_says_so(site: Site, server: Sshd) -> None:
     site.write(server)
     for value in ("none", "/dev/null"):
-        site.home.config(f"UserKnownHostsFile {value}\n")
+        site.config(f"UserKnownHostsFile {value}\n")
         done = site.trust()
         assert done.returncode == 1
         assert "UserKnownHostsFile names no file" in done.stderr
@@ -210,7 +234,7 @@ async def test_a_fingerprint_takes_the_place_of_the_question(site: Site, server:
 async def test_jump_hosts_are_met_first(site: Site, server: Sshd, new_sshd: Callable[..., Sshd]) -> None:
     jump = new_sshd()
     site.write(server, address="inner")
-    site.home.config(
+    site.config(
         f"Host bastion\n  HostName 127.0.0.1\n  Port {jump.port}\n  IdentityFile {jump.client_key}\n"
         "Host inner\n  HostName 127.0.0.1\n  ProxyJump bastion\n"
     )
@@ -243,7 +267,7 @@ def test_an_unknown_word_is_told_what_it_may_mean(site: Site, server: Sshd) -> N
 def test_a_file_that_cannot_be_written_is_named(site: Site, server: Sshd, tmp_path: Path) -> None:
     site.write(server)
     (tmp_path / "file").write_text("")
-    site.home.config(f"UserKnownHostsFile {tmp_path}/file/known\n")
+    site.config(f"UserKnownHostsFile {tmp_path}/file/known\n")
     done = site.trust()
 
     assert done.returncode == 1
@@ -255,7 +279,7 @@ async def test_the_ssh_config_of_the_environment_is_the_only_one(
 ) -> None:
     """HACORE_SSH_CONFIG is to hacore what -F is to ssh(1)."""
     (tmp_path / "known").write_text(server.known("the-lab"))
-    site.home.config("Host *\n  Port 1\n  User nobody\n")
+    site.config("Host *\n  Port 1\n  User nobody\n")
     config = tmp_path / "lab_config"
     config.write_text(
         f"Host the-lab\n  HostName 127.0.0.1\n  Port {server.port}\n  HostKeyAlias the-lab\n"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,25 @@ import pytest
 from hacore.model import Connection, Host
 from hacore.transport import Password, Session, Transport
 from tests.providers.file.here import Here, ThroughSudo
-from tests.transport.island import PASSWORD, USER, WITH_PASSWORD, Island
+from tests.transport.island import NO_PASSWORD, PASSWORD, USER, WITH_PASSWORD, Island
 
 Way = tuple[asyncio.Runner, Session]
 
 
+WAYS = {"sudo": NO_PASSWORD, "sudo with a password": WITH_PASSWORD}
+"""What sudoers says of the plain user."""
+
+
 @pytest.fixture(scope="module")
-def through_sudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    """A session as a plain user who becomes root with a password."""
-    folder = tmp_path_factory.mktemp("island")
-    server = Island(folder / "sshd", sudoers=WITH_PASSWORD, noexec=()).start()
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Way]]:
+    """Gives a session as a plain user for each of WAYS."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda way: stack.enter_context(_session(WAYS[way], tmp_path_factory.mktemp("island"))))
+
+
+@contextlib.contextmanager
+def _session(sudoers: str, folder: Path) -> Iterator[Way]:
+    server = Island(folder / "sshd", sudoers=sudoers, noexec=()).start()
     (folder / "known").write_text(server.known())
     config = folder / "config"
     config.write_text(f"UserKnownHostsFile {folder}/known\n")
@@ -34,7 +45,7 @@ def through_sudo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
     server.stop()
 
 
-@pytest.fixture(params=["root", "sudo"])
+@pytest.fixture(params=["root", *WAYS])
 def here(tmp_path: Path, request: pytest.FixtureRequest) -> Here:
     root, work = tmp_path / "root", tmp_path / "work"
     root.mkdir()
@@ -43,5 +54,5 @@ def here(tmp_path: Path, request: pytest.FixtureRequest) -> Here:
         return Here(root, work)
     if os.geteuid() != 0:
         pytest.skip("users of a machine's own need a mount namespace")
-    runner, session = request.getfixturevalue("through_sudo")
+    runner, session = request.getfixturevalue("sessions")(request.param)
     return ThroughSudo(root, work, runner=runner, session=session)
