@@ -30,7 +30,16 @@ class HeldHosts:
 
     async def take(self, name: str) -> None:
         """Lock a host. Raises LockedError naming the holder."""
-        self.boots[name] = await acquire(self.links[name], self.holder, alive=_alive, say=self.say)
+        self.boots[name] = await acquire(self.links[name], self.holder, alive=self._keeps, say=self.say)
+
+    def _keeps(self, info: Mapping[str, Any]) -> bool:
+        """Whether another holder keeps its lock.
+
+        One of our own state does not: that state is ours alone now, so it was taken from that holder
+        (`hacore unlock --force`), who may be asleep or out of reach and will find another token here.
+        """
+        mine = self.holder.info.get("lineage")
+        return not (mine and info.get("lineage") == mine) and _alive(info)
 
     async def again(self, name: str) -> bool:
         """Lock a host again that has forgotten its lock, if that was because it was restarted.

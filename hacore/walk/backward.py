@@ -5,7 +5,6 @@ A trigger settles: the daemon takes in what its sources went back to.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from ..address import Address
@@ -94,7 +93,7 @@ async def _images(live: Live, ctx: Context) -> dict[Address, Image]:
 
 async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address]]) -> None:
     """Undone, the rows as they were, and what consumers have taken in."""
-    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDONE.value, "ended": time.time()})]
+    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = {}
     if live.intent:
         rows = {a: None if data is None else row_from_json(data) for a, data in live.before.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class Context:
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
     kept: Path | None = None  # where results are that the state did not take
+    _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
@@ -70,6 +72,10 @@ class Context:
     def seal(self) -> Seal:
         """The keyed HMAC of the state."""
         return self.writer.hmac
+
+    def now(self) -> float:
+        """Unix time by a clock that nobody sets while the walk lasts: what it measures is never negative."""
+        return self._epoch + time.monotonic()
 
     @property
     def scope(self) -> str:

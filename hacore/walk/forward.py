@@ -73,7 +73,7 @@ async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | Non
     fine: dict[str, Failed | None] = {}
     for live in lives:
         if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
-            await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": time.time()}))
+            await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()}))
             fine[live.id] = None
         elif live.intent and live.task.op is Op.CHANGE and not deletes(live) and await _is_fine(live, ctx):
             await _record(live, await _verdicts(live, None, ctx), ctx)
@@ -91,7 +91,7 @@ async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps]), scope=ctx.scope))
     if not frames:
         return {}
-    await ctx.intend(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": time.time()}) for f in frames])
+    await ctx.intend(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": ctx.now()}) for f in frames])
     results = await _run(lives, frames, ctx)
     return {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
 
@@ -127,7 +127,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
         new = {} if live.image_ids else live.images
         tokens = {str(a): f"{live.id} {a}" for a in new}
         images.update({f"{live.id} {a}": image for a, image in new.items()})
-        now = {"status": Status.DOING.value, "started": live.started or time.time()}
+        now = {"status": Status.DOING.value, "started": live.started or ctx.now()}
         moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
         for planned in touching(live):
             for consumer in ctx.pending(planned):
@@ -226,7 +226,7 @@ async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> 
 
 async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
     """Done, and the rows that say so, in one commit."""
-    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": time.time()})]
+    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = {}
     seen = {v.planned.address: v for v in verdicts}
     for planned in live.task.changes:

@@ -27,7 +27,7 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
     """Do or undo one part of a block; the failure, if there is one."""
     begun, over = (Status.UNDOING, Status.UNDONE) if undo else (Status.DOING, Status.DONE)
     try:
-        await ctx.intend(SetTask(ctx.run, live.id, {"status": begun.value, "started": time.time()}))
+        await ctx.intend(SetTask(ctx.run, live.id, {"status": begun.value, "started": ctx.now()}))
         live.intent = True
         if live.task.op is Op.VERIFY:
             if not undo:
@@ -36,7 +36,7 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
             await _drain(live, ctx)
         else:
             await _undrain(live, ctx)
-        await ctx.commit(SetTask(ctx.run, live.id, {"status": over.value, "ended": time.time()}))
+        await ctx.commit(SetTask(ctx.run, live.id, {"status": over.value, "ended": ctx.now()}))
     except Failed as error:
         return error
     except StoreError:

@@ -34,6 +34,7 @@ def _acquire(holder: Holder) -> str:
 mkdir -p -m 0700 "$HACORE_RUN" && mkdir -p -m 0755 "$HACORE_HOME" || exit 1
 new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(text)} >"$new"
+[ $? -eq 0 ] || {{ rm -f "$new"; echo "$HACORE_RUN takes no file: is it full?" >&2; exit 1; }}
 ln "$new" "$HACORE_RUN/lock" 2>/dev/null; rc=$?
 rm -f "$new"
 if [ $rc -ne 0 ]; then

@@ -7,7 +7,6 @@ resume walk the same way. What may run beside what is one predicate, `_blocked`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -141,11 +140,11 @@ class Walker:
         for live in lives:
             if undo:
                 self.board.start_undo(live.id)
-                live.started = time.time()
+                live.started = self.ctx.now()
                 self._say("task_undo_started", live)
             else:
                 self.board.start([live.id])
-                live.started = time.time()
+                live.started = self.ctx.now()
                 self._say("task_started", live)
         self._running[asyncio.create_task(work)] = tuple(live.id for live in lives)
 
@@ -236,12 +235,12 @@ class Walker:
         await (self._finished(live) if error is None else self._failed(live, error))
 
     async def _finished(self, live: Live) -> None:
-        live.ended = time.time()
+        live.ended = self.ctx.now()
         await self._save(self.board.done(live.id))
         self._say("task_done", live, seconds=live.ended - (live.started or live.ended))
 
     async def _failed(self, live: Live, error: Failed) -> None:
-        live.error, live.ended = str(error), time.time()
+        live.error, live.ended = str(error), self.ctx.now()
         self._say("task_failed", live, message=live.error)
         moved = self.board.failed(live.id, undo=not error.fenced)
         await self._save(moved, self._taint(moved))
@@ -263,7 +262,7 @@ class Walker:
             error = await guard_task(live, self.ctx, undo=True) if live.intent else None
         else:
             error = await undo_task(live, self.ctx, triggered=self._taken)
-        live.ended = time.time()
+        live.ended = self.ctx.now()
         if error is None:
             self.board.undone(live.id)
             await self._save([live.id])

@@ -20,7 +20,7 @@ from hacore.probe import script as script_of
 from hacore.probe.jobs import Job, start_script
 from hacore.walk import Holder, acquire, release
 from tests.faults.tools import Slow, until
-from tests.transport.sshd import Sshd, appears, read
+from tests.transport.sshd import Sshd, SshHome, appears, read
 
 Controllers = Callable[..., Awaitable[SessionLink]]
 
@@ -84,6 +84,22 @@ async def test_an_sshd_that_restarts_in_a_step(sshd: Sshd, controllers: Controll
 
     (output,) = (await running).outputs
     assert (output.rc, len(output.stdout), slow.times) == (0, 200_005, 1)
+
+
+async def test_a_network_that_falls_silent_in_a_step(
+    sshd: Sshd, controllers: Controllers, slow: Slow, ssh_home: SshHome
+) -> None:
+    """Nothing says that the connection is gone, and what the step prints would fill it."""
+    ssh_home.config("ServerAliveInterval 1\nServerAliveCountMax 1\n")
+    link = await controllers()
+    running = asyncio.create_task(run(link, slow.step("printf '%0500000d' 7")))
+    await appears(slow.begun)
+    sshd.cut(signal.SIGSTOP)
+    slow.go.touch()
+
+    (output,) = (await running).outputs
+    assert (output.rc, len(output.stdout), slow.times) == (0, 500_005, 1)
+    sshd.cut()
 
 
 async def test_a_step_that_ends_while_nobody_is_connected(sshd: Sshd, controllers: Controllers, slow: Slow) -> None:

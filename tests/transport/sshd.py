@@ -129,13 +129,16 @@ class Sshd:
         self.process.wait(PATIENCE)
         self.process = None
 
-    def cut(self) -> int:
-        """Kill what serves the connections that stand, as a network that breaks would; how many it were."""
+    def cut(self, number: int = signal.SIGKILL) -> int:
+        """Kill what serves the connections that stand, as a network that breaks would; how many it were.
+
+        With SIGSTOP they fall silent instead.
+        """
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(int(child), number)
         return len(children)
 
     def restart(self) -> None:
