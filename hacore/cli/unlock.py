@@ -14,7 +14,7 @@ def command(args: StackArgs, force: bool) -> int:
     """Take away the lock of a run that is gone.
 
     Seldom needed: the next run breaks the lock of a holder that is dead by itself. A living holder
-    that loses its lock stops at its next step.
+    that loses its lock stops at its next step, and the next run takes its hosts from it.
 
     \b
     Examples:
