@@ -28,6 +28,7 @@ NO_VIP = "none"
 )
 @click.option("--interface", metavar="NAME", help="The network interface of hosts that name none.")
 @click.option("--vip", metavar="ADDRESS", help="The address that the hosts share, or `none`.")
+@click.option("--user", default="root", metavar="NAME", help="Who logs in; others than root become it with sudo.")
 @click.option("--package", "packages", metavar="NAME", multiple=True, help="A package; can be repeated.")
 @click.pass_obj
 def command(
@@ -37,6 +38,7 @@ def command(
     hosts: tuple[str, ...],
     interface: str | None,
     vip: str | None,
+    user: str,
     packages: tuple[str, ...],
 ) -> int:
     """Begin a stack of your own.
@@ -72,6 +74,7 @@ def command(
             tuple(host_of(text, interface or "eth0") for text in given),
             "" if vip == NO_VIP else ip_of(vip, "the virtual address"),
             packages,
+            user,
         )
     )
     target = folder or Path("stacks") / name

@@ -12,6 +12,7 @@ from ..errors import UsageError
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}\Z")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*\Z")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _HIGHEST = 110  # priority of the first member; the others follow one by one
 
 
@@ -32,6 +33,7 @@ class NewStack:
     hosts: tuple[NewHost, ...]
     vip: str
     packages: tuple[str, ...]
+    user: str = "root"
 
     @property
     def web(self) -> bool:
@@ -66,6 +68,8 @@ def checked(stack: NewStack) -> NewStack:
     for package in stack.packages:
         if not _PACKAGE.match(package):
             raise UsageError(f"cannot take {package!r} as a package: it is no package's name")
+    if not _USER.match(stack.user):
+        raise UsageError(f"cannot log in as {stack.user!r}: that is no name for an account")
     names, addresses = [h.name for h in stack.hosts], [h.address for h in stack.hosts]
     for what, values in (("name", names), ("address", [*addresses, *([stack.vip] if stack.vip else [])])):
         twice = sorted({value for value in values if values.count(value) > 1})
@@ -85,7 +89,7 @@ def files_of(stack: NewStack) -> dict[str, str]:
 
 
 def _stack(stack: NewStack) -> str:
-    parts = [f"stack: {stack.name}", _variables(stack), _hosts(stack.hosts, pair=bool(stack.vip)), "resources:"]
+    parts = [f"stack: {stack.name}", _variables(stack), _hosts(stack), "resources:"]
     parts.append(_packages(stack.packages, pair=bool(stack.vip)))
     if stack.web:
         parts.append(_CONF)
@@ -106,10 +110,11 @@ def _variables(stack: NewStack) -> str:
     return f'variables:\n  vip: {{type: string, default: {stack.vip}, description: "the address that clients use"}}'
 
 
-def _hosts(hosts: Sequence[NewHost], *, pair: bool) -> str:
-    lines = ["connection: {user: root} # or a user of yours, with become: sudo", "", "hosts:"]
-    for index, host in enumerate(hosts):
-        own = f"interface: {host.interface}" + (f", priority: {_HIGHEST - index}" if pair else "")
+def _hosts(stack: NewStack) -> str:
+    become = "" if stack.user == "root" else ", become: sudo"
+    lines = [f"connection: {{user: {stack.user}{become}}}", "", "hosts:"]
+    for index, host in enumerate(stack.hosts):
+        own = f"interface: {host.interface}" + (f", priority: {_HIGHEST - index}" if stack.vip else "")
         lines.append(f"  {host.name}: {{address: {host.address}, vars: {{{own}}}}}")
     return "\n".join(lines)
 

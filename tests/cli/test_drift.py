@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hacore.load import load_providers
+from hacore.testing import Here
 from tests.cli.conftest import Console
 from tests.engine.play import Play
-from tests.engine.room import Room
 
 TWO = "thing: {one: {text: first}, key: {text: '{{ var.password }}', secret: true}}"
 
@@ -244,7 +244,7 @@ async def test_an_empty_environment_will_do(tmp_path: Path, monkeypatch: pytest.
     states, folder, file = tmp_path / "states", tmp_path / "stack", tmp_path / "file"
     states.mkdir()
     folder.mkdir()
-    room = Room(tmp_path / "room")
+    room = Here(tmp_path / "room")
     play = Play(folder, states, options={"providers": load_providers(), "connect": room.connect})
     head = "\nstack: test\nhosts: {here: {address: localhost, connection: {transport: local}}}\nresources:\n"
     play.stack(f'file: {{it: {{path: "{file}", content: "wanted\\n"}}}}', head)

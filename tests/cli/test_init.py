@@ -39,6 +39,13 @@ def test_a_pair_by_options_is_valid_and_asks_nothing(console: Console) -> None:
     assert "lb2: {address: 192.0.2.12, vars: {interface: eth1, priority: 109}}" in text
 
 
+def test_who_logs_in_may_be_somebody_else(console: Console) -> None:
+    assert console("init", "x", "--host", "a=192.0.2.1", "--user", "deploy", stdin=None).code == 0
+
+    (host,) = load(console.folder / "x/stack.yaml", providers=load_providers(), environ={}).hosts.values()
+    assert (host.connection.user, host.connection.become) == ("deploy", "sudo")
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -121,6 +128,7 @@ def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
         (("--name", "x", "--host", "a=192.0.2.1,far-too-long-a-name"), "at most 15"),
         (("--name", "x", "--host", "a=192.0.2.1", "--host", "a=192.0.2.2", "--vip", "192.0.2.3"), "the name a twice"),
         (("--name", "x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--vip", "192.0.2.2"), "192.0.2.2 twice"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--user", "a b"), "cannot log in as 'a b'"),
         (("--name", "x", "--host", "a=192.0.2.1", "--vip", "192.0.2.2"), "give two"),
         (("--name", "x", "--host", "a=192.0.2.1", "--package", "a: b"), "no package's name"),
     ],

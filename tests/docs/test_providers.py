@@ -8,6 +8,7 @@ import re
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,8 @@ PACKAGE = ROOT / "docs" / "examples" / "hacore-command"
 PAGE = (ROOT / "docs" / "providers.md").read_text()
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"(?ms)^```{language}\n(.*?)^```", PAGE)
-    return str(found)
+def block(language: str, number: int = 0) -> str:
+    return str(re.findall(rf"(?ms)^```{language}\n(.*?)^```", PAGE)[number])
 
 
 def test_the_code_of_the_page_is_what_is_shipped() -> None:
@@ -47,6 +47,15 @@ def test_the_code_of_the_page_is_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
     assert [str(a) for a in stack.instances] == ["command.sysctl@a"]
     assert kind in load_providers()
     assert [p.value for p in entry_points(group="hacore.providers") if p.name == kind] == [where]
+
+
+async def test_the_test_of_the_page_is_one(tmp_path: Path) -> None:
+    found: dict[str, Any] = {}
+    exec(compile(block("python", 1), "providers.md", "exec"), found)
+
+    await found["test_it_comes_and_goes"](tmp_path)
+
+    assert not (tmp_path / "mark").exists()
 
 
 def test_it_is_as_short_as_the_page_says() -> None:

@@ -14,8 +14,8 @@ from hacore.contract import Address, Ask, Facts, View
 from hacore.engine import drift
 from hacore.errors import StackError
 from hacore.load import load_providers
+from hacore.testing import Here
 from tests.engine.play import Play
-from tests.engine.room import Room
 
 HEAD = """
 stack: test
@@ -30,7 +30,7 @@ resources:
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
     monkeypatch.delenv("HACORE_KEY", raising=False)
-    room, folder = Room(tmp_path / "room"), tmp_path / "stack"
+    room, folder = Here(tmp_path / "room"), tmp_path / "stack"
     folder.mkdir()
     with tempfile.TemporaryDirectory() as states:
         options = {"providers": load_providers(), "connect": room.connect}

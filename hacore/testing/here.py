@@ -1,0 +1,37 @@
+"""This machine as a host: the scripts that travel to hosts run in its `sh`, with a lock and a home of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..contract import Host, Output
+from ..probe import SessionLink
+from ..transport.local import LocalSession
+
+_EXPORT = "export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN\n"
+
+
+class _Session(LocalSession):
+    def __init__(self, host: Host, folder: Path) -> None:
+        super().__init__(host)
+        self._ours = f"export HACORE_HOME={folder}/home HACORE_RUN={folder}/run\n"
+
+    async def run(self, script: str, **more: Any) -> Output:
+        """The script, with the places where hacore keeps something on a host below the folder."""
+        return await super().run(script.replace(_EXPORT, _EXPORT + self._ours), **more)
+
+
+class Here:
+    """For tests of a kind's shell: `connect` is what a Request takes in place of SSH.
+
+    Each host of a stack is this machine, as the user who runs the test, root or not, without a way
+    to sshd or sudo. What hacore itself keeps on a host is below `folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+
+    async def connect(self, host: Host) -> SessionLink:
+        """A link to this machine, under the name of `host`."""
+        return SessionLink(_Session(host, self._folder / host.name))
