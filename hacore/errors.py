@@ -14,6 +14,8 @@
     ├── PlanError               no plan can be made (cycles, claims, prevent_destroy)
     ├── StalePlanError          the plan rests on something that has changed
     ├── StoreError              the state cannot be read or written
+    │   ├── DisconnectedError   the connection to the state's server is lost
+    │   ├── ImageError          a before-image cannot be read; the rest of the state can
     │   ├── SerialError         somebody else wrote the state
     │   └── LockedError         somebody else holds the lock
     ├── RunError                a run ended with failures
@@ -115,6 +117,14 @@ class StalePlanError(PlanError):
 
 class StoreError(HacoreError):
     """The state cannot be read or written."""
+
+
+class DisconnectedError(StoreError):
+    """The connection to the state's server is lost."""
+
+
+class ImageError(StoreError):
+    """A before-image cannot be read: it is pruned or damaged, or the key that encrypted it is lost."""
 
 
 class SerialError(StoreError):

@@ -21,6 +21,6 @@ def postgres() -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.stop()
+            server.stop("immediate")
     finally:
         server.remove()

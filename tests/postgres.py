@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 USER, PASSWORD = "hacore", "hunter2-and/more"
 
@@ -41,9 +41,9 @@ class Server:
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self._data), "-l", log, "-o", options)
 
-    def stop(self) -> None:
+    def stop(self, how: str = "fast") -> None:
         """Stop it; connections are cut."""
-        self._run("pg_ctl", "stop", "-w", "-t", "60", "-m", "fast", "-D", str(self._data))
+        self._run("pg_ctl", "stop", "-w", "-t", "60", "-m", how, "-D", str(self._data))
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
@@ -64,6 +64,12 @@ class Server:
         with psycopg.connect(**where, autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def cut(self, url: str) -> None:
+        """End all connections to a database, as a restart of the server or a fail-over does."""
+        database = urlsplit(url).path.removeprefix("/")
+        who = f"FROM pg_stat_activity WHERE datname = '{database}'"
+        self.sql("postgres", f"SELECT pg_terminate_backend(pid, 10000) {who}")
 
     @property
     def _data(self) -> Path:

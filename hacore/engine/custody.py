@@ -113,6 +113,7 @@ class Marking:
         """With the giving back of a host's lock: the marker says what is recorded; with nothing recorded it goes."""
         marker = self.marker(host, claims)
         gone = [s.marker for s in found.strangers if s.host == host and s.why == "lineage"]
+        gone += found.former.get(host, ())
         return (marking(marker) if claims else "") + unmarking([*([] if claims else [marker]), *gone])
 
 
@@ -142,6 +143,13 @@ def options_of(env: str, facts: Mapping[str, Facts]) -> dict[str, object]:
         _MACHINES: {name: answer.host.machine_id for name, answer in sorted(facts.items())},
         **({_ENV: env} if env else {}),
     }
+
+
+def renamed_options(options: Mapping[str, JSON], renamed: Mapping[str, str]) -> dict[str, JSON]:
+    """The same options of a run when hosts have other names, given by their old ones."""
+    if _MACHINES not in options:
+        return dict(options)
+    return {**options, _MACHINES: {renamed.get(name, name): found for name, found in options[_MACHINES].items()}}
 
 
 def replaced_since(

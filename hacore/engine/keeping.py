@@ -14,7 +14,20 @@ from ..address import NAME, Address
 from ..errors import PlanError, StoreError, UsageError
 from ..journal import Renaming
 from ..model import Host, Row
-from ..store import DropHost, DropRow, LockInfo, Move, PutHost, PutRow, PutTask, StateReader, StateWriter, matching
+from ..store import (
+    DropHost,
+    DropRow,
+    LockInfo,
+    Move,
+    PutHost,
+    PutRow,
+    PutRun,
+    PutTask,
+    StateReader,
+    StateWriter,
+    matching,
+)
+from .custody import renamed_options
 from .results import whoami
 
 
@@ -153,6 +166,7 @@ async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> Kept:
     tasks = [task for run in writer.runs() for task in writer.tasks(run.id)]
     changed = [new for task in tasks for new in [renaming.task(task)] if new != task]
     moves += [PutTask(task) for task in changed]
+    moves += [PutRun(replace(run, options=renamed_options(run.options, renaming.hosts))) for run in writer.runs()]
     return await _commit(writer, moves, moved=dict(renaming.addresses), tasks=len(changed))
 
 

@@ -85,7 +85,9 @@ class Custody:
 
     `lost`: recorded addresses whose machines are gone. They are planned as if they had never been
     recorded: nothing is deleted for them, and no image of the old machine is brought to the new one.
-    `due`: hosts whose marker does not say what is recorded. `others`: markers of other stacks, by host.
+    `due`: hosts whose marker does not say what is recorded. By host: `others`, markers of other stacks;
+    `own`, this state's;
+    `former`: this state's under a name that no host has any more (`state mv --host`), which go.
     """
 
     new_machines: tuple[NewMachine, ...] = ()
@@ -95,6 +97,7 @@ class Custody:
     others: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
     own: Mapping[str, Marker] = field(default_factory=dict)
     lineage: str = ""  # of the state that asks
+    former: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
 
     def others_have(self, host: str) -> Set[str]:
         """Digests of the tokens that other stacks claim on a host."""
@@ -116,10 +119,12 @@ def custody_of(
     strangers: list[Stranger] = []
     others: dict[str, tuple[Marker, ...]] = {}
     own: dict[str, Marker] = {}
+    former: dict[str, tuple[Marker, ...]] = {}
     due: list[str] = []
     for host, answer in sorted(facts.items()):
         markers = answer.get(MARKERS, "") or ()
         others[host] = tuple(m for m in markers if claimant.is_another_stack(m))
+        former[host] = tuple(m for m in markers if claimant.owns(m) and m.host not in hosts)
         for marker in markers:
             if claimant.owns(marker) and marker.host == host:
                 own[host] = marker
@@ -129,7 +134,7 @@ def custody_of(
         if recorded.get(host, {}) != (own[host].claims if host in own else {}):
             due.append(host)
     due += [s.host for s in strangers if s.host not in due]
-    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own, claimant.lineage)
+    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own, claimant.lineage, former)
 
 
 def new_machines(

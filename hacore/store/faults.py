@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ..errors import StoreError
+from ..errors import DisconnectedError, StoreError
 
 _DAMAGED = "the file is damaged ({}); put a backup in its place, the damaged file aside"
 _MEANINGS = {
@@ -37,7 +37,9 @@ def fault(name: str, cause: BaseException | None, *, lost: bool = False) -> Stor
         for prefix, meaning in meanings.items():
             if code.startswith(prefix):
                 return StoreError(f"cannot use the state {name}: {meaning.format(said)}")
-    return StoreError(f"cannot use the state {name}: {_LOST.format(said) if lost else said}")
+    if lost:
+        return DisconnectedError(f"cannot use the state {name}: {_LOST.format(said)}")
+    return StoreError(f"cannot use the state {name}: {said}")
 
 
 def is_half_written(error: sqlite3.Error) -> bool:

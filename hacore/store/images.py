@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import StoreError
+from ..errors import ImageError, StoreError
 from ..model import Image
 from .codec import dump
 from .keys import Key, Keyring
@@ -59,7 +59,7 @@ def encode(image: Image, keyring: Keyring) -> StoredImage:
 
 
 def decode(stored: StoredImage, keyring: Keyring, number: int) -> Image:
-    """The image again; raises StoreError that names image `number` when its key is missing or it is damaged."""
+    """The image again; raises ImageError that names image `number` when its key is missing or it is damaged."""
     try:
         if not stored.key_id:
             data = json.loads(stored.data)
@@ -67,7 +67,7 @@ def decode(stored: StoredImage, keyring: Keyring, number: int) -> Image:
             data = json.loads(_key(keyring, stored.key_id).decrypt(stored.data.encode()))
         blobs = {name: _content(blob, keyring) for name, blob in stored.blobs.items()}
     except (StoreError, ValueError, zlib.error) as error:
-        raise StoreError(f"cannot read before-image {number}: {error}") from error
+        raise ImageError(f"cannot read before-image {number}: {error}") from error
     return Image(data=data, blobs=blobs, sensitive=stored.sensitive, run=stored.run)
 
 

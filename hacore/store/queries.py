@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..errors import StoreError
+from ..errors import ImageError, StoreError
 from .codec import ROW_COLUMNS, TASK_COLUMNS, Columns, task_from_columns
 from .history import Delta, Revision
 from .images import StoredBlob, StoredImage
@@ -102,7 +102,7 @@ def deltas(reading: Reading, after: int) -> list[Delta]:
 
 
 def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
-    """Images as they are stored; raises StoreError for an id that is not there."""
+    """Images as they are stored; raises ImageError for an id that is not there."""
     wanted = sorted(set(ids))
     blobs: dict[int, dict[str, StoredBlob]] = {number: {} for number in wanted}
     found: list[Columns] = []
@@ -120,7 +120,7 @@ def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
     missing = sorted(set(wanted) - {image["id"] for image in found})
     if missing:
         numbers = ", ".join(map(str, missing))
-        raise StoreError(f"cannot read before-image {numbers}: it is not in the state, pruned perhaps")
+        raise ImageError(f"cannot read before-image {numbers}: it is not in the state, pruned perhaps")
     return {
         image["id"]: StoredImage(
             image["run"], bool(image["sensitive"]), image["key_id"], image["data"], blobs[image["id"]]

@@ -138,7 +138,7 @@ class StateView:
         return self._read(lambda reading: queries.tasks(reading, run))
 
     def image(self, number: int) -> Image:
-        """A before-image, decrypted; raises StoreError when it is pruned, damaged or its key is missing."""
+        """A before-image, decrypted; raises ImageError when it is pruned, damaged or its key is missing."""
         return self.images((number,))[number]
 
     def images(self, numbers: Collection[int]) -> dict[int, Image]:

@@ -8,13 +8,15 @@ the same error: nothing is written after a failed write, so that the state never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from ..errors import DisconnectedError
 
 if TYPE_CHECKING:
     from .transaction import Transaction
@@ -137,9 +139,7 @@ class Worker:
     def _commit(self, session: Session, batch: list[_Request]) -> None:
         if self.broken is None:
             try:
-                with session.transaction() as work:
-                    results = [request.run(work) for request in batch]
-                session.committed(work)
+                results = _done(session, batch)
             except Exception as error:
                 self.broken = error
             else:
@@ -148,6 +148,26 @@ class Worker:
                 return
         for request in batch:
             _resolve(request.loop, request.future, error=self.broken)
+
+
+def _done(session: Session, batch: Sequence[_Request]) -> list[Any]:
+    """Do a batch in one transaction; what came of each request.
+
+    When the connection is lost before the commit was asked for, nothing was done, and all of it is done
+    again on a new one, once: lock and serial are checked there. Whether a commit that was asked for got
+    to the disk is not known; that is for a new run to find out.
+    """
+    results: list[Any] | None = None
+    try:
+        with session.transaction() as work:
+            results = [request.run(work) for request in batch]
+    except DisconnectedError:
+        if results is not None:
+            raise
+        with session.transaction() as work:
+            results = [request.run(work) for request in batch]
+    session.committed(work)
+    return results
 
 
 def _resolve(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..address import Address
 from ..contract import Image, Step
-from ..errors import HacoreError, StoreError
+from ..errors import HacoreError, ImageError, StoreError
 from ..journal import Live
 from ..model import Op, Row, Status, taken
 from ..probe import Frame
@@ -30,6 +30,8 @@ async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Ad
         await _record(live, ctx, triggered)
     except Failed as error:
         return error
+    except ImageError as error:
+        return Failed(f"cannot undo {', '.join(str(a) for a in live.task.addresses)}: {error}")
     except StoreError:
         raise
     except (HacoreError, ValueError) as error:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..address import Address
 from ..contract import Facts, Image, Observed, Output, Step
 from ..diff import same
-from ..errors import FencedError, HacoreError, StoreError
+from ..errors import FencedError, HacoreError, ImageError, StoreError
 from ..journal import Live, new_row
 from ..model import Action, Op, Row, Status
 from ..probe import Frame, Result
@@ -53,6 +53,8 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
     for phase in (_ensure, _prepare, _capture, _apply):
         try:
             failed = await phase(going, ctx)
+        except ImageError as error:
+            failed = {live.id: Failed(str(error)) for live in going}
         except StoreError:
             raise
         except (HacoreError, ValueError) as error:
@@ -99,8 +101,12 @@ async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
 async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
     """Before-images first, then images and intent in one commit: nothing is touched before that."""
     frames, steps = [], {}
+    failed: dict[str, Failed | None] = {}
     for live in lives:
         if live.task.op is Op.TRIGGER or not touching(live):
+            continue
+        if (lost := await _lost_origin(live, ctx)) is not None:
+            failed[live.id] = lost
             continue
         work = work_of(live, ctx, {}, undo=True)
         step = ctx.providers[live.task.kind].capture(work)
@@ -108,7 +114,6 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
             steps[live.id] = step
             frames.append(Frame(live.id, (await ctx.ready(step),)))
     results = await _run(lives, frames, ctx) if frames else {}
-    failed: dict[str, Failed | None] = {}
     for id, step in steps.items():
         if (out := results[id].failed) is not None:
             failed[id] = failure(out, "cannot capture what is there")
@@ -117,6 +122,16 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
         live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
     await _intend([live for live in lives if live.id not in failed], ctx)
     return failed
+
+
+async def _lost_origin(live: Live, ctx: Context) -> Failed | None:
+    """Why a delete cannot bring back what was there: told before anything is touched, and of this task alone."""
+    try:
+        await load_origins(live, ctx)
+    except ImageError as error:
+        names = " ".join(str(address) for address in live.task.addresses)
+        return Failed(f"cannot {_verb(live)}: {error}; `hacore state rm {names}` leaves it as it is")
+    return None
 
 
 async def _intend(lives: Sequence[Live], ctx: Context) -> None:

@@ -51,3 +51,54 @@ def test_a_lost_key_is_not_drift_and_has_a_way_out(console: Console) -> None:
     assert changed == set()
     assert console("apply", "--auto-approve").code == 0
     assert console("drift").code == 0
+
+
+def lose_key(console: Console) -> None:
+    next(Path(console.folder).rglob("*.key")).unlink()
+    assert console("state", "new-key").code == 0
+
+
+def test_a_lost_key_costs_no_other_way_back(console: Console) -> None:
+    console.stack(THINGS)
+    console("apply", "--auto-approve")
+    console.stack(THINGS.replace("text: x", "text: y"))
+    assert console("apply", "--auto-approve", "--var", "password=another-secret").code == 0
+    lose_key(console)
+
+    back = console("rollback", "--auto-approve", "--force")
+
+    assert back.code == 1
+    assert "cannot undo thing.two@a: cannot read before-image" in back.out + back.err
+    assert "another key" in back.out + back.err
+    assert console.world["a"].data["one"]["text"] == "x"
+    assert console.world["a"].data["two"]["text"] == "another-secret"
+
+
+def test_a_lost_key_costs_no_other_origin(console: Console) -> None:
+    console.world["a"].data["one"] = {"text": "found"}
+    console.stack(THINGS)
+    console("apply", "--auto-approve")
+    lose_key(console)
+    assert console("apply", "--auto-approve").code == 0
+
+    destroyed = console("destroy", "--auto-approve")
+
+    said = destroyed.out + destroyed.err
+    assert destroyed.code == 1
+    assert "cannot delete thing.two@b: cannot read before-image" in said
+    assert "`hacore state rm thing.two@b` leaves it as it is" in said
+    assert console.world["a"].data["one"] == {"text": "found"}
+    assert console("state", "list").out == "thing.two@a\nthing.two@b\n"
+    assert console("state", "rm", "thing.two").code == 0
+    assert console("destroy", "--auto-approve").code == 0
+
+
+def test_a_key_that_is_there_stays(console: Console) -> None:
+    console.stack(THINGS)
+    assert "there is no state yet" in console("state", "new-key").err
+    console("apply", "--auto-approve")
+    key = next(Path(console.folder).rglob("*.key"))
+    before = key.read_bytes()
+
+    assert console("state", "new-key").out == "The state has its key: nothing was changed.\n"
+    assert key.read_bytes() == before

@@ -214,6 +214,7 @@ def test_a_host_is_renamed_with_all_that_is_on_it(made: Console) -> None:
     assert made("plan", "--detailed-exitcode").code == 0
     assert made("rollback", "--auto-approve").code == 0
     assert made.world["web1"].data["/etc/web.conf"]["text"] == "v1"
+    assert [name.split(".")[1] for name in made.world["web1"].markers] == ["web1"]
 
     assert "b is recorded, too" in made("state", "mv", "--host", "web1", "b").err
     assert "did you mean web1?" in made("state", "mv", "--host", "web2", "c").err

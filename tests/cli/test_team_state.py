@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -10,10 +15,17 @@ from hacore.store import StateReader, StateWriter
 from tests.cli.conftest import HEAD, Console, Outcome
 from tests.postgres import PASSWORD, Server
 
+ROOT = Path(__file__).parents[2]
 THINGS = """
 thing:
   one: {hosts: a, key: one, text: x}
   two: {hosts: [a, b], key: two, text: "{{ var.password }}", secret: true}
+"""
+HERE = """
+stack: here
+hosts: {here: {address: localhost, connection: {transport: local}}}
+resources:
+  file: {note: {path: "{{ env('HOME') }}/note", content: kept on a server}}
 """
 
 
@@ -95,3 +107,67 @@ def test_without_a_key_the_server_keeps_what_is_not_secret(
     assert refused.code == 1
     assert "HACORE_KEY" in refused.err
     assert "openssl rand -base64 32" in refused.err
+
+
+def test_a_run_goes_on_when_its_connection_is_lost(console: Console, url: str, postgres: Server) -> None:
+    console.world["a"].on("write one", lambda _machine: postgres.cut(url), times=1)
+
+    done = shows_no_password(console("apply", "--auto-approve"))
+
+    assert done.code == 0, done.err
+    assert console("plan", "--detailed-exitcode").code == 0
+    assert console("drift").code == 0
+
+
+def test_a_run_stops_when_the_server_is_gone_and_goes_on_when_it_is_back(
+    console: Console, url: str, postgres: Server
+) -> None:
+    console.world["a"].on("write one", lambda _machine: postgres.stop(), times=1)
+    try:
+        stopped = shows_no_password(console("apply", "--auto-approve"))
+    finally:
+        postgres.start()
+
+    assert stopped.code == 1
+    assert "cannot use the state postgresql://hacore:***@" in stopped.err
+    assert console("unlock", "--force").code == 0  # this process lives on, where the program would not
+    refused = console("apply", "--auto-approve")
+    assert (refused.code, "is unfinished" in refused.err) == (1, True)
+    resumed = shows_no_password(console("apply", "--auto-approve", "--resume"))
+    assert resumed.code == 0, resumed.err
+    assert console("plan", "--detailed-exitcode").code == 0
+    assert [run["status"] for run in console("runs", "--json").json] == ["done"]
+
+
+def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp_path: Path) -> None:
+    (tmp_path / "stack.yaml").write_text(HERE)
+    url = postgres.new_database()
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("HACORE_")},
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "providers"))),
+        "HACORE_STATE": url.replace(f":{quote(PASSWORD, safe='')}@", "@"),
+        "HACORE_KEY": "B" * 43 + "=",
+        "PGPASSWORD": PASSWORD,
+        "HOME": str(tmp_path),
+    }
+
+    def hacore(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "hacore.cli", *words, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            env=environ,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
+        return done.stdout
+
+    hacore("apply", "--auto-approve")
+    assert (tmp_path / "note").read_text() == "kept on a server"
+    assert "No changes" in hacore("plan")
+    assert "serial" in hacore("state", "history")
+    hacore("destroy", "--auto-approve")
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert reader.rows() == {}

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import make_url
 
 from hacore.address import Address
-from hacore.errors import LockedError, SerialError, StoreError
-from hacore.model import Row
+from hacore.errors import DisconnectedError, LockedError, SerialError, StoreError
+from hacore.model import Image, Row
 from hacore.store import PutRow, StateReader, StateWriter
 from hacore.store.database import open_writer as open_database
 from tests.postgres import PASSWORD, Server
@@ -36,32 +36,24 @@ async def writer(url: str) -> AsyncIterator[StateWriter]:
     await writer.close()
 
 
-def cut(postgres: Server, database: str) -> None:
-    """End all connections to a database, as a restart of the server or a fail-over does."""
-    postgres.sql(
-        "postgres",
-        f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'",
-    )
-
-
 async def test_a_connection_lost_between_commits_is_made_anew(
-    postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+    url: str, postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
 ) -> None:
     await writer.commit(PutRow(make_row()))
-    cut(postgres, database)
+    postgres.cut(url)
 
     done = await writer.commit(PutRow(make_row("file.b@lb1")))
 
     assert (done.serial, writer.broken) == (2, None)
-    cut(postgres, database)
+    postgres.cut(url)
     assert len(writer.rows()) == 2
 
 
 async def test_what_happened_while_the_connection_was_lost_is_noticed(
-    postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+    url: str, postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
 ) -> None:
     await writer.commit(PutRow(make_row()))
-    cut(postgres, database)
+    postgres.cut(url)
     postgres.sql(database, "UPDATE meta SET serial = serial + 1")
 
     with pytest.raises(SerialError, match="serial 2, not 1"):
@@ -69,25 +61,56 @@ async def test_what_happened_while_the_connection_was_lost_is_noticed(
     assert len(writer.rows()) == 1
 
 
-async def test_a_connection_lost_in_a_commit_ends_the_writer_and_gives_the_lock_back(
-    url: str, postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+def waiting(postgres: Server, database: str, event: str, do: str) -> bool:
+    """Do something to the connections that wait for an event; whether there was one."""
+    return bool(postgres.sql(database, f"SELECT {do} FROM pg_stat_activity WHERE wait_event = '{event}'"))
+
+
+async def until_waiting(postgres: Server, database: str, event: str, do: str = "1") -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(waiting, postgres, database, event, do):
+            pass
+
+
+async def test_a_transaction_that_lost_its_connection_is_made_again_on_a_new_one(
+    postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
 ) -> None:
-    await writer.commit(PutRow(make_row()))
     where = {"host": str(postgres.folder), "user": "hacore", "password": PASSWORD, "dbname": database}
     with psycopg.connect(**where) as other:
         other.execute("SELECT id FROM meta FOR UPDATE")
-        commit = asyncio.create_task(writer.commit(PutRow(make_row("file.b@lb1"))))
-        cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        async with asyncio.timeout(60):
-            while not await asyncio.to_thread(postgres.sql, database, cut_off):
-                pass
-        with pytest.raises(StoreError, match="the connection to the server is lost") as caught:
-            await commit
+        commit = asyncio.create_task(writer.commit(PutRow(make_row()), images={"i": Image(1)}))
+        await until_waiting(postgres, database, "transactionid", "pg_terminate_backend(pid)")
+        await until_waiting(postgres, database, "transactionid")  # it is there again, behind the same lock
+        other.rollback()
+        done = await commit
+
+    assert (done.serial, len(writer.rows())) == (1, 1)
+    assert writer.image(done.image_ids["i"]) == Image(1)
+    assert [revision.serial for revision in writer.revisions()] == [1]
+
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON resource DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION slow()
+"""
+
+
+async def test_a_connection_lost_at_the_commit_itself_ends_the_writer_and_gives_the_lock_back(
+    url: str, postgres: Server, database: str, writer: StateWriter, make_row: Callable[..., Row]
+) -> None:
+    await writer.commit(PutRow(make_row()))
+    postgres.sql(database, SLOW)
+
+    commit = asyncio.create_task(writer.commit(PutRow(make_row("file.b@lb1"))))
+    await until_waiting(postgres, database, "PgSleep", "pg_terminate_backend(pid)")
+    with pytest.raises(DisconnectedError, match="the connection to the server is lost") as caught:
+        await commit
+
     assert PASSWORD not in str(caught.value)
-    with pytest.raises(StoreError, match="is lost"):
+    with pytest.raises(DisconnectedError, match="is lost"):
         await writer.commit()
     assert len(writer.rows()) == 1
-
     await writer.close()
     with StateReader.open(url) as reader:  # type: ignore[union-attr]
         assert (reader.lock(), reader.serial) == (None, 1)

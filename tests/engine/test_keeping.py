@@ -1,0 +1,120 @@
+"""Commands on a state alone: what spans several hosts, and what was done together. No host is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hacore.address import Address
+from hacore.engine import forget, move, rename_host
+from hacore.errors import UsageError
+from hacore.model import Row
+from hacore.store import (
+    HostRecord,
+    PutHost,
+    PutRow,
+    PutRun,
+    RunRecord,
+    StateReader,
+    StateWriter,
+    TaskRecord,
+    row_to_json,
+)
+
+VIP, CONF_1, CONF_2 = (Address.parse(text) for text in ("vip.front", "file.conf@lb1", "file.conf@lb2"))
+UNIT = Address.parse("service.web@lb1")
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> str:
+    """A pair: a file on each, a service on one that loads it, a virtual address over both, one run that made it."""
+    url = f"sqlite:///{tmp_path}/pair.db"
+    run = RunRecord(
+        0, "apply", "running", 1.0, None, "ann", "pair", "d", "rollback", options={"machines": {"lb1": "m1"}}
+    )
+    rows = [
+        Row(CONF_1, {}, 1, {"mode": "0644"}, hosts=("lb1",)),
+        Row(CONF_2, {}, 1, {"mode": "0644"}, hosts=("lb2",)),
+        Row(UNIT, {}, 1, {}, needs=(str(CONF_1),), hosts=("lb1",), loaded={str(CONF_1): "d"}),
+        Row(VIP, {}, 1, {}, needs=(str(CONF_1), str(CONF_2)), hosts=("lb1", "lb2"), loaded={str(CONF_2): None}),
+    ]
+    together = {
+        "changes": [
+            {
+                "address": str(a),
+                "action": "create",
+                "spec": {},
+                "hosts": ["lb1"],
+                "reason": "",
+                "effect": "",
+                "inherits": None,
+            }
+            for a in (CONF_1, UNIT)
+        ],
+        "sources": [str(CONF_1)],
+    }
+    task = TaskRecord(
+        *(0, "t1", "change", "file", "lb1", (str(CONF_1), str(UNIT)), "done"),
+        payload=together,
+        before={str(CONF_1): None, str(UNIT): row_to_json(rows[2])},
+    )
+    async with await StateWriter.open(url, who="ann", what="apply") as writer:
+        number = await writer.new_run(run, [task])
+        hosts = [HostRecord(name, {"name": name, "address": f"192.0.2.{name[-1]}"}) for name in ("lb1", "lb2")]
+        await writer.commit(*map(PutRow, rows), *map(PutHost, hosts))
+        done = writer.run(number)
+        await writer.commit(PutRun(RunRecord(**{**{f: getattr(done, f) for f in done.__slots__}, "status": "done"})))
+    return url
+
+
+async def test_a_host_that_is_forgotten_is_no_member_any_more(url: str) -> None:
+    kept = await forget(url, [], hosts=["lb2"])
+
+    assert (kept.gone, kept.without) == ((CONF_2,), (VIP,))
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        vip = reader.rows()[VIP]
+        assert (vip.hosts, vip.needs, vip.loaded) == (("lb1",), (str(CONF_1),), {})
+        assert sorted(reader.hosts()) == ["lb1"]
+    assert (await forget(url, [], hosts=["lb1"])).gone == (CONF_1, UNIT, VIP)
+
+
+async def test_edges_marks_and_the_journal_follow(url: str) -> None:
+    kept = await move(url, Address.parse("file.conf"), Address.parse("file.main"))
+
+    assert kept.tasks == 1
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        rows = reader.rows()
+        assert (rows[UNIT].needs, rows[UNIT].loaded) == (("file.main@lb1",), {"file.main@lb1": "d"})
+        assert rows[VIP].needs == ("file.main@lb1", "file.main@lb2")
+        (task,) = reader.tasks(1)
+        assert task.addresses == ("file.main@lb1", str(UNIT))
+        assert [change["address"] for change in task.payload["changes"]] == ["file.main@lb1", str(UNIT)]
+        assert task.payload["sources"] == ["file.main@lb1"]
+        assert task.before[str(UNIT)]["needs"] == ["file.main@lb1"]  # type: ignore[index]
+        assert task.before["file.main@lb1"] is None
+        assert "file.conf" not in repr((rows, task))
+
+
+async def test_there_and_back_again_leaves_the_state_as_it_was(url: str) -> None:
+    def everything() -> tuple[object, ...]:
+        with StateReader.open(url) as reader:  # type: ignore[union-attr]
+            return (reader.rows(), reader.hosts().keys(), reader.tasks(1), reader.runs())
+
+    before = everything()
+    await move(url, Address.parse("file.conf"), Address.parse("file.main"))
+    await move(url, Address.parse("file.main"), Address.parse("file.conf"))
+    await rename_host(url, "lb1", "web1")
+    assert "lb1" not in repr(everything())
+    await rename_host(url, "web1", "lb1")
+
+    assert everything() == before
+
+
+async def test_what_was_done_together_goes_to_another_host_together_or_not_at_all(url: str) -> None:
+    await forget(url, [CONF_2])
+    with pytest.raises(UsageError, match=r"run 1 changed file.conf@lb1, service.web@lb1 together.*--host"):
+        await move(url, CONF_1, CONF_2)
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert CONF_1 in reader.rows()
+        assert reader.lock() is None
