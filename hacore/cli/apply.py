@@ -60,6 +60,7 @@ def command(
       hacore apply --env staging            env/staging.yaml, with a state of its own
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
+      hacore apply --ask-become-pass        where sudo on the hosts asks for a password
       hacore apply --target file.nginx.conf --target file.site@lb1
       hacore apply --resume
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved

@@ -196,7 +196,8 @@ async def test_jump_hosts_must_be_trusted_and_must_not_go_round(
         "Host direct\n  ProxyJump none\n  Port 1\n  HostName 127.0.0.1\n"
     )
     with pytest.raises(
-        UnreachableError, match=r"cannot trust bastion@127.0.0.1:.*is unknown.*on the way to lb1@127.0.0.1"
+        UnreachableError,
+        match=r"cannot trust bastion@127.0.0.1:.*is unknown.*hacore trust lb1 .on the way to lb1@127.0.0.1",
     ):
         await whoami(Host(name="lb1", address="inner"))
     with pytest.raises(UnreachableError, match="go round in a circle"):
