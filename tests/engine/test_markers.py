@@ -285,6 +285,17 @@ async def test_the_state_of_another_stack_is_refused(play: Play) -> None:
     assert (await play.drift()).custody.strangers == ()
 
 
+async def test_one_state_is_not_of_two_environments(play: Play) -> None:
+    """HACORE_STATE and --env together: the environment's own state is the one that is not used."""
+    await play.make(TWO)
+    (play.folder / "env").mkdir()
+    (play.folder / "env/staging.yaml").write_text("{}")
+    play.options = {"env_name": "staging"}
+    assert (await first_line(play)).startswith("Another stack's state: a@192.0.2.1 and b@192.0.2.2 are managed by this")
+    with pytest.raises(PlanError, match="name this stack's own state"):
+        await play.apply()
+
+
 @pytest.mark.parametrize("changed", [False, True])
 async def test_a_stack_that_was_renamed_is_taken_over_once(play: Play, changed: bool) -> None:
     await play.make(TWO)
