@@ -153,6 +153,7 @@ class Op(Enum):
     """What kind of node a task is in the execution graph."""
 
     CHANGE = "change"  # create, update, replace, delete, adopt: a provider's apply or delete
+    RESTORE = "restore"  # of a rollback: an older image comes back, its provider's undo forwards
     ENSURE = "ensure"  # looks like a no-op now, but lies downstream of something that invalidates it
     TRIGGER = "trigger"  # reload or restart a consumer
     DRAIN = "drain"

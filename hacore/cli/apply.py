@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+from .options import StackArgs, as_json, auto_approve, no_irreversible, parallelism, stack_options
 from .password import ask_become_pass
 from .selecting import exclude, selection, target
 
@@ -28,6 +28,7 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 @exclude
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
+@no_irreversible
 @parallelism
 @as_json
 def command(
@@ -39,6 +40,7 @@ def command(
     excludes: tuple[str, ...],
     resume: bool,
     take_over: bool,
+    no_irreversible: bool,
     parallelism: int,
     as_json: bool,
 ) -> int:
@@ -62,6 +64,7 @@ def command(
       hacore apply --on-failure halt
       hacore apply --ask-become-pass        where sudo on the hosts asks for a password
       hacore apply --target file.nginx.conf --target file.site@lb1
+      hacore apply --no-irreversible        not at all if something of it could not be undone
       hacore apply --resume
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
       hacore apply --take-over              the state that managed the hosts is lost
@@ -78,6 +81,7 @@ def command(
         selection=selection(targets, excludes),
         parallelism=parallelism,
         as_json=as_json,
+        no_irreversible=no_irreversible,
     )
     plan = named_plan(args)
     return go(args, options) if plan is None else go_saved(args, plan, options)

@@ -30,6 +30,7 @@ class Options:
     selection: Selection | None = None
     parallelism: int = 10
     as_json: bool = False
+    no_irreversible: bool = False
 
     @property
     def command(self) -> str:
@@ -49,7 +50,8 @@ def go(args: StackArgs, options: Options) -> int:
     args.runtime.json = options.as_json
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
-    request = replace(args.request(listener, parallelism=options.parallelism), take_over=options.take_over)
+    request = args.request(listener, parallelism=options.parallelism)
+    request = replace(request, take_over=options.take_over, no_irreversible=options.no_irreversible)
     if options.selection:
         if options.resume:
             raise UsageError("cannot select with --resume: the run goes on with what it was begun with")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .apply import allow_degraded, on_failure
-from .options import StackArgs, as_json, auto_approve, parallelism, stack_options
+from .options import StackArgs, as_json, auto_approve, no_irreversible, parallelism, stack_options
 from .password import ask_become_pass
 from .selecting import exclude, selection, target
 
@@ -18,6 +18,7 @@ from .selecting import exclude, selection, target
 @allow_degraded
 @target
 @exclude
+@no_irreversible
 @parallelism
 @as_json
 def command(
@@ -27,6 +28,7 @@ def command(
     allow_degraded: bool,
     targets: tuple[str, ...],
     excludes: tuple[str, ...],
+    no_irreversible: bool,
     parallelism: int,
     as_json: bool,
 ) -> int:
@@ -54,5 +56,6 @@ def command(
             selection=selection(targets, excludes),
             parallelism=parallelism,
             as_json=as_json,
+            no_irreversible=no_irreversible,
         ),
     )

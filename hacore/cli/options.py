@@ -54,6 +54,9 @@ parallelism = click.option(
     metavar="N",
     help="At most N things at once.",
 )
+no_irreversible = click.option(
+    "--no-irreversible", is_flag=True, help="Refuse a plan with something that cannot be undone (marked !)."
+)
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 
 

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import Cancelled
-from .options import StackArgs, auto_approve, parallelism, stack_options
+from ..errors import Cancelled, UsageError
+from .options import StackArgs, as_json, auto_approve, no_irreversible, parallelism, stack_options
 from .password import ask_become_pass
 from .words import stack_and_run
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan, RollbackResult
+    from ..events import Listener
     from ..render.progress import Progress
     from .running import Stopper
-
-_WORDS = "a rollback is better not left halfway: it goes on; once more to leave at once"
 
 
 @click.command("rollback")
@@ -25,79 +24,109 @@ _WORDS = "a rollback is better not left halfway: it goes on; once more to leave 
 @ask_become_pass
 @auto_approve
 @click.option("--force", is_flag=True, help="Also overwrite what was changed by hand since that run.")
+@no_irreversible
 @parallelism
-def command(args: StackArgs, words: tuple[str, ...], auto_approve: bool, force: bool, parallelism: int) -> int:
-    """Undo the last run, from the before-images it kept.
+@as_json
+def command(
+    args: StackArgs,
+    words: tuple[str, ...],
+    auto_approve: bool,
+    force: bool,
+    no_irreversible: bool,
+    parallelism: int,
+    as_json: bool,
+) -> int:
+    """Undo the last applied run, or go back to before RUN, from the before-images that were kept.
 
-    Needs neither the stack's files nor its variables. Shows what it would do and asks for a literal
-    `yes`. Also takes back a run that was cut off. What somebody changed by hand since is only
-    overwritten with --force.
+    With RUN that run is undone and all that stands after it; each daemon reloads or restarts once,
+    whatever the number of runs. Needs neither the stack's files nor its variables. Shows what it
+    would do and asks for a literal `yes`. What somebody changed by hand since is only overwritten
+    with --force.
+
+    A rollback is a run itself: `hacore rollback` with its number takes it back. A run that was cut
+    off is taken back by itself; a rollback that was cut off goes on.
 
     \b
     Examples:
       hacore rollback
-      hacore rollback 7                     only if run 7 is the one that would be undone
-      hacore rollback stacks/web --auto-approve
+      hacore rollback 7                     back to before run 7
+      hacore rollback stacks/web --auto-approve --json
+      hacore rollback --no-irreversible     not at all if something could not be brought back
     """
     from dataclasses import replace
 
     from ..render.progress import Progress
-    from ..render.result import rollback_result_text
-    from .running import run
+    from ..render.result import rollback_result_json, rollback_result_text
+    from .running import as_lines, run
 
+    if as_json and not auto_approve:
+        raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
     stack, number = stack_and_run(words)
     args = replace(args, stack=stack)
     terminal = args.runtime.terminal
+    args.runtime.json = as_json
     progress = Progress(terminal)
+    listener = as_lines(terminal) if as_json else progress
     url = args.state_url()
-    args.password()  # asked for before the progress begins
 
     async def work(stopper: Stopper) -> RollbackResult:
-        return await _rollback(args, url, number, stopper, progress, auto_approve, force, parallelism)
+        from ..engine import rollback
+        from .options import providers
 
-    result = run(terminal, work, progress=progress, words=_WORDS)
-    commands = {"rollback": args.again("rollback")}
-    terminal.say(rollback_result_text(result, commands=commands, style=terminal.out_style))
+        return await rollback(
+            url,
+            providers=providers(),
+            approve=_Approval(args, stopper, progress, auto_approve, as_json),
+            run=number,
+            force=force,
+            no_irreversible=no_irreversible,
+            listener=_touching(listener, stopper),
+            parallelism=parallelism,
+            password=args.password(),
+            stop=stopper.event,
+        )
+
+    result = run(terminal, work, progress=None if as_json else progress)
+    if as_json:
+        terminal.say_json(rollback_result_json(result), line=True)
+    else:
+        again = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
+        terminal.say(rollback_result_text(result, commands=again, style=terminal.out_style))
     return 0 if result.ok else 1
 
 
-async def _rollback(
-    args: StackArgs,
-    url: str,
-    number: int | None,
-    stopper: Stopper,
-    progress: Progress,
-    auto_approve: bool,
-    force: bool,
-    parallelism: int,
-) -> RollbackResult:
-    from ..engine import rollback
-    from ..render.rollback import rollback_text
-    from .asking import ask_yes
-    from .options import providers
+def _touching(listener: Listener, stopper: Stopper) -> Listener:
+    from .applying import touching
 
-    terminal = args.runtime.terminal
+    return touching(listener, stopper)
 
-    async def approve(shown: RollbackPlan) -> bool:
-        progress.paused = True
+
+class _Approval:
+    """Shows the way back, and asks."""
+
+    def __init__(self, args: StackArgs, stopper: Stopper, progress: Progress, approved: bool, as_json: bool) -> None:
+        self._args = args
+        self._stopper = stopper
+        self._progress = progress
+        self._approved = approved
+        self._as_json = as_json
+
+    async def __call__(self, shown: RollbackPlan) -> bool:
+        from ..render.rollback import rollback_json, rollback_text, rollback_words
+        from .asking import ask_yes
+
+        terminal = self._args.runtime.terminal
+        self._progress.paused = True
         terminal.live("")
-        terminal.say(rollback_text(shown, terminal.out_style))
-        terminal.say("")
+        if self._as_json:
+            terminal.say_json({"type": "plan", **rollback_json(shown)}, line=True)
+        else:
+            terminal.say(rollback_text(shown, terminal.out_style))
+            terminal.say("")
         hosts = sorted({item.host for item in shown.items if item.host is not None})
-        question = f"Do you want to roll back run {shown.run.id} on {', '.join(hosts) or 'no host'}?"
-        if not auto_approve and not await ask_yes(terminal, question):
+        question = f"Do you want to {rollback_words(shown)} on {', '.join(hosts) or 'no host'}?"
+        if not self._approved and not await ask_yes(terminal, question):
             raise Cancelled("rollback cancelled")
-        progress.paused = False
-        stopper.touching = True
+        self._progress.paused = False
+        self._stopper.touching = True
         return True
-
-    return await rollback(
-        url,
-        providers=providers(),
-        approve=approve,
-        run=number,
-        force=force,
-        listener=progress,
-        parallelism=parallelism,
-        password=args.password(),
-    )

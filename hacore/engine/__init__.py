@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .adopting import Adoption, adopt
     from .applying import apply
     from .drifting import drift
-    from .keeping import Kept, forget, move, new_key, rename_host
+    from .keeping import Kept, forget, move, new_key, prune_runs, rename_host
     from .planfile import check_place, names_plan
     from .planning import load_stack, plan
     from .replaying import apply_saved
@@ -53,6 +53,7 @@ __all__ = [
     "names_plan",
     "new_key",
     "plan",
+    "prune_runs",
     "rename_host",
     "rollback",
     "save_plan",
@@ -76,6 +77,7 @@ _WHERE = {
     "move": "keeping",
     "new_key": "keeping",
     "plan": "planning",
+    "prune_runs": "keeping",
     "rename_host": "keeping",
     "rollback": "rolling",
     "save_plan": "saving",

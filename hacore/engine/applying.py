@@ -54,7 +54,7 @@ async def apply(
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
         may_own(made.custody, session.command, take_over=request.take_over)
-        may_run(made, allow_degraded=allow_degraded)
+        may_run(made, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
         if made.empty and not made.chores:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):
@@ -80,12 +80,17 @@ async def _resume(
     run = memory.unfinished
     if run is None:
         raise PlanError("cannot resume: no run is unfinished")
+    if run.command == "rollback":
+        raise PlanError(
+            f"cannot resume: run {run.id} is a rollback; finish it with `hacore rollback`, "
+            f"or take it back with `hacore rollback {run.id}`"
+        )
     request = replace(request, selection=Selection.of_options(run.options))
     async with open_session(request, destroy=run.command == "destroy") as session:
         session.named = None  # it was checked when the run began
         planned, doubt = await _shown(session, memory, run)
         may_own(planned.plan.custody, "resume", take_over=request.take_over)
-        may_run(planned.plan, allow_degraded=allow_degraded)
+        may_run(planned.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
         if (doubt or not planned.plan.empty) and not await approve(planned, ""):
             raise Cancelled(f"{run.command} cancelled")
         async with await StateWriter.open(session.stack.state, who=request.who, what=run.command) as writer:
@@ -104,6 +109,11 @@ async def _shown(session: Session, memory: Recollection, run: RunRecord) -> tupl
 def _unfinished(run: RunRecord, lock: LockInfo | None) -> HacoreError:
     if lock is not None and not is_dead(lock):
         return LockedError(f"cannot apply: run {run.id} is under way, by {lock}; wait for it, or see `hacore unlock`")
+    if run.command == "rollback":
+        return PlanError(
+            f"cannot apply: run {run.id} (rollback by {run.who}) is unfinished; finish it with `hacore rollback`, "
+            f"or take it back with `hacore rollback {run.id}`"
+        )
     return PlanError(
         f"cannot apply: run {run.id} ({run.command} by {run.who}) is unfinished; go on with it with "
         "`hacore apply --resume`, or take it back with `hacore rollback`"

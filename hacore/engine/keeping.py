@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..address import NAME, Address
 from ..errors import PlanError, StoreError, UsageError
-from ..journal import Renaming
+from ..journal import QUIET, Renaming
 from ..model import Host, Row
 from ..store import (
     DropHost,
@@ -166,7 +166,11 @@ async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> Kept:
     tasks = [task for run in writer.runs() for task in writer.tasks(run.id)]
     changed = [new for task in tasks for new in [renaming.task(task)] if new != task]
     moves += [PutTask(task) for task in changed]
-    moves += [PutRun(replace(run, options=renamed_options(run.options, renaming.hosts))) for run in writer.runs()]
+    for run in writer.runs():
+        options = renamed_options(run.options, renaming.hosts)
+        if QUIET in options:
+            options = {**options, QUIET: renaming.rows(options[QUIET])}
+        moves.append(PutRun(replace(run, options=options)))
     return await _commit(writer, moves, moved=dict(renaming.addresses), tasks=len(changed))
 
 
@@ -196,3 +200,20 @@ def _without(row: Row, hosts: Sequence[str], gone: set[Address]) -> Row:
         needs=tuple(need for need in row.needs if need not in names),
         loaded={source: mark for source, mark in row.loaded.items() if source not in names},
     )
+
+
+async def prune_runs(state_url: str, keep: int, *, who: str = "") -> int:
+    """Forget all runs but the newest `keep`, with the images only they need; how many were forgotten.
+
+    Origins stay. Raises StoreError when there is no state, PlanError while a run is unfinished: its
+    images are its way back.
+    """
+    reader = StateReader.open(state_url)
+    if reader is None:
+        raise StoreError("cannot forget old runs: nothing is recorded yet")
+    reader.close()
+    async with await StateWriter.open(state_url, who=who or whoami(), what="runs prune") as writer:
+        unfinished = writer.unfinished()
+        if unfinished is not None:
+            raise PlanError(f"cannot forget old runs: run {unfinished.id} is unfinished; roll it back first")
+        return await writer.prune(keep)

@@ -53,7 +53,7 @@ async def apply_saved(
     on is not so any more; PlanError, UnreachableError and what else prevents a run from beginning.
     """
     began = time.monotonic()
-    may_run(saved.plan, allow_degraded=allow_degraded)
+    may_run(saved.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
     request = replace(request, selection=saved.plan.selection, env_name=saved.stack["env"])
     url = state_of(saved, request)
     stack, different = await asyncio.to_thread(stack_of, saved, request, url)

@@ -14,7 +14,7 @@ from ..address import Address
 from ..contract import Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
-from ..model import Row
+from ..model import Op, Row
 from ..plan import NO_SELECTION, Custody, Drift, NewMachine, Plan, Selection
 from ..store import RunRecord
 from ..transport import Password
@@ -40,6 +40,7 @@ class Request:
     `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
     another transport. `refresh` False: a plan compares with
     what is recorded and asks no host. `take_over`: hosts that another state of the stack manages become this one's.
+    `no_irreversible`: refuse a plan with a change that could not be undone.
     """
 
     file: Path
@@ -56,6 +57,7 @@ class Request:
     connect: Connect | None = None
     password: Password | None = None
     take_over: bool = False
+    no_irreversible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,8 @@ class TaskSummary:
 def summarize(live: Live) -> TaskSummary:
     """A task's summary."""
     task = live.task
-    op = task.trigger or (
-        task.op.value if not task.changes else "/".join(sorted({p.action.word for p in task.changes}))
-    )
+    words = "/".join(sorted({p.action.word for p in task.changes})) if task.op is not Op.RESTORE else ""
+    op = task.trigger or words or task.op.value
     seconds = live.ended - live.started if live.ended is not None and live.started is not None else None
     return TaskSummary(
         live.id, op, tuple(str(a) for a in task.addresses), task.host, live.status.value, live.error, seconds
@@ -136,43 +137,60 @@ class DriftReport:
         return not self.unreachable
 
 
+RollbackWord = Literal["delete", "restore", "bring back", "forget", "remember", "reload", "restart"]
+
+
 @dataclass(frozen=True, slots=True)
 class RollbackItem:
     """What a rollback does to one address."""
 
     address: str
     host: str | None
-    do: Literal["delete", "restore", "bring back", "forget", "remember", "reload again", "restart again"]
+    do: RollbackWord
     irreversible: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """The way back from a run, newest task first. `drifted`: what somebody changed since.
+    """The way back, and what it does to each address, all in all. `drifted`: what somebody changed since.
 
-    Nothing is done to a host that is a new machine.
+    `how`: a run of its own that undoes `undone`, the newest first; an unfinished rollback that is
+    finished; or an unfinished run that is taken back, itself. Nothing is done to a host that is a
+    new machine.
     """
 
-    run: RunRecord
+    run: RunRecord  # the oldest that is undone, or the one that is finished or taken back
     items: tuple[RollbackItem, ...]
     drifted: tuple[Drift, ...] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
     new_machines: tuple[NewMachine, ...] = ()
+    how: Literal["undo", "finish", "take back"] = "take back"
+    undone: tuple[RunRecord, ...] = ()
+
+    @property
+    def irreversible(self) -> tuple[RollbackItem, ...]:
+        """What cannot be brought back."""
+        return tuple(item for item in self.items if item.irreversible)
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackResult:
-    """What came of a rollback."""
+    """What came of a rollback. `run`: its own number, or that of the run that was taken back.
+
+    `leftover`: what is not as it is recorded now, because it was not so then, or is not any more.
+    """
 
     run: int | None
-    status: Literal["nothing", "rolled_back", "failed"]
+    status: Literal["nothing", "rolled_back", "failed", "interrupted"]
     tasks: tuple[TaskSummary, ...] = ()
     seconds: float = 0.0
+    plan: RollbackPlan | None = None
+    leftover: tuple[Drift, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether everything is back."""
-        return self.status != "failed"
+        return self.status in ("nothing", "rolled_back")
 
 
 def state_url_of(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Check
-from ..errors import Cancelled, StalePlanError, UnreachableError
+from ..errors import Cancelled, PlanError, StalePlanError, UnreachableError
 from ..events import Event
-from ..journal import Live, live_tasks, new_row, records_of, rows_after
-from ..model import Action, Row
+from ..journal import QUIET, Live, live_tasks, new_row, records_of, rows_after
+from ..model import JSON, Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
-from ..store import DropRow, Move, PutRow, PutRun, RunRecord, StateWriter
+from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter, row_to_json
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
 from .custody import Marking, host_moves, may_own, options_of
 from .locking import held_hosts
@@ -29,8 +29,13 @@ from .sources import fetch
 Approve = Callable[[Planned, str], Awaitable[bool]]
 
 
-def may_run(made: Plan, *, allow_degraded: bool) -> None:
-    """Raise UnreachableError for a plan that lacks a host, unless that is allowed."""
+def may_run(made: Plan, *, allow_degraded: bool, no_irreversible: bool = False) -> None:
+    """Raise UnreachableError for a plan that lacks a host, unless that is allowed.
+
+    With `no_irreversible` raise PlanError for one with a change that could not be undone.
+    """
+    if no_irreversible and (final := [f"{c.address}: {c.irreversible}" for c in made.changes if c.irreversible]):
+        raise PlanError(f"cannot apply with --no-irreversible what cannot be undone: {'; '.join(final)}")
     if made.unreachable and not allow_degraded:
         reasons = "; ".join(made.hosts[name].error for name in made.unreachable)
         raise UnreachableError(f"{reasons}; to apply what concerns the other hosts use --allow-degraded")
@@ -130,7 +135,7 @@ class Run:
         compared = replace(made, lineage="") if shown.plan.lineage == "" else made
         current = Planned(made, self.session.stack, last_run(memory), memory.unfinished, self.session.phases)
         if not same_plan(shown.plan, compared):
-            may_run(made, allow_degraded=self.allow_degraded)
+            may_run(made, allow_degraded=self.allow_degraded, no_irreversible=self.request.no_irreversible)
             if not made.empty and not await approve(current, "the hosts or the state changed since the plan was shown"):
                 raise Cancelled("apply cancelled")
         return current
@@ -145,8 +150,8 @@ class Run:
         may_own(made.custody, self.session.command, take_over=self.request.take_over)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
-            await self.writer.commit(*host_moves(made))
-            await self._write_quiet(made, standing(memory, made), 0)
+            quiet = self._quiet_moves(made, standing(memory, made), 0)
+            await self.writer.commit(*host_moves(made), *quiet)
             return RunResult(None, "nothing", current, outputs=made.outputs)
         await self._claim(made, memory.rows)
         return await self._walk(current, memory)
@@ -180,18 +185,19 @@ class Run:
         checks: Mapping[Address, tuple[Check, ...]],
     ) -> RunResult:
         """Walk the tasks of a stored run, and say how it ended."""
-        made, number = planned.plan, record.id
+        made, number, before = planned.plan, record.id, dict(rows)
         await self.writer.commit(*host_moves(made))
         ctx = self._context(number, planned, rows, await self._links(made), checks)
         walker = Walker(lives, ctx, self.on_failure)
         walker.remember(lives)
         self.request.listener(Event("run_started", data={"run": number, "tasks": len(lives)}))
         await self._watched(walker)
-        status = _outcome(lives)
-        if status == "done":
-            await self._write_quiet(made, rows, number)
+        status = outcome(lives)
+        quiet = self._quiet_moves(made, rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
-        await self.writer.commit(PutRun(ended))
+        if quiet:  # no task tells of these, so the run itself does: a rollback brings them back
+            ended = replace(ended, options={**ended.options, QUIET: _as_they_were(quiet, before)})
+        await self.writer.commit(PutRun(ended), *quiet)
         self.request.listener(Event("run_finished", status, data={"run": number, "status": status}))
         leftover = await self._look() if status == "done" else None
         outputs = made.outputs if status == "done" else {}
@@ -261,7 +267,7 @@ class Run:
                     self.warn(f"{address}: the check {check.http} failed before the run: {why}")
         return found
 
-    async def _write_quiet(self, made: Plan, rows: dict[Address, Row], run: int) -> None:
+    def _quiet_moves(self, made: Plan, rows: dict[Address, Row], run: int) -> list[PutRow | DropRow]:
         """Rows whose description changed and nothing else, and rows whose place another took."""
         fresh = {}
         for planned in made.quiet:
@@ -277,10 +283,9 @@ class Run:
                 sources=made.sources.get(address, {}),
                 run=rows[address].run if address in rows else run,
             )
-        moves: list[Move] = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]
-        moves += [DropRow(c.address) for c in made.changes if c.action is Action.FORGET and c.address in rows]
-        if moves:
-            await self.writer.commit(*moves)
+        put = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]
+        drop = [DropRow(c.address) for c in made.changes if c.action is Action.FORGET and c.address in rows]
+        return [*put, *drop]
 
     async def _look(self) -> Plan | None:
         """Promise 1: after a successful apply the plan is empty."""
@@ -292,7 +297,14 @@ class Run:
         self.request.listener(Event("warning", message))
 
 
-def _outcome(lives: Sequence[Live]) -> str:
+def _as_they_were(moves: Sequence[PutRow | DropRow], rows: Mapping[Address, Row]) -> dict[str, JSON | None]:
+    """The rows that moves replace, as JSON by address."""
+    found = [move.row.address if isinstance(move, PutRow) else move.address for move in moves]
+    return {str(a): row_to_json(rows[a]) if a in rows else None for a in found}
+
+
+def outcome(lives: Sequence[Live]) -> str:
+    """How a run ended, by its tasks."""
     statuses = {live.status.value for live in lives}
     if statuses <= {"done"}:
         return "done"

@@ -83,7 +83,16 @@ class Renaming:
             for change in payload.get("changes", ())
         ]
         sources = [self.text(source) for source in payload.get("sources", ())]
-        return {**payload, "changes": changes, "sources": sources}
+        moved = {**payload, "changes": changes, "sources": sources}
+        if "restores" in payload:
+            moved["restores"] = {self.text(address): number for address, number in payload["restores"].items()}
+        if "rows" in payload:
+            moved["rows"] = self.rows(payload["rows"])
+        return moved
+
+    def rows(self, rows: Mapping[str, JSON | None]) -> dict[str, JSON | None]:
+        """Rows as JSON by address: what a rollback's task brings back, what a run described anew."""
+        return {self.text(address): self._before(row) for address, row in rows.items()}
 
     def _hosts_of(self, change: JSON) -> list[str]:
         old = Address.parse(change["address"])

@@ -77,6 +77,8 @@ def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]
         "group": task.group,
         "abreast": task.abreast,
         "keep": task.keep,
+        **({"restores": {str(a): number for a, number in task.restores.items()}} if task.restores else {}),
+        **({"rows": {str(a): row for a, row in task.rows.items()}} if task.rows else {}),
     }
 
 
@@ -86,7 +88,9 @@ def _change(
     instance = stack.instances.get(planned.address)
     provider = providers[planned.kind]
     if planned.action is Action.DELETE or instance is None:
-        spec = planned.row.spec if planned.row is not None else {}
+        # a rollback has the spec of the task that it takes back, which is in its recorded form already
+        slim = planned.change.spec.model_dump(mode="json", exclude_defaults=True)
+        spec = planned.row.spec if planned.row is not None else slim
     else:
         spec = recorded_spec(provider, instance, seal)
     return {
@@ -96,6 +100,7 @@ def _change(
         "hosts": list(planned.hosts),
         "reason": planned.reason,
         "effect": planned.effect,
+        "irreversible": planned.irreversible,
         "inherits": str(planned.inherits) if planned.inherits else None,
     }
 
@@ -126,6 +131,8 @@ def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: 
         group=payload["group"],
         abreast=payload.get("abreast", ""),
         keep=payload["keep"],
+        restores={Address.parse(a): number for a, number in payload.get("restores", {}).items()},
+        rows={Address.parse(a): row for a, row in payload.get("rows", {}).items()},
     )
     return Live(
         task,
@@ -162,4 +169,5 @@ def _restored_change(
         hosts=tuple(data["hosts"]),
         effect=data["effect"],
         inherits=inherits,
+        irreversible=data.get("irreversible", ""),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Change, Desired, Facts, Observed, Spec, View
 from ..diff import AttrChange
-from ..model import Action, Disrupts, Host, Op, Row
+from ..model import JSON, Action, Disrupts, Host, Op, Row
 from .custody import Custody
 from .selection import NO_SELECTION, Selection
 
@@ -76,6 +76,8 @@ class PlanTask:
     abreast: str = ""  # reloads of this name begin together, on all their hosts
     wanted: tuple[tuple[Address, Spec], ...] = ()
     keep: bool = False  # keep_on_failure
+    restores: Mapping[Address, int] = field(default_factory=dict)  # of a rollback: the images that come back
+    rows: Mapping[Address, JSON | None] = field(default_factory=dict)  # of a rollback: the rows after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _DONE = {
     "noop": "looked at",
     "ensure": "is as wanted",
     "change": "done",
+    "restore": "as it was",
     "reload": "reloaded",
     "restart": "restarted",
     "drain": "out of service",

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..plan import plan_json
+from .drift import one_drift_json
 from .plan import count_line
 from .style import PLAIN, Style
 from .values import show_lines
@@ -147,16 +148,55 @@ def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
 
 
 def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str], style: Style = PLAIN) -> str:
-    """The summary of a rollback."""
+    """The summary of a rollback. `commands`: what to type for `rollback` again, and to `undo` it."""
     if result.status == "nothing":
         return style("green", "Nothing to roll back.")
-    undone = [task for task in result.tasks if task.status == "undone"]
+    taken = result.plan is None or result.plan.how == "take back"
+    back = [task for task in result.tasks if task.status == ("undone" if taken else "done")]
     stuck = [task for task in result.tasks if task.status == "error"]
     took = f"({span(result.seconds)}, run {result.run})"
+    told = f"{count(len(back), 'task')} undone" if taken else f"{count(len(back), 'task')} done"
     if result.ok:
-        return style("green", f"Rollback complete: {count(len(undone), 'task')} undone. {took}")
-    lines = [style("red", f"Rollback failed: {len(stuck)} could not be undone, {len(undone)} undone. {took}"), ""]
+        lines = [style("green", f"Rollback complete: {told}. {took}")]
+        if result.leftover:
+            names = listed(str(drift.address) for drift in result.leftover)
+            lines += ["", f"Not as it is recorded, as it was not then or is not any more: {names}. See `hacore drift`."]
+        lines += ["", *(_STILL_WANTED if _undid_an_apply(result) else ())]
+        return "\n".join(lines if taken else [*lines, f"To take this rollback back: {commands['undo']}"]).rstrip()
+    if result.status == "interrupted":
+        return "\n".join(
+            [
+                style("red", f"Rollback interrupted: {told}. {took}"),
+                "",
+                f"The run is unfinished. To go on: {commands['rollback']}",
+            ]
+        )
+    lines = [style("red", f"Rollback failed: {len(stuck)} could not be undone, {told}. {took}"), ""]
     for task in stuck:
         lines.append(f"  {_named(task)}")
         lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
     return "\n".join([*lines, "", f"To try again: {commands['rollback']}"])
+
+
+_STILL_WANTED = ("The stack file still wants what was undone: change it, or the next apply does it again.",)
+
+
+def _undid_an_apply(result: RollbackResult) -> bool:
+    """Not what only took back a rollback: that is what the stack wants."""
+    plan = result.plan
+    return plan is None or plan.how == "finish" or any(run.command != "rollback" for run in plan.undone)
+
+
+def rollback_result_json(result: RollbackResult) -> dict[str, Any]:
+    """The last line of `rollback --json`."""
+    return {
+        "type": "summary",
+        "command": "rollback",
+        "run": result.run,
+        "status": result.status,
+        "ok": result.ok,
+        "seconds": round(result.seconds, 3),
+        "undoes": [] if result.plan is None else [run.id for run in result.plan.undone],
+        "tasks": [asdict(task) for task in result.tasks],
+        "leftover": [one_drift_json(drift) for drift in result.leftover],
+    }

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..address import Address
+from ..plan.show import FORMAT_VERSION, new_machine_json
 from .blocks import drift_blocks
+from .drift import one_drift_json
 from .header import machine_lines, run_words
 from .style import PLAIN, Name, Style
-from .words import clean, count
+from .words import clean, count, listed
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan
 
 _WORDS: dict[str, tuple[str, Name, str]] = {
-    "delete": ("-", "red", "what the run made"),
-    "restore": ("~", "yellow", "as it was before the run"),
-    "bring back": ("+", "green", "what the run deleted"),
-    "forget": (".", "dim", "adopted by the run; no host is touched"),
-    "remember": (".", "dim", "forgotten by the run; no host is touched"),
+    "delete": ("-", "red", "what was made"),
+    "restore": ("~", "yellow", "as it was before"),
+    "bring back": ("+", "green", "what was deleted"),
+    "forget": (".", "dim", "adopted; no host is touched"),
+    "remember": (".", "dim", "forgotten; no host is touched"),
 }
 
 
 def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
-    """The way back, in the order in which it is gone; equal steps on several hosts are one line."""
-    lines = machine_lines(plan.new_machines, "what the run did to the old one is passed over", style)
-    lines += [style("bold", f"Roll back run {run_words(plan.run)}"), ""]
+    """The way back, each address once, in the order of its first step; equal steps on several hosts are one line."""
+    lines = machine_lines(plan.new_machines, "what was done to the old one is passed over", style)
+    lines += [*_title(plan, style), ""]
     if plan.drifted:
         lines += [style("yellow", "Changed since that run; rolling back overwrites it:"), ""]
         lines += drift_blocks(plan.drifted, style)
@@ -44,5 +46,42 @@ def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
             lines.append(style("red", f"    ! cannot be undone: {clean(irreversible)}"))
     if not plan.items:
         lines.append("  Nothing on the hosts has to change.")
-    told = count(len(plan.items), "step")
-    return "\n".join([*lines, "", style("bold", f"Rollback: {told}.")])
+    told = [count(len(plan.items), "step")]
+    if plan.irreversible:
+        told.append(f"{len(plan.irreversible)} of them cannot bring back what was")
+    return "\n".join([*lines, "", style("bold", f"Rollback: {', '.join(told)}.")])
+
+
+def rollback_words(plan: RollbackPlan) -> str:
+    """What is done, in a few words: `roll back runs 4 and 3`."""
+    if plan.how == "finish":
+        return f"finish rollback {plan.run.id}"
+    if plan.how == "take back":
+        return f"take back run {plan.run.id}" if plan.run.command == "rollback" else f"roll back run {plan.run.id}"
+    numbers = [str(run.id) for run in plan.undone]
+    return f"roll back {'run' if len(numbers) == 1 else 'runs'} {listed(numbers)}"
+
+
+def _title(plan: RollbackPlan, style: Style) -> list[str]:
+    if plan.how == "undo" and len(plan.undone) > 1:
+        title = f"Roll back to before run {plan.run.id}: what these runs did is undone, the newest first"
+        return [style("bold", title), *(f"  {run_words(run)}" for run in plan.undone)]
+    verb = {"undo": "Roll back run", "take back": "Roll back run", "finish": "Finish rollback"}[plan.how]
+    return [style("bold", f"{verb} {run_words(plan.run)}")]
+
+
+def rollback_json(plan: RollbackPlan) -> dict[str, Any]:
+    """The plan of a rollback for a machine."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "command": "rollback",
+        "how": plan.how.replace(" ", "_"),
+        "run": plan.run.id,
+        "undoes": [run.id for run in plan.undone],
+        "items": [
+            {"address": i.address, "host": i.host, "do": i.do.replace(" ", "_"), "irreversible": i.irreversible}
+            for i in plan.items
+        ],
+        "drift": [one_drift_json(drift) for drift in plan.drifted],
+        "new_machines": [new_machine_json(machine) for machine in plan.new_machines],
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..journal import cancelled
 from ..model import Row
 from ..store import RunRecord, TaskRecord
 from .header import run_words
@@ -75,12 +76,24 @@ def row_json(row: Row) -> dict[str, Any]:
 
 def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
     """A line per run, the newest first."""
+    runs = list(runs)
+    gone = cancelled(runs)
     lines = []
     for run in sorted(runs, key=lambda r: -r.id):
         took = "" if run.ended is None else f"  {span(run.ended - run.started)}"
         bad = run.status in ("failed", "interrupted", "running")
-        lines.append(style("red" if bad else "green", "! " if bad else "  ") + run_words(run) + took + _summary(run))
+        lines.append(
+            style("red" if bad else "green", "! " if bad else "  ")
+            + run_words(run)
+            + took
+            + _summary(run)
+            + _gone(run, gone)
+        )
     return "\n".join(lines) or "No runs yet."
+
+
+def _gone(run: RunRecord, gone: Mapping[int, int]) -> str:
+    return f", undone by #{gone[run.id]}" if run.id in gone else ""
 
 
 def _summary(run: RunRecord) -> str:

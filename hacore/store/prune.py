@@ -15,13 +15,16 @@ from .transaction import Transaction
 def prune(work: Transaction, keep: int) -> int:
     """Forget all finished runs but the newest `keep`; how many were forgotten.
 
-    An image stays when a row has it as its origin, when a run that stays has it, captured it, or
-    would bring back a row that has it as its origin: rolling that run back restores the row, and
-    deleting the row later restores the origin.
+    A run stays, too, when a rollback that stays failed on its way back over it. An image stays when
+    a row has it as its origin, when a run that stays has it, captured it, or would bring back a row
+    that has it as its origin: rolling that run back restores the row, and deleting the row later
+    restores the origin.
     """
     finished = sa.select(RUN.c.id).where(RUN.c.status.not_in(UNFINISHED)).order_by(RUN.c.id)
     old = list(work.connection.execute(finished).scalars())
     old = old[: max(0, len(old) - keep)]
+    needed = _to_be_finished(work, set(old))
+    old = [number for number in old if number not in needed]
     for part in chunks(old):
         for table, column in ((TASK_IMAGE, TASK_IMAGE.c.run), (TASK, TASK.c.run), (RUN, RUN.c.id)):
             work.connection.execute(table.delete().where(column.in_(part)))
@@ -44,6 +47,12 @@ def prune(work: Transaction, keep: int) -> int:
         work.connection.execute(IMAGE.delete().where(IMAGE.c.id.in_(part)))
     work.connection.execute(BLOB.delete().where(BLOB.c.id.not_in(sa.select(IMAGE_BLOB.c.blob))))
     return len(old)
+
+
+def _to_be_finished(work: Transaction, going: set[int]) -> set[int]:
+    """The runs whose images a rollback that failed halfway, and stays, would still bring back."""
+    halfway = sa.select(RUN.c.id, RUN.c.undoes).where(RUN.c.command == "rollback", RUN.c.status == "failed")
+    return {n for run, undoes in work.connection.execute(halfway) if run not in going for n in json.loads(undoes)}
 
 
 def _origins_to_bring_back(work: Transaction) -> set[int]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..address import Address
-from ..contract import Image, Step
+from ..contract import Image
 from ..errors import HacoreError, ImageError, StoreError
 from ..journal import Live
 from ..model import Op, Row, Status, taken
-from ..probe import Frame
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
-from .forward import Failed, failure
+from .forward import Failed
+from .steps import run_steps
 from .work import touching, trigger_work, work_of
 
 
@@ -57,7 +57,7 @@ async def _restore(live: Live, ctx: Context) -> None:
         return
     work = replace(work_of(live, ctx, images, undo=True), images=images)
     steps = tuple([await ctx.ready(s) for s in ctx.providers[live.task.kind].undo(work)])
-    await _run(live, steps, ctx, "cannot undo " + ", ".join(str(a) for a in live.task.addresses))
+    await run_steps(live, steps, ctx, "cannot undo " + ", ".join(str(a) for a in live.task.addresses))
 
 
 async def _settle(live: Live, ctx: Context) -> None:
@@ -69,21 +69,7 @@ async def _settle(live: Live, ctx: Context) -> None:
     except KeyError:
         return
     steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
-    await _run(live, tuple([await ctx.ready(s) for s in steps]), ctx, f"cannot {live.task.trigger}")
-
-
-async def _run(live: Live, steps: tuple[Step, ...], ctx: Context, what: str) -> None:
-    if not steps:
-        return
-    host = str(live.task.host)
-
-    def started(frame: str, index: int) -> None:
-        if steps[index].what:
-            ctx.say("task_progress", steps[index].what, host=host, task=frame)
-
-    results = await ctx.steps(host, [Frame(live.id, steps)], started)
-    if (out := results[live.id].failed) is not None:
-        raise failure(out, what)
+    await run_steps(live, tuple([await ctx.ready(s) for s in steps]), ctx, f"cannot {live.task.trigger}")
 
 
 async def _images(live: Live, ctx: Context) -> dict[Address, Image]:

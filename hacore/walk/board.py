@@ -57,6 +57,7 @@ class Board:
     on_failure: OnFailure = "rollback"
     status: MutableMapping[str, Status] = field(default_factory=dict)
     stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
+    paused: bool = False  # nor is anything undone any more, but in open guard blocks
     failed_lanes: set[int] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)  # to undo although never seen done
     begun: set[str] = field(default_factory=set)  # to do, but an unfinished run may have done half of it
@@ -103,6 +104,9 @@ class Board:
     def undoable(self) -> Iterator[str]:
         """Tasks to undo of which nothing that rests on them is still in place, newest first; found as they are read."""
         waiting = self._statuses.having(Status.UNDO)[::-1]
+        if self.paused:
+            still_open = set(self.out_of_service())
+            waiting = [id for id in waiting if self._in_block(id) & still_open]
         found = False
         for id in waiting:
             if self._free(id):
@@ -150,6 +154,11 @@ class Board:
             other.op is Op.DRAIN and other.group == node.group and self.status[other.id] is Status.DONE
             for other in self._above(node.id)
         )
+
+    def _in_block(self, id: str) -> set[str]:
+        """The drains of the block that a task is part of, its own included."""
+        group = self.nodes[id].group
+        return {n.id for n in (self.nodes[id], *self._above(id)) if group and n.op is Op.DRAIN and n.group == group}
 
     def rests_on(self, id: str, other: str) -> bool:
         """Whether `id` needs `other`, directly or not."""
@@ -252,9 +261,25 @@ class Board:
         """It is back as it was."""
         self.status[id] = Status.UNDONE
 
-    def undo_failed(self, id: str) -> None:
-        """It could not be brought back; the others are undone all the same."""
+    def undo_failed(self, id: str) -> list[str]:
+        """It could not be brought back; the others are undone all the same, but its host stays out of service.
+
+        The drains that are not undone.
+        """
         self.status[id] = Status.ERROR
+        if self.nodes[id].op is Op.UNDRAIN:
+            return []
+        left = [n for n in self._needs(id) if self.nodes[n].op is Op.DRAIN and self.status[n] is Status.UNDO]
+        for drain in left:
+            self.status[drain] = Status.ERROR
+        return left
+
+    def give_up(self) -> list[str]:
+        """What could never be undone any more: a host of its group is left out of service."""
+        stuck = [] if self.paused else self._statuses.having(Status.UNDO)
+        for id in stuck:
+            self.status[id] = Status.ERROR
+        return stuck
 
     def _hold(self, ids: Iterable[str]) -> set[str]:
         """What has not begun waits for a later run; what is half done is in doubt."""

@@ -25,6 +25,7 @@ from ..model import Action, Op, Row, Status
 from ..probe import Frame, Result
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
 from .context import Context
+from .restoring import restored_rows, restoring_steps
 from .work import Verdict, asks_of, deletes, judge, load_origins, touching, trigger_work, work_of
 
 POLL = 0.5  # seconds between two looks while a provider is patient
@@ -86,7 +87,7 @@ async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | Non
 async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
     frames = []
     for live in lives:
-        if live.task.op is Op.TRIGGER or deletes(live) or not touching(live):
+        if live.task.op in (Op.TRIGGER, Op.RESTORE) or deletes(live) or not touching(live):
             continue
         steps = ctx.providers[live.task.kind].prepare(work_of(live, ctx, {}))
         if steps:
@@ -182,6 +183,8 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
 
 
 async def _steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+    if live.task.op is Op.RESTORE:
+        return await restoring_steps(live, ctx)
     provider = ctx.providers[live.task.kind]
     origins = await load_origins(live, ctx)
     work = work_of(live, ctx, origins)
@@ -198,7 +201,7 @@ async def _is_fine(live: Live, ctx: Context) -> bool:
 
 async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdict]:
     """Look until all is as wanted, or patience ends."""
-    changes = touching(live) if live.task.op is not Op.TRIGGER else ()
+    changes = touching(live) if live.task.op not in (Op.TRIGGER, Op.RESTORE) else ()
     if not changes:
         return []
     providers = [ctx.providers[p.kind] for p in changes]
@@ -242,9 +245,9 @@ async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> 
 async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
     """Done, and the rows that say so, in one commit."""
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()})]
-    rows: dict[Address, Row | None] = {}
+    rows: dict[Address, Row | None] = restored_rows(live, ctx) if live.task.op is Op.RESTORE else {}
     seen = {v.planned.address: v for v in verdicts}
-    for planned in live.task.changes:
+    for planned in live.task.changes if live.task.op is not Op.RESTORE else ():
         verdict = seen.get(planned.address)
         if planned.action in (Action.DELETE, Action.FORGET):
             rows[planned.address] = None
@@ -293,6 +296,8 @@ def _warn_leftover(address: Address, row: Row, observed: Observed, live: Live, c
 def _verb(live: Live) -> str:
     if live.task.op is Op.TRIGGER:
         return f"{live.task.trigger} {live.task.addresses[0].name}"
+    if live.task.op is Op.RESTORE:
+        return "restore " + ", ".join(str(a) for a in live.task.addresses)
     words = {p.action.word for p in touching(live)}
     return (words.pop() if len(words) == 1 else "change") + " " + ", ".join(str(a) for a in live.task.addresses)
 

@@ -11,15 +11,16 @@ import asyncio
 import time
 from typing import Any
 
-from ..contract import Facts, Guard, Step, View
+from ..contract import Facts, Guard, View
 from ..diff import same
 from ..errors import FencedError, HacoreError, StoreError
 from ..journal import Live
 from ..model import Op, Status
-from ..probe import Frame
+from ..plan import drift_of
 from ..store import SetTask
 from .context import Context
-from .forward import POLL, Failed, failure
+from .forward import POLL, Failed
+from .steps import run_steps
 from .work import fresh_view
 
 
@@ -59,7 +60,7 @@ def _guards(live: Live, ctx: Context) -> list[tuple[View[Any], Guard]]:
 async def _drain(live: Live, ctx: Context) -> None:
     host = str(live.task.host)
     guards = _guards(live, ctx)
-    await _run(live, [guard.drain for _, guard in guards], ctx, f"cannot drain {host}")
+    await run_steps(live, [guard.drain for _, guard in guards], ctx, f"cannot drain {host}")
     until = time.monotonic() + max((guard.patience for _, guard in guards), default=0.0)
     while True:
         facts = await _look(host, guards, ctx)
@@ -72,7 +73,7 @@ async def _drain(live: Live, ctx: Context) -> None:
 
 
 async def _undrain(live: Live, ctx: Context) -> None:
-    await _run(live, [guard.undrain for _, guard in _guards(live, ctx)], ctx, f"cannot undrain {live.task.host}")
+    await run_steps(live, [guard.undrain for _, guard in _guards(live, ctx)], ctx, f"cannot undrain {live.task.host}")
 
 
 async def _verify(live: Live, ctx: Context) -> None:
@@ -95,20 +96,17 @@ async def _verify(live: Live, ctx: Context) -> None:
 def _as_wanted(view: View[Any], ctx: Context) -> bool:
     provider = ctx.providers[view.address.kind]
     observed = provider.observe(view)
+    row = ctx.expected.get(view.address)
+    if row is not None:  # nothing is desired, rows come back; on a way over several runs not all of them yet
+        now = ctx.rows.get(view.address)
+        final = now is not None and (now.spec, now.attrs) == (row.spec, row.attrs)
+        return not final or drift_of(row, observed, ctx.seal) is None
     return same(None if observed is None else observed.attrs, provider.desire(view).attrs)
 
 
 async def _look(host: str, guards: list[tuple[View[Any], Guard]], ctx: Context) -> Facts:
     asks = [ask for v, _ in guards for ask in ctx.providers[v.address.kind].facts(v.spec)]
     return await ctx.link(host).facts(asks)
-
-
-async def _run(live: Live, steps: list[Step], ctx: Context, what: str) -> None:
-    if not steps:
-        return
-    results = await ctx.steps(str(live.task.host), [Frame(live.id, tuple(steps))])
-    if (out := results[live.id].failed) is not None:
-        raise failure(out, what)
 
 
 async def serving(live: Live, ctx: Context) -> bool:

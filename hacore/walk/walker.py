@@ -71,9 +71,10 @@ class Walker:
         for live in lives:
             self._abreast.setdefault(live.task.abreast, []).append(live)
 
-    def stop(self) -> None:
-        """Start nothing new; what runs ends, open guard blocks end."""
+    def stop(self, *, undoing: bool = False) -> None:
+        """Start nothing new; what runs ends, open guard blocks end. `undoing`: undo nothing more either."""
         self.board.stopped = True
+        self.board.paused = undoing
 
     def remember(self, lives: Sequence[Live]) -> None:
         """For a run of the past: its triggers that were done have taken their sources in."""
@@ -109,6 +110,10 @@ class Walker:
             await self._save(held, self._taint(held))
             for id in held:
                 self._say("task_held", self.lives[id])
+        if stuck := self.board.give_up():
+            for id in stuck:
+                self.lives[id].error = "not undone: a host of its group is left out of service"
+            await self._save(stuck, self._in_doubt(stuck))
 
     # -- starting -----------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Walker:
     def _alone(self, live: Live) -> bool:
         """Whether a task gets an exec of its own: guards, tasks over several hosts, long and exclusive ones."""
         provider = self.ctx.providers[live.task.kind]
-        long = type(provider).prepare is not Provider.prepare and live.task.op is Op.CHANGE
+        long = type(provider).prepare is not Provider.prepare and live.task.op in (Op.CHANGE, Op.RESTORE)
         own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.abreast)
         return own or state_only(live) or long
 
@@ -269,10 +274,16 @@ class Walker:
             self._say("task_undone", live, seconds=live.ended - (live.started or live.ended))
             return
         live.error = f"{live.error}\n{error}".strip()
-        self.board.undo_failed(live.id)
-        rows = [row for row in (self.ctx.rows.get(a) for a in live.before) if row is not None and not row.tainted]
-        await self._save([live.id], [PutRow(replace(row, tainted=True)) for row in rows])
+        drains = self.board.undo_failed(live.id)
+        for drain in drains:
+            self.lives[drain].error = f"{live.task.host} stays out of service: {live.id} could not be undone"
+        await self._save([live.id, *drains], self._in_doubt([live.id]))
         self._say("task_undo_failed", live, message=str(error))
+
+    def _in_doubt(self, ids: Sequence[str]) -> list[Move]:
+        """Rows of what could not be undone: in doubt from now on."""
+        known = (self.ctx.rows.get(a) for id in ids for a in self.lives[id].before)
+        return [PutRow(replace(row, tainted=True)) for row in known if row is not None and not row.tainted]
 
     async def _save(self, ids: Sequence[str], more: Sequence[Move] = ()) -> None:
         moves: list[Move] = [

@@ -24,7 +24,7 @@ def touching(live: Live) -> tuple[PlannedChange, ...]:
 
 def state_only(live: Live) -> bool:
     """Whether a task writes the state and no host."""
-    return live.task.op is Op.CHANGE and not touching(live)
+    return live.task.op in (Op.CHANGE, Op.RESTORE) and not touching(live)
 
 
 def deletes(live: Live) -> bool:
@@ -78,7 +78,7 @@ def trigger_work(live: Live, ctx: Context) -> Work[Any]:
 def asks_of(live: Live, ctx: Context) -> tuple[Ask, ...]:
     """What must be asked again after a task, to see what came of it."""
     asks: list[Ask] = []
-    for planned in touching(live):
+    for planned in touching(live) if live.task.op is not Op.RESTORE else ():
         asks.extend(ctx.providers[planned.kind].facts(planned.change.spec))
     return tuple(asks)
 

@@ -54,15 +54,6 @@ async def test_rollbacks_go_back_run_by_run_and_then_say_that_nothing_is_left(pl
         await play.rollback()
 
 
-async def test_a_rollback_is_no_run_that_can_be_rolled_back(play: Play) -> None:
-    await play.make(WEB)
-    await play.rollback()
-    await play.make(WEB.replace("v1", "v2"))
-    assert (await play.rollback()).ok
-    assert play.rows() == {}
-    assert [r.command for r in play.runs()] == ["apply", "rollback", "apply", "rollback"]
-
-
 async def test_a_rollback_of_a_destroy_brings_everything_back(play: Play) -> None:
     await play.make(WEB)
     before, rows = play.world.snapshot(), play.rows()
@@ -105,13 +96,6 @@ async def test_what_changed_since_refuses_the_rollback(play: Play) -> None:
     assert play.text("/etc/web.conf") == "by hand"
     assert (await play.rollback(force=True)).ok
     assert play.text("/etc/web.conf") == "v1"
-
-
-async def test_only_the_last_standing_run_goes_back(play: Play) -> None:
-    await play.make(WEB)
-    await play.make(WEB.replace("v1", "v2"))
-    with pytest.raises(StoreError, match="run 2"):
-        await play.rollback(run=1)
 
 
 async def test_the_plan_of_a_rollback_is_shown_first(play: Play) -> None:

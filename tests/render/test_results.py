@@ -15,15 +15,16 @@ from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
 from hacore.render.drift import drift_exit_code, drift_json, drift_text
 from hacore.render.graph import dot, mermaid
+from hacore.render.header import run_words
 from hacore.render.result import rollback_result_text, run_json, run_text
-from hacore.render.rollback import rollback_text
+from hacore.render.rollback import rollback_text, rollback_words
 from hacore.render.state import row_json, row_text, run_text_of, runs_text
 from hacore.render.status import status_exit_code, status_json, status_text
 from hacore.store import TaskRecord
 from tests.render.plans import HELD, LAST, change, drift, hosts, plan
 
 Golden = Callable[[str, str], None]
-COMMANDS = {"plan": "hacore plan stacks/web", "rollback": "hacore rollback stacks/web"}
+COMMANDS = {"plan": "hacore plan stacks/web", "rollback": "hacore rollback stacks/web", "undo": "hacore rollback 8"}
 STACK = Stack("web", Path(), Path(), "sqlite:///s.db", {}, {}, {}, sensitive_outputs=frozenset({"token"}))
 PLANNED = Planned(plan([change("file.a@lb1", Action.CREATE, None, {"mode": "0644"})]), STACK)
 OUTPUTS = {"url": "http://192.0.2.200/", "token": "do not show", "members": ["lb1", "lb2"]}
@@ -97,7 +98,7 @@ def test_nothing_to_do_is_said_in_the_words_of_the_plan() -> None:
 def test_a_rollback_shows_each_step_before_it_is_asked_for(golden: Golden) -> None:
     items = [
         RollbackItem("vip.front", None, "delete"),
-        *(RollbackItem(f"service.nginx@{host}", host, "reload again") for host in ("lb2", "lb1")),
+        *(RollbackItem(f"service.nginx@{host}", host, "reload") for host in ("lb2", "lb1")),
         *(RollbackItem(f"file.nginx.conf@{host}", host, "restore") for host in ("lb2", "lb1")),
         RollbackItem("file.gone@lb1", "lb1", "bring back"),
         RollbackItem("package.tool@lb1", "lb1", "restore", "no source offers 1.0 any more"),
@@ -110,11 +111,42 @@ def test_a_rollback_shows_each_step_before_it_is_asked_for(golden: Golden) -> No
 def test_what_came_of_a_rollback() -> None:
     undone, stuck = summary("t1", "undone"), summary("t2", "error", "cannot undo: no route")
     good = rollback_result_text(RollbackResult(8, "rolled_back", (undone,), 2.0), commands=COMMANDS)
-    assert good == "Rollback complete: 1 task undone. (2.0s, run 8)"
+    assert good.splitlines()[0] == "Rollback complete: 1 task undone. (2.0s, run 8)"
+    assert good.splitlines()[-1] == (
+        "The stack file still wants what was undone: change it, or the next apply does it again."
+    )
     bad = rollback_result_text(RollbackResult(8, "failed", (undone, stuck), 2.0), commands=COMMANDS)
-    assert bad.startswith("Rollback failed: 1 could not be undone, 1 undone.")
+    assert bad.startswith("Rollback failed: 1 could not be undone, 1 task undone.")
     assert "cannot undo: no route" in bad
     assert "hacore rollback stacks/web" in bad
+
+
+def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> None:
+    older, rolled = replace(LAST, id=3), replace(LAST, id=5, command="rollback", undoes=(4, 3))
+    items = (RollbackItem("file.x@lb1", "lb1", "restore"),)
+    plan = RollbackPlan(older, items, how="undo", undone=(LAST, older))
+    assert rollback_text(plan).splitlines()[:3] == [
+        "Roll back to before run 3: what these runs did is undone, the newest first",
+        f"  {run_words(LAST)}",
+        f"  {run_words(older)}",
+    ]
+    assert rollback_words(plan) == "roll back runs 4 and 3"
+    done = rollback_result_text(
+        RollbackResult(5, "rolled_back", (summary("t1", "done"),), 2.0, plan), commands=COMMANDS
+    )
+    assert done.splitlines()[0] == "Rollback complete: 1 task done. (2.0s, run 5)"
+    assert done.splitlines()[-1] == "To take this rollback back: hacore rollback 8"
+    again = replace(plan, run=rolled, undone=(rolled,))
+    back = rollback_result_text(RollbackResult(6, "rolled_back", (), 2.0, again), commands=COMMANDS)
+    assert "still wants" not in back
+
+
+def test_what_is_left_unfinished_says_how_to_go_on() -> None:
+    plan = RollbackPlan(LAST, (), how="undo", undone=(LAST,))
+    text = rollback_result_text(RollbackResult(8, "interrupted", (), 2.0, plan), commands=COMMANDS)
+    assert text.splitlines()[-1] == "The run is unfinished. To go on: hacore rollback stacks/web"
+    assert rollback_words(replace(plan, how="finish")) == "finish rollback 4"
+    assert rollback_words(replace(plan, how="take back")) == "roll back run 4"
 
 
 # --- drift

@@ -1,0 +1,162 @@
+"""What a rollback begins with: the hosts that it concerns, as they are recorded and as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Facts, Provider, View
+from ..errors import Cancelled, PlanError, UnreachableError
+from ..events import Event, Listener
+from ..model import JSON, Host, Row
+from ..plan import Custody, Drift, asks_of_recorded, drift_of, marks_of_rows, merge_asks, recorded_views, revive
+from ..probe import HostLink
+from ..store import StateWriter, row_from_json
+from ..walk import Relock
+from .custody import Marking, claimant_of, custody, may_own, named_by_hosts, with_markers
+from .drifting import recorded_hosts
+from .hosts import Hosts, answered
+from .locking import held_hosts
+from .planning import Recollection
+from .results import RollbackPlan
+
+Approve = Callable[[RollbackPlan], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A rollback's means and its user's wishes. `stop`: start nothing new."""
+
+    writer: StateWriter
+    hosts: Hosts
+    providers: Mapping[str, Provider[Any]]
+    listener: Listener
+    approve: Approve
+    parallelism: int
+    who: str
+    force: bool = False
+    no_irreversible: bool = False
+    stop: asyncio.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Hosts as they answered. `views`: of what is recorded; `drifted`: of the addresses asked about."""
+
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    views: Mapping[Address, View[Any]] = field(default_factory=dict)
+    drifted: tuple[Drift, ...] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    whose: Custody = field(default_factory=Custody)
+
+
+def known_hosts(memory: Recollection) -> dict[str, Host]:
+    """All hosts that the state can name."""
+    return {**{n: Host.model_validate(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
+
+
+def concerned(used: Collection[str], rows: Mapping[Address, Row], providers: Mapping[str, Provider[Any]]) -> set[str]:
+    """The hosts that are touched, and those that guard each other with them."""
+    found = set(used)
+    guarding = [a for a in rows if a.kind in providers and type(providers[a.kind]).guard is not Provider.guard]
+    groups = {(a.resource, a.key) for a in guarding if set(rows[a].hosts) & found}
+    for address in guarding:
+        if (address.resource, address.key) in groups:
+            found |= set(rows[address].hosts)
+    return found
+
+
+async def look(
+    tools: Tools,
+    memory: Recollection,
+    known: Mapping[str, Host],
+    names: Collection[str],
+    touched: Collection[Address],
+    then: Mapping[Address, Row] | None = None,
+) -> Survey:
+    """Ask the hosts for what is recorded, and for what comes back (`then`)."""
+    here = {a: r for a, r in memory.rows.items() if set(r.hosts) <= set(names)}
+    recorded = revive(here, tools.providers)
+    back = {a: r for a, r in (then or {}).items() if set(r.hosts) <= set(names)}
+    asks = merge_asks(
+        asks_of_recorded(revive(back, tools.providers), tools.providers), asks_of_recorded(recorded, tools.providers)
+    )
+    statuses = await tools.hosts.probe(with_markers(asks, names), sorted(names))
+    facts = answered(statuses)
+    views = recorded_views(recorded, known, facts, tools.providers)
+    found = [
+        drift_of(recorded[a].row, tools.providers[a.kind].observe(views[a]), memory.seal)
+        for a in sorted(recorded)
+        if a in touched and set(recorded[a].row.hosts) <= facts.keys()
+    ]
+    silent = {name: status.error for name, status in statuses.items() if status.facts is None}
+    whose = custody(claimant_of(memory), memory, facts, known)
+    return Survey(facts, views, tuple(d for d in found if d is not None), silent, whose)
+
+
+def may_roll_back(shown: RollbackPlan, seen: Survey, tools: Tools, *, strict: bool) -> None:
+    """Raise what keeps a rollback from beginning. `strict`: also what somebody changed since."""
+    may_own(seen.whose, "roll back")
+    if shown.unreachable:
+        raise UnreachableError("; ".join(shown.unreachable.values()))
+    if strict and shown.drifted and not tools.force:
+        what = ", ".join(str(d.address) for d in shown.drifted)
+        raise PlanError(f"cannot roll back: {what} changed since run {shown.run.id}; --force overwrites that")
+    if tools.no_irreversible and shown.irreversible:
+        what = "; ".join(f"{item.address}: {item.irreversible}" for item in shown.irreversible)
+        raise PlanError(f"cannot roll back with --no-irreversible: {what}")
+
+
+async def approved(shown: RollbackPlan, tools: Tools) -> None:
+    """Ask; raises Cancelled."""
+    if not await tools.approve(shown):
+        raise Cancelled("rollback cancelled")
+
+
+@dataclass
+class Hold:
+    """Locked hosts. `kept`: all ended well, so their markers say what is recorded."""
+
+    token: str
+    relock: Relock
+    links: Mapping[str, HostLink]
+    kept: bool = False
+
+    async def claim(
+        self, tools: Tools, memory: Recollection, seen: Survey, back: Iterable[Mapping[Address, JSON | None]]
+    ) -> None:
+        """Mark the hosts before anything is touched: with what is recorded, and what is brought back."""
+        rows = [row_from_json(row) for some in back for row in some.values() if row is not None]
+        brought, there = marks_of_rows({row.address: row for row in rows}), marks_of_rows(memory.rows)
+        claims = {h: {**brought.get(h, {}), **there.get(h, {})} for h in sorted(self.links)}
+        mine = named_by_hosts(claimant_of(memory), seen.whose)
+        await Marking(mine, tools.who, self.token).claim(claims, seen.whose, self.links)
+
+
+@asynccontextmanager
+async def held(
+    tools: Tools, memory: Recollection, seen: Survey, stack: str, links: Mapping[str, HostLink]
+) -> AsyncIterator[Hold]:
+    """Hold the hosts' locks while a rollback lasts."""
+    token = secrets.token_hex(16)
+    info = {"who": tools.who, "what": "rollback", "stack": stack, "pid": os.getpid()}
+    info |= {"lineage": memory.lineage, "since": time.time()}
+
+    def warn(message: str) -> None:
+        tools.listener(Event("warning", message))
+
+    async with held_hosts(links, token, info, tools.writer.held, warn) as locks:
+        hold = Hold(token, locks.again, links)
+        yield hold
+        if hold.kept:
+            there = marks_of_rows(tools.writer.rows())
+            mine = replace(named_by_hosts(claimant_of(memory), seen.whose), serial=tools.writer.serial)
+            marking = Marking(mine, tools.who, token)
+            locks.partings.update({h: marking.parting(h, there.get(h, {}), seen.whose) for h in links})

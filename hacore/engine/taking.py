@@ -1,0 +1,114 @@
+"""Taking back a run that was cut off: the walk over its own journal, backwards, as after a failure.
+
+It stays that run, and ends as one that went back; nothing is captured, its images are the way back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..address import Address
+from ..events import Event
+from ..graph import Graph
+from ..journal import Live, restore_tasks
+from ..load.stack import Stack
+from ..model import Host, Status, marked_keys
+from ..plan.types import Sources
+from ..store import PutRun, RunRecord
+from ..walk import Context, Walker
+from .custody import replaced_since, spare
+from .items import items_of
+from .planning import Recollection, recollect
+from .results import RollbackPlan, RollbackResult, summarize
+from .sources import fetch
+from .survey import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
+from .watching import watched
+
+
+async def take_back(record: RunRecord, tools: Tools) -> RollbackResult:
+    """Show, ask, lock, walk backwards."""
+    memory = recollect(tools.writer)
+    known = known_hosts(memory)
+    lives = restore_tasks(tools.writer.tasks(record.id), tools.providers, known)
+    standing = [live for live in lives if live.status not in (Status.DO, Status.HOLD, Status.UNDONE)]
+    touched = {p.address for live in standing for p in live.task.changes}
+    used = {live.task.host for live in standing} | {h for t in standing for p in t.task.changes for h in p.hosts}
+    names = sorted(h for h in used if h in known)
+    tools.hosts.connect({name: known[name] for name in names})
+    seen = await look(tools, memory, known, names, touched)
+    machines = replaced_since(record, memory.hosts, seen.facts, known)
+    spare(lives, machines)
+    gone = {machine.host for machine in machines}
+    drifted = tuple(d for d in seen.drifted if d.host not in gone)
+    items = items_of([live for live in standing if live.task.host not in gone])
+    shown = RollbackPlan(record, tuple(items), drifted, seen.unreachable, tuple(machines), "take back", (record,))
+    may_roll_back(shown, seen, tools, strict=False)
+    await approved(shown, tools)
+    links = await tools.hosts.links(names)
+    async with held(tools, memory, seen, record.stack, links) as hold:
+        await hold.claim(tools, memory, seen, [live.before for live in standing])
+        walker = Walker(lives, _context(record, memory, known, seen, hold, tools))
+        walker.board.roll_back_all()
+        walker.remember(lives)
+        result = await _walk(walker, lives, record, shown, tools)
+        hold.kept = result.ok
+        return result
+
+
+async def _walk(
+    walker: Walker, lives: Sequence[Live], record: RunRecord, shown: RollbackPlan, tools: Tools
+) -> RollbackResult:
+    started = {"run": record.id, "tasks": len(lives), "rollback": True}
+    tools.listener(Event("run_started", data=started))
+    await watched(walker, tools.stop, undoing=True)
+    if walker.board.paused and not all(live.status.final for live in lives):
+        status, stored = "interrupted", "interrupted"
+    elif any(live.status is Status.ERROR or not live.status.final for live in lives):
+        status, stored = "failed", "failed"
+    else:
+        status, stored = "rolled_back", "rolled_back"
+    await tools.writer.commit(PutRun(replace(record, status=stored, ended=time.time())))
+    tools.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
+    tasks = tuple(summarize(live) for live in reversed(lives))
+    return RollbackResult(record.id, status, tasks, plan=shown)  # type: ignore[arg-type]
+
+
+def _context(
+    record: RunRecord,
+    memory: Recollection,
+    known: Mapping[str, Host],
+    seen: Survey,
+    hold: Hold,
+    tools: Tools,
+) -> Context:
+    rows = dict(memory.rows)
+    sources: dict[Address, Sources] = {
+        a: {Address.parse(s): marked_keys(mark) for s, mark in row.loaded.items()}
+        for a, row in rows.items()
+        if row.loaded
+    }
+    return Context(
+        run=record.id,
+        token=hold.token,
+        stack=Stack(record.stack, Path(), Path(), "", hosts=known, groups={}, instances={}),
+        graph=Graph((), {}, {}),
+        providers=tools.providers,
+        links=hold.links,
+        writer=tools.writer,
+        rows=rows,
+        facts=dict(seen.facts),
+        views=seen.views,
+        sources=sources,
+        hosts=known,
+        emit=tools.listener,
+        fetch=fetch,
+        parallelism=tools.parallelism,
+        relock=hold.relock,
+        others={name: seen.whose.others_have(name) for name in seen.facts},
+    )
+
+
+__all__ = ["take_back"]

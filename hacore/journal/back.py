@@ -1,0 +1,282 @@
+"""The plan of a rollback: from the journals of the runs that are undone to tasks of a run of its own. Pure.
+
+Each task that touched a host is mirrored by one that brings its stored images back: the newest
+first, so that each finds the host as its own task left it. Such a task captures what it replaces, as
+any task does: that is what makes a rollback a run that can be rolled back. What only the state knows
+(adopted, forgotten, described anew) goes back at the end, in one task that touches no host. Triggers
+and guards are not mirrored, they are computed once over the whole (see back_triggers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Facts, Provider
+from ..graph import topological
+from ..model import JSON, Action, Host, Op, Row, Status
+from ..plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
+from ..plan.changes import Comparison
+from ..plan.guards import add_guards
+from ..store import RunRecord, row_from_json, row_to_json
+from .back_order import above, between, come_back_in_order, edges
+from .back_triggers import Due, Times, due_triggers
+from .recorded import graph_of, stack_of
+from .types import Live
+
+Rows = dict[Address, JSON | None]
+_MIRROR = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
+_UNTOUCHED = (Status.DO, Status.HOLD, Status.UNDONE)
+QUIET = "rows"  # a run's option: the rows as they were that it only described anew
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A run that is to be undone, with its tasks in their order."""
+
+    record: RunRecord
+    tasks: Sequence[Live]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A task that is taken back: the rows before and after that."""
+
+    key: str
+    run: int
+    live: Live
+    before: Rows
+    after: Rows
+
+    @property
+    def host(self) -> str:
+        """Where it works."""
+        return str(self.live.task.host)
+
+    @property
+    def changes(self) -> tuple[PlannedChange, ...]:
+        """What it does: the mirror of what was done."""
+        return tuple(mirrored(p) for p in touching(self.live))
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What it brings back."""
+        return tuple(p.address for p in touching(self.live))
+
+    @property
+    def images(self) -> dict[Address, int]:
+        """The ids of the images that come back."""
+        return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a rollback is planned from. `disruptive`: whether the steps of an undo interrupt a service."""
+
+    stack: str
+    rows: Mapping[Address, Row]
+    facts: Mapping[str, Facts]
+    hosts: Mapping[str, Host]
+    providers: Mapping[str, Provider[Any]]
+    seal: Seal
+    drifted: frozenset[Address] = frozenset()
+    disruptive: Callable[[Live], bool] = lambda _live: False
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A rollback's tasks, and the rows when it is done."""
+
+    lives: list[Live]
+    target: Mapping[Address, Row]
+    touched: frozenset[Address] = frozenset()  # on hosts
+    actions: Mapping[Address, Action] = field(default_factory=dict)  # all in all; ADOPT and FORGET: in the state only
+    irreversible: Mapping[Address, str] = field(default_factory=dict)
+
+
+def touching(live: Live) -> tuple[PlannedChange, ...]:
+    """The changes of a task that have something to bring back."""
+    return tuple(p for p in live.task.changes if p.action not in (Action.ADOPT, Action.FORGET))
+
+
+def mirrored(planned: PlannedChange) -> PlannedChange:
+    """What taking back a change does to its address."""
+    action = _MIRROR.get(planned.action, planned.action)
+    return replace(planned, action=action, change=replace(planned.change, action=action), inherits=None)
+
+
+def rows_back(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> dict[Address, Row]:
+    """The rows when these runs, the newest first, are undone."""
+    return {a: row_from_json(row) for a, row in _fold(undone, rows)[2].items() if row is not None}
+
+
+def plan_back(undone: Sequence[Undone], given: Given) -> Back:
+    """The way back over runs, the newest first."""
+    restores, actual, target = _fold(undone, given.rows)
+    rows = {a: row_from_json(row) for a, row in target.items() if row is not None}
+    now, then = inputs_of(given.rows, given.rows, given), inputs_of(rows, given.rows, given)
+    changes = _net(restores, given.rows, rows)
+    needs = edges(restores, undone, [actual, target, *(r.before for r in restores)])
+    come_back_in_order(restores, needs, {a for a in rows if a not in given.rows}, then.graph.needs)
+    views = desired_views(then.stack.instances, given.hosts, given.facts, given.providers)
+    dues = due_triggers(restores, needs, Times(now, then, rows, views, given.drifted))
+    tasks = add_guards(_tasks(restores, dues, needs, given), Comparison(changes=changes, views=views), then)
+    lives = _lives(tasks, restores)
+    return Back(
+        [*lives, *_rows_task(lives, actual, target, dues)],
+        rows,
+        frozenset(a for r in restores for a in r.addresses),
+        {p.address: p.action for p in changes} | _state_only(restores, given.rows, rows),
+        {p.address: p.irreversible for r in restores for p in r.changes if p.irreversible},
+    )
+
+
+def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: Given) -> Inputs:
+    """Rows in the shape of a stack; `now`: what is recorded."""
+    wanted = revive(rows, given.providers)
+    return Inputs(
+        stack=stack_of(given.stack, wanted, given.hosts),
+        graph=graph_of(wanted, given.providers),
+        recorded=revive(now, given.providers),
+        facts=given.facts,
+        hosts=given.hosts,
+        providers=given.providers,
+        seal=given.seal,
+    )
+
+
+def _fold(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> tuple[list[Restore], Rows, Rows]:
+    """The tasks to take back, newest first; the rows after these, and those when the state is back as well."""
+    actual: Rows = {a: row_to_json(row) for a, row in rows.items()}
+    target: Rows = dict(actual)
+    restores: list[Restore] = []
+    for run in undone:
+        target.update({Address.parse(a): row for a, row in run.record.options.get(QUIET, {}).items()})
+        for live in reversed(run.tasks):
+            if live.status in _UNTOUCHED or live.task.op not in (Op.CHANGE, Op.ENSURE, Op.RESTORE):
+                continue
+            if _touched_host(live):
+                before = {a: actual.get(a) for a in live.before}
+                restores.append(Restore(f"{run.record.id} {live.id}", run.record.id, live, before, dict(live.before)))
+                actual.update(live.before)
+            elif live.task.op is Op.ENSURE:
+                continue  # it was as wanted: nothing was written
+            target.update(live.before)
+    return restores, actual, target
+
+
+def _touched_host(live: Live) -> bool:
+    """Images and intent are on disk before a host is touched: without any, nothing was."""
+    return live.task.host is not None and live.intent and any(p.address in live.image_ids for p in touching(live))
+
+
+def _net(restores: Sequence[Restore], now: Mapping[Address, Row], then: Mapping[Address, Row]) -> list[PlannedChange]:
+    """What happens to each address, all in all."""
+    last: dict[Address, PlannedChange] = {p.address: p for r in restores for p in r.changes}
+    return [replace(p, action=_action(a in now, a in then)) for a, p in last.items()]
+
+
+def _action(now: bool, then: bool) -> Action:
+    if now and not then:
+        return Action.DELETE
+    return Action.CREATE if then and not now else Action.UPDATE
+
+
+def _state_only(
+    restores: Sequence[Restore], now: Mapping[Address, Row], then: Mapping[Address, Row]
+) -> dict[Address, Action]:
+    known = {a for r in restores for a in r.addresses}
+    gone = {a: Action.FORGET for a in now if a not in then and a not in known}
+    return gone | {a: Action.ADOPT for a in then if a not in now and a not in known}
+
+
+def _tasks(
+    restores: Sequence[Restore], dues: Sequence[Due], needs: dict[str, set[str]], given: Given
+) -> tuple[PlanTask, ...]:
+    """Restores and triggers as tasks, ordered, `disrupts` set on what a guard block must hold."""
+    made: dict[str, PlanTask] = {}
+    for restore in restores:
+        task = restore.live.task
+        if task.disrupts == "restart" or _interrupts(restore, given):
+            task = replace(task, disrupts="restart")
+        made[restore.key] = replace(
+            task,
+            op=Op.RESTORE,
+            addresses=restore.addresses,
+            changes=restore.changes,
+            sources=(),
+            trigger="",
+            group="",
+            guarded=(),
+            abreast="",
+            keep=False,
+            restores=restore.images,
+            rows=restore.after,
+        )
+    for due in dues:
+        made[due.key] = PlanTask(
+            due.key,
+            Op.TRIGGER,
+            due.consumer.kind,
+            due.consumer.host,
+            (due.consumer,),
+            trigger=due.op,
+            sources=tuple(sorted(due.sources)),
+            disrupts="restart" if due.op == "restart" else "reload",
+        )
+        needs[due.key] = set(due.needs)
+    for due in dues:
+        for key in sorted(due.holds):
+            if key not in above(due.key, needs):
+                needs[key].add(due.key)
+    hosts = {key: task.host for key, task in made.items()}
+    for key in between({k for k, t in made.items() if t.disrupts == "restart"}, hosts, needs):
+        made[key] = replace(made[key], disrupts="restart")
+    order = topological({key: tuple(sorted(needs[key])) for key in made})
+    ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
+    return tuple(
+        replace(made[key], id=ids[key], needs=tuple(sorted(ids[n] for n in needs[key])), lane=0) for key in order
+    )
+
+
+def _interrupts(restore: Restore, given: Given) -> bool:
+    updates = all(p.action not in (Action.CREATE, Action.DELETE) for p in restore.changes)
+    return updates and given.disruptive(restore.live)
+
+
+def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[Live]:
+    """The tasks ready to run, each with the rows that it would go back to."""
+    before = {frozenset(r.images.values()): r.before for r in restores}  # an image is of one task only
+    return [Live(task, before=dict(before.get(frozenset(task.restores.values()), {}))) for task in tasks]
+
+
+def _rows_task(lives: Sequence[Live], actual: Rows, target: Rows, dues: Sequence[Due]) -> list[Live]:
+    """The task that brings back what only the state knows; none if that is right by then."""
+    marks = {due.consumer: due.marks for due in dues}
+    here = {a: _marked(row, marks.get(a, {})) for a, row in actual.items()}
+    there = {a: _marked(row, marks.get(a, {})) for a, row in target.items()}
+    odd = sorted(a for a in {*here, *there} if here.get(a) != there.get(a))
+    if not odd:
+        return []
+    task = PlanTask(
+        "rows",
+        Op.RESTORE,
+        odd[0].kind,
+        None,
+        tuple(odd),
+        needs=tuple(live.id for live in lives),
+        rows={a: there.get(a) for a in odd},
+    )
+    return [Live(task, before={a: here.get(a) for a in odd})]
+
+
+def _marked(row: JSON | None, marks: Mapping[str, str]) -> JSON | None:
+    """A consumer's row once its trigger is done."""
+    if row is None or not marks:
+        return row
+    return {**row, "loaded": {s: marks.get(s, mark) for s, mark in row["loaded"].items()}}
+
+
+__all__ = ["QUIET", "Back", "Given", "Restore", "Undone", "inputs_of", "mirrored", "plan_back", "touching"]

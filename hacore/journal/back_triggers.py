@@ -1,0 +1,133 @@
+"""Which daemons must take in what a rollback brings back: computed once, over all that goes back. Pure.
+
+A consumer whose mark says that it runs on what will be there is left alone, and so is one that is
+started afresh once its sources are back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..address import Address
+from ..contract import Change, View
+from ..graph import by_resource
+from ..model import Action, Row, has_taken, taken
+from ..plan import Inputs
+from ..plan.triggers import sources_of
+from .back_order import above, reach
+
+if TYPE_CHECKING:
+    from .back import Restore
+
+At = Mapping[Address, Sequence[str]]  # the tasks that bring an address back, the newest first
+
+
+@dataclass(slots=True)
+class Due:
+    """A reload or restart: it waits for `needs`; what goes away under its consumer (`holds`) waits for it."""
+
+    consumer: Address
+    op: str
+    sources: dict[Address, tuple[str, ...]]  # with the attrs that count
+    needs: set[str] = field(default_factory=set)
+    holds: set[str] = field(default_factory=set)
+    marks: dict[str, str] = field(default_factory=dict)  # of the consumer's row, once it is done
+
+    @property
+    def key(self) -> str:
+        """Its name among the tasks."""
+        return f"{self.op} {self.consumer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Before and after a rollback: what is recorded, each in the shape of a stack; who sees what after it."""
+
+    now: Inputs
+    then: Inputs
+    rows: Mapping[Address, Row]  # after it
+    views: Mapping[Address, View[Any]]
+    drifted: frozenset[Address] = frozenset()
+
+
+def due_triggers(restores: Sequence[Restore], needs: Mapping[str, set[str]], times: Times) -> list[Due]:
+    """All reloads and restarts; `needs`: of the restores."""
+    at: dict[Address, list[str]] = {}
+    for restore in restores:
+        for address in restore.addresses:
+            at.setdefault(address, []).append(restore.key)
+    found: dict[Address, Due] = {}
+    for consumer, source, op, attrs in hanging(times.now, times.then):
+        if source not in at or not _stale(consumer, source, times):
+            continue
+        due = found.setdefault(consumer, Due(consumer, op, {}))
+        due.sources[source] = attrs
+        due.op = "restart" if "restart" in (due.op, op) else op
+    dues = [due for due in found.values() if not _starts_afresh(due, at, needs, times)]
+    for due in dues:
+        _place(due, restores, at, needs, times)
+        due.marks = {str(s): taken(times.rows[s].attrs, keys) for s, keys in due.sources.items() if s in times.rows}
+    return dues
+
+
+def hanging(now: Inputs, then: Inputs) -> Iterator[tuple[Address, Address, str, tuple[str, ...]]]:
+    """Consumer, source, operation and attrs: as it will be; as it is now for a source that goes."""
+    index = by_resource(then.stack)
+    for consumer in then.graph.order:
+        for source, trigger in sources_of(consumer, then, index):
+            yield consumer, source, trigger.op, trigger.attrs
+    index = by_resource(now.stack)
+    for consumer in now.graph.order:
+        for source, trigger in sources_of(consumer, now, index) if consumer in then.stack.instances else ():
+            if source not in then.stack.instances:
+                yield consumer, source, trigger.op, trigger.attrs
+
+
+def _stale(consumer: Address, source: Address, times: Times) -> bool:
+    """Whether what the consumer has loaded is something else than what will be there."""
+    row, old = times.now.recorded.get(consumer), times.now.recorded.get(source)
+    back = times.rows.get(source)
+    if row is None or old is None or back is None or source in times.drifted or old.row.tainted:
+        return True
+    return not has_taken(row.row.loaded.get(str(source)), back.attrs)
+
+
+def _starts_afresh(due: Due, at: At, needs: Mapping[str, set[str]], times: Times) -> bool:
+    """Whether the consumer's own way back starts it, when all of its sources are back."""
+    mine = at.get(due.consumer)
+    view = times.views.get(due.consumer)
+    if not mine or view is None:
+        return False
+    provider = times.then.providers[due.consumer.kind]
+    old = times.now.recorded.get(due.consumer)
+    observed = provider.observe(view)
+    change: Change[Any] = Change(
+        address=due.consumer,
+        action=Action.CREATE if old is None else Action.UPDATE,
+        spec=view.spec,
+        host=view.host,
+        facts=view.facts,
+        recorded=None if old is None else old.row.attrs,
+        observed=None if observed is None else observed.attrs,
+        desired=times.rows[due.consumer].attrs,
+        view=view,
+    )
+    waited = above(mine[-1], needs)
+    return provider.loads(change) and all(set(at[s]) <= waited | {mine[-1]} for s in due.sources)
+
+
+def _place(due: Due, restores: Sequence[Restore], at: At, needs: Mapping[str, set[str]], times: Times) -> None:
+    """After its sources, itself and what it needs; before what goes away that it still runs on."""
+    upstream = reach([due.consumer], times.then.graph.needs)
+    due.needs = {key for address in {*due.sources, *upstream} for key in at.get(address, ())}
+    waited = due.needs | {key for need in due.needs for key in above(need, needs)}
+    held = reach([due.consumer], times.now.graph.needs) - {due.consumer, *due.sources}
+    for restore in restores:
+        goes = all(a not in times.rows for a in restore.addresses)
+        if goes and restore.key not in waited and held & set(restore.addresses):
+            due.holds.add(restore.key)
+
+
+__all__ = ["Due", "Times", "due_triggers", "hanging"]

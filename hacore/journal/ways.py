@@ -1,0 +1,55 @@
+"""Which runs stand, and which must be undone to get back to before one. Pure.
+
+A rollback that ended well cancels the runs that it names, as long as it stands itself: it can be
+rolled back like any run, and then they stand again. On the way back past both, a run and the
+rollback that cancelled it are skipped together: one is what the other is not.
+
+    1 apply   2 apply   3 apply   4 rollback (undoes 3 2)   5 apply
+
+    before 5: 5         before 4: 5 4        before 3, before 2: 5         before 1: 5 1
+
+A rollback that failed halfway cancels nothing: what it did is on the way, as what a run did is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..store import RunRecord
+
+
+def way_back(runs: Sequence[RunRecord], before: int) -> list[RunRecord]:
+    """The runs to undo, newest first, to get back to before the run of that number."""
+    skipped: set[int] = set()
+    way: list[RunRecord] = []
+    for run in sorted(runs, key=lambda r: -r.id):
+        if run.id < before:
+            break
+        if run.id in skipped or run.status == "rolled_back":
+            continue
+        if _cancels(run) and min(run.undoes) >= before:
+            skipped |= set(run.undoes)
+        else:
+            way.append(run)
+    return way
+
+
+def last_applied(runs: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest run that stands and is no rollback."""
+    return next((run for run in way_back(runs, 0) if run.command != "rollback"), None)
+
+
+def cancelled(runs: Sequence[RunRecord]) -> dict[int, int]:
+    """The runs that do not stand any more, each with the rollback that cancelled it."""
+    found: dict[int, int] = {}
+    for run in sorted(runs, key=lambda r: -r.id):
+        if run.id not in found and _cancels(run):
+            found.update({number: run.id for number in run.undoes if number not in found})
+    return found
+
+
+def _cancels(run: RunRecord) -> bool:
+    return run.command == "rollback" and run.status == "done" and bool(run.undoes)
+
+
+__all__ = ["cancelled", "last_applied", "way_back"]
