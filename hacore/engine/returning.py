@@ -150,7 +150,8 @@ class _Returning:
         runs = tuple(run.record for run in undone)
         lost = tuple(machines[name] for name in sorted(machines))
         silent = self.silent(seen)
-        shown = RollbackPlan(runs[-1], tuple(items_back(back)), drifted, silent, lost, "undo", runs)
+        items = tuple(item for item in items_back(back) if item.host not in machines)
+        shown = RollbackPlan(runs[-1], items, drifted, silent, lost, "undo", runs)
         return _Planned(shown, back, seen)
 
     def _given(self, seen: Survey, drifted: Sequence[Drift], stack: str) -> Given:

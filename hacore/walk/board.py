@@ -262,10 +262,7 @@ class Board:
         self.status[id] = Status.UNDONE
 
     def undo_failed(self, id: str) -> list[str]:
-        """It could not be brought back; the others are undone all the same, but its host stays out of service.
-
-        The drains that are not undone.
-        """
+        """The others are undone all the same, but its host stays out of service: the drains that are not undone."""
         self.status[id] = Status.ERROR
         if self.nodes[id].op is Op.UNDRAIN:
             return []
