@@ -105,7 +105,7 @@ class Resumed(Run):
             may_run(made, allow_degraded=self.allow_degraded)
             await self._take_back(left, odd, Planned(made, self.session.stack), memory)
         planned = await self._agreed(shown, made, memory, approve)
-        await self._claim(made, memory.rows)
+        await self._claim(made, standing(memory, made))
         return await self._walk(planned, memory)
 
     def _same_machines(self, made: Plan, memory: Recollection) -> None:

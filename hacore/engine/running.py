@@ -153,7 +153,7 @@ class Run:
             quiet = self._quiet_moves(made, standing(memory, made), 0)
             await self.writer.commit(*host_moves(made), *quiet)
             return RunResult(None, "nothing", current, outputs=made.outputs)
-        await self._claim(made, memory.rows)
+        await self._claim(made, standing(memory, made))
         return await self._walk(current, memory)
 
     async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:

@@ -362,3 +362,15 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
     assert shown.startswith("Another state's: a@192.0.2.1 and ")
     assert (await apply_saved(load_plan(late), replace(lost.request, take_over=True))).ok
     assert marker(play, "a").lineage == lineage(lost)
+
+
+async def test_a_new_machine_is_not_marked_with_what_the_old_one_had(play: Play) -> None:
+    await play.make("thing: {x: {key: /x, text: v1}, old: {key: /old, text: v1}}")
+    machine = play.world["b"]
+    machine.base = replace(machine.base, machine_id="another")
+    machine.data, machine.markers = {}, {}
+    play.stack("thing: {x: {key: /x, text: v1}}")
+    seen: list[str] = []
+    machine.on("print *", lambda there: seen.extend(there.markers.values()))
+    assert (await play.apply()).ok
+    assert [list(json.loads(text)["claims"].values()) for text in seen] == [["thing.x"]]
