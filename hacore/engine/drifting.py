@@ -47,17 +47,17 @@ async def drift(
         async with asyncio.timeout(timeout):
             while True:
                 report = await _compare(memory, hosts, providers)
-                later = await _recalled(state_url)
-                busy = _at_work(later)
-                if not (report.drift and (busy or later.serial != memory.serial)):
+                if not report.differs:
                     return report
-                while busy:
+                later = await _recalled(state_url)
+                if not _at_work(later) and _moment(later) == _moment(memory):
+                    return report
+                while busy := _at_work(later):
                     why = f"{busy} is at work on the hosts and did not end"
                     if timeout is None:
                         raise StoreError(f"cannot look for drift: {busy} is at work on the hosts; try again afterwards")
                     await asyncio.sleep(AGAIN)
                     later = await _recalled(state_url)
-                    busy = _at_work(later)
                 memory = later
     except TimeoutError:
         raise StoreError(f"cannot look for drift: {why} within {timeout:g} seconds") from None
@@ -75,6 +75,11 @@ async def _recalled(state_url: str) -> Recollection:
             return recollect(reader)
 
     return await asyncio.to_thread(read)
+
+
+def _moment(memory: Recollection) -> tuple[int, int, int]:
+    """What moves when a run writes: rows, or a run that was undone again."""
+    return memory.serial, len(memory.runs), memory.runs[-1].id if memory.runs else 0
 
 
 def _at_work(memory: Recollection) -> LockInfo | None:

@@ -132,6 +132,11 @@ class DriftReport:
     hosts: tuple[str, ...] = ()
 
     @property
+    def differs(self) -> bool:
+        """Whether there is drift, a new machine or another state's host."""
+        return bool(self.drift or self.custody.new_machines or self.custody.strangers)
+
+    @property
     def complete(self) -> bool:
         """Whether all hosts answered."""
         return not self.unreachable

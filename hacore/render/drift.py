@@ -20,7 +20,7 @@ def drift_exit_code(report: DriftReport) -> int:
     """0 clean, 2 drift, a new machine or another state's host, 1 could not tell; that beats drift."""
     if not report.complete:
         return 1
-    return 2 if report.drift or report.custody.new_machines or report.custody.strangers else 0
+    return 2 if report.differs else 0
 
 
 def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = None) -> str:

@@ -1,10 +1,13 @@
 """Drift under Debian's cron, by the file that --print-cron writes: silence while all is well, one mail when not.
+And two looks beside an apply.
 
-cron runs here, in a mount namespace of its own in which /etc, /run, /var/spool/cron and the mailer are the test's.
+All of it runs here, in a mount namespace of its own in which /etc, /run, /var/lib, /var/spool and the mailer are the
+test's.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -25,8 +28,8 @@ resources:
 """
 BOX = r"""
 cd /
-for pair in /etc:etc /usr/sbin:sbin; do
-  mkdir -p "$0/work-${pair#*:}"
+for pair in /etc:etc /usr/sbin:sbin /var/lib:lib; do
+  mkdir -p "$0/${pair#*:}" "$0/work-${pair#*:}"
   mount -t overlay overlay "${pair%:*}" \
     -o "lowerdir=${pair%:*},upperdir=$0/${pair#*:},workdir=$0/work-${pair#*:}" || exit 125
 done
@@ -52,7 +55,11 @@ class Box:
         mailer = folder / "sbin" / "sendmail"
         mailer.write_text(MAILER.replace("MAILBOX", str(self.mailbox)))
         mailer.chmod(0o755)
-        self.cron = shutil.which("cron") or self._from_debian()
+
+    @functools.cached_property
+    def cron(self) -> str:
+        """The program, this machine's or Debian's."""
+        return shutil.which("cron") or self._from_debian()
 
     def _from_debian(self) -> str:
         """The program out of Debian's package, which is not installed."""
@@ -111,3 +118,34 @@ def test_cron_mails_nothing_while_all_is_well_and_each_change_once(box: Box, tmp
     (folder / "note").write_text("wanted\n")
     assert box.reboot() == ""
     assert 'hacore_drift_exit_code{stack="cron"} 0.0' in box.metrics.read_text()
+
+
+def test_two_looks_beside_an_apply_find_no_drift(box: Box, tmp_path: Path) -> None:
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    stack = folder / "stack.yaml"
+    stack.write_text(STACK.replace("FOLDER", str(folder)))
+    hacore = f"{HACORE} -C {folder}"
+    box.run("sh", "-c", f"{hacore} apply --auto-approve")
+    # the note is written at once; the state hears of it when the second task, which waits, has ended, too
+    slow = "  command: {slow: {check: test -e GO, do: until test -e GO; do sleep 0.1; done, undo: ':'}}\n"
+    stack.write_text(
+        (STACK.replace("wanted", "changed") + slow.replace("GO", "FOLDER/go")).replace("FOLDER", str(folder))
+    )
+
+    script = f"""
+    cd {folder}
+    {hacore} apply --auto-approve >apply.out 2>&1 & apply=$!
+    until grep -q changed note; do kill -0 $apply || exit 3; sleep 0.1; done
+    {hacore} drift >at-once.out 2>&1; echo $? >at-once
+    {hacore} drift --timeout 60 >one.out 2>&1 & one=$!
+    {hacore} drift --timeout 60 >two.out 2>&1 & two=$!
+    sleep 1; touch go
+    wait $apply && wait $one && wait $two
+    """
+    box.run("sh", "-c", script)
+
+    assert (folder / "at-once").read_text() == "1\n"
+    assert "(apply, pid" in (folder / "at-once.out").read_text()
+    for name in ("one", "two"):
+        assert "No drift: 2 resources" in (folder / f"{name}.out").read_text()
