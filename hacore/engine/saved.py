@@ -72,6 +72,7 @@ def stack_of(saved: SavedPlan, request: Request, state: str) -> tuple[Stack, lis
     `state` is the URL of the state. Raises PlanError without the plan's key or a kind's provider,
     StackError when values are missing that the secret parts need.
     """
+    _check_variables(saved, request)
     if not saved.secret:
         return _rebuilt(saved, request, state, {}), list(_changed_files(saved, None))
     key = key_of(saved, state)
@@ -111,8 +112,8 @@ def key_of(saved: SavedPlan, state: str) -> Key:
     )
 
 
-def _load_again(saved: SavedPlan, request: Request) -> Stack:
-    """The stack from its files, with the plan's variables, and the secret ones as they are given now."""
+def _check_variables(saved: SavedPlan, request: Request) -> None:
+    """Raise UsageError for a --var that a saved plan cannot take any more."""
     known: Mapping[str, Any] = saved.stack["variables"]
     for name, text in request.variables.items():
         if name in known and text != _text(known[name]):
@@ -120,6 +121,13 @@ def _load_again(saved: SavedPlan, request: Request) -> Stack:
                 f"cannot set --var {name} with a saved plan: it was made with {_text(known[name])!r}; "
                 "only sensitive variables are given again"
             )
+        if name not in known and name not in saved.stack["sensitive_variables"]:
+            raise UsageError(f"cannot set --var {name} with a saved plan: its stack has no such variable")
+
+
+def _load_again(saved: SavedPlan, request: Request) -> Stack:
+    """The stack from its files, with the plan's variables, and the secret ones as they are given now."""
+    known: Mapping[str, Any] = saved.stack["variables"]
     variables = {name: _text(value) for name, value in known.items() if value is not None}
     given = {**request.variables, **variables}
     try:

@@ -75,7 +75,7 @@ class SavedAs:
 
 
 def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callable[[Any], Any]) -> SavedAs:
-    """Write a plan's file. `redact` takes secrets out of what is only shown: notes and warnings.
+    """Write a plan's file. `redact` takes secrets out of what is only shown: notes, warnings, reasons.
 
     Raises PlanError for a plan that cannot be saved, UsageError for a place where none can be.
     """
@@ -83,6 +83,8 @@ def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callabl
     seal = PlanSeal(stack.state, path.absolute())
     plan = plan_to_json(made, seal)
     plan["notes"], plan["warnings"] = redact(plan["notes"]), redact(plan["warnings"])
+    for change in (*plan["changes"], *plan["quiet"]):
+        change.update({name: redact(change[name]) for name in ("reason", "effect", "irreversible")})
     plan["outputs"] = {k: v for k, v in plan["outputs"].items() if k not in stack.sensitive_outputs}
     content = {
         "made": time.time(),
@@ -107,6 +109,7 @@ def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[s
         "hosts": {n: h.model_dump(mode="json", exclude={"vars"}) for n, h in stack.hosts.items()},
         "switched_off": sorted(str(address) for address in stack.switched_off),
         "variables": open_variables,
+        "sensitive_variables": sorted(stack.sensitive_variables),
         "secrets": {n: seal(canonical(stack.variables[n])) for n in sorted(stack.sensitive_variables)}
         if any(_is_secret(i, made, request) for i in stack.instances.values())
         else {},

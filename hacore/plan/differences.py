@@ -9,8 +9,8 @@ from typing import Any
 from ..model import JSON, canonical
 from .rows import sealed
 
-_COUNTS = ("action", "desired", "hosts", "inherits", "irreversible", "disrupts")
-"""Of a change, besides what was found. Its reason and its effect are words for what the rest says."""
+_COUNTS = ("action", "desired", "hosts", "inherits", "disrupts")
+"""Of a change, besides what was found and whether it can be undone. The rest is words for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diffe
             yield Difference(address, why or f"{after['action']} would be needed now, planned was nothing")
         elif canonical(before["observed"]) != canonical(after["observed"]):
             yield Difference(address, _found(before["observed"], after["observed"]))
+        elif bool(after["irreversible"]) and not before["irreversible"]:
+            yield Difference(address, "it could not be undone now")
         elif any(canonical(before[key]) != canonical(after[key]) for key in _COUNTS):
             yield Difference(address, _other(before, after))
 

@@ -15,6 +15,7 @@ from hacore.engine import Planned, RunResult, apply_saved, load_plan, plan, save
 from hacore.errors import PlanError, StackError, StalePlanError, UnreachableError, UsageError
 from hacore.plan import plan_json
 from hacore.testing import KINDS
+from hacore.testing.questions import VALUE
 from hacore.testing.things import Thing, ThingSpec
 from tests.engine.play import HEAD, Play
 from tests.engine.test_crash import die_at
@@ -419,6 +420,46 @@ async def test_a_variable_that_is_not_sensitive_is_the_plans(play: Play) -> None
     play.options = {}
     assert (await apply_file(play)).ok
     assert play.text("/things/x") == f"n7 {SECRET}"
+
+
+async def test_a_variable_is_the_plans_without_a_secret_too(play: Play) -> None:
+    head = HEAD.replace("variables:\n", "variables:\n  size: {type: int, default: 1}\n")
+    play.stack("thing: {x: {hosts: a, text: 'n{{ var.size }}'}}", head)
+    await save(play)
+    for name, value in (("size", "2"), ("siez", "1")):
+        play.options = {"variables": {name: value}}
+        with pytest.raises(UsageError, match=f"--var {name}"):
+            await apply_file(play)
+    play.options = {"variables": {"size": "1", "secret": "not asked for"}}
+    assert (await apply_file(play)).ok
+
+
+async def test_what_could_not_be_undone_now_was_not_agreed_to(play: Play) -> None:
+    class Odd(Thing):
+        """Says from the host's own answer that it cannot be undone."""
+
+        def desire(self, view: Any) -> Any:
+            there = view.facts.get(VALUE, view.spec.key)
+            wanted = super().desire(view)
+            return replace(wanted, irreversible="sent off" if there and there.get("sent") else "")
+
+    play.options = {"providers": {**KINDS, "thing": Odd()}}
+    await play.make("thing: {x: {hosts: a, key: /x, text: v1}}")
+    play.stack("thing: {x: {hosts: a, key: /x, text: v2}}")
+    await save(play)
+    play.world["a"].data["/x"]["sent"] = True
+    changed, why = await refused(play)
+    assert (changed, "it could not be undone now" in why) == (["thing.x@a"], True)
+
+
+async def test_the_state_of_a_server_with_a_password_is_not_in_the_file(play: Play) -> None:
+    play.stack(TWO)
+    planned = await plan(play.request)
+    for url in ("postgresql://me:geheim-1@db/x", "postgresql://db/x?user=me&password=geheim-1"):
+        planned = replace(planned, stack=replace(planned.stack, state=url))
+        save_plan(planned, play.request, file_of(play), redact=lambda value: value)
+        assert "geheim-1" not in file_of(play).read_text()
+        assert load_plan(file_of(play)).state == ""
 
 
 async def test_a_sensitive_output_is_not_in_the_file(play: Play) -> None:
