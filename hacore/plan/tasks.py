@@ -161,6 +161,9 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
     for draft in drafts.values():
         if draft.op is Op.CHANGE:
             going.update({str(p.address): draft.key for p in draft.changes if p.action is Action.DELETE})
+    moving = {
+        text: _resting_on(Address.parse(text), given) for text in going if Address.parse(text) in given.graph.needs
+    }
     for address, item in given.recorded.items():
         mine = going.get(str(address))
         for need in item.row.needs:
@@ -169,8 +172,17 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
                 continue
             if mine is not None:
                 drafts[theirs].needs.add(mine)
-            elif address in given.stack.instances:
+            elif address in given.stack.instances and address not in moving.get(need, ()):
                 drafts[theirs].needs |= done_by.get(address, set()) - {theirs}
+
+
+def _resting_on(address: Address, given: Inputs) -> set[Address]:
+    """All that needs an address still: what moves is gone from its old place before they change."""
+    found = {address}
+    for other in given.graph.order:
+        if not found.isdisjoint(given.graph.needs[other]):
+            found.add(other)
+    return found - {address}
 
 
 def _finish(drafts: Mapping[str, Draft], given: Inputs) -> tuple[PlanTask, ...]:

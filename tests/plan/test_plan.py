@@ -282,3 +282,16 @@ def test_plan_json_is_json() -> None:
     made = plan_json(table.make())
     assert json.loads(json.dumps(made)) == made
     assert made["changes"][0]["after_unknown"] == ["text"]
+
+
+def test_what_needs_something_that_moves_changes_after_it_came_to_its_new_place() -> None:
+    """The old place is left first; who needs it still cannot be waited for, for it waits for the new one."""
+    table = Table()
+    for where, body in (("pack.p@a", {"names": ["one", "two"]}), ("thing.x@a", {"text": "v1"})):
+        table.record(row_of(where, needs=("pack.p@a",) if where.startswith("thing") else (), **body))
+    table.want("pack.p@a", names=["one"])
+    table.want("thing.x@a", text="v2", needs=["pack.p"])
+    table.want("thing.free@a", text="v1")
+    ops = [(t["op"], t["addresses"]) for t in table.plan()["tasks"]]
+    moved = [a for _, addresses in ops for a in addresses if a in ("pack.p@a", "thing.x@a")]
+    assert moved == ["pack.p@a", "pack.p@a", "thing.x@a"]
