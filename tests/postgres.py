@@ -57,6 +57,12 @@ class Server:
         self.sql("postgres", f"CREATE DATABASE test{self._databases} TEMPLATE template0")
         return self.url(f"test{self._databases}")
 
+    def new_schema(self) -> str:
+        """The URL of an empty schema of a database that tests share: that is made much faster."""
+        self._databases += 1
+        self.sql("postgres", f"CREATE SCHEMA test{self._databases}")
+        return f"{self.url('postgres')}&options=-csearch_path%3Dtest{self._databases}"
+
     def sql(self, database: str, statement: str) -> Sequence[tuple[object, ...]]:
         import psycopg
 

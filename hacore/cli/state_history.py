@@ -46,13 +46,15 @@ def history(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
     """
     from ..address import Address
     from ..render.history import history_json, history_text
-    from ..store import episodes
+    from ..store import episodes, matching
 
     stack, selector = stack_and_address(words)
     terminal = args.runtime.terminal
     with _recorded(replace(args, stack=stack)) as state:
-        found = episodes(state.rows_json(), state.revisions(), state.deltas())
+        rows, deltas = state.rows_json(), state.deltas()
+        found = episodes(rows, state.revisions(), deltas)
     if selector is not None:
+        matching({Address.parse(text) for text in (*rows, *(delta.address for delta in deltas))}, selector)
         own = [
             replace(e, changes=tuple(c for c in e.changes if selector.selects(Address.parse(c.address)))) for e in found
         ]

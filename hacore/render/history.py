@@ -21,7 +21,9 @@ _NONE = "(none)"
 
 def history_text(found: Sequence[Episode], style: Style = PLAIN) -> str:
     """A paragraph for each session that changed the state, the newest first."""
-    return "\n\n".join(_episode(episode, style) for episode in found) or "No history yet."
+    return (
+        "\n\n".join(_episode(episode, style) for episode in found) or "No history yet: it begins with the next change."
+    )
 
 
 def _episode(episode: Episode, style: Style) -> str:

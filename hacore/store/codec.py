@@ -73,7 +73,7 @@ def row_from_json(data: JSON) -> Row:
             run=data["run"],
         )
     except (KeyError, TypeError, ValidationError, HacoreError) as error:
-        raise StoreError(f"cannot read a recorded resource: {error}") from error
+        raise StoreError(f"cannot read a recorded resource: {error}; put a backup in its place") from error
 
 
 ROW_COLUMNS = tuple(field.name for field in fields(Row))
@@ -161,4 +161,4 @@ def _decoded(columns: Mapping[str, Any], as_json: tuple[str, ...], what: object)
     try:
         return {name: json.loads(value) if name in as_json else value for name, value in columns.items()}
     except (TypeError, ValueError) as error:
-        raise StoreError(f"cannot read {what}: its record is damaged: {error}") from error
+        raise StoreError(f"cannot read {what}: its record is damaged ({error}); put a backup in its place") from error

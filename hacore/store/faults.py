@@ -21,7 +21,7 @@ _MEANINGS = {
 _SERVER_MEANINGS = {
     "28": "the server refuses the login ({}); user and password are in the URL, PGPASSWORD or ~/.pgpass",
     "3D000": "there is no such database ({}); make it with createdb",
-    "42501": "it is not permitted ({}); the user must own the state's tables",
+    "42501": "it is not permitted ({}); the user must own the database, or the schema",
     "25006": "it cannot be written ({}); a standby, perhaps",
     "53": "the server is out of resources ({})",
     "55P03": "it is busy, another process writes it right now; try again",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
     assert one.count("serial") == 1
     assert 'thing.page["about"]@a' in one
     assert "thing.conf" not in one
+    assert "did you mean thing.page?" in made("state", "history", "thing.pag").err
 
 
 def test_two_serials_are_compared(made: Console) -> None:
@@ -245,8 +248,6 @@ def test_what_is_forgotten_is_guessed_at(made: Console) -> None:
 
 
 def test_nothing_is_changed_while_a_run_is_unfinished(made: Console) -> None:
-    import sqlite3
-
     db = sqlite3.connect(made.folder / "state/web.db")
     db.execute("UPDATE run SET status = 'interrupted' WHERE id = 2")
     db.commit()
@@ -255,3 +256,54 @@ def test_nothing_is_changed_while_a_run_is_unfinished(made: Console) -> None:
         done = made("state", *command)
         assert done.code == 1
         assert "cannot change the state: run 2 is unfinished" in done.err
+
+
+# --- a state of an older hacore ----------------------------------------------------------------------
+
+
+def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_writes(console: Console) -> None:
+    stored = Path(__file__).parents[1] / "store" / "data" / "schema-0001.db"
+    state = console.folder / "state"
+    state.mkdir(mode=0o700)
+    for suffix in ("", ".key"):
+        shutil.copyfile(f"{stored}{suffix}", state / f"web.db{suffix}")
+        (state / f"web.db{suffix}").chmod(0o600)
+    console.stack(WEB)
+    before = {entry.name: entry.read_bytes() for entry in state.iterdir()}
+
+    assert console("plan").code == 0
+    assert console("drift").code == 2
+    assert console("state", "list").out.count("\n") == 8
+    assert console("state", "history").out == "No history yet: it begins with the next change.\n"
+    assert console("state", "pull").json["serial"] == 14
+    assert "the history has 14 alone" in console("state", "diff", "3").err
+    assert {entry.name: entry.read_bytes() for entry in state.iterdir()} == before
+
+    done = console("state", "rm", "thing.page")
+    assert done.code == 0
+    assert f"the state's schema was upgraded; as it was before it is in {state}/web.db.backup-0001" in done.err
+    assert (state / "web.db.backup-0001").read_bytes()[:16] == b"SQLite format 3\0"
+    assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 gone\n")
+    assert "upgraded" not in console("apply", "--auto-approve").err
+
+
+def test_a_state_that_is_newer_or_damaged_says_what_to_do(made: Console) -> None:
+    file = made.folder / "state/web.db"
+    whole = file.read_bytes()
+    db = sqlite3.connect(file)
+    db.execute("UPDATE alembic_version SET version_num = '9999'")
+    db.commit()
+    db.close()
+    newer = file.read_bytes()
+    for command in (("plan",), ("apply", "--auto-approve"), ("state", "rm", "thing.conf"), ("state", "history")):
+        done = made(*command)
+        assert done.code == 1
+        assert "a newer hacore wrote it" in done.err
+        assert "update hacore" in done.err
+    assert file.read_bytes() == newer
+
+    file.write_bytes(whole[:100] + b"\xaa" * (len(whole) - 100))
+    for command in (("plan",), ("apply", "--auto-approve"), ("state", "rm", "thing.conf"), ("state", "pull")):
+        done = made(*command)
+        assert done.code == 1
+        assert "put a backup in its place" in done.err

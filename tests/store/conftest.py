@@ -96,7 +96,7 @@ def url(backend: str, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         return f"sqlite:///{request.getfixturevalue('path')}"
     monkeypatch.setenv("HACORE_KEY", "B" * 43 + "=")
     server: Server = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.new_database() if hasattr(request.module, "BACKENDS") else server.new_schema()
 
 
 @pytest.fixture
