@@ -15,7 +15,7 @@ def matching(recorded: Collection[Address], selector: Address) -> list[Address]:
         return found
     from difflib import get_close_matches
 
-    known = sorted({str(a) for a in recorded} | {str(a.at(None)) for a in recorded})
+    known = sorted({text for a in recorded for text in (str(a), str(a.at(None)), a.resource)})
     close = get_close_matches(str(selector), known, n=1)
     hint = f"did you mean {close[0]}?" if close else "`hacore state list` shows what is"
     raise UsageError(f"cannot find {selector}: it is not recorded; {hint}")
