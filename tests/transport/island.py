@@ -1,7 +1,8 @@
 """An sshd whose machine has other users than this one: real logins, real PAM, real sudo, and nothing is left behind.
 
 It runs in a mount namespace of its own, where files of ours lie over /etc/passwd, /etc/sudoers and their like, /home
-is empty but for our users, and none of /tmp, /var/tmp, /dev/shm and /run lets anything be executed. Needs root.
+is empty but for our users, hacore's folders are empty and gone in the end, and none of /tmp, /var/tmp, /dev/shm and
+/run lets anything be executed. Needs root.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ ENTER = """
 set -e
 folder=$1; shift
 for name in {names}; do mount --bind "$folder/etc/$name" "/etc/$name"; done
+mount -t tmpfs -o mode=0755 tmpfs /home
+mkdir /home/.var /home/.work
+mount -t overlay -o lowerdir=/var/lib,upperdir=/home/.var,workdir=/home/.work overlay /var/lib
+mkdir -p /var/lib/hacore
+mount -t tmpfs -o mode=0755 tmpfs /var/lib/hacore
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -m 0755 /run/sshd
 for place in {noexec}; do
   [ -d "$place" ] || continue
   mount --bind "$place" "$place"
   mount -o remount,bind,noexec "$place"
 done
-mount -t tmpfs -o mode=0755 tmpfs /home
 cp -R "$folder/home" /home/{user}
 mkdir -p -m 0700 /home/{user}/.ssh
 cp "$folder/authorized_keys" /home/{user}/.ssh/

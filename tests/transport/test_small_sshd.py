@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,18 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.transport.sshd import Sshd, SshHome
+from tests.transport.island import Island
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace")
 HACORE = [sys.executable, "-m", "hacore.cli"]
 HOSTS = 12
 
 
 @pytest.fixture
-def small(new_sshd: Callable[..., Sshd], ssh_home: SshHome) -> Sshd:
-    server = new_sshd(MaxSessions="1", MaxStartups="3")
-    ssh_home.known_hosts(server.known())
-    ssh_home.install(server.client_key)
-    return server
+def small(new_island: Callable[..., Island]) -> Island:
+    return new_island(extra={"MaxSessions": "1", "MaxStartups": "3"})
 
 
 def run(folder: Path, *args: str, code: int = 0) -> str:
@@ -32,9 +31,10 @@ def run(folder: Path, *args: str, code: int = 0) -> str:
     return done.stdout
 
 
-def stack(server: Sshd, folder: Path, hosts: int, files: int) -> None:
+def stack(server: Island, folder: Path, hosts: int, files: int) -> None:
     (folder / "stack.yaml").write_text(
-        f"stack: small\nstate: sqlite:///{folder}/state.db\nconnection: {{port: {server.port}, connect_timeout: 60}}\n"
+        f"stack: small\nstate: sqlite:///{folder}/state.db\nconnection: "
+        f"{{user: {server.user}, become: sudo, port: {server.port}, connect_timeout: 60}}\n"
         "hosts:\n"
         + "".join(f"  web{n}: {{address: 127.0.0.1}}\n" for n in range(hosts))
         + "resources:\n  file:\n"
@@ -42,7 +42,7 @@ def stack(server: Sshd, folder: Path, hosts: int, files: int) -> None:
     )
 
 
-def test_a_plan_of_many_hosts_behind_it(small: Sshd, tmp_path: Path) -> None:
+def test_a_plan_of_many_hosts_behind_it(small: Island, tmp_path: Path) -> None:
     stack(small, tmp_path, HOSTS, 2)
     plan = json.loads(run(tmp_path, "plan", "--json"))
 
@@ -50,7 +50,7 @@ def test_a_plan_of_many_hosts_behind_it(small: Sshd, tmp_path: Path) -> None:
     assert (small.logins(), small.execs()) == (HOSTS, HOSTS)
 
 
-def test_an_apply_of_many_tasks_over_one_session_at_a_time(small: Sshd, tmp_path: Path) -> None:
+def test_an_apply_of_many_tasks_over_one_session_at_a_time(small: Island, tmp_path: Path) -> None:
     stack(small, tmp_path, 1, 8)
     run(tmp_path, "apply", "--auto-approve")
     assert [(tmp_path / f"f{n}-web0").read_text() for n in range(8)] == ["text"] * 8
