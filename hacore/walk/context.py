@@ -57,7 +57,7 @@ class Context:
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
     kept: Path | None = None  # where results are that the state did not take
-    expected: Mapping[Address, Row] = field(default_factory=dict)  # of a rollback: the rows when it is done
+    expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done
     _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)

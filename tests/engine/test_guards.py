@@ -194,3 +194,14 @@ async def test_a_rollback_of_both_hosts_drains_one_at_a_time(pair: Play, first: 
     assert worst == 1
     assert pair.world.cuts == []
     assert pair.world.snapshot() == before
+
+
+async def test_what_was_made_in_a_block_goes_again_in_one(play: Play) -> None:
+    play.world.vips["v"] = ["a", "b"]
+    await play.make("gate: {g: {vip: v}}")
+    before = play.world.snapshot()
+    await play.make("gate: {g: {vip: v}}\nthing: {c: {key: /c, text: v1, disrupts: restart}}")
+    back = await play.rollback()
+    assert back.ok, play.story(back)
+    assert {t.op for t in back.tasks} >= {"drain", "verify", "undrain"}
+    assert {n: m["data"] for n, m in play.world.snapshot().items()} == {n: m["data"] for n, m in before.items()}
