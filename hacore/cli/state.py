@@ -131,13 +131,14 @@ def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | Non
       hacore state mv --host lb1 web1 --stack stacks/web
     """
     from ..engine import move, rename_host
+    from .options import providers
 
     url = replace(args, stack=folder).state_url()
     if host:
-        kept = asyncio.run(rename_host(url, source, target))
+        kept = asyncio.run(rename_host(url, source, target, providers=providers()))
         lines = [f"Renamed: host {source} to {target}"]
     else:
-        kept = asyncio.run(move(url, Address.parse(source), Address.parse(target)))
+        kept = asyncio.run(move(url, Address.parse(source), Address.parse(target), providers=providers()))
         lines = []
     lines += [f"Moved: {old} to {new}" for old, new in (kept.moved or {}).items()]
     _tell(args, kept, lines)

@@ -6,14 +6,17 @@ Each goes through the state's lock and is one transaction, after a backup of an 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from ..address import NAME, Address
+from ..contract import Provider
 from ..errors import PlanError, StoreError, UsageError
 from ..journal import QUIET, Renaming
-from ..model import Host, Row
+from ..model import JSON, Host, Row
 from ..store import (
     DropHost,
     DropRow,
@@ -29,6 +32,9 @@ from ..store import (
 )
 from .custody import renamed_options
 from .results import whoami
+
+Providers = Mapping[str, Provider[Any]]
+_NO_PROVIDERS: Providers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +76,18 @@ async def forget(state_url: str, selectors: Sequence[Address], *, hosts: Sequenc
         return await _commit(writer, moves, gone=tuple(sorted(gone)), without=without)
 
 
-async def move(state_url: str, source: Address, target: Address, *, who: str = "") -> Kept:
+async def move(
+    state_url: str, source: Address, target: Address, *, providers: Providers = _NO_PROVIDERS, who: str = ""
+) -> Kept:
     """Record under other addresses what `source` covers: edges, marks, images and journal follow.
+
+    `providers` say where specs name addresses.
 
     Raises UsageError for what covers nothing, or would take the place of something recorded.
     """
     async with _opened(state_url, "state mv", who) as writer:
         rows = writer.rows()
-        renaming = Renaming(moved_addresses(rows, source, target))
+        renaming = Renaming(moved_addresses(rows, source, target), {}, set(rows), _named(providers))
         for address in renaming.addresses.values():
             if address.host is not None and address.host not in writer.hosts():
                 raise UsageError(
@@ -87,7 +97,9 @@ async def move(state_url: str, source: Address, target: Address, *, who: str = "
         return await _rename(writer, renaming)
 
 
-async def rename_host(state_url: str, old: str, new: str, *, who: str = "") -> Kept:
+async def rename_host(
+    state_url: str, old: str, new: str, *, providers: Providers = _NO_PROVIDERS, who: str = ""
+) -> Kept:
     """Record a host, and all that is on it, under another name. Raises UsageError when that is taken."""
     async with _opened(state_url, "state mv", who) as writer:
         rows, hosts = writer.rows(), writer.hosts()
@@ -102,7 +114,8 @@ async def rename_host(state_url: str, old: str, new: str, *, who: str = "") -> K
         record = hosts[old]
         host = Host.model_validate(record.host).model_copy(update={"name": new})
         put = PutHost(replace(record, name=new, host=host.model_dump(mode="json")))
-        return await _rename(writer, Renaming(moved, {old: new}), DropHost(old), put)
+        renaming = Renaming(moved, {old: new}, set(rows), _named(providers))
+        return await _rename(writer, renaming, DropHost(old), put)
 
 
 async def new_key(state_url: str, *, who: str = "") -> Kept | None:
@@ -179,6 +192,22 @@ async def _commit(writer: StateWriter, moves: Sequence[Move], **about: object) -
     done = await writer.commit(*moves)
     kept = Kept(done.serial, backup=backup, broke=writer.broke, upgraded=writer.upgraded)
     return replace(kept, **about)  # type: ignore[arg-type]
+
+
+def _named(providers: Providers) -> Callable[[Address, JSON], Collection[str]]:
+    """What a recorded spec names: sources of reloads and restarts, and needs of its own."""
+
+    def named(address: Address, spec: JSON) -> Collection[str]:
+        provider = providers.get(address.kind)
+        if provider is None:
+            return ()
+        try:
+            value = provider.spec.model_validate(spec)
+        except ValueError:
+            return ()  # of another version of the kind, which the next apply records afresh
+        return {*(trigger.source for trigger in provider.triggers(value, address)), *provider.needs(value)}
+
+    return named
 
 
 def _known_host(writer: StateWriter, name: str, rows: Mapping[Address, Row]) -> None:

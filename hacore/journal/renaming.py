@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..address import Address
@@ -10,13 +10,25 @@ from ..errors import UsageError
 from ..model import JSON, Row
 from ..store import TaskRecord, row_from_json, row_to_json
 
+Named = Callable[[Address, JSON], Collection[str]]
+
+
+def _nothing(_address: Address, _spec: JSON) -> Collection[str]:
+    return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """Addresses by their new ones, and hosts by their new names. What is in neither keeps its own."""
+    """Addresses by their new ones, and hosts by their new names. What is in neither keeps its own.
+
+    `recorded`: all that is. `named` tells which strings of a recorded spec are addresses or selectors,
+    such as what a daemon is reloaded for: these follow, too.
+    """
 
     addresses: Mapping[Address, Address]
     hosts: Mapping[str, str] = field(default_factory=dict)
+    recorded: Collection[Address] = ()
+    named: Named = _nothing
 
     def text(self, address: str) -> str:
         """An address as it is written in a record."""
@@ -33,6 +45,22 @@ class Renaming:
         """One host."""
         return self.hosts.get(name, name)
 
+    def selector(self, text: str) -> str:
+        """What covers, as they are called then, all that this covers; the same where nothing does."""
+        old = Address.parse(text)
+        covered = [address for address in self.recorded if old.selects(address)]
+        first = next((self.addresses[address] for address in covered if address in self.addresses), None)
+        if first is None:
+            return self.text(text)
+        key, host = None if old.key is None else first.key, None if old.host is None else first.host
+        new = Address(first.kind, first.name, key, host)
+        return str(new) if all(new.selects(self.address(address)) for address in covered) else text
+
+    def spec(self, address: Address, spec: JSON) -> JSON:
+        """The recorded spec of an address that is called so yet."""
+        others = {text: self.selector(text) for text in self.named(address, spec)}
+        return _replaced(spec, others)
+
     def row(self, row: Row) -> Row:
         """A row: its address, hosts, needs and marks. The image of its origin stays the same."""
         address = self.address(row.address)
@@ -40,6 +68,7 @@ class Renaming:
         return replace(
             row,
             address=address,
+            spec=self.spec(row.address, row.spec),
             hosts=(address.host,) if moved and address.host else tuple(self.host(name) for name in row.hosts),
             needs=tuple(sorted(map(self.text, row.needs))),
             loaded={self.text(source): mark for source, mark in row.loaded.items()},
@@ -77,6 +106,7 @@ class Renaming:
             {
                 **change,
                 "address": self.text(change["address"]),
+                "spec": self.spec(Address.parse(change["address"]), change["spec"]),
                 "hosts": self._hosts_of(change),
                 "inherits": self.text(change["inherits"]) if change.get("inherits") else None,
             }
@@ -105,4 +135,12 @@ class Renaming:
         return None if row is None else row_to_json(self.row(row_from_json(row)))
 
 
-__all__ = ["Renaming"]
+def _replaced(value: JSON, others: Mapping[str, str]) -> JSON:
+    if isinstance(value, dict):
+        return {key: _replaced(item, others) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, others) for item in value]
+    return others.get(value, value) if isinstance(value, str) else value
+
+
+__all__ = ["Named", "Renaming"]
