@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..address import Address
 from ..contract import Work
-from ..errors import PlanError
+from ..errors import ImageError, PlanError
 from ..events import Event
 from ..journal import Back, Given, Live, Undone, hanging, inputs_of, plan_back, records_of, restore_tasks, rows_back
 from ..load.stack import Stack
@@ -171,8 +171,11 @@ class _Returning:
         return {name: why for name, why in seen.unreachable.items() if name in self.used}
 
     def _disruptive(self, live: Live) -> bool:
-        """Whether taking a task back interrupts a service, as its steps say."""
-        stored = self.tools.writer.images(set(live.image_ids.values()))
+        """Whether taking a task back interrupts a service, as its steps say. Without images it is not begun."""
+        try:
+            stored = self.tools.writer.images(set(live.image_ids.values()))
+        except ImageError:
+            return False
         images = {address: stored[number] for address, number in live.image_ids.items()}
         changes = tuple(p.change for p in live.task.changes if p.address in images)
         work = Work(changes, images, host=self.known.get(str(live.task.host)))

@@ -126,12 +126,15 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
 
 
 async def _lost_origin(live: Live, ctx: Context) -> Failed | None:
-    """Why a delete cannot bring back what was there: told before anything is touched, and of this task alone."""
+    """Why what was there cannot be brought back: told before anything is touched, and of this task alone."""
     try:
         await load_origins(live, ctx)
+        if live.task.restores:
+            ctx.writer.images(set(live.task.restores.values()))
     except ImageError as error:
         names = " ".join(str(address) for address in live.task.addresses)
-        return Failed(f"cannot {_verb(live)}: {error}; `hacore state rm {names}` leaves it as it is")
+        way = "" if live.task.restores else f"; `hacore state rm {names}` leaves it as it is"
+        return Failed(f"cannot {_verb(live)}: {error}{way}")
     return None
 
 

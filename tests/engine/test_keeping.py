@@ -21,6 +21,7 @@ from hacore.store import (
     TaskRecord,
     row_to_json,
 )
+from hacore.testing import KINDS
 
 VIP, CONF_1, CONF_2 = (Address.parse(text) for text in ("vip.front", "file.conf@lb1", "file.conf@lb2"))
 UNIT = Address.parse("service.web@lb1")
@@ -118,3 +119,18 @@ async def test_what_was_done_together_goes_to_another_host_together_or_not_at_al
     with StateReader.open(url) as reader:  # type: ignore[union-attr]
         assert CONF_1 in reader.rows()
         assert reader.lock() is None
+
+
+async def test_what_daemons_are_reloaded_for_follows_in_their_specs(url: str) -> None:
+    daemon = Address.parse("daemon.web@lb1")
+    spec = {"unit": "web", "reads": ["/etc/x"], "reload_on": ["thing.conf", "thing.other", "thing.conf@lb1"]}
+    thing = Address.parse("thing.conf@lb1")
+    async with await StateWriter.open(url, who="ann", what="apply") as writer:
+        await writer.commit(*(PutRow(Row(a, s, 1, {}, hosts=("lb1",))) for a, s in ((daemon, spec), (thing, {}))))
+
+    await move(url, Address.parse("thing.conf"), Address.parse('thing.main["x"]'), providers=KINDS)
+
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        told = reader.rows()[daemon].spec
+    assert told["reload_on"] == ["thing.main", "thing.other", "thing.main@lb1"]
+    assert told["reads"] == ["/etc/x"]
