@@ -177,7 +177,7 @@ class Rehearsal:
     def _up(self) -> str:
         self.lab.up()
         admit(self.lab, self.users)
-        self._bare = self._manifests()
+        self._bare = self._before = self._manifests()
         return ", ".join(f"{twin.name} {twin.address}" for twin in self.lab.spec.twins)
 
     def _plan(self) -> str:
@@ -186,7 +186,6 @@ class Rehearsal:
         return ", ".join(f"{number} to {what}" for what, number in plan["summary"].items() if number and what != "noop")
 
     def _apply(self) -> str:
-        self._before = self._manifests()
         self._run("apply", "--auto-approve")
         return "done"
 
@@ -207,6 +206,7 @@ class Rehearsal:
         return "found: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
 
     def _heal(self) -> str:
+        self._before = self._manifests()
         self._apply()
         self._run("drift")
         return "no drift"
