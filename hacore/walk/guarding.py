@@ -98,7 +98,7 @@ def _as_wanted(view: View[Any], ctx: Context) -> bool:
     observed = provider.observe(view)
     if ctx.expected is not None:  # nothing is desired, rows come back; on a way over several runs not all of them yet
         row = ctx.expected.get(view.address)
-        if row is None:  # what goes was made by the run, and has no row to be compared with
+        if row is None:  # nothing is known of what comes back: the run made it, or healed it
             return True
         now = ctx.rows.get(view.address)
         final = now is not None and (now.spec, now.attrs) == (row.spec, row.attrs)

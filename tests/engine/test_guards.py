@@ -205,3 +205,18 @@ async def test_what_was_made_in_a_block_goes_again_in_one(play: Play) -> None:
     assert back.ok, play.story(back)
     assert {t.op for t in back.tasks} >= {"drain", "verify", "undrain"}
     assert {n: m["data"] for n, m in play.world.snapshot().items()} == {n: m["data"] for n, m in before.items()}
+
+
+async def test_what_a_run_healed_goes_back_to_what_somebody_had_made_of_it(pair: Play) -> None:
+    stack = PAIR.replace("reads:", "disrupts: restart, reads:")
+    await pair.make(stack)
+    for machine in pair.world:
+        machine.units["web"] = {"running": False, "loaded": {}}  # by hand
+    before = pair.world.snapshot()
+    healed = await pair.make(stack)
+    assert all(machine.units["web"]["running"] for machine in pair.world), pair.story(healed)
+
+    back = await pair.rollback()
+
+    assert back.ok, pair.story(back)
+    assert pair.world.snapshot() == before
