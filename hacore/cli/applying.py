@@ -91,12 +91,14 @@ async def _apply(
 def touching(listener: Listener, stopper: Stopper) -> Listener:
     """From the run's first event on a signal must let it end in order."""
 
+    from .running import lasting
+
     def listen(event: Event) -> None:
         if event.type == "run_started":
             stopper.touching = True
         listener(event)
 
-    return listen
+    return lasting(listen, stopper)
 
 
 def _approval(

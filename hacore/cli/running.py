@@ -1,7 +1,8 @@
 """Running the engine from a command: progress, and what Ctrl-C means.
 
-Before a run has begun a signal ends the command. Once it has begun, the first one lets what is
-running end and starts nothing new; the second one leaves at once, and the run is unfinished.
+Before a run has begun a signal ends the command. Once it has begun, the first one (SIGINT, SIGTERM,
+SIGHUP) lets what is running end and starts nothing new; the second one leaves at once, and the run
+is unfinished.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..render.terminal import Terminal
 from .guard import Interrupted
 
 T = TypeVar("T")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK = 0.25  # seconds between two looks at the live line
 STOPPING = "stopping: what is running ends, nothing new begins; once more to leave at once"
 
@@ -40,7 +41,7 @@ class Stopper:
         """Listen to signals while `work` lasts."""
         self._work = work
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in (n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN):  # nohup(1)
             loop.add_signal_handler(number, self.signal, int(number))
 
     def leave(self) -> None:
@@ -52,13 +53,15 @@ class Stopper:
     def signal(self, number: int) -> None:
         """A signal came."""
         if self.code:
-            self._terminal.live("")
-            self._terminal.tell("left at once" + (": the run is unfinished" if self.touching else ""))
+            with suppress(OSError):
+                self._terminal.live("")
+                self._terminal.tell("left at once" + (": the run is unfinished" if self.touching else ""))
             os._exit(128 + number)
         self.code = 128 + number
         if self.touching:
-            self._terminal.tell(self._words)
             self.event.set()
+            with suppress(OSError):  # whoever hung up took the terminal along
+                self._terminal.tell(self._words)
         elif self._work is not None:
             self._work.cancel()
 
@@ -87,9 +90,10 @@ def run(
             stopper.leave()
             if ticker is not None and progress is not None:
                 ticker.cancel()
-                with suppress(asyncio.CancelledError):
+                with suppress(asyncio.CancelledError, OSError):
                     await ticker
-                progress.end()
+                with suppress(OSError):
+                    progress.end()
 
     return asyncio.run(whole())
 
@@ -98,6 +102,19 @@ async def _ticking(progress: Progress) -> None:
     while True:
         progress.tick()
         await asyncio.sleep(_TICK)
+
+
+def lasting(listener: Listener, stopper: Stopper) -> Listener:
+    """A listener that ends no run: once hosts may be touched, whoever reads our output may leave."""
+
+    def listen(event: Event) -> None:
+        try:
+            listener(event)
+        except OSError:
+            if not stopper.touching:
+                raise
+
+    return listen
 
 
 def quietly(progress: Progress) -> Callable[[Event], None]:
@@ -130,4 +147,4 @@ def as_lines(terminal: Terminal) -> Callable[[Event], None]:
     return listen
 
 
-__all__ = ["STOPPING", "Stopper", "as_lines", "quietly", "run"]
+__all__ = ["STOPPING", "Stopper", "as_lines", "lasting", "quietly", "run"]

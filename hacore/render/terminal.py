@@ -6,6 +6,7 @@ is written; whoever keeps it writes it again with the next look.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -65,8 +66,13 @@ class Terminal:
     def _write(self, stream: TextIO, text: str) -> None:
         self.live("")
         try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
+            try:
+                stream.write(text)
+            except UnicodeEncodeError:
+                encoding = stream.encoding or "ascii"
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except OSError as error:
+            if error.errno == errno.EIO:  # a terminal that was hung up, tty(4)
+                raise BrokenPipeError(*error.args) from None
+            raise

@@ -29,7 +29,7 @@ install:
 class Controller:
     """`hacore ARGS` in a process of its own, forked so that it has hacore's folders where the test has them."""
 
-    def __init__(self, folder: Path, *argv: str) -> None:
+    def __init__(self, folder: Path, *argv: str, out: int | None = None) -> None:
         self.log = folder / f"log{len(list(folder.glob('log*')))}"
         self.code: int | None = None
         sys.stdout.flush()
@@ -39,7 +39,8 @@ class Controller:
             try:
                 os.setsid()
                 os.chdir(folder)
-                out = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                if out is None:
+                    out = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 for number in (1, 2):
                     os.dup2(out, number)
                 sys.stdout, sys.stderr, sys.stdin = open(1, "w"), open(2, "w"), io.StringIO()  # noqa: SIM115
@@ -131,8 +132,9 @@ class Site:
             f"      environment: {{PREFIX: {self.target}}}, make: ['{self.folder}/wait', make]}}\n"
         )
 
-    def hacore(self, *argv: str) -> Controller:
-        self.running.append(Controller(self.folder, *argv))
+    def hacore(self, *argv: str, out: int | None = None) -> Controller:
+        """Run it; what it prints goes to its log, or to the descriptor `out`."""
+        self.running.append(Controller(self.folder, *argv, out=out))
         return self.running[-1]
 
     def apply(self, *more: str) -> Controller:

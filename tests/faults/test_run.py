@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -97,7 +98,7 @@ def test_a_host_that_stays_away_in_an_effect_leaves_it_in_doubt_and_the_next_app
     assert site.made() == {"one": "new", "three": "new", "two": "new"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_first_signal_lets_what_runs_end_and_begins_nothing_new(site: Site, number: signal.Signals) -> None:
     site.files()
     applying = site.apply()
@@ -127,6 +128,21 @@ def test_a_second_signal_waits_for_nothing(site: Site) -> None:
     resuming = site.apply("--resume")
     assert resuming.wait() == 0, resuming.said
     assert site.made() == {"one": "new", "three": "new", "two": "new"}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_whoever_reads_what_a_run_says_may_leave(site: Site, words: tuple[str, ...]) -> None:
+    site.files()
+    reader, writer = os.pipe()
+    applying = site.hacore("apply", "--auto-approve", *words, out=writer)
+    os.close(writer)
+    site.begun()
+    os.close(reader)
+    site.slow.go.touch()
+    applying.wait()
+
+    assert site.made() == {"one": "new", "three": "new", "two": "new"}
+    assert site.runs() == [("apply", "done")]
 
 
 def test_two_runs_of_one_stack(site: Site) -> None:
