@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from .. import __version__
-from ..events import EVENTS_VERSION, Event
+from ..events import EVENTS_VERSION, Event, Listener
 from ..render.progress import Progress
 from ..render.terminal import Terminal
 from .guard import Interrupted

@@ -78,6 +78,10 @@ if [ -d "$__job" ] && [ "$(cat "$__job/token")" != "$__token" ]; then
 fi
 """
 
+_LEAVE = r"""
+setsid sh -c "$__run" sh "$__job" >/dev/null 2>&1 </dev/null &
+"""
+
 _END = r"""
 if __go "$__job" && __end=$(cat "$__job/rc"); then
   cat "$__job/out" && cat "$__job/err" >&2 && exit "$__end"
@@ -125,8 +129,19 @@ def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) 
     and whose output has arrived: they are forgotten. A script that was cut off on its way does
     nothing: it is one compound command, which a shell reads whole before it runs any of it.
     """
+    forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
+    return _script(job.key, job.nonce, prelude, token, f"{forget}{_TAKE}{_lay(job)}{_END}")
+
+
+def leave_script(job: Job, prelude: str, token: str) -> str:
+    """Begin a job under the host's lock `token` and leave it: it needs nobody. `attach_script` asks after it."""
+    return _script(job.key, job.nonce, prelude, token, f"{_lay(job)}{_LEAVE}")
+
+
+def _lay(job: Job) -> str:
+    """Put a job where it is run, unless it is there: whole or not at all."""
     mark = f"J{job.nonce}"
-    lay = [
+    lines = [
         'if [ ! -d "$__job" ]; then\n',
         '__new=$(mktemp -d "$__jobs/new.XXXXXXXX") || exit 1\n',
         f"cat >\"$__new/script\" <<'{mark}' || exit 1\n{job.body}\n{mark}\n",
@@ -136,8 +151,7 @@ def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) 
         'mv -T -- "$__new" "$__job" 2>/dev/null || rm -rf "$__new"\n',  # another connection of ours was quicker
         "fi\n",
     ]
-    forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
-    return _script(job.key, job.nonce, prelude, token, f"{forget}{_TAKE}{''.join(lay)}{_END}")
+    return "".join(lines)
 
 
 def attach_script(key: str, prelude: str, token: str) -> str:
