@@ -20,7 +20,7 @@ class Revision:
     """A commit that changed resources: the serial it came to, when (Unix time), whose run, by whom, doing what.
 
     `since` is when the lock was taken: commits that share it are of one session. `run` is None for
-    what was done to the state alone, such as `state mv`, and for taking a finished run back.
+    what was done to the state alone, such as `state mv`.
     """
 
     serial: int
