@@ -220,3 +220,36 @@ async def test_what_a_run_healed_goes_back_to_what_somebody_had_made_of_it(pair:
 
     assert back.ok, pair.story(back)
     assert pair.world.snapshot() == before
+
+
+BLOCKS = """
+thing:
+  bin: {text: v1, disrupts: restart}
+  last: {text: v1, disrupts: restart, needs: [thing.bin]}
+gate:
+  g: {vip: v}
+"""
+
+
+async def test_an_undo_that_fails_in_a_block_leaves_the_host_drained_and_says_so(play: Play) -> None:
+    """It may be broken: it must not serve, and the other host must not be drained."""
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(BLOCKS)
+    before, rows = play.world.snapshot(), play.rows()
+    play.world["a"].fail("write /things/last")
+    play.world["a"].fail("restore /things/bin", "disk is gone")
+    play.stack(BLOCKS.replace("v1", "v2"))
+    result = await play.apply()
+    assert result.status == "failed", play.story(result)
+    assert play.world["a"].drained == {"v"}
+    assert play.world["b"].drained == set()
+    assert play.text("/things/bin", "b") == "v2"  # to take it back b would have to be drained as well
+    assert any("a is left out of service" in e.message for e in play.events if e.type == "warning")
+    stuck = {t.error for t in result.tasks if t.host == "b" and t.status == "error"}
+    assert stuck == {"not undone: a host of its group is left out of service"}
+    assert play.row("thing.bin@a").tainted
+    again = await play.rollback()
+    assert again.ok, play.story(again)
+    assert play.world.snapshot() == before
+    assert play.rows() == rows
+    assert play.world.cuts == []

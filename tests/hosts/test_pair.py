@@ -126,6 +126,49 @@ def test_a_new_configuration_is_rolled_back_and_served_again(web: Project) -> No
     assert web.actions() == {}
 
 
+def test_back_over_three_runs_and_forth_again(web: Project) -> None:
+    """A file, a template, what nginx and keepalived have loaded: as before the second of three runs, then as after."""
+    stack = web.folder / "stacks/web/stack.yaml"
+    plain = stack.read_text()
+    first = json.loads(web.ok("runs", "--json"))[-1]["run"]
+
+    def version(number: int) -> None:
+        main = NGINX.replace("worker_connections 512;", "worker_connections {{ 512 + edition }};")
+        web.web(site=SITE.replace("first edition", f"edition {number}"), main=main)
+        text = plain.replace("source: nginx.conf", f"template: nginx.conf\n      vars: {{edition: {number}}}")
+        stack.write_text(text.replace("host.vars.priority }}", f"host.vars.priority - {number} }}}}"))
+
+    def running() -> list[str]:
+        """What is served, and who the daemons' masters are: a reload keeps them."""
+        served = [web.get(f"http://{address}/")[1] for address in ("192.168.1.166", "192.168.1.173", "192.168.1.200")]
+        return served + [web.ssh(host, "systemctl show -P MainPID nginx keepalived") for host in ("lb1", "lb2")]
+
+    moments, loaded = [], []
+    for number in (1, 2, 3):
+        version(number)
+        web.apply()
+        eventually(lambda n=number: set(running()[:3]) == {f"edition {n}"}, f"edition {number} is served")  # type: ignore[misc]
+        moments.append(manifests(web.lab))
+        loaded.append(running())
+
+    web.ok("rollback", str(first + 2), "--auto-approve")
+    eventually(lambda: running() == loaded[0], "what ran after the first of the three")
+    assert differences(web.lab, moments[0]) == []
+    version(1)
+    assert web.actions() == {}
+
+    back = json.loads(web.ok("runs", "--json"))[-1]["run"]
+    web.ok("rollback", str(back), "--auto-approve")
+    eventually(lambda: running() == loaded[2], "what ran after the third")
+    assert differences(web.lab, moments[2]) == []
+    version(3)
+    assert web.actions() == {}
+
+    web.ok("rollback", str(first + 1), "--auto-approve")
+    web.web()
+    assert web.actions() == {}
+
+
 def test_a_wrong_configuration_is_refused_before_it_replaces_the_good_one(web: Project) -> None:
     before = manifests(web.lab)
     web.web(main=BROKEN)

@@ -11,6 +11,7 @@ from hacore.walk.board import Board, Node, OnFailure
 from tests.walk.dsl import board_of, finished, play
 
 BLOCK = "src d:src!d#g in:src,d!t#g v:in!v#g u:v!u#g"
+CHANGES_IN_BLOCK = "s d:s!d#g a:s,d#g b:a,d#g v:b!v#g u:v!u#g"
 TWO_BLOCKS = "s1 d1:s1!d#g i1:s1,d1!t#g v1:i1!v#g u1:v1!u#g s2 d2:s2!d#g i2:s2,d2!t#g v2:i2!v#g u2:v2!u#g"
 
 
@@ -57,6 +58,9 @@ TWO_BLOCKS = "s1 d1:s1!d#g i1:s1,d1!t#g v1:i1!v#g u1:v1!u#g s2 d2:s2!d#g i2:s2,d
         (BLOCK, "stop@d", "src d in v u"),
         (BLOCK, "stop@src", "src | d=do in=do v=do u=do"),
         (TWO_BLOCKS, "stop@d1", "s1+s2 d1 i1 v1 u1 | d2=do i2=do v2=do u2=do"),
+        # what cannot be undone inside a block leaves its host out of service
+        (BLOCK, "-in ~in", "src d in <src <in | src=undone d=error in=error v=hold u=hold"),
+        (CHANGES_IN_BLOCK, "-b ~a", "s d a b <b <a <s | s=undone d=error a=error b=undone v=hold u=hold"),
         # never two hosts of a group out of service
         (TWO_BLOCKS, "", "s1+s2 d1 i1 v1 u1 d2 i2 v2 u2"),
     ],
@@ -79,6 +83,39 @@ def test_rollback(tasks: str, happens: str, story: str) -> None:
 )
 def test_halt(tasks: str, happens: str, story: str) -> None:
     assert play(board_of(tasks, "halt"), happens) == story
+
+
+def test_what_can_not_go_back_any_more_is_given_up() -> None:
+    """b is out of service for good: a's block cannot be taken back, which would drain a, too."""
+    board = board_of("s1 d1:s1!d#g i1:s1,d1#g v1:i1!v#g u1:v1!u#g d2:u1!d#g i2:d2#g v2:i2!v#g u2:v2!u#g")
+    play(board, "-i2 ~i2")
+    assert "d2" in board.out_of_service()
+    assert board.status["d2"] is Status.ERROR
+    board.status["i1"] = Status.UNDO
+    assert board.give_up() == ["i1"]
+    assert finished(board)
+
+
+def test_a_pause_undoes_open_blocks_and_nothing_else() -> None:
+    board = board_of("s1 d1:s1!d#g i1:s1,d1#g v1:i1!v#g u1:v1!u#g")
+    play(board)
+    board.roll_back_all()
+    board.paused = True
+    assert list(board.undoable()) == []
+    board.paused = False
+    assert list(board.undoable()) == ["u1"]
+    board.start_undo("u1")
+    board.paused = True
+    board.undone("u1")
+    story = []
+    while back := list(board.undoable()):
+        for id in back:
+            board.start_undo(id)
+            board.undone(id)
+        story += back
+    assert story == ["v1", "i1", "d1"]
+    assert board.status["s1"] is Status.UNDO
+    assert board.out_of_service() == []
 
 
 def test_what_waits_for_a_host_left_out_of_service_is_held() -> None:
