@@ -230,7 +230,7 @@ class _Returning:
         views = desired_views(then.stack.instances, self.known, seen.facts, tools.providers)
         sources: dict[Address, dict[Address, tuple[str, ...]]] = {}
         due = {(live.task.addresses[0], s) for live in planned.back.lives for s in live.task.sources}
-        for consumer, source, _, attrs in hanging(now, then):
+        for consumer, source, _, attrs in hanging(now, then, planned.back.target):
             if (consumer, source) in due:
                 sources.setdefault(consumer, {})[source] = attrs
         return Context(

@@ -121,7 +121,7 @@ def plan_back(undone: Sequence[Undone], given: Given) -> Back:
     needs = edges(restores, undone, [actual, target, *(r.before for r in restores)])
     come_back_in_order(restores, needs, {a for a in rows if a not in given.rows}, then.graph.needs)
     views = desired_views(then.stack.instances, given.hosts, given.facts, given.providers)
-    dues = due_triggers(restores, needs, Times(now, then, rows, views, given.drifted))
+    dues = due_triggers(restores, needs, Times(now, then, rows, views, given.drifted, _ops(undone)))
     tasks = add_guards(_tasks(restores, dues, needs, given), Comparison(changes=changes, views=views), then)
     lives = _lives(tasks, restores)
     return Back(
@@ -131,6 +131,12 @@ def plan_back(undone: Sequence[Undone], given: Given) -> Back:
         {p.address: p.action for p in changes} | _state_only(restores, given.rows, rows),
         {p.address: p.irreversible for r in restores for p in r.changes if p.irreversible},
     )
+
+
+def _ops(undone: Sequence[Undone]) -> dict[tuple[Address, Address], str]:
+    """What the triggers of these runs did."""
+    triggers = [live.task for run in undone for live in run.tasks if live.task.op is Op.TRIGGER]
+    return {(task.addresses[0], source): task.trigger for task in triggers for source in task.sources}
 
 
 def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: Given) -> Inputs:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..address import Address
 from ..contract import Change, View
 from ..graph import by_resource
-from ..model import Action, Row, has_taken, taken
+from ..model import Action, Row, has_taken, marked_keys, taken
 from ..plan import Inputs
 from ..plan.triggers import sources_of
 from .back_order import above, reach
@@ -21,6 +21,7 @@ from .back_order import above, reach
 if TYPE_CHECKING:
     from .back import Restore
 
+Ops = Mapping[tuple[Address, Address], str]  # consumer and source -> reload or restart
 At = Mapping[Address, Sequence[str]]  # the tasks that bring an address back, the newest first
 
 
@@ -50,6 +51,7 @@ class Times:
     rows: Mapping[Address, Row]  # after it
     views: Mapping[Address, View[Any]]
     drifted: frozenset[Address] = frozenset()
+    ops: Ops = field(default_factory=dict)
 
 
 def due_triggers(restores: Sequence[Restore], needs: Mapping[str, set[str]], times: Times) -> list[Due]:
@@ -59,7 +61,7 @@ def due_triggers(restores: Sequence[Restore], needs: Mapping[str, set[str]], tim
         for address in restore.addresses:
             at.setdefault(address, []).append(restore.key)
     found: dict[Address, Due] = {}
-    for consumer, source, op, attrs in hanging(times.now, times.then):
+    for consumer, source, op, attrs in hanging(times.now, times.then, times.rows, times.ops):
         if source not in at or not _stale(consumer, source, times):
             continue
         due = found.setdefault(consumer, Due(consumer, op, {}))
@@ -72,17 +74,28 @@ def due_triggers(restores: Sequence[Restore], needs: Mapping[str, set[str]], tim
     return dues
 
 
-def hanging(now: Inputs, then: Inputs) -> Iterator[tuple[Address, Address, str, tuple[str, ...]]]:
-    """Consumer, source, operation and attrs: as it will be; as it is now for a source that goes."""
-    index = by_resource(then.stack)
-    for consumer in then.graph.order:
-        for source, trigger in sources_of(consumer, then, index):
-            yield consumer, source, trigger.op, trigger.attrs
-    index = by_resource(now.stack)
-    for consumer in now.graph.order:
-        for source, trigger in sources_of(consumer, now, index) if consumer in then.stack.instances else ():
-            if source not in then.stack.instances:
-                yield consumer, source, trigger.op, trigger.attrs
+def hanging(
+    now: Inputs, then: Inputs, rows: Mapping[Address, Row], ops: Ops | None = None
+) -> Iterator[tuple[Address, Address, str, tuple[str, ...]]]:
+    """Consumer, source, operation and attrs: as it will be; as it is now for a source that goes.
+
+    `rows`: after the rollback. What a row has loaded counts as well: its spec may name its sources by
+    addresses that they do not have any more. `ops` are what such triggers did in the runs that are undone.
+    """
+    for inputs, marks in ((then, rows), (now, {a: r.row for a, r in now.recorded.items()})):
+        index = by_resource(inputs.stack)
+        for consumer in inputs.graph.order:
+            if consumer not in then.stack.instances:
+                continue
+            known = [(source, str(t.op), t.attrs) for source, t in sources_of(consumer, inputs, index)]
+            named = {source for source, _, _ in known}
+            for text, mark in marks[consumer].loaded.items():
+                source = Address.parse(text)
+                if source not in named:
+                    known.append((source, (ops or {}).get((consumer, source), "reload"), marked_keys(mark)))
+            for source, op, attrs in known:
+                if inputs is then or source not in then.stack.instances:
+                    yield consumer, source, op, attrs
 
 
 def _stale(consumer: Address, source: Address, times: Times) -> bool:
