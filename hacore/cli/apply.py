@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .durations import Duration
 from .options import StackArgs, as_json, auto_approve, no_irreversible, parallelism, stack_options
 from .password import ask_become_pass
 from .selecting import exclude, selection, target
@@ -29,6 +30,12 @@ allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on alth
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
 @no_irreversible
+@click.option(
+    "--confirm-within",
+    type=Duration(least=10),
+    metavar="TIME",
+    help="Hosts put themselves back when they hear nothing for TIME, or cannot be connected to anew at the end.",
+)
 @parallelism
 @as_json
 def command(
@@ -41,6 +48,7 @@ def command(
     resume: bool,
     take_over: bool,
     no_irreversible: bool,
+    confirm_within: int | None,
     parallelism: int,
     as_json: bool,
 ) -> int:
@@ -55,6 +63,10 @@ def command(
     without a question, once, and not at all when anything it rests on has changed since. Sensitive
     variables are given again; a plan that lacks a host needs --allow-degraded.
 
+    With --confirm-within a change of a firewall, of sshd or of the network cannot lock you out: each
+    host has the way back, and goes it by itself when it hears nothing of us for TIME, or when at
+    the end one of the hosts cannot be connected to anew. TIME: 90s, 5m, 1h.
+
     \b
     Examples:
       hacore apply
@@ -65,6 +77,7 @@ def command(
       hacore apply --ask-become-pass        where sudo on the hosts asks for a password
       hacore apply --target file.nginx.conf --target file.site@lb1
       hacore apply --no-irreversible        not at all if something of it could not be undone
+      hacore apply --confirm-within 5m      hosts that lock us out put themselves back
       hacore apply --resume
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
       hacore apply --take-over              the state that managed the hosts is lost
@@ -82,6 +95,7 @@ def command(
         parallelism=parallelism,
         as_json=as_json,
         no_irreversible=no_irreversible,
+        confirm_within=confirm_within or 0,
     )
     plan = named_plan(args)
     return go(args, options) if plan is None else go_saved(args, plan, options)

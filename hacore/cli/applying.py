@@ -31,6 +31,7 @@ class Options:
     parallelism: int = 10
     as_json: bool = False
     no_irreversible: bool = False
+    confirm_within: int = 0
 
     @property
     def command(self) -> str:
@@ -51,7 +52,12 @@ def go(args: StackArgs, options: Options) -> int:
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
     request = args.request(listener, parallelism=options.parallelism)
-    request = replace(request, take_over=options.take_over, no_irreversible=options.no_irreversible)
+    request = replace(
+        request,
+        take_over=options.take_over,
+        no_irreversible=options.no_irreversible,
+        confirm_within=options.confirm_within,
+    )
     if options.selection:
         if options.resume:
             raise UsageError("cannot select with --resume: the run goes on with what it was begun with")

@@ -91,7 +91,7 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
     request = args.request(listener, parallelism=options.parallelism, file=Path(saved.stack["file"]))
-    request = replace(request, no_irreversible=options.no_irreversible)
+    request = replace(request, no_irreversible=options.no_irreversible, confirm_within=options.confirm_within)
     args.runtime.learn_secrets()  # its values come from the environment again, and no plan is shown before
     if options.as_json:
         terminal.say_json({"type": "plan", **plan_json(saved.plan)}, line=True)

@@ -46,6 +46,10 @@ class Hosts:
             say=lambda message: self.listener(Event("warning", message, host=host.name)),
         )
 
+    def anew(self) -> Hosts:
+        """None of these connections, but the same way to make new ones."""
+        return Hosts(self.transport.anew(), self.listener, self.opener)
+
     async def probe(self, asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, HostStatus]:
         """Ask each host all of its questions, in one exec each."""
         wanted = list(names)
@@ -61,6 +65,10 @@ class Hosts:
             self.listener(Event("host_unreachable", str(error), host=name))
             return HostStatus(host, None, str(error))
         return HostStatus(host, facts)
+
+    async def link(self, name: str) -> HostLink:
+        """The connection to a host; raises TransportError when there is none."""
+        return await self._pending[name]
 
     async def links(self, names: Iterable[str]) -> dict[str, HostLink]:
         """The connections that stand."""

@@ -40,7 +40,8 @@ class Request:
     `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
     another transport. `refresh` False: a plan compares with
     what is recorded and asks no host. `take_over`: hosts that another state of the stack manages become this one's.
-    `no_irreversible`: refuse a plan with a change that could not be undone.
+    `no_irreversible`: refuse a plan with a change that could not be undone. `confirm_within`: seconds after
+    which a touched host puts itself back unless a new connection to it could be made; 0: it does not.
     """
 
     file: Path
@@ -58,6 +59,7 @@ class Request:
     password: Password | None = None
     take_over: bool = False
     no_irreversible: bool = False
+    confirm_within: int = 0
 
 
 @dataclass(frozen=True, slots=True)

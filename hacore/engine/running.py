@@ -14,15 +14,17 @@ from ..address import Address
 from ..contract import Check
 from ..errors import Cancelled, PlanError, StalePlanError, UnreachableError
 from ..events import Event
-from ..journal import QUIET, Live, live_tasks, new_row, records_of, rows_after
-from ..model import JSON, Action, Row
+from ..journal import QUIET, Live, live_tasks, records_of
+from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
-from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter, row_to_json
+from ..store import PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
+from .confirming import confirmed, prolonged, timer_of
 from .custody import Marking, host_moves, may_own, options_of
 from .locking import held_hosts
 from .planning import Recollection, Session, last_run, recollect
+from .quiet import as_they_were, quiet_moves
 from .results import Planned, Request, RunResult, summarize
 from .sources import fetch
 
@@ -150,7 +152,7 @@ class Run:
         may_own(made.custody, self.session.command, take_over=self.request.take_over)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
-            quiet = self._quiet_moves(made, standing(memory, made), 0)
+            quiet = quiet_moves(made, standing(memory, made), 0, self.session, self.writer)
             await self.writer.commit(*host_moves(made), *quiet)
             return RunResult(None, "nothing", current, outputs=made.outputs)
         await self._claim(made, standing(memory, made))
@@ -191,12 +193,13 @@ class Run:
         walker = Walker(lives, ctx, self.on_failure)
         walker.remember(lives)
         self.request.listener(Event("run_started", data={"run": number, "tasks": len(lives)}))
-        await self._watched(walker)
-        status = outcome(lives)
-        quiet = self._quiet_moves(made, rows, number) if status == "done" else []
+        async with prolonged(ctx.timer, ctx.links):
+            await self._watched(walker)
+        status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=self.on_failure == "halt")
+        quiet = quiet_moves(made, rows, number, self.session, self.writer) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
         if quiet:  # no task tells of these, so the run itself does: a rollback brings them back
-            ended = replace(ended, options={**ended.options, QUIET: _as_they_were(quiet, before)})
+            ended = replace(ended, options={**ended.options, QUIET: as_they_were(quiet, before)})
         await self.writer.commit(PutRun(ended), *quiet)
         self.request.listener(Event("run_finished", status, data={"run": number, "status": status}))
         leftover = await self._look() if status == "done" else None
@@ -249,6 +252,7 @@ class Run:
             parallelism=self.request.parallelism,
             checks=checks,
             relock=self.relock,
+            timer=timer_of(self.request, self.writer.lineage, f"run {number} of {self.session.stack.name}"),
             others={host: made.custody.others_have(host) for host in made.facts},
         )
 
@@ -267,26 +271,6 @@ class Run:
                     self.warn(f"{address}: the check {check.http} failed before the run: {why}")
         return found
 
-    def _quiet_moves(self, made: Plan, rows: dict[Address, Row], run: int) -> list[PutRow | DropRow]:
-        """Rows whose description changed and nothing else, and rows whose place another took."""
-        fresh = {}
-        for planned in made.quiet:
-            address = planned.address
-            fresh[address] = new_row(
-                planned,
-                self.session.stack.instances[address],
-                self.request.providers[address.kind],
-                self.session.graph,
-                planned.observed,
-                seal=self.writer.hmac,
-                rows=rows,
-                sources=made.sources.get(address, {}),
-                run=rows[address].run if address in rows else run,
-            )
-        put = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]
-        drop = [DropRow(c.address) for c in made.changes if c.action is Action.FORGET and c.address in rows]
-        return [*put, *drop]
-
     async def _look(self) -> Plan | None:
         """Promise 1: after a successful apply the plan is empty."""
         made, _ = await self.session.plan(recollect(self.writer))
@@ -295,12 +279,6 @@ class Run:
     def warn(self, message: str) -> None:
         """Tell the user."""
         self.request.listener(Event("warning", message))
-
-
-def _as_they_were(moves: Sequence[PutRow | DropRow], rows: Mapping[Address, Row]) -> dict[str, JSON | None]:
-    """The rows that moves replace, as JSON by address."""
-    found = [move.row.address if isinstance(move, PutRow) else move.address for move in moves]
-    return {str(a): row_to_json(rows[a]) if a in rows else None for a in found}
 
 
 def outcome(lives: Sequence[Live]) -> str:

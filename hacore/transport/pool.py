@@ -66,6 +66,10 @@ class Transport:
         self._sessions: dict[Key, asyncio.Task[SshSession]] = {}
         self._jumps: dict[tuple[Target, ...], asyncio.Task[Link]] = {}
 
+    def anew(self) -> Transport:
+        """One that has made no connection yet, and is otherwise the same."""
+        return Transport(listener=self._listener, config=self._config, password=self._password)
+
     async def session(self, host: Host) -> Session:
         """The session on a host: the one that is there, or a new one.
 

@@ -1,5 +1,6 @@
 """Walk: run the tasks of a plan, forwards and backwards, and write down each move."""
 
+from .arming import Timer
 from .board import Board, Node, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
@@ -15,6 +16,7 @@ __all__ = [
     "Node",
     "OnFailure",
     "Relock",
+    "Timer",
     "Walker",
     "acquire",
     "ask_all",

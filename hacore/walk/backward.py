@@ -5,18 +5,16 @@ A trigger settles: the daemon takes in what its sources went back to.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..address import Address
-from ..contract import Image
 from ..errors import HacoreError, ImageError, StoreError
 from ..journal import Live
 from ..model import Op, Row, Status, taken
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
 from .forward import Failed
+from .mirror import settle_steps, undo_steps
 from .steps import run_steps
-from .work import touching, trigger_work, work_of
+from .work import touching
 
 
 async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Address]]) -> Failed | None:
@@ -51,32 +49,15 @@ async def _intend(live: Live, ctx: Context) -> None:
 
 async def _restore(live: Live, ctx: Context) -> None:
     """Run the provider's undo with the images; without any nothing was touched."""
-    images = await _images(live, ctx)
-    changes = touching(live)
-    if not images or not changes or live.task.host is None or not live.intent:
-        return
-    work = replace(work_of(live, ctx, images, undo=True), images=images)
-    steps = tuple([await ctx.ready(s) for s in ctx.providers[live.task.kind].undo(work)])
-    await run_steps(live, steps, ctx, "cannot undo " + ", ".join(str(a) for a in live.task.addresses))
+    if live.intent:
+        what = "cannot undo " + ", ".join(str(a) for a in live.task.addresses)
+        await run_steps(live, await undo_steps(live, ctx), ctx, what)
 
 
 async def _settle(live: Live, ctx: Context) -> None:
-    """Reload or restart with what is back; a consumer that is not there any more has nothing to take in."""
-    if not live.intent:
-        return
-    try:
-        work = trigger_work(live, ctx)
-    except KeyError:
-        return
-    steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
-    await run_steps(live, tuple([await ctx.ready(s) for s in steps]), ctx, f"cannot {live.task.trigger}")
-
-
-async def _images(live: Live, ctx: Context) -> dict[Address, Image]:
-    if live.images or not live.image_ids:
-        return live.images
-    stored = ctx.writer.images(set(live.image_ids.values()))
-    return {address: stored[number] for address, number in live.image_ids.items()}
+    """Reload or restart with what is back."""
+    if live.intent:
+        await run_steps(live, await settle_steps(live, ctx), ctx, f"cannot {live.task.trigger}")
 
 
 async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address]]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..address import Address
 from ..contract import Check, Facts, Image, Provider, Source, Step, View
@@ -24,6 +24,9 @@ from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
 from ..store import Committed, Move, StateWriter
 from .owned import Owned
+
+if TYPE_CHECKING:
+    from .arming import Timer
 
 Fetch = Callable[[Source], Awaitable[bytes]]
 Relock = Callable[[str], Awaitable[bool]]
@@ -56,6 +59,7 @@ class Context:
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
+    timer: Timer | None = None  # --confirm-within
     kept: Path | None = None  # where results are that the state did not take
     expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done
     _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())

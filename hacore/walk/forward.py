@@ -24,9 +24,11 @@ from ..journal import Live, new_row
 from ..model import Action, Op, Row, Status
 from ..probe import Frame, Result
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
+from .arming import arming
 from .context import Context
+from .mirror import settle_steps
 from .restoring import restored_rows, restoring_steps
-from .work import Verdict, asks_of, deletes, judge, load_origins, touching, trigger_work, work_of
+from .work import Verdict, asks_of, deletes, judge, load_origins, touching, work_of
 
 POLL = 0.5  # seconds between two looks while a provider is patient
 
@@ -166,11 +168,9 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
     frames = []
     for live in lives:
         if live.task.op is Op.TRIGGER:
-            work = trigger_work(live, ctx)
-            steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
-            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps])))
+            frames.append(Frame(live.id, (*await arming(live, ctx), *await settle_steps(live, ctx))))
         elif touching(live) and live.task.host is not None:
-            frames.append(Frame(live.id, await _steps(live, ctx), asks_of(live, ctx)))
+            frames.append(Frame(live.id, (*await arming(live, ctx), *await _steps(live, ctx)), asks_of(live, ctx)))
     results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}
     failed: dict[str, Failed | None] = {}
     for live in lives:

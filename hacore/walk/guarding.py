@@ -18,6 +18,7 @@ from ..journal import Live
 from ..model import Op, Status
 from ..plan import drift_of
 from ..store import SetTask
+from .arming import arming_drain
 from .context import Context
 from .forward import POLL, Failed
 from .steps import run_steps
@@ -60,7 +61,8 @@ def _guards(live: Live, ctx: Context) -> list[tuple[View[Any], Guard]]:
 async def _drain(live: Live, ctx: Context) -> None:
     host = str(live.task.host)
     guards = _guards(live, ctx)
-    await run_steps(live, [guard.drain for _, guard in guards], ctx, f"cannot drain {host}")
+    back = arming_drain(live, [guard.undrain for _, guard in guards], ctx)
+    await run_steps(live, [*back, *(guard.drain for _, guard in guards)], ctx, f"cannot drain {host}")
     until = time.monotonic() + max((guard.patience for _, guard in guards), default=0.0)
     while True:
         facts = await _look(host, guards, ctx)

@@ -16,6 +16,7 @@ from ..contract import quote
 from ..errors import LockedError, TransportError
 from ..probe import HostLink
 from ..probe.jobs import WAIT
+from ..probe.revert import disarm
 from ..probe.script import PRELUDE
 
 
@@ -41,6 +42,8 @@ if [ $rc -ne 0 ]; then
   read -r now <"$HACORE_RUN/lock"
   [ "$now" = {quote(holder.token)} ] || {{ cat "$HACORE_RUN/lock" || exit 1; exit 3; }}
 fi
+{disarm(str(holder.info.get("lineage", "")))}
+[ -z "$__waits" ] || {{ rm -f "$HACORE_RUN/lock"; printf '%s\\n' "$__waits"; exit 5; }}
 n=0; while [ $n -lt 5 ] && __busy >/dev/null; do n=$((n + 1)); sleep 0.2; done
 if __busy; then exit 4; fi
 __tidy {quote(holder.token)}
@@ -62,6 +65,8 @@ async def acquire(
         if output.rc == 0:
             return output.text.strip()
         at = f"{link.host.name}@{link.host.address}"
+        if output.rc == 5:
+            raise LockedError(f"cannot lock {at}: it waits for {output.text.strip()} to be confirmed, or puts it back")
         if output.rc == 4:
             if say is not None and output.text != waits:
                 waits = output.text

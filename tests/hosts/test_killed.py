@@ -10,7 +10,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import pytest
 from hacore.lab import Lab, manifest
 from hacore.store import StateReader
 from scripts import debian_source
-from tests.hosts.project import Project
+from tests.hosts.project import Project, killed
 
 pytestmark = pytest.mark.twins
 
@@ -94,7 +93,7 @@ class Pair:
     def served(self) -> bool:
         return self.project.get(URL)[:2] == (200, "hello from tomcat")
 
-    def killed(self, seconds: float, wait: Callable[[], None] = lambda: None) -> bool:
+    def kill_after(self, seconds: float, wait: Callable[[], None] = lambda: None) -> bool:
         """An apply that is killed so long after its run began, and after `wait`; False if it was through by then."""
         running = self.project.start("apply", "--auto-approve", STACK)
         try:
@@ -102,24 +101,12 @@ class Pair:
             wait()
             time.sleep(seconds)
         finally:
-            for pid in descendants(running.pid):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            running.wait(30)
+            killed(running)
         return self.unfinished()
 
 
-def descendants(pid: int) -> list[int]:
-    """A process and all below it: the lab's helpers stand between us and hacore."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    below = children.read_text().split() if children.exists() else []
-    return [pid, *(p for child in below for p in descendants(int(child)))]
-
-
 @pytest.fixture(scope="module")
-def killed(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def scene(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Hosts with build tools only are saved as `tools`, with nginx built as `built`; then all of it is made once."""
     project = Project(tmp_path_factory.mktemp("killed"), pair, name=STACK)
     shutil.copytree(ROOT / "stacks" / STACK, project.folder / "stacks" / STACK)
@@ -151,22 +138,22 @@ def nginx_sha256() -> str:
 
 
 @pytest.mark.parametrize("number", range(8))
-def test_at_any_moment(number: int, killed: Pair) -> None:
+def test_at_any_moment(number: int, scene: Pair) -> None:
     dice = random.Random(f"{SEED} {number}")
     way = ("resume", "rollback")[number % 2]
-    moment = dice.uniform(0, killed.duration)
-    killed.restore("built")
-    while not killed.killed(moment):  # it was through: earlier, then
+    moment = dice.uniform(0, scene.duration)
+    scene.restore("built")
+    while not scene.kill_after(moment):  # it was through: earlier, then
         moment *= 0.7
-        killed.restore("built")
-    come_through(killed, way, "built", f"HACORE_SEED={SEED}: killed {moment:.2f} s after the run began, then {way}")
+        scene.restore("built")
+    come_through(scene, way, "built", f"HACORE_SEED={SEED}: killed {moment:.2f} s after the run began, then {way}")
 
 
 @pytest.mark.parametrize("way", ["resume", "rollback"])
-def test_inside_a_build(killed: Pair, way: str) -> None:
-    killed.restore("tools")
-    assert killed.killed(0, lambda: eventually(killed.building, "both hosts compile", 180))
-    come_through(killed, way, "tools", f"killed while both compile, then {way}")
+def test_inside_a_build(scene: Pair, way: str) -> None:
+    scene.restore("tools")
+    assert scene.kill_after(0, lambda: eventually(scene.building, "both hosts compile", 180))
+    come_through(scene, way, "tools", f"killed while both compile, then {way}")
 
 
 def come_through(pair: Pair, way: str, label: str, story: str) -> None:
