@@ -25,7 +25,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     """Play a stack's whole life on twins of its hosts: made for CI.
 
     On bare twins in a network of their own: plan, apply, a second plan that must be empty; a file
-    and a service of each host are touched by hand, drift must find it and an apply heal it; a
+    of each host and a service of one are touched by hand, drift must find it and an apply heal it; a
     rollback must bring back every byte, and a destroy leave the twins as they were found. No real
     host is reached. Needs root on Linux with systemd-nspawn. Exit code 0: all of it came out.
 

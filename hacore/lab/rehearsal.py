@@ -4,7 +4,7 @@
     plan      what is to be done
     apply     it is done
     again     there is nothing left to do
-    drift     a file is edited and a service stopped by hand, and both are found
+    drift     files are edited and a service is stopped by hand, and that is found
     heal      an apply puts them right
     rollback  the hosts are byte for byte as before the last apply
     forward   the apply that was taken back, once more
@@ -91,25 +91,24 @@ def rehearsal_spec(spec: LabSpec) -> LabSpec:
 
 
 def touches(changes: Sequence[Mapping[str, Any]], claims: Mapping[str, Sequence[str]]) -> list[Touch]:
-    """What to touch: on each host one file whose content is looked after, and one service that should run.
+    """What to touch: on each host a file whose content is looked after, and on one host a service that should run.
 
+    A service stopped on all hosts at once would be an outage of what they do together, not somebody's slip.
     `changes`: those of the first plan, as JSON. `claims`: the tokens that each address owns.
     """
-    found: dict[tuple[str, str], Touch] = {}
+    edits: dict[str, Touch] = {}
+    stops: dict[str, Touch] = {}
     for change in changes:
         address, host, after = change["address"], change["host"], change["after"] or {}
         for token in claims.get(address, ()):
             sort, _, name = token.partition(":")
             if sort == "path" and after.get("ensure") == "file" and "content" in after:
-                touch = Touch(address, host, f"edited {name}", f"echo '# by hand' >>{quote(name)}")
+                script = f"echo '# by hand' >>{quote(name)}"
+                edits.setdefault(host, Touch(address, host, f"edited {name}", script))
             elif sort == "unit" and after.get("running") is True:
-                touch = Touch(
-                    address, host, f"stopped {name}", f"systemctl stop {quote(name)} || service {quote(name)} stop"
-                )
-            else:
-                continue
-            found.setdefault((host, sort), touch)
-    return list(found.values())
+                script = f"systemctl stop {quote(name)} || service {quote(name)} stop"
+                stops.setdefault(host, Touch(address, host, f"stopped {name}", script))
+    return [*edits.values(), *list(stops.values())[-1:]]
 
 
 @dataclass

@@ -45,7 +45,7 @@ def test_a_rehearsal_has_its_own_state(console: Console) -> None:
     assert console("rehearse", "--state", "sqlite:///x.db").code == 64
 
 
-def test_on_each_host_a_file_and_a_service_are_touched() -> None:
+def test_on_each_host_a_file_is_touched_and_on_one_a_service() -> None:
     def change(address: str, **after: object) -> dict[str, object]:
         return {"address": address, "host": address.partition("@")[2] or None, "after": after}
 
@@ -56,7 +56,9 @@ def test_on_each_host_a_file_and_a_service_are_touched() -> None:
         change("file.one@a", ensure="file", content="sha256:1"),
         change("file.two@a", ensure="file", content="sha256:2"),
         change("service.off@b", running=False),
+        change("service.on@a", running=True),
         change("service.on@b", running=True),
+        change("service.too@b", running=True),
         change("vip.front", holder="one"),
         {"address": "file.gone@b", "host": "b", "after": None},
     ]
