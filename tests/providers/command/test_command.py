@@ -83,6 +83,22 @@ async def test_its_life_is_that_of_any_kind(play: Play) -> None:
     assert log(made) == ["did", "did", "undid", "did", "undid"]
 
 
+async def test_a_destroy_and_a_rollback_can_be_taken_back(play: Play) -> None:
+    made = write(play)
+    await play.apply()
+
+    await play.apply(destroy=True)
+    assert not made.exists()
+    back = await play.rollback(**play.options)
+    assert back.ok, play.story(back)
+    assert made.read_text() == "wanted\n"
+    assert await play.actions() == {}
+
+    again = await play.rollback(**play.options, run=back.run)
+    assert again.ok, play.story(again)
+    assert not made.exists()
+
+
 async def test_what_is_so_already_is_adopted_and_stays(play: Play) -> None:
     made = write(play)
     made.write_text("wanted\n")

@@ -85,8 +85,8 @@ class Command(c.Provider[CommandSpec]):
 
     def undo(self, work: c.Work[CommandSpec]) -> Sequence[c.Step]:
         (change,), spec = work.changes, work.changes[0].spec
-        if not spec.undo or (work.images[change.address].data or {}).get("passed"):
-            return []
+        if (work.images[change.address].data or {}).get("passed"):
+            return self.apply(work)
         return [c.Step(f"{SHELL}undo", {"undo": spec.undo.encode()}, deadline=spec.timeout, disrupts=spec.disrupts)]
 
 
