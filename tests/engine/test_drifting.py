@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,20 @@ async def test_a_host_that_does_not_answer_is_news_once_and_forgets_nothing(play
         write(memory, report, read(memory))
 
     assert fresh == [False, True, False, False, True]
+
+
+async def test_another_machine_behind_an_address_is_news_once(play: Play, tmp_path: Path) -> None:
+    memory = tmp_path / "drift.json"
+    await play.make("thing: {one: {text: first}}")
+    told = []
+    for machine_id in ("", "new", "new", "newer", ""):
+        play.world["a"].base = replace(play.world["a"].base, machine_id=machine_id)
+        report = await look(play)
+        seen = news(report, read(memory))
+        told.append((len(report.custody.new_machines), len(seen.report.custody.new_machines)))
+        write(memory, report, read(memory))
+
+    assert told == [(0, 0), (1, 1), (1, 0), (1, 1), (0, 0)]
 
 
 async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path) -> None:
