@@ -76,8 +76,8 @@ def draw(dice: random.Random) -> Dag:
 
 
 def _names(pack: str) -> list[str]:
-    """Each has its own: what another installs makes a change a mere note, which no rollback takes back yet."""
-    return [f"{pack}-{name}" for name in ("gcc", "git", "make")]
+    """Some of its own, and one that others have as well: what another installs makes a change a mere note."""
+    return [f"{pack}-gcc", f"{pack}-git", "make"]
 
 
 def _add(

@@ -66,9 +66,11 @@ def history(play: Play, dice: random.Random, runs: int) -> tuple[list[Any], list
             dag = mutate(before_that, dice, f"v{dice.randint(2, 99)}")
             continue
         assert result.ok, play.story(result)
-        if result.run is not None:  # a run: what is only described anew is none
+        if result.run is not None:
             moments.append(seen(play))
             stacks.append(dag)
+        elif stacks:  # what is only described anew is no run, and stays
+            moments[-1], stacks[-1] = seen(play), dag
         before_that = dag
         dag = mutate(dag, dice, f"v{dice.randint(2, 99)}")
     return moments, stacks
