@@ -91,11 +91,12 @@ class Site:
         self.target = folder / "target"
         self.target.mkdir()
         self.database = self.folder / "state.db"
+        self.server = ""  # the URL of a state that is no file
         self.running: list[Controller] = []
 
     @property
     def state(self) -> str:
-        return f"sqlite:///{self.database}"
+        return self.server or f"sqlite:///{self.database}"
 
     def stack(self, resources: str, *, reconnect: float = 20, name: str = "site") -> None:
         head = (

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.site import Site, eventually
+from tests.postgres import Server
 
 ALL = {"one": "new", "three": "new", "two": "new"}
 
@@ -94,6 +95,21 @@ def test_a_state_that_was_replaced(site: Site) -> None:
     (site.folder / "copy").replace(site.database)
     stopped(site, "the file was replaced by another one")
     gone_on_with(site, "what became of 1 of its tasks is recorded now")
+
+
+def test_a_server_that_goes_down(site: Site, postgres: Server) -> None:
+    site.server = postgres.new_database()
+    site.files()
+    site.apply()
+    site.begun()
+    postgres.stop("immediate")
+    try:
+        stopped(site, "cannot use the state")
+    finally:
+        postgres.start()
+    assert list(Path(os.environ["XDG_STATE_HOME"]).glob("hacore/*.spill"))
+    gone_on_with(site, "what became of 1 of its tasks is recorded now")
+    assert site.slow.times == 1
 
 
 def test_a_failure_after_the_state_was_lost_undoes_nothing_until_somebody_goes_on(site: Site) -> None:
