@@ -19,7 +19,7 @@ class CommandSpec(c.Spec):
     undo: str = Field(default="", description="sh that takes back what `do` did, also when it did only half of it")
     irreversible: str = Field(default="", description="in place of `undo`: why there is no way back")
     disrupts: c.Disrupts = Field(default="none", description="what `do` does to the services of its host")
-    effect: str = Field(default="", description="what a plan says of `do`; default: its first line, without secrets")
+    effect: str = Field(default="", description="what a plan says of `do`; default: its text, if that names no secret")
     timeout: float = Field(default=120, gt=0, description="seconds for `do`, and for `undo`; a check has 10")
 
 
@@ -48,8 +48,8 @@ class Command(c.Provider[CommandSpec]):
     plain = ("check", "undo")  # the state keeps them, so they may not name a secret
 
     def resolve(self, spec: CommandSpec, files: c.StackFiles) -> CommandSpec:
-        first = "" if files.sensitive else spec.do.strip().partition("\n")[0]
-        return spec.model_copy(update={"effect": spec.effect or f"run {first or 'its `do`'}"})
+        text = "its `do`" if files.sensitive else spec.do.strip().replace("\n", "; ")
+        return spec.model_copy(update={"effect": spec.effect or f"run {text}"})
 
     def validate(self, members: Mapping[str, CommandSpec], hosts: object) -> Iterable[tuple[str, c.Mistake]]:
         for host, spec in members.items():
