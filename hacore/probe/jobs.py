@@ -15,7 +15,7 @@ this connection or the next one.
         rc       its end: 0, 1 (a step failed), 75 (fenced)
 
 The script asks for nothing but a POSIX shell, setsid and flock of util-linux, and timeout and mktemp
-of coreutils; so an undo can also be laid there to run by itself, with nobody connected.
+of coreutils.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..contract import quote
-
-DIED = 137
-"""The exit code for a job that was killed on its host: nobody runs it and it left no end."""
 
 NOT_THERE = 66  # EX_NOINPUT
 """The exit code when a job is asked after that was never laid."""
@@ -76,10 +73,6 @@ if [ -d "$__job" ] && [ "$(cat "$__job/token")" != "$__token" ]; then
   __go "$__job" && [ "$(cat "$__job/rc")" = 0 ] || rm -rf "$__job"
   [ ! -d "$__job" ] || printf '%s\n' "$__token" >"$__job/token"
 fi
-"""
-
-_LEAVE = r"""
-setsid sh -c "$__run" sh "$__job" >/dev/null 2>&1 </dev/null &
 """
 
 _END = r"""
@@ -131,11 +124,6 @@ def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) 
     """
     forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
     return _script(job.key, job.nonce, prelude, token, f"{forget}{_TAKE}{_lay(job)}{_END}")
-
-
-def leave_script(job: Job, prelude: str, token: str) -> str:
-    """Begin a job under the host's lock `token` and leave it: it needs nobody. `attach_script` asks after it."""
-    return _script(job.key, job.nonce, prelude, token, f"{_lay(job)}{_LEAVE}")
 
 
 def _lay(job: Job) -> str:

@@ -12,7 +12,7 @@ from ..errors import FencedError, ProbeError, UnreachableError
 from ..transport import Session
 from ..transport.session import OnOutput
 from . import script as script_of
-from .jobs import NOT_THERE, Job, attach_script, key_of, leave_script, nonce_of, start_script
+from .jobs import NOT_THERE, Job, attach_script, key_of, nonce_of, start_script
 from .line import Again, Line
 from .script import FENCED, frames, probe_script, read_probe, steps_script
 
@@ -109,20 +109,6 @@ class SessionLink:
         watch = _Watch(job.nonce, lambda index, step: started(batch[index].id, step)) if started else None
         output = await self._exec(job, token, watch.feed if watch else None)
         return self._batch(batch, job.key, output)
-
-    async def leave(self, batch: Sequence[Frame], token: str) -> str:
-        """Begin frames on the host and do not wait: they run by themselves, whoever is connected. Their key."""
-        job = _job_of(batch, token)
-        output = await self._line.repeat(leave_script(job, script_of.PRELUDE, token))
-        self._unfenced(job.key, output)
-        if output.rc != 0:
-            raise ProbeError(f"cannot leave steps at {self._line.at}: {output.stderr.decode('utf-8', 'replace')}")
-        return job.key
-
-    async def collect(self, key: str, batch: Sequence[Frame], token: str) -> Batch:
-        """Wait for what was left, and take what came of it."""
-        output = await self._line.repeat(attach_script(key, script_of.PRELUDE, token))
-        return self._batch(batch, key, output)
 
     def _batch(self, batch: Sequence[Frame], key: str, output: Output) -> Batch:
         self._unfenced(key, output)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import signal
 import subprocess
@@ -14,18 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from hacore.contract import Action, Address, Change, Output, Step, Work
+from hacore.contract import Output, Step
 from hacore.errors import FencedError, ProbeError, UnreachableError
 from hacore.probe import Frame, Result, SessionLink
 from hacore.probe import script as script_of
 from hacore.probe.jobs import Job, start_script
 from hacore.walk import Holder, acquire, release
-from hacore_providers.file import PROVIDER
-from hacore_providers.file_spec import FileSpec
 from tests.faults.tools import Slow, until
 from tests.transport.sshd import Sshd, SshHome, appears, read
-
-FILE = Address("file", "it", host="lb1")
 
 Controllers = Callable[..., Awaitable[SessionLink]]
 
@@ -191,56 +186,6 @@ async def test_a_job_that_was_killed_is_no_success(controllers: Controllers, slo
 
     with pytest.raises(ProbeError, match="killed on the host"):
         await running
-
-
-# -- left to itself
-
-
-async def test_an_undo_with_its_image_runs_on_the_host_by_itself(
-    sshd: Sshd, controllers: Controllers, slow: Slow, tmp_path: Path
-) -> None:
-    path = tmp_path / "it"
-    path.write_text("old\n")
-    path.chmod(0o600)
-    spec = FileSpec.model_validate({"path": str(path), "content": "new\n", "mode": "0644"})
-    work = Work((Change(FILE, Action.UPDATE, spec),))
-    capture = PROVIDER.capture(work)
-    assert capture is not None and capture.parse is not None
-    link = await controllers()
-    await lock(link, "one")
-    (captured,) = (await run(link, capture, token="one")).outputs
-    undo = PROVIDER.undo(dataclasses.replace(work, images=capture.parse(captured)))
-    assert (await run(link, *PROVIDER.apply(work), token="one")).failed is None
-    assert path.read_text() == "new\n"
-
-    frames = [Frame("undo", (slow.step(), *undo))]
-    key = await link.leave(frames, "one")
-    assert await link.leave([Frame("other", (Step("true"),))], "one") != key
-    await appears(slow.begun)
-    sshd.cut()
-    sshd.stop()  # the change cut the host off
-    slow.go.touch()
-    await until(lambda: path.read_text() == "old\n")
-    sshd.start()
-
-    result = (await link.collect(key, frames, "one")).results["undo"]
-    assert (result.failed, slow.times) == (None, 1)
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-async def test_what_was_left_runs_only_under_its_lock(controllers: Controllers, slow: Slow, tmp_path: Path) -> None:
-    link = await controllers()
-    await lock(link, "one")
-    key = await link.leave([Frame("t1", (slow.step(), Step(f"touch {tmp_path}/never")))], "one")
-    await appears(slow.begun)
-    await release(link, "one")
-    slow.go.touch()
-    other = await controllers()
-    await lock(other, "two")
-
-    with pytest.raises(FencedError):
-        await link.collect(key, [Frame("t1", ())], "one")
-    assert not (tmp_path / "never").exists()
 
 
 # -- a controller that is gone
