@@ -127,6 +127,7 @@ def test_two_looks_beside_an_apply_find_no_drift(box: Box, tmp_path: Path) -> No
     stack.write_text(STACK.replace("FOLDER", str(folder)))
     hacore = f"{HACORE} -C {folder}"
     box.run("sh", "-c", f"{hacore} apply --auto-approve")
+    # (The second before "go" lets both looks begin beside the apply; they must find nothing if they don't, too.)
     # the note is written at once; the state hears of it when the second task, which waits, has ended, too
     slow = "  command: {slow: {check: test -e GO, do: until test -e GO; do sleep 0.1; done, undo: ':'}}\n"
     stack.write_text(
