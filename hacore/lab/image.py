@@ -1,4 +1,7 @@
-"""Images: what a bare host has on its disk. Built once by debootstrap, cached, and shared read-only by all twins."""
+"""Images: what a bare host has on its disk. Built once, cached, and shared read-only by all twins.
+
+Debian comes by debootstrap; the other systems are made of a copy of it, in seconds (see layers.py).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hacore.errors import LabError
+from hacore.lab.layers import LAYERS, Layer
 from hacore.lab.mounts import mounts_below, unmount
 from hacore.lab.system import attempt, locked, run
 
@@ -47,7 +51,6 @@ class Recipe:
     apt_settings: str
     certificates: tuple[tuple[str, str], ...]
     packages: tuple[str, ...]
-    excluded: tuple[str, ...] = ()
     preloaded: tuple[str, ...] = PRELOADED
     masked: tuple[str, ...] = QUIET
     version: int = 1
@@ -60,17 +63,8 @@ class Recipe:
         return f"{self.os}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-SYSTEMS: dict[str, Recipe] = {
-    "debian": Recipe("debian", "", (), "", (), (*BARE, "systemd", "systemd-sysv")),
-    "sysvinit": Recipe(
-        "sysvinit", "", (), "", (),
-        ("ca-certificates", "iproute2", "openssh-server", "procps", "sysvinit-core", "sysv-rc", "initscripts",
-         "orphan-sysvinit-scripts"),
-        excluded=("systemd", "systemd-sysv"),
-        masked=(),
-    ),
-}  # fmt: skip
-"""The operating systems a twin can have. What the machine decides (sources, certificates) is filled in by `recipe`."""
+DEBIAN = Recipe("debian", "", (), "", (), (*BARE, "systemd", "systemd-sysv"))
+"""The system that all others are made of. What the machine decides (sources, certificates) is filled in by `recipe`."""
 
 
 def cache() -> Path:
@@ -78,51 +72,80 @@ def cache() -> Path:
     return Path(os.environ.get("HACORE_CACHE") or "/var/cache/hacore")
 
 
-def recipe(system: str) -> Recipe:
-    """The recipe of an operating system's image on this machine."""
-    if system not in SYSTEMS:
-        raise LabError(f"cannot make a twin with os {system!r}: there are {', '.join(sorted(SYSTEMS))}")
+def recipe() -> Recipe:
+    """The recipe of Debian's image on this machine."""
     suite, sources = _sources()
-    return replace(
-        SYSTEMS[system], suite=suite, sources=sources, apt_settings=_apt_settings(), certificates=_certificates()
-    )
+    return replace(DEBIAN, suite=suite, sources=sources, apt_settings=_apt_settings(), certificates=_certificates())
 
 
 def ensure(system: str, say: Say) -> Path:
-    """The root file system of an image; built if it is not in the cache yet, about a minute."""
-    wanted = recipe(system)
+    """The root file system of an image; built if it is not in the cache yet: Debian's takes about a minute."""
+    if system != "debian" and system not in LAYERS:
+        raise LabError(f"cannot make a twin with os {system!r}: there are {', '.join(['debian', *sorted(LAYERS)])}")
+    wanted = recipe()
     images = cache() / "images"
     with locked(images):
         home = images / wanted.key
         if not (home / "rootfs").is_dir():
             _prune(images)
-            _build(wanted, home, say)
+            say(f"building the image {wanted.key}, once (about a minute)")
+            _build(home, lambda root, log: _bootstrap(wanted, root, log, say), asdict(wanted), say)
         os.utime(home)
+        if system != "debian":
+            base, layer = home / "rootfs", LAYERS[system]
+            home = images / layer.key(system, wanted.suite, wanted.key)
+            if not (home / "rootfs").is_dir():
+                say(f"building the image {home.name}, once")
+                _build(home, lambda root, log: _derive(base, layer, root, log), asdict(layer), say)
+            os.utime(home)
     return home / "rootfs"
 
 
-def _build(wanted: Recipe, home: Path, say: Say) -> None:
-    say(f"building the image {wanted.key}, once (about a minute)")
+def _build(home: Path, fill: Callable[[Path, Path], None], recipe: dict[str, object], say: Say) -> None:
+    """A new image by `fill(root, log)`: all of it or nothing."""
     began = time.monotonic()
     temporary = home.with_name(f".{home.name}.building")
     _discard(temporary)
-    root, log = temporary / "rootfs", temporary / "build.log"
-    debs = cache() / "debs"
-    debs.mkdir(parents=True, exist_ok=True)
+    root = temporary / "rootfs"
     # Nobody pulls the plug on a folder that a failure throws away: no fsync per file saves a third of the time.
     hurry = root / "etc/dpkg/dpkg.cfg.d/hurry"
     hurry.parent.mkdir(parents=True)
     hurry.write_text("force-unsafe-io\n")
+    fill(root, temporary / "build.log")
+    hurry.unlink()
+    (temporary / "recipe.json").write_text(json.dumps(recipe, indent=2))
+    temporary.rename(home)
+    say(f"built the image {home.name} in {time.monotonic() - began:.0f} s")
+
+
+def _bootstrap(wanted: Recipe, root: Path, log: Path, say: Say) -> None:
+    debs = cache() / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
     argv = ["debootstrap", "--variant=minbase", f"--cache-dir={debs}", f"--include={','.join(wanted.packages)}"]
-    if wanted.excluded:
-        argv.append(f"--exclude={','.join(wanted.excluded)}")
     mirror = wanted.sources[0].split()[1]
     run([*argv, wanted.suite, str(root), mirror], "build an image", log=log, timeout=1800)
     _settle(wanted, root, debs, log, say)
-    hurry.unlink()
-    (temporary / "recipe.json").write_text(json.dumps(asdict(wanted), indent=2))
-    temporary.rename(home)
-    say(f"built the image {wanted.key} in {time.monotonic() - began:.0f} s")
+
+
+def _derive(base: Path, layer: Layer, root: Path, log: Path) -> None:
+    """A copy of Debian's image with other packages, and the layer's script run in it."""
+    run(["cp", "-a", f"{base}/.", str(root)], "build an image", log=log)
+    debs, archives = cache() / "debs", root / "var/cache/apt/archives"
+    kept = {deb.name for deb in archives.glob("*.deb")}
+    for deb in debs.glob("*.deb"):
+        if deb.name not in kept:
+            shutil.copy(deb, archives / deb.name)
+    with _chrooted(root) as inside:
+        argv = [*inside, "apt-get", "-y", "--no-install-recommends", "--allow-remove-essential", "install"]
+        run([*argv, *layer.packages], "build an image", log=log, timeout=1800)
+        if layer.purged:
+            run([*inside, "apt-get", "-y", "purge", *layer.purged], "build an image", log=log)
+        run([*inside, "sh", "-euc", layer.script], "build an image", log=log)
+    for deb in archives.glob("*.deb"):
+        if not (debs / deb.name).exists():
+            shutil.copy(deb, debs / deb.name)
+        if deb.name not in kept:
+            deb.unlink()
 
 
 def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None:
@@ -135,15 +158,7 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
     resolver.write_text(resolv_conf())
     for name, text in wanted.certificates:
         (root / "usr/local/share/ca-certificates" / name).write_text(text)
-    with _chrooted(root):
-        inside = [
-            "chroot",
-            str(root),
-            "env",
-            "DEBIAN_FRONTEND=noninteractive",
-            "LC_ALL=C",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-        ]
+    with _chrooted(root) as inside:
         run([*inside, "update-ca-certificates"], "build an image", log=log)
         run([*inside, "apt-get", "update"], "build an image", log=log)
         run([*inside, "apt-get", "-y", "dist-upgrade"], "build an image", log=log)
@@ -181,13 +196,15 @@ def _sift(archives: Path, debs: Path, inside: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _chrooted(root: Path) -> Iterator[None]:
+def _chrooted(root: Path) -> Iterator[list[str]]:
+    """How a program runs in there: the beginning of its argv."""
+    path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
     run(["mount", "-t", "proc", "proc", str(root / "proc")], "build an image")
     try:
-        yield
+        yield ["chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", path]
     finally:
         unmount(root / "proc")
         policy.unlink()

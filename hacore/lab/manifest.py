@@ -7,12 +7,16 @@ the bodies of BODIES, which package managers rewrite. These lists are *the* defi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,7 +27,7 @@ from hacore.lab.lab import Lab
 
 EXCLUDED = (
     "/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd",
-    "/var/lib/hacore", "/var/lib/dpkg/*-old", "/etc/ld.so.cache",
+    "/var/lib/hacore", "/var/lib/dpkg/*-old", "/var/lib/rpm", "/var/lib/dnf", "/etc/ld.so.cache",
 )  # fmt: skip
 """Paths (with all below them) that are no part of a manifest."""
 
@@ -50,7 +54,8 @@ _SETTLED = 2_000_000_000
 def take(lab: Lab, name: str) -> Manifest:
     """The manifest of a running twin. Below 3 s, most of them the first time."""
     root = lab.rootfs(name)
-    return {"path": _paths(root), "package": _packages(root), "unit": _units(lab, name)}
+    packages, units = _told(lab, name)
+    return {"path": _paths(root), "package": _packages(root) | packages, "unit": units}
 
 
 def diff(before: Manifest, after: Manifest) -> list[str]:
@@ -162,25 +167,52 @@ def _packages(root: Path) -> dict[str, Any]:
     return found
 
 
-# Enabled states come of files alone; what is active only the running system knows.
-_UNITS = """systemctl list-unit-files --no-legend --no-pager --plain | while read -r u s _; do echo "file $u $s"; done
+# Enabled states come of files alone; what is active only the running system knows. Without systemd the links of
+# runlevels are among the files, and scripts tell what is active.
+_TELL = """if command -v rpm >/dev/null; then rpm -qa --qf 'rpm %{NAME}.%{ARCH} %{EVR}\\n'; fi
+if ! command -v systemctl >/dev/null; then
+  service --status-all 2>&1 | sed -n 's/^ \\[ \\(.\\) \\] *\\(.*\\)/unit \\2 \\1/p'
+  exit
+fi
+systemctl list-unit-files --no-legend --no-pager --plain | while read -r u s _; do echo "file $u $s"; done
 systemctl list-units --all --no-legend --no-pager --plain | while read -r u l a s _; do echo "unit $u $a"; done"""
 
 
-def _units(lab: Lab, name: str) -> dict[str, Any]:
-    done = lab.ssh(name, _UNITS)
+def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """RPMs and units."""
+    done = lab.ssh(name, _TELL)
     if done.returncode != 0:
         raise LabError(f"cannot list the units of {name}: {done.stderr.strip()}")
-    found: dict[str, dict[str, str]] = {}
+    units: dict[str, dict[str, str]] = {}
+    packages: dict[str, dict[str, Any]] = {}
     for line in done.stdout.splitlines():
-        kind, unit, value = line.split()
-        if any(fnmatchcase(unit, pattern) for pattern in TRANSIENT_UNITS):
+        kind, key, value = line.split()
+        if kind == "rpm":
+            packages[f"rpm {key}"] = {"version": value}
+        elif any(fnmatchcase(key, pattern) for pattern in TRANSIENT_UNITS):
             continue
-        if kind == "file":
-            found.setdefault(unit, {})["enabled"] = value
+        elif kind == "file":
+            units.setdefault(key, {})["enabled"] = value
         elif value != "inactive":  # whether an inactive unit is listed depends on what was asked before
-            found.setdefault(unit, {})["active"] = value
-    return dict(found)
+            units.setdefault(key, {})["active"] = value
+    for key, reason in _reasons(lab.rootfs(name)).items() if packages else ():
+        if key in packages:
+            packages[key]["auto"] = reason in ("dependency", "weak")
+    return packages, dict(units)
+
+
+def _reasons(root: Path) -> dict[str, str]:
+    """Why dnf thinks that RPMs are there, by its history: asking dnf itself takes it a second."""
+    words = {1: "dependency", 2: "user", 4: "weak"}
+    with tempfile.TemporaryDirectory() as copy:
+        for file in (root / "var/lib/dnf").glob("history.sqlite*"):
+            shutil.copy(file, copy)
+        with contextlib.closing(sqlite3.connect(f"{copy}/history.sqlite")) as history:
+            rows = history.execute(
+                "SELECT name, arch, reason FROM trans_item JOIN trans ON trans.id = trans_id JOIN rpm USING (item_id) "
+                "WHERE trans.state = 1 ORDER BY trans_item.id"
+            )
+            return {f"rpm {name}.{arch}": words.get(reason, "unknown") for name, arch, reason in rows}
 
 
 if __name__ == "__main__":

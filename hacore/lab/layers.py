@@ -1,0 +1,74 @@
+"""What makes another system of Debian's image: packages, and a script that is run in a copy of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All that a derived image depends on beside the image it is made of.
+
+    `packages` in apt-get(8)'s words (`name-` takes one away), then `purged` goes, then `script`
+    runs as root, in sh, in a chroot.
+    """
+
+    packages: tuple[str, ...]
+    purged: tuple[str, ...] = ()
+    script: str = ":"
+
+    def key(self, system: str, suite: str, base: str) -> str:
+        """The image's name in the cache; `base` is that of Debian's image."""
+        text = json.dumps([base, asdict(self)], sort_keys=True)
+        return f"{system}-{suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+_SYSVINIT = """
+rm -rf /etc/systemd/system /var/lib/systemd
+# links in the order that insserv computes, so that enabling something moves nothing else
+update-rc.d ssh defaults
+"""
+
+# rpm's database is empty on Debian: what scriptlets run by, and what names the release, is there all the same.
+_REDHAT = r"""
+mkdir -p /etc/rpm
+printf '%%_dbpath /var/lib/rpm\n%%_dbpath_rebuild /var/lib/rpm\n' >/etc/rpm/macros
+rm -f /etc/os-release
+printf '%s\n' 'NAME="Rocky Linux"' 'ID="rocky"' 'ID_LIKE="rhel centos fedora"' 'VERSION_ID="9"' \
+  'PRETTY_NAME="Rocky Linux 9 (a twin, on Debian)"' >/etc/os-release
+build=$(mktemp -d)
+cat >"$build/platform.spec" <<'E'
+Name: twin-platform
+Version: 9
+Release: 1
+Summary: What a twin has by Debian
+License: public domain
+BuildArch: noarch
+AutoReqProv: no
+Provides: system-release = 9
+Provides: system-release(releasever) = 9
+Provides: /bin/sh
+%description
+What a twin has by Debian.
+%files
+E
+rpmbuild --quiet --define "_topdir $build/top" -bb "$build/platform.spec"
+rpm -i "$build"/top/RPMS/noarch/*.rpm
+rm -rf "$build"
+mkdir -p /etc/yum.repos.d /etc/dnf
+printf '%s\n' '[main]' 'gpgcheck=1' 'installonly_limit=3' 'clean_requirements_on_remove=True' 'best=True' \
+  'skip_if_unavailable=False' >/etc/dnf/dnf.conf
+dnf mark install twin-platform
+"""
+
+LAYERS: dict[str, Layer] = {
+    "sysvinit": Layer(
+        ("sysvinit-core", "sysv-rc", "initscripts", "orphan-sysvinit-scripts", "systemd-sysv-"),
+        ("systemd", "dbus", "libpam-systemd"),
+        _SYSVINIT,
+    ),
+    "redhat": Layer(("dnf", "rpm", "createrepo-c", "man-db-"), script=_REDHAT),
+}
+"""The other systems that a twin can have: Debian without systemd; rpm and dnf in charge, with Red Hat's name."""
