@@ -22,9 +22,14 @@ umask 022; unset CDPATH ENV; cd /
 if [ -d /run/systemd/system ]; then HACORE_INIT=systemd
 elif [ -x /etc/init.d/rc ] || [ -d /etc/rc.d/init.d ] || [ -d /etc/init.d ]; then HACORE_INIT=sysv
 else HACORE_INIT=none; fi
-if command -v dpkg-query >/dev/null 2>&1; then HACORE_PKG=dpkg
-elif command -v rpm >/dev/null 2>&1; then HACORE_PKG=rpm
-else HACORE_PKG=none; fi
+HACORE_PKG=none
+if command -v rpm >/dev/null 2>&1; then HACORE_PKG=rpm; fi
+if command -v dpkg-query >/dev/null 2>&1; then # either can be had on the other's systems: there the name decides
+  case $HACORE_PKG$(. /etc/os-release 2>/dev/null; echo " ${ID-} ${ID_LIKE-} ") in
+    rpm*" rhel "* | rpm*" fedora "* | rpm*" centos "*) ;;
+    *) HACORE_PKG=dpkg ;;
+  esac
+fi
 if [ "$(id -u)" = 0 ]; then HACORE_HOME=/var/lib/hacore HACORE_RUN=/run/hacore
 else HACORE_HOME=${XDG_STATE_HOME:-$HOME/.local/state}/hacore HACORE_RUN=${XDG_RUNTIME_DIR:-/tmp}/hacore-$(id -u); fi
 export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN

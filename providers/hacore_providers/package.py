@@ -1,13 +1,14 @@
 """The package kind: what the host's own package manager has installed.
 
-All packages of a host and level are one task (aggregate `apt`): one call, one image, one undo. What
-is done on a host lies in a module per package manager, behind `Manager`.
+All packages of a host and level are one task (aggregate `packages`): one call, one image, one undo.
+What is done on a host lies in package_tasks, in the words of a module per package manager.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from hacore.contract import (
     Ask,
@@ -25,47 +26,32 @@ from hacore.contract import (
     Unknown,
     View,
     Work,
+    quote,
 )
 
-from .facts.packages import CANDIDATE, PACKAGE
-from .package_apt import Apt
-from .package_spec import PackageSpec, mistakes
+from . import package_apt, package_dnf
+from .facts.packages import CANDIDATE, PACKAGE, Package
+from .package_spec import PackageSpec, alike, mistakes
+from .package_tasks import Manager
 
-__all__ = ["PROVIDER", "Manager", "PackageProvider"]
-
-
-class Manager(Protocol):
-    """How one package manager does what the kind wants; see contract.Provider for the verbs."""
-
-    def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Download; refuse what cannot be done."""
-        ...
-
-    def capture(self, work: Work[PackageSpec]) -> Step:
-        """What is installed."""
-        ...
-
-    def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Install and remove."""
-        ...
-
-    def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Back to the images."""
-        ...
-
-    def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Back to the origins, without what others want."""
-        ...
+__all__ = ["PROVIDER", "PackageProvider"]
 
 
+APT = Manager("apt", "debian", package_apt.APT, package_apt.PREPARE)
+DNF = Manager("dnf", "redhat", package_dnf.DNF, package_dnf.PREPARE)
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A host whose package manager hacore does not know: says so, before anything is touched."""
+    """A host without the package manager that is asked for: says so, before anything is touched."""
+
+    wanted: str
 
     def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
         """The refusal."""
         packager = work.facts.host.packager or "none"
-        text = f"cannot manage packages: no apt here (package manager: {packager})"
-        return [Step(f"echo '{text}' >&2; exit 1", what="looking for the package manager")]
+        text = f"cannot manage packages: no {self.wanted} here (package manager: {packager})"
+        return [Step(f"printf '%s\\n' {quote(text)} >&2; exit 1", what="looking for the package manager")]
 
     def capture(self, work: Work[PackageSpec]) -> Step:
         """The refusal."""
@@ -107,11 +93,11 @@ class PackageProvider(Provider[PackageSpec]):
 
     def aggregate(self, spec: PackageSpec) -> str | None:
         """One task for all packages of a host and level."""
-        return "apt"
+        return "packages"
 
     def exclusive(self, spec: PackageSpec) -> str | None:
         """A host has one package manager, and it has one lock."""
-        return "apt"
+        return "packages"
 
     # -- at plan
     def facts(self, spec: PackageSpec) -> Sequence[Ask]:
@@ -130,7 +116,9 @@ class PackageProvider(Provider[PackageSpec]):
             if package is None:
                 continue
             whole = package.status == "installed"
-            attrs[name] = package.version if whole and governed else package.status
+            attrs[name] = (
+                _version(package, spec.version, view.facts.host.packager) if whole and governed else package.status
+            )
             if package.version:
                 info[f"{name} version"] = package.version + (" (held)" if package.held else "")
         if spec.ensure != "absent" and not any(value != "absent" for value in attrs.values()):
@@ -175,17 +163,28 @@ class PackageProvider(Provider[PackageSpec]):
         return _manager(work).delete(work)
 
 
+def _version(package: Package, wanted: str | None, packager: str) -> str:
+    """The installed version; as it is written in the spec, where that names the same one in part."""
+    if wanted is None or packager != "rpm":
+        return package.version
+    return next((wanted for version in package.versions if alike(wanted, version)), package.version)
+
+
 def _newest(facts: Facts, name: str) -> Any:
     candidate = facts.get(CANDIDATE, name)
     return candidate or Unknown(f"the package lists of the host have no {name} yet")
 
 
-def _manager(work: Work[PackageSpec]) -> Manager:
-    wanted = {change.spec.manager for change in work.changes} - {"auto"}
+def _manager(work: Work[PackageSpec]) -> Manager | Unsupported:
+    """What an image was taken with; else the host's, if that is what the specs ask for."""
     images = {(image.data or {}).get("manager") for image in work.images.values()}
-    if (work.facts.host.packager == "dpkg" and wanted <= {"apt"}) or "apt" in images:
-        return Apt()
-    return Unsupported()
+    wanted = {change.spec.manager for change in work.changes} - {"auto"}
+    packager = work.facts.host.packager
+    if "apt" in images or (packager == "dpkg" and wanted <= {"apt"}):
+        return APT
+    if "dnf" in images or (packager == "rpm" and wanted <= {"dnf", "yum"}):
+        return DNF
+    return Unsupported(" or ".join(sorted(wanted)) or "apt, dnf or yum")
 
 
 PROVIDER = PackageProvider()

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hacore.contract import Address, Mistake, Spec
 
-__all__ = ["PackageSpec", "Wish", "mistakes", "wishes"]
+__all__ = ["PackageSpec", "Wish", "alike", "mistakes", "wishes"]
 
 Ensure = Literal["present", "absent", "latest"]
 
@@ -28,7 +28,10 @@ class PackageSpec(Spec):
         default=(), description="names, or names by OS family (debian, redhat); default: the resource's name"
     )
     name: str | None = Field(default=None, description="one name, for a version to go with it")
-    version: str | None = Field(default=None, description="exactly this version, as the package manager writes it")
+    version: str | None = Field(
+        default=None,
+        description="exactly this one, as the package manager writes it; with dnf also a part: `1.2`, `1.2-3`, `4:1.2`",
+    )
     ensure: Ensure = Field(default="present", description="latest: upgraded whenever a newer one is offered")
     manager: Literal["auto", "apt", "dnf", "yum"] = Field(default="auto", description="auto: what the host has")
 
@@ -71,6 +74,24 @@ def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping
             if known is None or rank.get(known.want, 3) < rank.get(want, 3):
                 found[name] = Wish(name, want)
     return found
+
+
+def alike(wanted: str, version: str) -> bool:
+    """Whether an RPM's version (`epoch:version-release`, the epoch left out if 0) is the wanted one.
+
+    dnf takes versions in part: an epoch or a release that is not said is not compared.
+    """
+    epoch, bare, release = _parts(wanted)
+    other_epoch, other, other_release = _parts(version)
+    if bare != other or (release and release != other_release):
+        return False
+    return not epoch or (epoch.lstrip("0") or "0") == (other_epoch.lstrip("0") or "0")
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    epoch, colon, rest = text.partition(":")
+    bare, _, release = (rest if colon else text).partition("-")
+    return (epoch if colon else "", bare, release)
 
 
 def mistakes(spec: PackageSpec) -> Iterator[Mistake]:

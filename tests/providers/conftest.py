@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -20,14 +20,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def kinds_lab() -> Iterator[Lab]:
-    """One twin, up, for tests of single kinds."""
-    lab = Lab(LabSpec(f"kinds-{os.getpid()}", (Twin("one", "10.77.3.11", "eth0"),)))
+def twin_with() -> Iterator[Callable[[str], Player]]:
+    """Gives a twin by its operating system, up, in a lab of its own; one of each for the whole session."""
+    labs: dict[str, Lab] = {}
+
+    def give(system: str) -> Player:
+        if system not in labs:
+            lab = Lab(LabSpec(f"kinds-{system}-{os.getpid()}", (Twin("one", "10.77.3.11", "eth0", system),)))
+            labs[system] = lab
+            lab.up()
+        return Player(labs[system], "one")
+
     try:
-        lab.up()
-        yield lab
+        yield give
     finally:
-        lab.down()
+        for lab in labs.values():
+            lab.down()
+
+
+@pytest.fixture(scope="session")
+def kinds_lab(twin_with: Callable[[str], Player]) -> Lab:
+    """One twin, up, for tests of single kinds."""
+    return twin_with("debian").lab
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ The snippet dispatches on the host: `$HACORE_PKG` is dpkg or rpm.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hacore.contract import Ask, quote
@@ -21,6 +21,12 @@ class Package:
     status: Literal["installed", "absent", "broken"]
     version: str = ""
     held: bool = False
+    others: tuple[str, ...] = ()  # further versions beside it: kernels
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """All that are installed."""
+        return (self.version, *self.others)
 
 
 ABSENT = Package("absent")
@@ -67,18 +73,21 @@ class PackageFact:
             elif word in ("dpkg", "rpm"):
                 name, arch, state = rest.split(" ", 2)
                 package = _package(state)
-                keys = [f"{name}:{arch}"]
+                keys = [f"{name}.{arch}" if word == "rpm" else f"{name}:{arch}"]
                 if word == "rpm" or not native or arch in (native, "all"):
                     keys.append(name)
                 for key in keys:
-                    if package.status != "absent" or key not in found:
+                    known = found.get(key, ABSENT)
+                    if word == "rpm" and known.version not in ("", package.version):
+                        found[key] = replace(package, others=known.versions)
+                    elif package.status != "absent" or key not in found:
                         found[key] = package
         return {name: found.get(name, ABSENT) for name in asked} if manager else {}
 
 
 def _package(state: str) -> Package:
     """From `ii  1.2-3`: desired, status, error flag (dpkg-query(1), db:Status-Abbrev), then the version."""
-    desired, status, flag, version = state[0], state[1], state[2], state[3:].strip()
+    desired, status, flag, version = state[0], state[1], state[2], state[3:].strip().removeprefix("0:")
     if status in "nc":  # not installed, or nothing but its configuration files
         return ABSENT
     if status in "itW" and flag != "R":  # triggers may be pending or awaited
@@ -91,6 +100,15 @@ _CANDIDATES = r"""
 candidates() {
   case ${HACORE_PKG:-none} in
     dpkg) apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy -- "$@" 2>/dev/null ;;
+    rpm)
+      dnf=dnf; command -v dnf >/dev/null 2>&1 || dnf=yum
+      fresh= old=
+      for name do if rpm -q -- "$name" >/dev/null 2>&1; then old="$old $name"; else fresh="$fresh $name"; fi; done
+      [ -z "$old" ] ||
+        rpm -q --qf 'rpm %{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n' -- $old | sort -V
+      ask() { "$dnf" -q -C repoquery --latest-limit=1 --qf 'rpm %{name} %{arch} %{evr}\n' "$@" 2>/dev/null; }
+      [ -z "$fresh" ] || ask $fresh
+      [ -z "$old" ] || ask --upgrades $old ;;
   esac
 }
 """
@@ -103,15 +121,18 @@ class CandidateFact:
     name: str = "package candidate"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One apt-cache for all names."""
+        """One apt-cache for all names; with dnf one for those that are there, and one for the others."""
         return f"{_CANDIDATES}candidates {' '.join(quote(ask.arg) for ask in asks)}"
 
     def parse(self, stdout: bytes) -> Mapping[str, str]:
-        """Versions by name, from the paragraphs of `apt-cache policy`."""
+        """Versions by name: paragraphs of `apt-cache policy`, or lines `rpm NAME ARCH VERSION`; the last holds."""
         found: dict[str, str] = {}
         name = ""
         for line in stdout.decode("utf-8", "replace").splitlines():
-            if line.endswith(":") and not line.startswith(" "):
+            if line.startswith("rpm "):
+                _, package, arch, version = line.split(" ", 3)
+                found[package] = found[f"{package}.{arch}"] = version.removeprefix("0:")
+            elif line.endswith(":") and not line.startswith(" "):
                 name = line[:-1]
             elif name and line.startswith("  Candidate: "):
                 version = line.removeprefix("  Candidate: ")

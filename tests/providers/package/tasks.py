@@ -68,13 +68,3 @@ class Task:
             if observed is None or {k: observed.attrs.get(k) for k in desired.attrs} != desired.attrs:
                 return False
         return True
-
-
-def auto(player: Player) -> set[str]:
-    """What apt takes for installed as a dependency only."""
-    return set(player.sh("apt-mark showauto").split())
-
-
-def state(player: Player, name: str) -> str:
-    """dpkg's status and version, such as `ii 1.0`; empty if dpkg does not know it."""
-    return player.sh(f"dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {name} 2>/dev/null || :").strip()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hacore.lab import manifest
-from tests.providers.package.tasks import Task, auto, names, spec, state
+from tests.providers.package.families import Family
+from tests.providers.package.tasks import Task, names, spec
 from tests.providers.play import Player
 
 pytestmark = pytest.mark.twins
+
+
+def state(player: Player, name: str) -> str:
+    """dpkg's status and version, such as `ii 1.0`; empty if dpkg does not know it."""
+    return player.sh(f"dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {name} 2>/dev/null || :").strip()
+
 
 SERVICES = "systemctl list-units --type=service --state=running --no-legend --plain | cut -d ' ' -f 1"
 
@@ -31,7 +40,7 @@ def test_there_and_back(host: Player, wanted: list[str]) -> None:
     task.undo()  # a run that stopped before its first effect
     task.apply()
     assert task.as_wanted()
-    assert not set(wanted) & auto(host)
+    assert not set(wanted) & Family(host, Path()).auto()
     task.apply()  # resumed
     assert task.as_wanted()
     assert host.rc("test -e /usr/sbin/policy-rc.d") == 1

@@ -176,8 +176,13 @@ def test_without_an_image_nothing_is_undone() -> None:
     assert PROVIDER.undo(_work(PackageSpec(names=("a",)))) == []
 
 
+def _on(packager: str, manager: str) -> Work[PackageSpec]:
+    change = Change(HERE, Action.CREATE, PackageSpec(names=("a",), manager=manager))
+    return Work((change,), facts=Facts(HostFacts(packager=packager)))
+
+
 def test_a_host_without_apt_is_told_so_before_anything_is_touched() -> None:
-    work = Work((Change(HERE, Action.CREATE, PackageSpec(names=("a",))),), facts=Facts(HostFacts(packager="rpm")))
+    work = _on("rpm", "apt")
 
     (step,) = PROVIDER.prepare(work)
 

@@ -1,12 +1,8 @@
-"""Packages made on the spot, in a repository on the twin itself: what Debian's own would not do on demand."""
+"""The demo packages for apt: see families.py for what they are."""
 
 from __future__ import annotations
 
-from tests.providers.play import Player
-
-REPOSITORY = "/opt/demo-repository"
-
-_BUILD = r"""
+BUILD = r"""
 set -eu
 repository=REPOSITORY
 build() { # name, version, control lines; a folder `tree` and maintainer scripts may lie in the current one
@@ -79,18 +75,4 @@ for deb in *.deb; do
 done >Packages
 echo 'deb [trusted=yes] file:REPOSITORY ./' >/etc/apt/sources.list
 rm -rf "$build"
-""".replace("REPOSITORY", REPOSITORY)
-
-
-def lay_out(player: Player) -> None:
-    """Build the packages, and make their repository the twin's only one. apt has not read its list yet."""
-    player.sh(_BUILD)
-    player.sh("echo demo-before >/etc/registry.demo; apt-get clean; rm -rf /var/lib/apt/lists/*_Packages*")
-
-
-def withdraw(player: Player, name: str, version: str) -> None:
-    """Take a version out of the repository, as security updates do; `lay_out` brings it back."""
-    player.sh(
-        f"cd {REPOSITORY}; rm {name}_{version}_all.deb; awk -v RS= -v ORS='\\n\\n' "
-        f"'!(/^Package: {name}\\n/ && /\\nVersion: {version}\\n/)' Packages >P; mv P Packages; apt-get update"
-    )
+"""

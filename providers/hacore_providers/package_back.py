@@ -1,0 +1,126 @@
+"""The way back: from what is installed now to what an image says, for one task's names and what they brought.
+
+Variables: `names` of the task, `governed` (those whose version counts), `kept` (names that others
+want), `mode` undo or delete, `blank` (the image is "none of these was there"), `key` (names the task). Files in
+`$HACORE_WORK`: the image (`packages`, `auto`, `paths`, maybe `configuration`) and `foreign`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BACK"]
+
+BACK = r"""
+image=$HACORE_WORK
+: >"$image/crashed"; : >"$image/needed"
+free_services
+each_record settle
+packages >"$image/now"
+if [ -n "$blank" ]; then # all that is there, but for these names and what hacore brought
+  words $names >"$image/mine"
+  cat "$records"/*/added 2>/dev/null | sort -u - "$image/mine" >"$image/brought"
+  awk -F '\t' 'FILENAME == ARGV[1] { ours[$1]; next } !($1 in ours)' "$image/brought" "$image/now" >"$image/packages"
+fi
+each_record look_back # before anything goes or comes
+words $kept >"$image/kept.names"
+names <"$image/packages" >"$image/were"
+
+# --- what came: the names that were not there, and what came along with them
+what_came() {
+  packages >"$image/now"
+  names <"$image/now" | comm -13 "$image/were" - >"$image/new"
+  if [ "$mode" = delete ]; then # what an older task of hacore brought may be of no more use now
+    cat "$records"/*/added 2>/dev/null | sort -u - "$image/new" >"$image/more"
+    names <"$image/now" | comm -12 - "$image/more" >"$image/new"
+  fi
+  comm -23 "$image/new" "$image/kept.names" >"$image/ours"
+  words $names | comm -12 - "$image/ours" | comm -23 - "$image/were" >"$image/base"
+  # a killed installation may not have marked yet what came along
+  along | sort -u - "$image/crashed" >"$image/along"
+  comm -12 "$image/ours" "$image/along" | sort -u - "$image/base" >"$image/may"
+}
+purge() { # a command, then names; configuration files also go where they lay there before the package: these come back
+  $keep_all -C / -cf "$image/etc.tar" etc 2>/dev/null || :
+  $plain_tar -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
+  purged=0
+  "$@" || purged=$?
+  comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
+    [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
+  done >"$image/members"
+  [ ! -s "$image/members" ] ||
+    $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"
+  return "$purged"
+}
+what_came
+if broken; then
+  # to finish it first could hang or fail
+  [ ! -s "$image/may" ] || purge take_broken $(cat "$image/may") || :
+  repair
+  what_came
+fi
+if [ -s "$image/may" ]; then
+  purge_list >"$image/purge" || die "cannot tell what $names brought: $(tail -n 5 "$image/said")"
+  if [ -s "$image/purge" ]; then
+    purge take_away $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
+    [ "$mode" = undo ] || { mkdir -p "$records"; cat "$image/purge" >>"$records/purged.$key"; }
+  fi
+  [ ! -s "$image/needed" ] || mark_along $(cat "$image/needed")
+fi
+
+# --- what was only configuration files before
+awk -F '\t' '$3 == "rc" { print $1 }' "$image/packages" >"$image/mere"
+there <"$image/now" | comm -12 - "$image/mere" >"$image/whole"
+words $names | comm -12 - "$image/whole" | comm -23 - "$image/kept.names" >"$image/remove"
+if [ -s "$image/remove" ]; then
+  if only_these $(cat "$image/remove"); then take_off $(cat "$image/remove")
+  else echo "kept $(tr '\n' ' ' <"$image/remove"): something else needs it" >&2; fi
+fi
+each_record forget
+
+# --- what went or changed its version
+packages >"$image/now"
+{
+  words $names
+  cat "$records"/*/removed 2>/dev/null || :
+  # what a delete purged comes back when the delete itself is taken back
+  [ "$mode" = delete ] || cat "$records/purged.$key" 2>/dev/null || :
+} | sort -u >"$image/touched"
+there <"$image/now" | comm -23 "$image/touched" - >"$image/lost"
+cat "$records"/*/versions 2>/dev/null | sort -u >"$image/moves" || :
+words $governed >"$image/governed"
+awk -F '\t' '
+  FILENAME == ARGV[1] { lost[$1]; next }
+  FILENAME == ARGV[2] { governed[$1]; next }
+  FILENAME == ARGV[3] { moved[$1, $2, $3]; next }
+  FILENAME == ARGV[4] { now[$1] = $2; next }
+  $3 != "ii" { next }
+  $1 in lost { print $1 "=" $2; next }
+  $1 in now && now[$1] != $2 && ($1 in governed || ($1, $2, now[$1]) in moved) { print $1 "=" $2 }
+' "$image/lost" "$image/governed" "$image/moves" "$image/now" "$image/packages" >"$image/return"
+if [ -n "$blank" ]; then : >"$image/return"; fi
+if [ -s "$image/return" ]; then
+  cut -d = -f 1 "$image/return" | sort -u >"$image/back"
+  afresh=$(afresh)
+  open_record
+  hold_services
+  bring $(cat "$image/return")
+  if [ -e "$image/configuration" ]; then $keep_all -C / -xpf "$image/configuration"; fi
+  free_services
+  settle "$record"
+  if [ -z "$afresh" ] && [ -d "$record" ]; then # what scripts did once more on the way back had been done before
+    while IFS=' ' read -r _ path; do put_back "$record/old" "$path"; done <"$record/edits"
+    rm -rf -- "$record"
+  fi
+  each_record forget
+  packages >"$image/now"
+fi
+
+# --- marks, of the names and of what came back
+[ -z "$blank" ] || exit 0
+cut -d = -f 1 "$image/return" | sort -u - "$image/touched" >"$image/marked"
+there <"$image/now" | comm -12 - "$image/marked" >"$image/present"
+there <"$image/packages" | comm -12 - "$image/present" >"$image/marked"
+set -- $(comm -12 "$image/marked" "$image/auto")
+[ $# -eq 0 ] || mark_along "$@"
+set -- $(comm -23 "$image/marked" "$image/auto")
+[ $# -eq 0 ] || mark_wanted "$@"
+"""
