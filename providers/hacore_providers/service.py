@@ -4,6 +4,9 @@ What counts as enabled: `enabled` does, `enabled-runtime` and `linked` do not (b
 after a reboot), a unit generated from an init script does if a runlevel starts it. Units that
 cannot be enabled (`static`, `indirect`, `alias`, `transient`) are as wanted, whatever is wanted.
 
+Without systemd a service is a script in /etc/init.d: it runs if its `status` says so, and is enabled if a
+runlevel starts it.
+
 What counts as running: `active` and `reloading`. A state that passes (`activating`, also while a
 unit is restarted for ever) equals nothing that can be wanted and is shown by its name.
 """
@@ -12,9 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal, Protocol
 
 from hacore.contract import (
     Action,
@@ -29,44 +30,21 @@ from hacore.contract import (
     Observed,
     Output,
     Provider,
-    Spec,
     StackFiles,
     Step,
     Trigger,
     View,
     Work,
+    quote,
 )
 from hacore_providers import service_definition as unit_file
 from hacore_providers import service_systemd as systemd
+from hacore_providers import service_sysv as sysv
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
+from hacore_providers.service_spec import ServiceSpec, mistakes, refusal
 
 _UNMANAGEABLE = ("static", "indirect", "alias", "transient")
 _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)
-
-
-class ServiceSpec(Spec):
-    """A unit; what is not given is left as it is."""
-
-    unit: str = Field(
-        default="", description="name of the unit; default: the resource's name. `.service` may be left out"
-    )
-    running: bool | None = Field(default=None, description="whether it runs, now")
-    enabled: bool | None = Field(default=None, description="whether it starts at boot")
-    definition: str | None = Field(default=None, description="text of the unit file, kept in /etc/systemd/system")
-    reload_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is reloaded")
-    restart_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is restarted")
-    manager: Literal["auto", "systemd", "sysv"] = Field(default="auto", description="auto: what the host has")
-    sensitive: bool = Field(default=False, description="the definition tells a secret: it is never shown")
-
-    @property
-    def full(self) -> str:
-        """The unit's name with its suffix."""
-        return unit_file.full_name(self.unit)
-
-    @property
-    def short(self) -> str:
-        """The unit's name without `.service`."""
-        return unit_file.short_name(self.full)
 
 
 class ServiceProvider(Provider[ServiceSpec]):
@@ -85,14 +63,14 @@ class ServiceProvider(Provider[ServiceSpec]):
     def validate(self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
         """Names that are no units' names, and definitions that cannot do what is wanted."""
         for host, spec in members.items():
-            for mistake in _mistakes(spec):
+            for mistake in mistakes(spec):
                 yield host, mistake
 
     def claims(self, spec: ServiceSpec) -> Sequence[Claim]:
         """Its unit; after what installs, configures or is named by it."""
         claims = [Claim(f"unit:{spec.short}"), Claim(f"pkg:{spec.short}", "use"), Claim(f"config:{spec.short}", "use")]
         if spec.definition is not None:
-            claims.append(Claim(f"path:{unit_file.path_of(spec.full)}"))
+            claims.append(Claim(f"path:{spec.path}"))
             claims += [Claim(f"path:{path}", "use") for path in unit_file.paths_named(spec.definition)]
         return claims
 
@@ -107,14 +85,14 @@ class ServiceProvider(Provider[ServiceSpec]):
         """The unit's state, and its definition if that is ours."""
         asks = [Ask(UNIT, spec.full)]
         if spec.definition is not None:
-            asks.append(Ask(DEFINITION, unit_file.path_of(spec.full), _hash(spec.definition), spec.sensitive))
+            asks.append(Ask(DEFINITION, spec.path, _hash(spec.definition), spec.sensitive))
         return asks
 
     def observe(self, view: View[ServiceSpec]) -> Observed | None:
-        """What systemd says of the unit; None if it knows none of that name and no definition lies there."""
+        """What the init system says; None if it knows none of that name and no definition lies there."""
         spec = view.spec
         state = view.facts.get(UNIT, spec.full) or UnitState(spec.full, load="not-found")
-        definition = view.facts.get(DEFINITION, unit_file.path_of(spec.full)) if spec.definition is not None else None
+        definition = view.facts.get(DEFINITION, spec.path) if spec.definition is not None else None
         if not state.found and definition is None:
             return None
         attrs: dict[str, Any] = {}
@@ -159,18 +137,26 @@ class ServiceProvider(Provider[ServiceSpec]):
         return [f"unit:{change.spec.short}"]
 
     # -- at apply
+    def prepare(self, work: Work[ServiceSpec]) -> Sequence[Step]:
+        """Refuse what this host's init system cannot do."""
+        for change in work.changes:
+            why = "" if change.action is Action.DELETE else refusal(change.spec, work.facts.host.init)
+            if why:
+                return [Step(f"printf '%s\\n' {quote(why)} >&2; exit 1", what=f"looking at {change.spec.short}")]
+        return []
+
     def capture(self, work: Work[ServiceSpec]) -> Step | None:
         """State, links and definition of the unit (a service shares its task with nobody)."""
         if not work.changes:
             return None
         change = work.changes[0]
-        spec, address = change.spec, change.address
+        spec, address, init = change.spec, change.address, _init(work)
 
         def parse(output: Output) -> Mapping[Address, Image]:
-            return {address: systemd.read_image(output, sensitive=spec.sensitive)}
+            return {address: init.read_image(output, sensitive=spec.sensitive)}
 
         along = unit_file.also(spec.definition) if spec.definition is not None else ()
-        return Step(systemd.capture(spec.full, along), what=f"reading {spec.short}", parse=parse)
+        return Step(init.capture(spec.full, along), what=f"reading {spec.short}", parse=parse)
 
     def apply(self, work: Work[ServiceSpec]) -> Sequence[Step]:
         """Write, unmask, enable; then start or stop."""
@@ -179,16 +165,17 @@ class ServiceProvider(Provider[ServiceSpec]):
     def _do(self, change: Change[ServiceSpec], work: Work[ServiceSpec]) -> Iterable[Step]:
         spec = change.spec
         if change.action is Action.DELETE:
-            yield from self._undo(change, work.images.get(change.address))
+            yield from self._undo(change, work)
             return
+        init = _init(work)
         define = spec.definition is not None
-        script = systemd.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
+        script = init.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
         blobs = {} if spec.definition is None else {"definition": spec.definition.encode()}
         yield Step(script, blobs=blobs, what=f"setting up {spec.short}")
         if spec.running is not None:
             stops = spec.running is False and (change.observed or {}).get("running", False) is not False
             yield Step(
-                systemd.run_unit(spec.full, running=spec.running),
+                init.run_unit(spec.full, running=spec.running),
                 what=systemd.describe("start" if spec.running else "stop", spec.full),
                 deadline=_SECONDS,
                 disrupts="restart" if stops else "none",
@@ -196,14 +183,17 @@ class ServiceProvider(Provider[ServiceSpec]):
 
     def undo(self, work: Work[ServiceSpec]) -> Sequence[Step]:
         """Stop, bring definition, mask and links back, start: the mirror of apply."""
-        return [step for change in work.changes for step in self._undo(change, work.images.get(change.address))]
+        return [step for change in work.changes for step in self._undo(change, work)]
 
-    def _undo(self, change: Change[ServiceSpec], image: Image | None) -> Iterable[Step]:
+    def _undo(self, change: Change[ServiceSpec], work: Work[ServiceSpec]) -> Iterable[Step]:
+        image = work.images.get(change.address)
         if image is None:
             return
         spec = change.spec
         define = spec.definition is not None
-        script, blobs = systemd.undo(spec.full, image, define=define, enabled=spec.enabled, running=spec.running)
+        script, blobs = _init(work, image).undo(
+            spec.full, image, define=define, enabled=spec.enabled, running=spec.running
+        )
         yield Step(script, blobs=blobs, what=f"putting {spec.short} back", deadline=_SECONDS, disrupts="restart")
 
     def trigger(self, work: Work[ServiceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
@@ -214,7 +204,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         """
         return [
             Step(
-                systemd.trigger(change.spec.full, op, only=_only(change.spec)),
+                _init(work).trigger(change.spec.full, op, only=_only(change.spec)),
                 what=systemd.describe(op, change.spec.full),
                 deadline=_SECONDS,
                 disrupts=op,
@@ -230,6 +220,42 @@ class ServiceProvider(Provider[ServiceSpec]):
     def patience(self, spec: ServiceSpec) -> float:
         """Seconds for a unit to get where it is going."""
         return 30.0
+
+
+class InitSystem(Protocol):
+    """The shell of one init system: service_systemd and service_sysv."""
+
+    def capture(self, unit: str, names: Iterable[str]) -> str:
+        """What the unit is like now."""
+        ...
+
+    def read_image(self, output: Output, *, sensitive: bool) -> Image:
+        """The image that it printed."""
+        ...
+
+    def prepare_unit(self, unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
+        """All that starts and stops nothing."""
+        ...
+
+    def run_unit(self, unit: str, *, running: bool) -> str:
+        """Start or stop."""
+        ...
+
+    def undo(
+        self, unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
+    ) -> tuple[str, dict[str, bytes]]:
+        """Back to the image; and its blobs."""
+        ...
+
+    def trigger(self, unit: str, op: str, *, only: str = "") -> str:
+        """Reload or restart."""
+        ...
+
+
+def _init(work: Work[ServiceSpec], image: Image | None = None) -> InitSystem:
+    """What an image was taken with; else the host's."""
+    taken = (image.data or {}).get("init") if image is not None else None
+    return sysv if (taken or work.facts.host.init) == "sysv" else systemd
 
 
 def _only(spec: ServiceSpec) -> Literal["", "reload", "nothing"]:
@@ -266,25 +292,6 @@ def _effect(spec: ServiceSpec, now: Mapping[str, Any], wanted: Mapping[str, Any]
     if "running" in wanted and now.get("running", False) != wanted["running"]:
         words.append(f"{'start' if wanted['running'] else 'stop'} {spec.short}")
     return ", ".join(words)
-
-
-def _mistakes(spec: ServiceSpec) -> Iterable[Mistake]:
-    if not unit_file.valid_name(spec.full):
-        yield Mistake(
-            "unit", f"{spec.unit!r} is no unit's name: letters, digits and : _ . \\ - @, as in nginx or x@1.timer"
-        )
-    elif unit_file.is_template(spec.full) and (spec.running is not None or spec.enabled):
-        yield Mistake("unit", f"{spec.full} is a template: name an instance, as in {spec.full.replace('@', '@1', 1)}")
-    if spec.definition is None:
-        return
-    if spec.manager == "sysv":
-        yield Mistake("definition", "an init script is no unit file: a definition needs systemd")
-    if not spec.definition.endswith("\n"):
-        yield Mistake("definition", "the last line has no end: write the text with `|`")
-    if not unit_file.sections(spec.definition):
-        yield Mistake("definition", "a unit file has sections such as [Unit], [Service] and [Install]")
-    elif spec.enabled and not unit_file.installable(spec.definition):
-        yield Mistake("definition", "enabled: true needs an [Install] section, such as WantedBy=multi-user.target")
 
 
 PROVIDER = ServiceProvider()

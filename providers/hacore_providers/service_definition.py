@@ -1,4 +1,7 @@
-"""Unit names and unit files: what their text says, without a host (systemd.unit(5), systemd.service(5))."""
+"""Unit names, unit files and init scripts: what their text says, without a host.
+
+systemd.unit(5), systemd.service(5); LSB Core, chapter System Initialization.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from collections.abc import Iterator
 
 SUFFIXES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope", "device")
 FOLDER = "/etc/systemd/system"
+SCRIPTS = "/etc/init.d"
 
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,240}\Z")
 _SECTION = re.compile(r"\s*\[([^\]]+)\]\s*\Z")
+_RUNLEVELS = re.compile(r"#\s*(Default-Start:\s*\S|chkconfig:\s*[0-9S])")
+_DAEMON = re.compile(r"^\s*DAEMON=[\"']?([^\s\"']+)", re.MULTILINE)
 _PATH = re.compile(r"/[^/]")
 _ODD = re.compile(r"[$%*?\s;]|//|/\.\.?(/|\Z)")  # specifiers, patterns, and what no claim is written as
 _PREFIXES = "@-:+!|"  # of a command line in a unit file, in any order
@@ -38,9 +44,19 @@ def is_template(unit: str) -> bool:
     return unit.rpartition(".")[0].endswith("@")
 
 
-def path_of(unit: str) -> str:
+def is_script(text: str) -> bool:
+    """Whether a definition is an init script, and no unit file."""
+    return text.startswith("#!")
+
+
+def path_of(unit: str, *, script: bool = False) -> str:
     """Where hacore writes a unit's definition: the administrator's folder, which wins over a package's."""
-    return f"{FOLDER}/{unit}"
+    return f"{SCRIPTS}/{short_name(unit)}" if script else f"{FOLDER}/{unit}"
+
+
+def runlevels(script: str) -> bool:
+    """Whether an init script says when it starts, for insserv(8) or chkconfig(8)."""
+    return any(_RUNLEVELS.match(line) for line in script.splitlines())
 
 
 def settings(text: str) -> Iterator[tuple[str, str, str]]:
@@ -84,6 +100,10 @@ def paths_named(text: str) -> tuple[str, ...]:
     What lives only while the machine is up (pid files, sockets) is left out: nothing installs it.
     """
     found: dict[str, None] = {}
+    if is_script(text):  # a program of its own: only what it calls its daemon is told by name
+        for match in _DAEMON.finditer(text):
+            found.update(dict.fromkeys(_paths(match[1])))
+        return tuple(found)
     for _, key, value in settings(text):
         if key.startswith("Exec"):
             for word in _words(value.lstrip(_PREFIXES)):

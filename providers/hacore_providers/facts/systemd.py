@@ -1,6 +1,7 @@
-"""Facts about systemd units: their state, and the unit files that hacore writes.
+"""Facts about services: their state, and the definitions that hacore writes.
 
-All units of a host are one `systemctl show`, all unit files one `sha256sum`.
+All units of a host are one `systemctl show`, all definitions one `sha256sum`. A host with init scripts answers in
+the same form (see sysv.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hacore.contract import Ask, quote
+
+from . import sysv
 
 LIMIT = 256 * 1024
 """Bytes up to which a unit file's content comes back with the probe."""
@@ -62,7 +65,13 @@ class UnitFact:
     def command(self, asks: Sequence[Ask]) -> str:
         """One `systemctl show`. Only generated units need a second look, at the runlevels' links."""
         units = " ".join(quote(ask.arg) for ask in asks)
-        return f"""[ "$HACORE_INIT" = systemd ] || exit 0
+        return f"""case $HACORE_INIT in
+systemd) ;;
+sysv)
+{sysv.units(ask.arg for ask in asks)}
+exit 0 ;;
+*) exit 0 ;;
+esac
 shown=$(systemctl show -p {",".join(PROPERTIES)} -- {units} 2>/dev/null)
 printf '%s\\n' "$shown"
 case $shown in *UnitFileState=generated*)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +12,23 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Ask, Change, Claim, Facts, Trigger, View, Work
+from hacore.contract import Ask, Change, Claim, Facts, HostFacts, Trigger, View, Work
 from hacore.model import Action, Image
 from hacore_providers import service_definition as unit_file
 from hacore_providers.facts.systemd import DEFINITION, LIMIT, UNIT
 from hacore_providers.service import PROVIDER, ServiceSpec
 from tests.providers.source_build.conftest import Folder
 
-RECORDED = json.loads((Path(__file__).parent / "data/units.json").read_text())
+DATA = Path(__file__).parent / "data"
+RECORDED, SCRIPTS = (json.loads((DATA / name).read_text()) for name in ("units.json", "sysv.json"))
+SCRIPT = """#!/bin/sh
+### BEGIN INIT INFO
+# Provides: nginx
+# Default-Start: 2 3 4 5
+### END INIT INFO
+DAEMON=/usr/local/nginx/sbin/nginx
+case $1 in start) $DAEMON ;; esac
+"""
 ADDRESS = Address("service", "nginx", host="lb1")
 NGINX = """[Unit]
 Description=nginx
@@ -42,8 +52,8 @@ def view(spec: ServiceSpec, answers: Mapping[Any, Any]) -> View[ServiceSpec]:
     return View(ADDRESS, spec, None, Facts(answers=answers))
 
 
-def recorded_answers() -> dict[tuple[str, str], Any]:
-    return {(UNIT.name, arg): value for arg, value in UNIT.parse(RECORDED["stdout"].encode()).items()}
+def recorded_answers(recorded: Any = RECORDED) -> dict[tuple[str, str], Any]:
+    return {(UNIT.name, arg): value for arg, value in UNIT.parse(recorded["stdout"].encode()).items()}
 
 
 @pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: case["name"])
@@ -53,6 +63,48 @@ def test_recorded_answers(case: dict[str, Any]) -> None:
 
     assert (None if observed is None else dict(observed.attrs)) == case["attrs"]
     assert PROVIDER.desire(seen).effect == case["effect"]
+
+
+@pytest.mark.parametrize("case", SCRIPTS["cases"], ids=lambda case: case["name"])
+def test_recorded_answers_of_init_scripts(case: dict[str, Any]) -> None:
+    seen = view(ServiceSpec.model_validate(case["spec"]), recorded_answers(SCRIPTS))
+    observed = PROVIDER.observe(seen)
+
+    assert (None if observed is None else dict(observed.attrs)) == case["attrs"]
+    assert PROVIDER.desire(seen).effect == case["effect"]
+
+
+def test_an_init_script_is_a_definition() -> None:
+    spec = ServiceSpec(unit="nginx", definition=SCRIPT, running=True, enabled=True)
+
+    assert spec.script and spec.path == "/etc/init.d/nginx"
+    assert list(PROVIDER.validate({"lb1": spec}, {})) == []
+    assert [c.token for c in PROVIDER.claims(spec)] == [
+        "unit:nginx",
+        "pkg:nginx",
+        "config:nginx",
+        "path:/etc/init.d/nginx",
+        "path:/usr/local/nginx/sbin/nginx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "init", "words"),
+    [
+        ({"definition": NGINX}, "sysv", r"by a unit file: this host runs sysv, which needs an init script"),
+        ({"definition": SCRIPT}, "systemd", r"by an init script .*: this host runs systemd, which needs a unit file"),
+        ({"manager": "systemd"}, "sysv", "systemd is asked for, and this host runs sysv"),
+        ({"unit": "a.timer"}, "sysv", "no units of other kinds"),
+        ({}, "none", "no init system that is known runs here"),
+    ],
+)
+def test_what_an_init_system_cannot_do_is_refused(body: dict[str, Any], init: str, words: str) -> None:
+    wanted = ServiceSpec.model_validate({"unit": "x", "running": True, **body})
+    (step,) = PROVIDER.prepare(Work((Change(ADDRESS, Action.CREATE, wanted),), facts=Facts(HostFacts(init=init))))
+
+    done = subprocess.run(["dash", "-c", step.script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(words, done.stderr)
 
 
 def test_a_garbled_answer_is_no_answer() -> None:
@@ -91,7 +143,7 @@ def test_only_generated_units_are_looked_up_in_runlevels() -> None:
     script = UNIT.command([Ask(UNIT, "a.service")])
     answer = "systemctl() { printf 'Id=a.service\\nUnitFileState=enabled\\n'; }\nHACORE_INIT=systemd\n"
     assert b"SysV" not in run(answer + script)
-    assert run("systemctl() { echo Id=a.service; }\nHACORE_INIT=sysv\n" + script) == b""
+    assert run("systemctl() { echo Id=a.service; }\nHACORE_INIT=none\n" + script) == b""
 
 
 def test_claims_come_from_the_definition() -> None:
@@ -151,6 +203,9 @@ def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:
         ({"unit": "x", "definition": "[Service]"}, "definition", "the last line has no end"),
         ({"unit": "x", "definition": "[Service]\n", "enabled": True}, "definition", "needs an [Install] section"),
         ({"unit": "x", "definition": NGINX, "manager": "sysv"}, "definition", "needs systemd"),
+        ({"unit": "x", "definition": SCRIPT, "manager": "systemd"}, "definition", "is no unit file"),
+        ({"unit": "x", "definition": "#!/bin/sh\n", "enabled": True}, "definition", "needs `# Default-Start"),
+        ({"unit": "x", "definition": SCRIPT, "sensitive": True}, "manager", "needs manager: sysv"),
     ],
 )
 def test_mistakes(body: dict[str, Any], field: str, words: str) -> None:

@@ -101,17 +101,6 @@ def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
     host.sh("rm /lib/systemd/system/probe-side.service; systemctl daemon-reload")
 
 
-def test_undo_of_what_was_only_half_done(host: Player) -> None:
-    wanted = spec(
-        running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", "")
-    )
-    work = host.work(PROVIDER, ADDRESS, wanted, Action.CREATE)
-    host.images = host.capture(PROVIDER, work)
-    host.undo(PROVIDER, ADDRESS, wanted)
-    host.run(PROVIDER.apply(work)[:1])
-    host.undo(PROVIDER, ADDRESS, wanted, times=2)
-
-
 @pytest.mark.usefixtures("host", "package")
 def test_links_of_an_administrator_come_back(one: Player) -> None:
     one.sh("systemctl enable --now probe; mkdir -p /etc/systemd/system/mine.wants")
@@ -157,20 +146,6 @@ def test_an_alias_is_the_unit_it_stands_for(one: Player) -> None:
     one.sh("systemctl disable --now probe")
 
 
-@pytest.mark.usefixtures("package")
-def test_a_reload_reloads_what_runs_and_leaves_alone_what_does_not(host: Player) -> None:
-    wanted = spec(running=True)
-    reload = PROVIDER.trigger(host.work(PROVIDER, ADDRESS, wanted, Action.NOOP), "reload")
-    assert [step.disrupts for step in reload] == ["reload"]
-    assert "does not run" in host.run(reload)[0].text
-    assert host.rc("systemctl is-active probe") != 0
-    host.apply(PROVIDER, ADDRESS, wanted)
-    before = pid(host)
-    host.run(reload)
-    assert pid(host) == before
-    host.undo(PROVIDER, ADDRESS, wanted)
-
-
 def test_a_service_that_dies_fails_with_its_last_words(host: Player) -> None:
     dying = "[Service]\nExecStart=/bin/sh -c 'echo no such luck; sleep 0.3; exit 7'\nRestart=always\nRestartSec=50ms\n"
     wanted = spec(running=True, definition=dying)
@@ -180,19 +155,6 @@ def test_a_service_that_dies_fails_with_its_last_words(host: Player) -> None:
         host.apply(PROVIDER, ADDRESS, wanted)
     assert "unbound" not in str(failure.value)
     host.undo(PROVIDER, ADDRESS, wanted)
-
-
-def test_a_service_that_nothing_brings_fails_clearly(host: Player) -> None:
-    with pytest.raises(StepFailedError, match=r"cannot find probe\.service: nothing on this host provides it"):
-        host.apply(PROVIDER, ADDRESS, spec(running=False))
-
-
-def test_remove_takes_away_what_was_found(host: Player) -> None:
-    wanted = spec(
-        running=True, enabled=True, definition=UNIT.format(seconds=100).replace("Also=probe-side.service\n", "")
-    )
-    host.apply(PROVIDER, ADDRESS, wanted)
-    host.delete(PROVIDER, ADDRESS, wanted, PROVIDER.absent(wanted))
 
 
 def test_odd_names_survive(host: Player) -> None:

@@ -1,0 +1,274 @@
+"""What is run on a host with init scripts: capture, apply, undo and trigger of a service, as POSIX sh.
+
+The counterpart of service_systemd, with the same functions. `do` and `undo` are mirror images:
+
+    write the script              stop what did not run
+    enable or disable             bring every link back
+    start or stop                 bring the script back, or take it away
+                                  start what ran
+
+Links come by update-rc.d(8), or by chkconfig(8) where there is none. Scripts run by service(8): with
+a clean environment, so that a daemon inherits nothing of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hacore.contract import Image, Output, quote
+from hacore_providers.facts.sysv import STATUS
+from hacore_providers.service_definition import SCRIPTS, short_name
+
+COMMON = (
+    STATUS
+    + r"""
+definition=@scripts@/$name
+new=@scripts@/.hacore.$name.new
+ran() { [ -f "$definition" ] && status_of "$name"; }
+act() { # action: what the script says is kept, and no daemon keeps hold of our output and locks
+  if command -v service >/dev/null 2>&1; then service "$name" "$1"; else (cd / && "$definition" "$1"); fi \
+    >"$HACORE_WORK/said" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+}
+fail() {
+  tail -n 20 "$HACORE_WORK/said" >&2 2>/dev/null || :
+  rc=0; status_of "$name" || rc=$?
+  echo "$1: its script says status $rc" >&2
+  exit 1
+}
+found() {
+  [ -f "$definition" ] || {
+    echo "cannot find $name: nothing on this host provides $definition" \
+      "(give a definition, or need what installs it)" >&2
+    exit 1
+  }
+}
+""".replace("@scripts@", SCRIPTS)
+)
+"""Shell functions over $name. `fail` ends with the sentence that the user should read."""
+
+_STEADY = r"""
+steady() { # sentence: the service stays up for a second, or the step fails
+  n=0
+  while [ "$n" -lt 5 ]; do
+    sleep 0.2; n=$((n + 1))
+    ran || fail "$1"
+  done
+}
+start() {
+  ran || { act start || fail "cannot start $name"; steady "cannot keep $name running"; }
+}
+stop() { # scripts may return before the process has gone
+  [ -f "$definition" ] || return 0
+  ran || return 0
+  act stop || fail "cannot stop $name"
+  n=0
+  while ran; do
+    [ "$n" -lt 300 ] || fail "cannot stop $name"
+    sleep 0.1; n=$((n + 1))
+  done
+}
+"""
+
+# Numbers of links follow from the headers of all scripts: enabling one may move others. All of them are kept.
+_LINKS = r"""
+links() { find /etc/rc[0-6S].d/ -type l -printf '%p\t%l\n' 2>/dev/null | sort; }
+orders() { for file in /etc/init.d/.depend.*; do [ ! -f "$file" ] || printf '%s\n' "${file##*/}"; done; }
+"""
+
+
+def head(unit: str) -> str:
+    """The variable that every script uses, and the functions over it."""
+    refusal = "cannot manage $name: this host runs systemd, not init scripts"
+    return (
+        f'name={quote(short_name(unit))}\n[ ! -d /run/systemd/system ] || {{ echo "{refusal}" >&2; exit 1; }}\n{COMMON}'
+    )
+
+
+# --- capture ---------------------------------------------------------------------------------------
+
+_CAPTURE = r"""
+rc=3
+if [ -f "$definition" ]; then rc=0; status_of "$name" || rc=$?; fi
+echo "status $rc"
+links | sed 's/^/link /'
+orders | while read -r file; do printf 'order %s %s\n' "$file" "$(base64 <"/etc/init.d/$file" | tr -d '\n')"; done
+if [ -L "$definition" ]; then printf 'target %s\n' "$(readlink -- "$definition")"
+elif [ -f "$definition" ]; then
+  printf 'mode %s\nbytes %s\n' "$(stat -c '%a %u:%g' -- "$definition")" "$(base64 <"$definition" | tr -d '\n')"
+fi
+"""
+
+
+def capture(unit: str, names: Iterable[str]) -> str:  # noqa: ARG001 - a script has one name
+    """What the service is like now: status, links, script. Reads only."""
+    return head(unit) + _LINKS + _CAPTURE
+
+
+def read_image(output: Output, *, sensitive: bool) -> Image:
+    """The before-image from what `capture` printed."""
+    fields: dict[str, str] = {}
+    blobs = {"links": b""}
+    for line in output.stdout.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"link":
+            blobs["links"] += value + b"\n"
+        elif key == b"order":
+            name, _, content = value.decode().partition(" ")
+            blobs[name.removeprefix(".")] = base64.b64decode(content)
+        else:
+            fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+    data: dict[str, Any] = {
+        "init": "sysv",
+        "status": int(fields.get("status", "3")),
+        "target": fields.get("target"),
+        "mode": fields.get("mode"),
+    }
+    if data["mode"] is not None:
+        blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
+    return Image(data=data, blobs=blobs, sensitive=sensitive)
+
+
+# --- do --------------------------------------------------------------------------------------------
+
+_WRITE = r"""
+if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
+  || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
+  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0755 "$new"
+  mv -fT -- "$new" "$definition"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+fi
+"""
+
+_ENABLE = r"""
+if ! starts "$name"; then
+  if command -v update-rc.d >/dev/null 2>&1; then
+    { update-rc.d "$name" defaults && update-rc.d "$name" enable; } >"$HACORE_WORK/said" 2>&1
+  else { chkconfig --add "$name" && chkconfig "$name" on; } >"$HACORE_WORK/said" 2>&1; fi || :
+  starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot enable $name" >&2; exit 1; }
+fi
+"""
+
+_DISABLE = r"""
+if starts "$name"; then
+  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$name" disable >"$HACORE_WORK/said" 2>&1
+  else chkconfig "$name" off >"$HACORE_WORK/said" 2>&1; fi || :
+  ! starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot disable $name" >&2; exit 1; }
+fi
+"""
+
+
+def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:  # noqa: ARG001
+    """Script and links: all that starts and stops nothing."""
+    parts = [head(unit), _WRITE if define else "", "found\n"]
+    parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
+    return "".join(parts)
+
+
+def run_unit(unit: str, *, running: bool) -> str:
+    """Start it and see it stay up, or stop it."""
+    return head(unit) + _STEADY + ("start\n" if running else "stop\n")
+
+
+# --- undo ------------------------------------------------------------------------------------------
+
+_UNDO_WRITE = r"""
+if [ -f "$HACORE_WORK/before" ]; then
+  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
+  mv -fT -- "$new" "$definition"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+elif [ -n "$target" ]; then ln -sfnT -- "$target" "$definition"
+else rm -f -- "$definition" "$new"; fi
+"""
+
+# This service's links as they were. The others' numbers and the computed order come back with them, unless another
+# script was added or taken away since: then insserv has computed for that one, too, and is right.
+_UNDO_LINKS = r"""
+tab=$(printf '\t')
+bare() { sed 's,^\(/etc/rc.\.d/\)/*\([SK]\)[0-9][0-9],\1\2,' | cut -f 1 | sort; }
+mine() { grep -E "^/etc/rc[0-6S]\.d/+[SK][0-9][0-9]$pattern$tab" || :; }
+others() { grep -vE "^/etc/rc[0-6S]\.d/+[SK][0-9][0-9]$pattern$tab" || :; }
+pattern=$(printf '%s\n' "$name" | sed 's/[][\\.*^$+?(){}|]/\\&/g')
+afresh=
+links >"$HACORE_WORK/now"
+mine <"$HACORE_WORK/now" | while IFS=$tab read -r path target; do
+  grep -qxF -- "$path$tab$target" "$HACORE_WORK/links" || rm -f -- "$path"
+done
+mine <"$HACORE_WORK/links" | while IFS=$tab read -r path target; do
+  [ "$(readlink -- "$path" || :)" = "$target" ] || ln -sfnT -- "$target" "$path"
+done
+if [ "$(others <"$HACORE_WORK/now" | bare)" = "$(others <"$HACORE_WORK/links" | bare)" ]; then
+  others <"$HACORE_WORK/now" | while IFS=$tab read -r path target; do
+    grep -qxF -- "$path$tab$target" "$HACORE_WORK/links" || rm -f -- "$path"
+  done
+  others <"$HACORE_WORK/links" | while IFS=$tab read -r path target; do
+    [ "$(readlink -- "$path" || :)" = "$target" ] || ln -sfnT -- "$target" "$path"
+  done
+  orders | while read -r file; do
+    if [ ! -f "$HACORE_WORK/${file#.}" ]; then rm -f -- "/etc/init.d/$file"
+    elif ! cmp -s "$HACORE_WORK/${file#.}" "/etc/init.d/$file"; then
+      cat "$HACORE_WORK/${file#.}" >"/etc/init.d/$file"
+    fi
+  done
+elif [ -z "$(mine <"$HACORE_WORK/links")" ]; then afresh=1; fi
+"""
+
+# As long as its script is there, insserv orders the others around it.
+_UNDO_ORDER = r"""
+if [ -n "$afresh" ] && command -v update-rc.d >/dev/null 2>&1; then
+  update-rc.d -f "$name" remove >"$HACORE_WORK/said" 2>&1 || :
+fi
+"""
+
+
+def undo(
+    unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
+) -> tuple[str, dict[str, bytes]]:
+    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    data: Mapping[str, Any] = image.data or {}
+    ran = data.get("status") == 0
+    touches_run = running is not None or define
+    mode, target = data.get("mode"), data.get("target")
+    blobs = {name: content for name, content in image.blobs.items() if name != "definition"}
+    blobs.setdefault("links", b"")
+    if mode is not None:
+        blobs["before"] = image.blobs.get("definition", b"")
+    parts = [head(unit), _STEADY, _LINKS, f"mode={quote(mode or '')}\ntarget={quote(target or '')}\n"]
+    parts += ["stop\n"] if touches_run and not ran else []
+    parts += [_UNDO_LINKS] if define or enabled is not None else []
+    parts += [_UNDO_WRITE] if define else []
+    parts += [_UNDO_ORDER] if define or enabled is not None else []
+    parts += ["start\n"] if touches_run and ran else []
+    return "".join(parts), blobs
+
+
+# --- triggers --------------------------------------------------------------------------------------
+
+_TRIGGER = r"""
+ran || { echo "$name does not run: nothing to $op"; exit 0; }
+if [ "$op" = restart ] && [ -n "$only" ]; then
+  pid=$(pid_of "$name")
+  if [ -n "$pid" ] && [ "$(stat -c %Y "/proc/$pid")" -gt "$(stat -c %Y -- "$definition")" ]; then
+    echo "$name runs by its present definition: no restart"
+    [ "$only" = reload ] || exit 0
+    op=reload
+  fi
+fi
+if [ "$op" = reload ] && ! knows "$definition" reload; then
+  echo "$name cannot reload: it is restarted instead"
+  op=restart
+fi
+act "$op" || fail "cannot $op $name"
+if [ "$op" = restart ]; then # scripts that start too soon after they stopped find the old process still there
+  n=0
+  until ran || [ "$n" -ge 20 ]; do sleep 0.1; n=$((n + 1)); done
+  start
+fi
+steady "cannot keep $name running after its $op"
+"""
+
+
+def trigger(unit: str, op: str, *, only: str = "") -> str:
+    """Reload or restart a service that runs; one that does not is left alone. `only` as for a unit of systemd."""
+    return f"op={quote(op)}\nonly={quote(only)}\n" + head(unit) + _STEADY + _TRIGGER
