@@ -38,10 +38,16 @@ LINKS = {
     "Serve": "`serve`, below",
 }
 
-# What a kind cannot do yet, although its fields say so.
+# What is not a matter of one field.
 NOTES = {
-    "package": "Only apt is there so far; `dnf` and `yum` are refused on the host before anything is touched.",
-    "service": "Only systemd is there so far.",
+    "package": """\
+Names go by OS family: `debian` (apt) and `redhat` (dnf; `yum` is called with the same words where there is no
+dnf). Weak dependencies and recommended packages are not installed. While packages are installed their scripts
+start nothing: what runs is a `service`.""",
+    "service": """\
+On systemd, or where there is none on init scripts: `status` of a script in /etc/init.d says whether it runs, links
+in /etc/rc?.d whether it is enabled. A `definition` is a unit file on the one and an init script on the other;
+what a host's init system cannot have is refused before anything is touched.""",
 }
 
 TEXTS = {
