@@ -26,7 +26,6 @@ from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostB
 from hacore.model import Connection, Lifecycle  # noqa: E402
 
 KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
-FILLED_IN = "filled in by hacore"
 
 # What the engine's own models do not say themselves.
 LINKS = {
@@ -234,8 +233,7 @@ class Reference:
 def shown(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """The fields without those that hacore fills in."""
     for name, field in model.model_fields.items():
-        hidden = any(isinstance(m, SkipJsonSchema) for m in field.metadata) or field.description == FILLED_IN
-        if not hidden:
+        if not any(isinstance(m, SkipJsonSchema) for m in field.metadata):
             yield name, field
 
 

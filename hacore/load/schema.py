@@ -1,53 +1,121 @@
-"""JSON Schema of a stack file for editors: the models', with the bodies of the installed kinds."""
+"""JSON Schema of a stack file for editors: the models', with the bodies of the installed kinds.
+
+A YAML language server names the deepest place where a value fits none of several shapes, so shapes
+are told apart as flatly as can be: one `anyOf` for each value, with the expression as its last branch.
+"""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ..address import NAME
 from ..contract import Provider
-from .models import CommonBody, StackBody
+from .models import COMMON, CommonBody, StackBody
 
-_EXPRESSION = {"type": "string", "pattern": r"\{[{%]"}
-_LITERAL = ("stack", "state", "variables")
+Schema = dict[str, Any]
+
+_EXPRESSION: Schema = {"type": "string", "pattern": r"\{[{%]"}
+_NULL: Schema = {"type": "null"}
+_NAMES: Schema = {"pattern": NAME.pattern.replace(r"\Z", "$")}
+_LITERAL = frozenset(("stack", "state", "variables"))  # no expression may stand there
+_LISTS = ("anyOf", "oneOf", "allOf")
+_OUTER = ("default", "description")
 
 
-def stack_schema(providers: Mapping[str, Provider[Any]]) -> dict[str, Any]:
-    """The schema (draft 2020-12). Wherever an expression may stand, one is allowed in place of the value."""
-    schema = StackBody.model_json_schema()
-    definitions: dict[str, Any] = schema.pop("$defs", {})
-    found = {name: _loosened(d) if name != "VariableBody" else d for name, d in definitions.items()}
-    properties = schema["properties"]
-    for name in properties.keys() - set(_LITERAL):
-        properties[name] = _loosened(properties[name])
-    common = CommonBody.model_json_schema()
-    found.update({name: _loosened(d) for name, d in common.pop("$defs", {}).items()})
+def stack_schema(providers: Mapping[str, Provider[Any]]) -> Schema:
+    """The schema (draft 2020-12). Wherever an expression may stand, one is allowed in place of the value.
+
+    It takes the usual way to write a value only: pydantic also reads "5" as a number.
+    """
+    schema = _plain(StackBody.model_json_schema())
+    common = _plain(CommonBody.model_json_schema())
+    found: Schema = {}
+    for name, shape in (schema.pop("$defs", {}) | common.pop("$defs", {})).items():
+        found[name] = shape if name == "VariableBody" else _loosened(shape)
     kinds = {}
     for kind, provider in sorted(providers.items()):
-        body = provider.spec.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")
-        found.update({f"{kind}.{name}": _loosened(d) for name, d in body.pop("$defs", {}).items()})
-        body["properties"] = {**body.get("properties", {}), **copy.deepcopy(common["properties"])}
-        # members given as a mapping may bring what the body leaves out
-        body.pop("required", None)
-        found[kind] = _loosened(body)
+        body = _plain(provider.spec.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}"))
+        found |= {f"{kind}.{name}": _loosened(shape) for name, shape in body.pop("$defs", {}).items()}
+        found[f"{kind}.member"], found[kind] = _bodies(kind, body, common)
+        bodies = (
+            {"$ref": f"#/$defs/{kind}"} if body.get("required") else {"anyOf": [{"$ref": f"#/$defs/{kind}"}, _NULL]}
+        )
+        # a kind without names is none, and is let through as any section without entries
         kinds[kind] = {
-            "type": "object",
-            "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{kind}"}, {"type": "null"}]},
-            "propertyNames": {"pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},
+            "type": ["object", "null"],
+            "additionalProperties": bodies,
+            "propertyNames": _NAMES,
+            **({"description": body["description"]} if "description" in body else {}),
         }
+    properties = schema["properties"]
+    for name in properties.keys() - _LITERAL:
+        properties[name] = _loosened(properties[name])
+    properties["variables"] = _variables(properties["variables"])
     properties["resources"] = {
         "type": "object",
         "description": "kind, name, body",
         "properties": kinds,
         "additionalProperties": False,
     }
-    schema["$defs"] = found
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hacore stack", **_titled(schema)}
+    for name in properties.keys() - set(schema["required"]):
+        if "type" in properties[name]:
+            properties[name] = {**properties[name], "type": [properties[name]["type"], "null"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hacore stack",
+        **schema,
+        "$defs": found,
+    }
 
 
-def _titled(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key != "title"}
+def _bodies(kind: str, body: Schema, common: Schema) -> tuple[Schema, Schema]:
+    """What `members` may say of one host, and the body itself."""
+    own = _loosened(body)
+    required = own.pop("required", [])
+    shared = _loosened(common)["properties"]
+    members = {**shared["members"], "anyOf": [*shared["members"]["anyOf"]]}
+    for index, branch in enumerate(members["anyOf"]):
+        if branch.get("type") == "object":
+            by_host = {"anyOf": [{"$ref": f"#/$defs/{kind}.member"}, _NULL]}
+            members["anyOf"][index] = {**branch, "additionalProperties": by_host}
+    whole = {**own, "properties": {**own.get("properties", {}), **shared, "members": members}}
+    if required:
+        # members given as a mapping may bring what the body leaves out
+        by_member = {"properties": {"members": {"type": "object"}}, "required": ["members"]}
+        whole |= {"if": by_member, "then": {}, "else": {"required": required}}
+    member = {key: value for key, value in own.items() if key != "description"}
+    member["properties"] = {name: value for name, value in own.get("properties", {}).items() if name not in COMMON}
+    return member, whole
+
+
+def _variables(section: Schema) -> Schema:
+    """A variable may say nothing at all: then it is a string that must be given."""
+    found = dict(section)
+    for key in ("additionalProperties", "patternProperties"):
+        given = found.get(key)
+        if key == "patternProperties" and given:
+            found[key] = {pattern: {"anyOf": [body, _NULL]} for pattern, body in given.items()}
+        elif isinstance(given, dict):
+            found[key] = {"anyOf": [given, _NULL]}
+    return found
+
+
+def _plain(schema: Any) -> Any:
+    """Without the titles that pydantic makes of names: an editor would show them as if they said something."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            found[key] = {name: _plain(entry) for name, entry in value.items()}
+        elif key == "default":
+            found[key] = value
+        elif key != "title":
+            found[key] = _plain(value)
+    return found
 
 
 def _loosened(schema: Any) -> Any:
@@ -61,7 +129,7 @@ def _loosened(schema: Any) -> Any:
     for key in ("items", "additionalProperties"):
         if isinstance(found.get(key), dict):
             found[key] = _or_expression(found[key])
-    for key in ("anyOf", "oneOf", "allOf"):
+    for key in _LISTS:
         if key in found:
             found[key] = [_loosened(value) for value in found[key]]
     return found
@@ -71,13 +139,13 @@ def _or_expression(schema: Any) -> Any:
     loose = _loosened(schema)
     if not isinstance(loose, dict) or not loose or _takes_any_text(loose):
         return loose
-    outer = {key: loose.pop(key) for key in ("default", "description", "title") if key in loose}
-    return {**outer, "anyOf": [loose, dict(_EXPRESSION)]}
+    outer = {key: loose.pop(key) for key in _OUTER if key in loose}
+    branches = loose["anyOf"] if set(loose) == {"anyOf"} else [loose]
+    return {**outer, "anyOf": [*branches, dict(_EXPRESSION)]}
 
 
 def _takes_any_text(schema: Mapping[str, Any]) -> bool:
+    if any(_takes_any_text(branch) for branch in schema.get("anyOf", ())):
+        return True
     limits = {"pattern", "enum", "const", "maxLength", "format"}
-    return (schema.get("type") == "string" and not limits & schema.keys()) or not schema.keys() - {
-        "title",
-        "description",
-    }
+    return (schema.get("type") == "string" and not limits & schema.keys()) or not schema.keys() - set(_OUTER)

@@ -61,7 +61,7 @@ class FileSpec(Spec):
             raise ValueError(f'an integer is no mode: write the octal digits quoted, mode: "{text}"')  # noqa: TRY004 - pydantic reports ValueErrors
         return value
 
-    @field_validator("owner", "group", mode="before")
+    @field_validator("owner", "group", mode="before", json_schema_input_type=str | int | None)
     @classmethod
     def _number(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

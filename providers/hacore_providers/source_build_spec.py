@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from hacore.contract import Mistake, Spec, StackFiles
 from hacore.model import digest
@@ -32,7 +33,7 @@ class Directory(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(description="absolute path")
-    mode: str = Field(default="0755", description="quoted octal")
+    mode: str = Field(default="0755", description="quoted octal", json_schema_extra={"pattern": "^[0-7]{3,4}$"})
     owner: str = Field(default="", description="default: whom the connection becomes, root as a rule")
     group: str = Field(default="", description="default: that user's")
 
@@ -57,15 +58,17 @@ def _directory(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
-Commands = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Directories = tuple[Annotated[Directory, BeforeValidator(_directory)], ...]
+Commands = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
+Directories = tuple[Annotated[Directory, BeforeValidator(_directory, json_schema_input_type=str | Directory)], ...]
 
 
 class SourceBuildSpec(Spec):
     """A program that is built from source on the host."""
 
     source: str = Field(description="URL of a tarball, or a tarball beside the stack")
-    sha256: str = Field(description="SHA-256 of the tarball, 64 hexadecimal digits")
+    sha256: str = Field(
+        description="SHA-256 of the tarball, 64 hexadecimal digits", json_schema_extra={"pattern": "^[0-9a-f]{64}$"}
+    )
     patches: Commands = Field(default=(), description="patches beside the stack, applied in order with -p1")
     configure: tuple[str, ...] | None = Field(default=None, description="arguments of ./configure")
     environment: dict[str, str] = Field(default_factory=dict, description="variables for all commands of the build")
@@ -77,7 +80,7 @@ class SourceBuildSpec(Spec):
         default=(), description="files and folders the program makes when it runs (patterns): they go when it goes"
     )
     rebuild_on: Literal["toolchain"] | None = Field(default=None, description="toolchain: a new compiler rebuilds it")
-    resolved: Resolved | None = Field(default=None, description="filled in by hacore")
+    resolved: SkipJsonSchema[Resolved | None] = Field(default=None, description="filled in by hacore")
 
     @property
     def name(self) -> str:

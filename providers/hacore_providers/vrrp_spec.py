@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.json_schema import SkipJsonSchema
 
 from hacore.contract import Spec
 
@@ -17,6 +18,8 @@ BINARY = "/usr/sbin/keepalived"
 CONFIG = "/etc/keepalived/keepalived.conf"
 OWNER = 255
 """The priority of an address owner (RFC 5798, section 5.2.4): it answers for the address whatever happens."""
+
+_BYTE: dict[str, JsonValue] = {"minimum": 1, "maximum": 255}  # for editors; `vrrp_checks` has the rule
 
 DRAIN_WEIGHT = -253
 """What a drained member's priority goes down by: from any priority to the lowest one, 1 (it is clamped there)."""
@@ -109,8 +112,14 @@ class VrrpInstanceSpec(Spec):
     """
 
     interface: str = Field(description="where adverts go and addresses come up")
-    virtual_router_id: int = Field(description="1 to 255, the same on all members, unused by others on that network")
-    priority: int = Field(default=100, description="1 to 254, 255 for the owner of the address; the highest holds")
+    virtual_router_id: int = Field(
+        description="1 to 255, the same on all members, unused by others on that network", json_schema_extra=_BYTE
+    )
+    priority: int = Field(
+        default=100,
+        description="1 to 254, 255 for the owner of the address; the highest holds",
+        json_schema_extra=_BYTE,
+    )
     state: Literal["MASTER", "BACKUP"] | None = Field(default=None, description="where it starts; default: BACKUP")
     version: Literal[2, 3] | None = Field(default=None, description="of VRRP; default: 2, 3 with IPv6 addresses")
     advert_interval: float = Field(default=1, description="seconds; whole ones with version 2")
@@ -137,8 +146,10 @@ class VrrpInstanceSpec(Spec):
     config: str = Field(default=CONFIG, description="the file; hacore owns it whole")
     binary: str = Field(default=BINARY, description="the program that tests the file before it is put in place")
     service: str = Field(default="keepalived", description="the unit that is reloaded")
-    name: str = Field(default="", description="keepalived's name of the instance; default: the resource's name")
-    sensitive: bool = Field(default=False, description="never show the file's content")
+    name: SkipJsonSchema[str] = Field(
+        default="", description="keepalived's name of the instance; default: the resource's name"
+    )
+    sensitive: SkipJsonSchema[bool] = Field(default=False, description="never show the file's content")
 
     @property
     def vips(self) -> tuple[VirtualAddress, ...]:

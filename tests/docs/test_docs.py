@@ -106,7 +106,7 @@ def calls(text: str) -> list[tuple[str, ...]]:
 def each(text: str) -> Iterator[tuple[str, ...]]:
     """The calls in a line, several of them if one runs another or they are joined."""
     outer, inner, run = text.partition(" -- ")
-    for part in [*re.split(r"\s(?:&&|\|)\s", outer), *([run] if inner else [])]:
+    for part in [*re.split(r"\s(?:&&|\||>)\s", outer), *([run] if inner else [])]:
         if words := command(part):
             yield (*words, "--", "command") if inner and part == outer else words
 
