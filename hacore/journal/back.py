@@ -18,8 +18,8 @@ from ..contract import Facts, Provider
 from ..graph import topological
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
-from ..plan.changes import Comparison
 from ..plan.guards import add_guards
+from ..plan.inputs import Comparison
 from ..store import RunRecord, row_from_json, row_to_json
 from .back_order import above, between, come_back_in_order, edges
 from .back_triggers import Due, Times, due_triggers

@@ -1,6 +1,5 @@
 """Plan: a pure function of what is wanted, what is recorded and what was observed."""
 
-from .changes import Inputs, drift_of
 from .custody import (
     Claimant,
     Custody,
@@ -12,7 +11,9 @@ from .custody import (
     new_machines,
     refuse_conflicts,
 )
+from .drifts import drift_of
 from .examine import examine_stack
+from .inputs import Inputs
 from .make import make_plan
 from .narrow import hosts_to_ask
 from .rows import Seal, recorded_spec, seal_attrs, stored_claims

@@ -13,56 +13,21 @@ yes       any       not wanted     delete, or forget when somebody wanted claims
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Facts, Observed, View
+from ..contract import Change, Desired, Observed, View
 from ..diff import compare, same
-from ..graph import Graph
-from ..load.stack import Stack
-from ..model import Action, Host, Row
+from ..model import Action, Row
 from .claims import Owners, moved, owners_of
 from .drifts import drift_of
 from .examine import examine
+from .inputs import Comparison, Inputs
 from .recall import look, wish
-from .rows import Seal, addresses, recorded_spec, seal_attrs, split_claims, stored_claims
-from .selection import NO_SELECTION, Selection
-from .types import Drift, PlannedChange
-from .views import NO_FACTS, Providers, Recorded, desired_views, recorded_views
-
-
-@dataclass
-class Inputs:
-    """All that a plan is computed from."""
-
-    stack: Stack
-    graph: Graph
-    recorded: Mapping[Address, Recorded]
-    facts: Mapping[str, Facts]  # hosts that answered
-    hosts: Mapping[str, Host]  # the stack's and the recorded ones
-    providers: Providers
-    seal: Seal
-    replace: frozenset[Address] = frozenset()
-    doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
-    gone_reason: str = "not in the stack any more"
-    selection: Selection = NO_SELECTION
-    recall: Seal | None = None  # compare with what is recorded, sealed by this, not with facts
-
-
-@dataclass
-class Comparison:
-    """The outcome: changes that will be made or recorded, rows only written afresh, drift, no-ops."""
-
-    changes: list[PlannedChange] = field(default_factory=list)
-    quiet: list[PlannedChange] = field(default_factory=list)
-    drift: list[Drift] = field(default_factory=list)
-    views: dict[Address, View[Any]] = field(default_factory=dict)
-    observed: dict[Address, Observed | None] = field(default_factory=dict)
-    still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
-    secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
-    protected: list[Address] = field(default_factory=list)  # would be deleted, and must not
-    warnings: tuple[str, ...] = ()
+from .rows import addresses, recorded_spec, seal_attrs, split_claims, stored_claims
+from .types import PlannedChange
+from .views import Recorded, desired_views, recorded_views
 
 
 def compare_all(given: Inputs) -> Comparison:
@@ -310,4 +275,4 @@ def _row_is_current(row: Row, planned: PlannedChange, claims: tuple[str, ...], g
     )
 
 
-__all__ = ["NO_FACTS", "Comparison", "Inputs", "compare_all", "drift_of"]
+__all__ = ["compare_all"]

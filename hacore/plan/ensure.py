@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ..address import Address
 from ..model import Action
-from .changes import Comparison, Inputs
+from .inputs import Comparison, Inputs
 from .types import PlannedChange
 
 _ACTING = (Action.CREATE, Action.UPDATE, Action.REPLACE)

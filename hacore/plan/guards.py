@@ -19,7 +19,7 @@ from ..address import Address
 from ..contract import Guard
 from ..graph import components, find_cycle, topological
 from ..model import Action, Op
-from .changes import Comparison, Inputs
+from .inputs import Comparison, Inputs
 from .types import PlanTask
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from ..address import Address
 from ..errors import PlanError
 from ..model import Action, Op
-from .changes import Comparison, Inputs, compare_all
+from .changes import compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
+from .inputs import Comparison, Inputs
 from .narrow import Scope, narrow
 from .tasks import Draft, build_tasks
 from .triggers import all_sources, plan_triggers

@@ -24,7 +24,7 @@ from ..address import Address
 from ..contract import Provider
 from ..graph import Index, by_resource, members
 from ..model import Action
-from .changes import Comparison, Inputs
+from .inputs import Comparison, Inputs
 from .selection import Selection
 from .types import PlannedChange
 

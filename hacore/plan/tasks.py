@@ -20,7 +20,7 @@ from ..contract import Change
 from ..errors import PlanError
 from ..graph import components, depths, find_cycle, topological
 from ..model import Action, Op
-from .changes import Comparison, Inputs
+from .inputs import Comparison, Inputs
 from .types import PlannedChange, PlanTask
 
 _TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)

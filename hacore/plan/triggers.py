@@ -15,7 +15,7 @@ from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
 from ..model import Action, Op, has_taken
-from .changes import Comparison, Inputs
+from .inputs import Comparison, Inputs
 from .narrow import Scope
 from .tasks import Draft
 from .types import PlannedChange

@@ -1,13 +1,14 @@
 """Walk: run the tasks of a plan, forwards and backwards, and write down each move."""
 
 from .arming import Timer
-from .board import Board, Node, OnFailure
+from .board import Board, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
 from .hostlock import Holder, acquire, release
 from .marks import marking, unmarking
 from .marks import write as write_marks
-from .walker import Walker, nodes_of
+from .nodes import Node, nodes_of
+from .walker import Walker
 
 __all__ = [
     "Board",

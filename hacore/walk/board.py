@@ -29,24 +29,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..model import Op, Status
+from .nodes import Node, undrains
 from .statuses import Statuses
 
 OnFailure = Literal["rollback", "halt"]
 _ACTIVE = (Status.DOING, Status.UNDO, Status.UNDOING)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What the board needs to know of a task."""
-
-    id: str
-    needs: tuple[str, ...] = ()
-    lane: int = 0
-    op: Op = Op.CHANGE
-    keep: bool = False
-    group: str = ""
-    sources: frozenset[str] = frozenset()  # of a trigger: the tasks that it takes in
-    consumer: frozenset[str] = frozenset()  # of a trigger: the tasks that change its consumer
 
 
 @dataclass
@@ -72,22 +59,7 @@ class Board:
             for need in node.needs:
                 self._dependants.setdefault(need, []).append(node.id)
         self._drains = [node for node in self.nodes.values() if node.op is Op.DRAIN]
-        self._undrain_of = {
-            drain: node.id
-            for node in self.nodes.values()
-            if node.op is Op.UNDRAIN
-            for drain in self._drains_below(node)
-            if self.nodes[drain].op is Op.DRAIN
-        }
-
-    def _drains_below(self, undrain: Node) -> list[str]:
-        """drain, tasks, verify, undrain; or drain, undrain, where an unfinished run left a block open."""
-        direct = self._needs(undrain.id)
-        inside = [task for verify in direct for task in self._needs(verify)]
-        return [*[d for task in inside for d in self._needs(task)], *direct]
-
-    def _needs(self, id: str) -> list[str]:
-        return [need for need in self.nodes[id].needs if need in self.nodes]
+        self._undrain_of = undrains(self.nodes)
 
     @classmethod
     def of(cls, nodes: Iterable[Node], on_failure: OnFailure = "rollback") -> Board:
@@ -266,7 +238,11 @@ class Board:
         self.status[id] = Status.ERROR
         if self.nodes[id].op is Op.UNDRAIN:
             return []
-        left = [n for n in self._needs(id) if self.nodes[n].op is Op.DRAIN and self.status[n] is Status.UNDO]
+        left = [
+            n
+            for n in self.nodes[id].needs
+            if n in self.nodes and self.nodes[n].op is Op.DRAIN and self.status[n] is Status.UNDO
+        ]
         for drain in left:
             self.status[drain] = Status.ERROR
         return left

@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..address import Address
-from ..contract import Facts, Image, Observed, Output, Step
-from ..diff import same
+from ..contract import Facts, Image, Output, Step
 from ..errors import FencedError, HacoreError, ImageError, StoreError
-from ..journal import Live, new_row
-from ..model import Action, Op, Row, Status
+from ..journal import Live
+from ..model import Op, Status
 from ..probe import Frame, Result
-from ..store import DropRow, Move, PutRow, SetLoaded, SetTask
+from ..store import Move, SetLoaded, SetTask
 from .arming import arming
 from .context import Context
 from .mirror import settle_steps
-from .restoring import restored_rows, restoring_steps
+from .recording import record
+from .restoring import restoring_steps
 from .work import Verdict, asks_of, deletes, judge, load_origins, touching, work_of
 
 POLL = 0.5  # seconds between two looks while a provider is patient
@@ -81,7 +81,7 @@ async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | Non
             await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()}))
             fine[live.id] = None
         elif live.intent and live.task.op is Op.CHANGE and not deletes(live) and await _is_fine(live, ctx):
-            await _record(live, await _verdicts(live, None, ctx), ctx)
+            await record(live, await _verdicts(live, None, ctx), ctx)
             fine[live.id] = None
     return fine
 
@@ -179,7 +179,7 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
             failed[live.id] = failure(out, "cannot " + _verb(live))
             continue
         try:
-            await _record(live, await _verdicts(live, result.facts, ctx), ctx)
+            await record(live, await _verdicts(live, result.facts, ctx), ctx)
         except Failed as error:
             failed[live.id] = error
     return failed
@@ -243,57 +243,6 @@ async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> 
             ctx.say("task_progress", what, host=host, task=frame)
 
     return await ctx.steps(host, frames, started)
-
-
-async def _record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
-    """Done, and the rows that say so, in one commit."""
-    moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()})]
-    rows: dict[Address, Row | None] = restored_rows(live, ctx) if live.task.op is Op.RESTORE else {}
-    seen = {v.planned.address: v for v in verdicts}
-    for planned in live.task.changes if live.task.op is not Op.RESTORE else ():
-        verdict = seen.get(planned.address)
-        if planned.action in (Action.DELETE, Action.FORGET):
-            rows[planned.address] = None
-            if verdict is not None and verdict.observed is not None and planned.row is not None:
-                _warn_leftover(planned.address, planned.row, verdict.observed, live, ctx)
-            continue
-        current = verdict.planned if verdict is not None else planned
-        provider = ctx.providers[planned.kind]
-        rows[planned.address] = new_row(
-            current,
-            ctx.stack.instances[planned.address],
-            provider,
-            ctx.graph,
-            verdict.observed if verdict is not None else planned.observed,
-            seal=ctx.seal,
-            rows=ctx.rows,
-            sources=ctx.sources.get(planned.address, {}),
-            run=ctx.run,
-            origin=live.image_ids.get(planned.address),
-            started=provider.loads(planned.change),
-        )
-        if planned.inherits is not None:
-            rows[planned.inherits] = None
-    for address, row in rows.items():
-        moves.append(DropRow(address) if row is None else PutRow(row))
-    loaded: dict[str, str | None] = {}
-    if live.task.op is Op.TRIGGER:
-        loaded = ctx.taken_in(live.task.addresses[0], live.task.sources)
-        moves.append(SetLoaded(live.task.addresses[0], loaded))
-    await ctx.commit(*moves)
-    if live.task.op is Op.TRIGGER:
-        ctx.set_loaded(live.task.addresses[0], loaded)
-    for address, row in rows.items():
-        if row is None:
-            ctx.rows.pop(address, None)
-        else:
-            ctx.rows[address] = row
-
-
-def _warn_leftover(address: Address, row: Row, observed: Observed, live: Live, ctx: Context) -> None:
-    """What hacore made and could not take away, a folder that is not empty; what it only found stays on purpose."""
-    if row.found == "absent" and address.host is not None and same(observed.attrs, row.attrs):
-        ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
 
 
 def _verb(live: Live) -> str:

@@ -17,40 +17,16 @@ from ..journal import Live
 from ..model import Op, Status
 from ..store import Move, PutRow, SetTask
 from .backward import undo_task
-from .board import Board, Node, OnFailure
+from .board import Board, OnFailure
 from .context import Context
 from .doubt import tainted_rows
 from .forward import Failed, do_batch
 from .guarding import guard_task, serving
 from .health import recheck
+from .nodes import nodes_of
 from .work import state_only, touching
 
 _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
-
-
-def nodes_of(lives: Sequence[Live]) -> list[Node]:
-    """What the board needs to know of the tasks."""
-    changed: dict[Address, set[str]] = {}
-    for live in lives:
-        for planned in live.task.changes:
-            changed.setdefault(planned.address, set()).add(live.id)
-
-    def changing(addresses: Sequence[Address]) -> frozenset[str]:
-        return frozenset(id for address in addresses for id in changed.get(address, ()))
-
-    return [
-        Node(
-            live.id,
-            live.task.needs,
-            live.task.lane,
-            live.task.op,
-            live.task.keep,
-            live.task.group,
-            changing(live.task.sources),
-            changing(live.task.addresses) if live.task.op is Op.TRIGGER else frozenset(),
-        )
-        for live in lives
-    ]
 
 
 class Walker:

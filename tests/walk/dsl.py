@@ -14,7 +14,8 @@ started together, `<a` is an undo; at the end stand the statuses that are not `d
 from __future__ import annotations
 
 from hacore.model import Op, Status
-from hacore.walk.board import Board, Node, OnFailure
+from hacore.walk.board import Board, OnFailure
+from hacore.walk.nodes import Node
 
 OPS = {"t": Op.TRIGGER, "d": Op.DRAIN, "v": Op.VERIFY, "u": Op.UNDRAIN, "k": Op.CHANGE}
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hacore.model import Op, Status
-from hacore.walk.board import Board, Node, OnFailure
+from hacore.walk.board import Board, OnFailure
+from hacore.walk.nodes import Node
 from tests.walk.dsl import board_of, finished, play
 
 BLOCK = "src d:src!d#g in:src,d!t#g v:in!v#g u:v!u#g"

@@ -1,0 +1,53 @@
+"""What a plan is made of, and what comparing all of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..address import Address
+from ..contract import Facts, Observed, View
+from ..graph import Graph
+from ..load.stack import Stack
+from ..model import Action, Host
+from .rows import Seal
+from .selection import NO_SELECTION, Selection
+from .types import Drift, PlannedChange
+from .views import Providers, Recorded
+
+
+@dataclass
+class Inputs:
+    """All that a plan is computed from."""
+
+    stack: Stack
+    graph: Graph
+    recorded: Mapping[Address, Recorded]
+    facts: Mapping[str, Facts]  # hosts that answered
+    hosts: Mapping[str, Host]  # the stack's and the recorded ones
+    providers: Providers
+    seal: Seal
+    replace: frozenset[Address] = frozenset()
+    doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
+    gone_reason: str = "not in the stack any more"
+    selection: Selection = NO_SELECTION
+    recall: Seal | None = None  # compare with what is recorded, sealed by this, not with facts
+
+
+@dataclass
+class Comparison:
+    """The outcome: changes that will be made or recorded, rows only written afresh, drift, no-ops."""
+
+    changes: list[PlannedChange] = field(default_factory=list)
+    quiet: list[PlannedChange] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    views: dict[Address, View[Any]] = field(default_factory=dict)
+    observed: dict[Address, Observed | None] = field(default_factory=dict)
+    still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
+    secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
+    protected: list[Address] = field(default_factory=list)  # would be deleted, and must not
+    warnings: tuple[str, ...] = ()
+
+
+__all__ = ["Comparison", "Inputs"]
