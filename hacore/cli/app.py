@@ -30,6 +30,7 @@ COMMANDS = (
     "unlock",
     "graph",
     "schema",
+    "completion",
     "trust",
     "lab",
     "rehearse",
@@ -120,5 +121,9 @@ def run(argv: Sequence[str]) -> int:
     """Run one command with the streams of this process; its exit code."""
     runtime = Runtime.of_process(argv)
     assert isinstance(cli, Commands)
+    if "_HACORE_COMPLETE" in runtime.environ:  # a shell asks: see shells
+        from .shells import complete
+
+        return complete(cli, runtime)
     group = cli
     return guarded(runtime, lambda: group.dispatch(argv, runtime))

@@ -9,7 +9,8 @@ import click
 
 from ..address import Address
 from ..errors import Cancelled, UsageError
-from .options import StackArgs, as_json, auto_approve, stack_options
+from . import completing
+from .options import StackArgs, as_json, auto_approve, stack_option, stack_options
 from .password import ask_become_pass
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.command("import")
-@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=completing.written)
 @stack_options(argument=False)
 @ask_become_pass
-@click.option("--stack", "folder", metavar="STACK", help="The stack's folder or file; default: here.")
+@stack_option
 @auto_approve
 @as_json
 def command(args: StackArgs, addresses: tuple[str, ...], folder: str | None, auto_approve: bool, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import completing
 from .options import StackArgs, as_json, stack_options
 from .runtime import Runtime
 
@@ -58,7 +59,7 @@ def up(args: StackArgs) -> int:
 
 
 @command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("stack", metavar="STACK")
+@click.argument("stack", metavar="STACK", shell_complete=completing.stack)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.pass_obj
 def exec_(runtime: Runtime, stack: str, argv: tuple[str, ...]) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..urls import shown_url, url_secrets
+from . import completing
 from .runtime import Runtime
 
 if TYPE_CHECKING:
@@ -43,8 +44,21 @@ _VAR_FILE = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A YAML file of variables; can be repeated, the later one wins.",
 )
-_ENV = click.option("--env", "env", metavar="NAME", help="The environment env/NAME.yaml of the stack.")
+_ENV = click.option(
+    "--env",
+    "env",
+    metavar="NAME",
+    shell_complete=completing.environment,
+    help="The environment env/NAME.yaml of the stack.",
+)
 _STATE = click.option("--state", "state", metavar="URL", help="The state, such as sqlite:///state/web.db.")
+stack_option = click.option(
+    "--stack",
+    "folder",
+    metavar="STACK",
+    shell_complete=completing.stack,
+    help="The stack's folder or file; default: here.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 parallelism = click.option(
     "--parallelism",
@@ -166,7 +180,8 @@ def stack_options(*, variables: bool = True, argument: bool = True, metavar: str
         for option in (_STATE, _ENV, *((_VAR_FILE, _VAR) if variables else ())):
             found = option(found)
         if argument:
-            found = click.argument("stack", required=False, metavar=metavar)(found)
+            completer = completing.stack_or_file if "PLAN" in metavar else completing.stack
+            found = click.argument("stack", required=False, metavar=metavar, shell_complete=completer)(found)
         return found  # type: ignore[no-any-return]
 
     return decorate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Cancelled, UsageError
+from . import completing
 from .options import StackArgs, as_json, auto_approve, no_irreversible, parallelism, stack_options
 from .password import ask_become_pass
 from .words import stack_and_run
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rollback")
-@click.argument("words", nargs=-1, metavar="[STACK] [RUN]")
+@click.argument("words", nargs=-1, metavar="[STACK] [RUN]", shell_complete=completing.run_or_stack)
 @stack_options(variables=False, argument=False)
 @ask_become_pass
 @auto_approve

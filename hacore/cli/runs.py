@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from . import completing
 from .options import StackArgs, as_json, stack_options
 from .words import stack_and_run
 
@@ -33,7 +34,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("words", nargs=-1, metavar="[STACK] [RUN]")
+@click.argument("words", nargs=-1, metavar="[STACK] [RUN]", shell_complete=completing.run_or_stack)
 @stack_options(variables=False, argument=False)
 @as_json
 def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import completing
+
 if TYPE_CHECKING:
     from ..plan import Selection
 
@@ -14,6 +16,7 @@ target = click.option(
     "--target",
     "targets",
     metavar="ADDRESS",
+    shell_complete=completing.address,
     multiple=True,
     help="Only this, what it needs, and the reloads that follow; can be repeated.",
 )
@@ -21,6 +24,7 @@ exclude = click.option(
     "--exclude",
     "excludes",
     metavar="ADDRESS",
+    shell_complete=completing.address,
     multiple=True,
     help="All but this and what rests on it; can be repeated.",
 )

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import click
 
+from . import completing
 from .options import StackArgs, as_json, stack_options
 from .words import stack_and_address
 
 
 @click.command("show")
-@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS] | PLAN")
+@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS] | PLAN", shell_complete=completing.recorded_or_stack)
 @stack_options(variables=False, argument=False)
 @as_json
 def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:

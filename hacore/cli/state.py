@@ -11,16 +11,21 @@ import click
 
 from ..address import Address
 from ..errors import UsageError
-from .options import StackArgs, as_json, stack_options
+from . import completing
+from .options import StackArgs, as_json, stack_option, stack_options
 from .state_history import diff, history, pull
 from .words import stack_and_address
 
 if TYPE_CHECKING:
     from ..engine import Kept
 
-_stack = click.option("--stack", "folder", metavar="STACK", help="The stack's folder or file; default: here.")
 _host = click.option(
-    "--host", "hosts", metavar="NAME", multiple=True, help="Forget this host and all on it; can be repeated."
+    "--host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=completing.host,
+    help="Forget this host and all on it; can be repeated.",
 )
 
 
@@ -41,7 +46,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]")
+@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]", shell_complete=completing.recorded_or_stack)
 @stack_options(variables=False, argument=False)
 @as_json
 def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
@@ -66,7 +71,7 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 
 
 @command.command("show")
-@click.argument("address", metavar="ADDRESS")
+@click.argument("address", metavar="ADDRESS", shell_complete=completing.recorded)
 @stack_options(variables=False)
 @as_json
 def show_(args: StackArgs, address: str, as_json: bool) -> int:
@@ -83,9 +88,9 @@ def show_(args: StackArgs, address: str, as_json: bool) -> int:
 
 
 @command.command("rm")
-@click.argument("addresses", nargs=-1, metavar="ADDRESS...")
+@click.argument("addresses", nargs=-1, metavar="ADDRESS...", shell_complete=completing.recorded)
 @_host
-@_stack
+@stack_option
 @stack_options(variables=False, argument=False)
 def rm_(args: StackArgs, addresses: tuple[str, ...], hosts: tuple[str, ...], folder: str | None) -> int:
     """Forget resources: they stay on their hosts as they are, and hacore does not watch them any more.
@@ -112,10 +117,10 @@ def rm_(args: StackArgs, addresses: tuple[str, ...], hosts: tuple[str, ...], fol
 
 
 @command.command("mv")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
+@click.argument("source", metavar="FROM", shell_complete=completing.recorded)
+@click.argument("target", metavar="TO", shell_complete=completing.address)
 @click.option("--host", "host", is_flag=True, help="FROM and TO are names of hosts.")
-@_stack
+@stack_option
 @stack_options(variables=False, argument=False)
 def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | None) -> int:
     """Record under another address what is on the hosts already, as after a rename in the stack.

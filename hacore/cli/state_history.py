@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import completing
 from .options import StackArgs, as_json, stack_options
 from .words import stack_and_address, stack_and_serials
 
@@ -30,7 +31,7 @@ def _recorded(args: StackArgs) -> Iterator[StateReader]:
 
 
 @click.command("history")
-@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]")
+@click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]", shell_complete=completing.recorded_or_stack)
 @stack_options(variables=False, argument=False)
 @as_json
 def history(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import Cancelled, HostKeyError, UsageError
+from . import completing
 from .options import StackArgs, stack_options
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("trust")
-@click.argument("host", metavar="HOST")
+@click.argument("host", metavar="HOST", shell_complete=completing.host)
 @stack_options()
 @click.option(
     "--fingerprint",

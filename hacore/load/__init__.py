@@ -8,12 +8,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..contract import Provider
 from .find import find_stack
 from .registry import load_providers
 from .stack import Bystander, Instance, Need, Position, Stack
+
+if TYPE_CHECKING:
+    from ..contract import Provider
 
 __all__ = [
     "Bystander",

@@ -8,7 +8,6 @@ from pathlib import Path
 from ..address import NAME
 from ..errors import UsageError
 from .find import absolute_state, default_state, environment_file, own_state, state_folder
-from .models import ENVIRONMENT, SECTIONS
 from .positions import Node, read_yaml
 from .problems import Problems, described, suggest
 from .stack import Position
@@ -41,8 +40,15 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def root_of(file: Path, problems: Problems, known: frozenset[str] = SECTIONS) -> Node | None:
-    """The mapping that a file is; None (and a problem) when it is none. Raises UsageError when it cannot be read."""
+def root_of(file: Path, problems: Problems, known: frozenset[str] | None = None) -> Node | None:
+    """The mapping that a file is; None (and a problem) when it is none. Raises UsageError when it cannot be read.
+
+    `known` are the keys that it may have; default: those of a stack.
+    """
+    if known is None:
+        from .models import SECTIONS
+
+        known = SECTIONS
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -76,6 +82,8 @@ def environment_of(folder: Path, env_name: str | None, problems: Problems) -> No
     """`env/NAME.yaml`. Raises UsageError when there is none of that name."""
     if env_name is None:
         return None
+    from .models import ENVIRONMENT
+
     return root_of(environment_file(folder, env_name), problems, ENVIRONMENT)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..contract import Provider, Spec
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..contract import Provider
 
 GROUP = "hacore.providers"
 
@@ -18,6 +20,8 @@ def load_providers(points: Iterable[EntryPoint] | None = None) -> Mapping[str, P
     `points` stands in for the entry points of the environment. Raises UsageError that names the
     distribution of a plugin that does not load, and for a kind that two distributions bring.
     """
+    from ..contract import Provider, Spec
+
     found: dict[str, Provider[Any]] = {}
     origins: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda p: (p.name, p.value)):

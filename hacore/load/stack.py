@@ -8,11 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..address import Address
-from ..contract import Spec
-from ..model import Host, Lifecycle
+
+if TYPE_CHECKING:  # completion in a shell reads stacks without what comes with these
+    from ..contract import Spec
+    from ..model import Host, Lifecycle
+
+
+def _lifecycle() -> Lifecycle:
+    from ..model import Lifecycle
+
+    return Lifecycle()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +59,7 @@ class Instance:
     hosts: tuple[str, ...]
     position: Position
     needs: tuple[Need, ...] = ()
-    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    lifecycle: Lifecycle = field(default_factory=_lifecycle)
     sensitive: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
 
