@@ -61,7 +61,10 @@ __begun() { # says what another one began in $1 since it was asked last
 __go() { # $1: a job's folder; begins it unless it was begun, and waits for its end
   while :; do
     __rc=0; setsid sh -c "$__run" sh "$1" 3>&1 >/dev/null </dev/null || __rc=$?
-    case $__rc in 3) __begun "$1"; sleep 0.2;; 12[89]|1[3-9]?) ;; *) break;; esac # killed: asked what is left of it
+    # killed: asked what is left of it; by SIGPIPE, 141: it had something to say and nobody listens any more
+    case $__rc in 141) break;; 3) __begun "$1";; 12[89]|1[3-9]?) ;; *) break;; esac
+    [ -d "$1" ] || break
+    sleep 0.2
   done
   [ -e "$1/rc" ]
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -149,6 +150,39 @@ def test_a_script_that_is_cut_off_on_its_way_does_nothing(here: Path, tmp_path: 
     done = subprocess.run(["sh", "-c", 'eval "$(cat)"'], input=whole.encode(), capture_output=True)
     assert done.returncode == 0, done.stderr
     assert mark.exists()
+
+
+async def test_who_waits_for_a_job_with_nobody_listening_ends_with_it(here: Path, slow: Slow) -> None:
+    job = start_script(Job("0" * 32, slow.script()), script_of.PRELUDE, "").encode()
+    argv = ["sh", "-c", 'eval "$(cat)"']
+    pipe = subprocess.PIPE
+    doing = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: ASYNC220
+    assert doing.stdin is not None
+    doing.stdin.write(job)
+    doing.stdin.close()
+    await until(lambda: bool(read(slow.begun)))
+    waiting = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: ASYNC220
+    assert waiting.stdin is not None and waiting.stdout is not None and waiting.stderr is not None
+    waiting.stdin.write(job)
+    waiting.stdin.close()
+    await until(lambda: "sleep" in children(waiting.pid), "it looks again and again")
+
+    waiting.stdout.close()
+    waiting.stderr.close()
+    shutil.rmtree(here)  # the host was tidied up meanwhile
+
+    await until(lambda: waiting.poll() is not None)
+    slow.go.touch()
+    await until(lambda: doing.poll() is not None)
+    for stream in (doing.stdout, doing.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def children(pid: int) -> list[str]:
+    """The names of a process's children."""
+    found = read(Path(f"/proc/{pid}/task/{pid}/children")).split()
+    return [read(Path(f"/proc/{child}/comm")).strip() for child in found]
 
 
 # -- deadlines, kills
