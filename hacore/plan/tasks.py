@@ -11,6 +11,7 @@ An edge between two changes holds across no-ops in between.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,6 +42,8 @@ class Draft:
     sources: tuple[Address, ...] = ()
     disrupts: str = "none"
     group: str = ""
+    aggregate: str = ""
+    level: int | None = None  # of an aggregate that may have several tasks on a host
 
 
 def build_tasks(outcome: Comparison, triggers: Iterable[Draft], given: Inputs) -> tuple[PlanTask, ...]:
@@ -92,6 +95,8 @@ def _add_changes(
             old_key = f"delete {planned.address}"
             drafts[old_key] = _draft(old_key, old)
         draft = drafts.setdefault(key, _draft(key, planned, empty=True))
+        if aggregate is not None and not going and not aggregate.startswith("path:"):
+            draft.aggregate, draft.level = aggregate, depth.get(planned.address, 0)
         draft.changes.append(planned)
         draft.addresses = (*draft.addresses, planned.address)
         if planned.disrupts != "none":
@@ -185,11 +190,43 @@ def _resting_on(address: Address, given: Inputs) -> set[Address]:
     return found - {address}
 
 
+def _levels(drafts: Mapping[str, Draft]) -> set[tuple[str, str]]:
+    """Edges (later, earlier) between the tasks of one aggregate on a host, level after level.
+
+    What they share must go back in the reverse of the order in which it came: a package that the first
+    one brought is a package that the second one found. Needs alone do not say which one that is.
+    """
+    levels: dict[tuple[str, str | None, str], list[tuple[int, str]]] = {}
+    for draft in drafts.values():
+        if draft.level is not None:
+            levels.setdefault((draft.kind, draft.host, draft.aggregate), []).append((draft.level, draft.key))
+    return {
+        (later, earlier) for keys in levels.values() for (_, earlier), (_, later) in itertools.pairwise(sorted(keys))
+    }
+
+
+def _ordered(drafts: Mapping[str, Draft]) -> dict[str, tuple[str, ...]]:
+    """The needs of all tasks. An edge between levels that would close a circle gives way."""
+    levels = _levels(drafts)
+    while True:
+        more: dict[str, set[str]] = {}
+        for later, earlier in levels:
+            more.setdefault(later, set()).add(earlier)
+        needs = {key: tuple(sorted(draft.needs | more.get(key, set()))) for key, draft in drafts.items()}
+        if len(topological(needs)) == len(drafts):
+            return needs
+        cycle = find_cycle(needs)
+        assert cycle is not None
+        ring = zip(cycle.nodes, (*cycle.nodes[1:], cycle.nodes[0]), strict=True)
+        loose = next((edge for edge in ring if edge in levels and edge[1] not in drafts[edge[0]].needs), None)
+        if loose is None:
+            raise PlanError(f"cannot order the tasks, they wait for each other in a circle: {cycle}")
+        levels.discard(loose)
+
+
 def _finish(drafts: Mapping[str, Draft], given: Inputs) -> tuple[PlanTask, ...]:
-    needs = {key: tuple(sorted(draft.needs)) for key, draft in drafts.items()}
+    needs = _ordered(drafts)
     order = topological(needs)
-    if len(order) != len(drafts):
-        raise PlanError(f"cannot order the tasks, they wait for each other in a circle: {find_cycle(needs)}")
     ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
     lanes = {key: lane for lane, part in enumerate(components(needs)) for key in part}
     return tuple(_task(drafts[key], ids, needs[key], lanes[key], given) for key in order)

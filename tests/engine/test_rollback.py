@@ -8,6 +8,7 @@ import pytest
 
 from hacore.engine import RollbackPlan
 from hacore.errors import Cancelled, PlanError, StoreError, UnreachableError
+from hacore.plan import plan_json
 from hacore.testing import Machine
 from tests.engine.play import Play
 
@@ -180,3 +181,21 @@ daemon:
     result = await play.rollback()
     assert result.ok, play.story(result)
     assert play.world["b"].did("reload *") == ["reload web"] * 2
+
+
+async def test_what_tasks_of_two_levels_share_goes_back_in_the_reverse_order(play: Play) -> None:
+    """Else the first to go back removes what the other one, which found it there, would bring back."""
+    await play.make(
+        """
+        thing: {t: {text: one, hosts: a}}
+        pack:
+          late: {names: [make, gcc], hosts: a, needs: [thing.t]}
+          early: {names: [make], hosts: a}
+        """
+    )
+    tasks = {task["addresses"][0]: task for task in plan_json(play.asked[-1].plan)["tasks"]}
+    assert tasks["pack.early@a"]["id"] in tasks["pack.late@a"]["needs"]
+
+    await play.rollback()
+
+    assert play.world["a"].data == {}
