@@ -23,7 +23,7 @@ from tests.engine.dags import Dag, draw, mutate
 from tests.engine.killing import Grave, run_killed, set_state, state_of
 from tests.engine.play import Play
 
-SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "50"))
+SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "20"))
 EACH = 10  # schedules of one stack
 FIXED: tuple[int, ...] = ()  # seeds that found a fault once
 
