@@ -25,14 +25,15 @@ from tests.engine.play import Play
 
 SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "20"))
 EACH = 10  # schedules of one stack
-FIXED: tuple[int, ...] = ()  # seeds that found a fault once
+FIXED = (47, 55)  # seeds that found a fault once: packages that tasks of two levels share
 
 
 def seeds() -> list[int]:
     if only := os.environ.get("HACORE_SEED"):
         return [int(only)]
     first = int(os.environ.get("HACORE_SEEDS_FROM", "0"))
-    return [*FIXED, *range(first, first + max(1, SCHEDULES // EACH))]
+    drawn = range(first, first + max(1, SCHEDULES // EACH))
+    return [*FIXED, *[seed for seed in drawn if seed not in FIXED]]
 
 
 @pytest.fixture
