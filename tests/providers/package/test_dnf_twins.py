@@ -50,6 +50,23 @@ def test_versions_in_part_and_with_epochs(family: Family) -> None:
     assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
 
 
+def test_yum_does_it_where_there_is_no_dnf(family: Family) -> None:
+    """As on RHEL 8 and 9, where both names lead to one program; here the other one is taken away."""
+    host = family.host
+    host.sh("mv /usr/bin/dnf /usr/bin/yum")
+    try:
+        before = manifest.take(host.lab, host.twin)
+        old, new = Task(host, spec(name="demo", version="1.0")), Task(host, spec(name="demo", version="2.0"))
+        for task in (old, new):
+            task.go()
+            assert task.as_wanted()
+        for task in (new, old):
+            task.undo()
+        assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    finally:
+        host.sh("mv /usr/bin/yum /usr/bin/dnf")
+
+
 def test_the_lock_is_waited_for(family: Family) -> None:
     host = family.host
     task = Task(host, names("demo-lib"))
