@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo quickstart test check lint types unit schedules twins bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules twins bench docs setup system clean
 
 help:
 	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
@@ -43,6 +43,7 @@ quickstart: setup
 test:
 	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory system; fi
 	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory machine
 	@$(MAKE) --no-print-directory schedules
 	@$(MAKE) --no-print-directory twins
 
@@ -59,7 +60,11 @@ types: setup
 	@$(BIN)/mypy
 
 unit: setup
-	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m 'not twins'
+	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m 'not twins and not machine'
+
+# What breaks connections, disks and processes, or needs users of its own: longer, and mostly as root.
+machine: setup
+	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m machine
 
 # A thousand runs that are killed at random moments; a failure names its seed: HACORE_SEED=n repeats it.
 SCHEDULES ?= 1000

@@ -18,6 +18,12 @@ from tests.transport.sshd import Sshd, SshHome
 __all__ = ["host_of", "local", "new_sshd", "shared_sshd", "ssh_home"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("machine")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """hacore's run folder on the host, in a place of the test, for root as for a user."""

@@ -107,8 +107,7 @@ async def test_a_step_that_ends_while_nobody_is_connected(sshd: Sshd, controller
     link = await controllers()
     running = asyncio.create_task(run(link, slow.step("echo why >&2; exit 7")))
     pid = int(await appears(slow.begun))
-    sshd.cut()
-    sshd.stop()
+    sshd.down()
     slow.go.touch()
     await until(lambda: not Path(f"/proc/{pid}").exists())
     sshd.start()
@@ -122,8 +121,7 @@ async def test_a_host_that_stays_away_is_said_and_what_runs_there_goes_on(
     link = await controllers(reconnect_timeout=0.3)
     running = asyncio.create_task(run(link, slow.step(f"touch {tmp_path}/end; printf x >>{tmp_path}/end; echo end")))
     await appears(slow.begun)
-    sshd.cut()
-    sshd.stop()
+    sshd.down()
 
     with pytest.raises(UnreachableError, match=r"may have run and not back within 0\.3 s"):
         await running

@@ -86,8 +86,7 @@ def test_a_host_that_stays_away_in_an_effect_leaves_it_in_doubt_and_the_next_app
     site.stack(re.sub(r"(?s).*resources:\n", "", (site.folder / "stack.yaml").read_text()), reconnect=0.3)
     applying = site.apply()
     site.begun()
-    site.sshd.cut()
-    site.sshd.stop()
+    site.sshd.down()
     assert applying.wait() == 1
     assert "not back within 0.3 s" in applying.said
     site.slow.go.touch()

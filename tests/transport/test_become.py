@@ -16,7 +16,10 @@ from hacore.model import Connection, Host
 from hacore.transport import Password, Transport
 from tests.transport.island import NO_PASSWORD, PASSWORD, USER, WITH_PASSWORD, Island
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace")
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace"),
+]
 NewIsland = Callable[..., Island]
 
 SCRIPT = "id -un; echo $HOME; cat; echo to stderr >&2; exit 3"

@@ -14,7 +14,10 @@ import pytest
 
 from tests.transport.island import PASSWORD, WITH_PASSWORD, Island
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace")
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace"),
+]
 HACORE = [sys.executable, "-m", "hacore.cli"]
 VARIABLE = "HACORE_BECOME_PASSWORD"
 

@@ -13,7 +13,10 @@ import pytest
 
 from tests.transport.island import Island
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace")
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="users of a machine's own need a mount namespace"),
+]
 HACORE = [sys.executable, "-m", "hacore.cli"]
 HOSTS = 12
 
