@@ -15,10 +15,16 @@ from ..render.style import is_terminal
 from ..render.terminal import Terminal
 
 
-async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: TextIO | None = None) -> bool:
+async def ask_yes(
+    terminal: Terminal,
+    question: str,
+    details: str = "",
+    stdin: TextIO | None = None,
+    option: str = "--auto-approve",
+) -> bool:
     """Whether the user types `yes`, nothing else.
 
-    Raises HacoreError when nobody can be asked: a closed stdin is an error, not a hang.
+    Raises HacoreError that names the `option` to use when nobody can be asked: a closed stdin is an error, not a hang.
     """
     lines = [
         question,
@@ -37,7 +43,7 @@ async def ask_yes(terminal: Terminal, question: str, details: str = "", stdin: T
     if not (answer.endswith("\n") and is_terminal(stream)):  # nobody pressed Enter on our line
         terminal.tell("")
     if not answer:
-        raise HacoreError("cannot ask for approval: stdin is closed; use --auto-approve")
+        raise HacoreError(f"cannot ask for approval: stdin is closed; use {option}")
     return answer.strip() == "yes"
 
 

@@ -78,6 +78,6 @@ def _pause(progress: Progress) -> None:
 async def _ask(args: StackArgs) -> bool:
     from .asking import ask_yes
 
-    if not await ask_yes(args.runtime.terminal, "Do you want to record this?", "No host is touched."):
+    if not await ask_yes(args.runtime.terminal, "Do you want to record this?"):
         raise Cancelled("import cancelled")
     return True

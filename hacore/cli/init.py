@@ -64,7 +64,7 @@ def command(
     if not given:
         raise UsageError("cannot make a stack without hosts: give --host NAME=ADDRESS, twice for a pair")
     if interface is None and any("," not in text for text in given):
-        interface = answer("their network interface", "eth0", "--interface")
+        interface = answer("network interface of the hosts", "eth0", "--interface")
     if vip is None:
         vip = answer("virtual address that they share", NO_VIP, "--vip") if len(given) > 1 else NO_VIP
     packages = packages or tuple(answer("packages, with spaces between", "nginx", "--package").split())
@@ -109,7 +109,7 @@ def _written(target: Path, files: Mapping[str, str]) -> list[Path]:
 
     there = [str(target / name) for name in files if (target / name).exists() or (target / name).is_symlink()]
     if there:
-        raise HacoreError(f"cannot begin a stack in {target}: {', '.join(there)} is there and is not overwritten")
+        raise HacoreError(f"cannot begin a stack in {target}: it has {' and '.join(there)} already")
     done: list[Path] = []
     try:
         target.mkdir(parents=True, exist_ok=True)

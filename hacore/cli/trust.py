@@ -92,7 +92,7 @@ def _asked(terminal: Terminal) -> Accept:
         terminal.tell("")
         question = f"Are these the keys of {meeting.label}?"
         details = f"They will be added to {meeting.file}."
-        if not await ask_yes(terminal, question, details):
+        if not await ask_yes(terminal, question, details, option="--fingerprint"):
             raise Cancelled(f"trust cancelled: {meeting.label} stays unknown")
         return meeting.keys
 

@@ -29,8 +29,7 @@ def find_stack(start: Path, arg: str | None) -> Path:
     known = _known(start)
     if len(known) == 1:
         return known[0]
-    problem = "several stacks are here" if known else "no stack is here"
-    raise UsageError(f"cannot tell which stack is meant, {problem}: {_choice(start)}")
+    raise UsageError(f"cannot tell which stack is meant: {_choice(start)}")
 
 
 def _in_folder(folder: Path) -> Path | None:

@@ -87,7 +87,7 @@ def _gone(
 ) -> PlannedChange | None:
     """A recorded address that is not wanted: delete it, or forget it."""
     row = item.row
-    reason = _why_gone(address, given)
+    reason = f"{_why_gone(address, given)}{_what_stays(row)}"
     base = Change(
         address=address,
         action=Action.DELETE,
@@ -153,6 +153,15 @@ def _why_gone(address: Address, given: Inputs) -> str:
     if address.host is not None and address.host not in given.stack.hosts:
         return f"the host {address.host} is not in the stack any more"
     return given.gone_reason
+
+
+def _what_stays(row: Row) -> str:
+    """What a delete leaves on the host: what hacore found there."""
+    if row.found not in ("same", "different") or row.lifecycle.on_delete != "restore":
+        return ""
+    if row.origin is None:
+        return "; it was here before hacore, and stays"
+    return "; what was here before hacore comes back"
 
 
 def _wanted(

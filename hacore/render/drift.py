@@ -49,7 +49,8 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = No
     else:
         lines.append(f"No drift on the hosts that answered; {checked}.")
     if news is not None and news.known:
-        lines.append(f"{count(news.known, 'resource')} more differ as they did at {when(news.since)}.")
+        same = "differs as it did" if news.known == 1 else "differ as they did"
+        lines.append(f"{count(news.known, 'resource')} more {same} at {when(news.since)}.")
     lines += health_lines(report.notes, style)
     for host, reason in sorted(report.unreachable.items()):
         lines.append(style("red", f"Incomplete: {host} could not be asked: {clean(reason)}"))

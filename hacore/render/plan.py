@@ -75,7 +75,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
             lines += ["Order:", *order, *failure_lines(plan.tasks, about.on_failure), ""]
     lines += [style("yellow", f"Warning: {clean(warning)}") for warning in plan.warnings]
     lines += [style("bold", count_line(plan))]
-    lines += _incomplete(plan, style)
+    lines += incomplete_lines(plan, style)
     if about.next_command and plan.changes and plan.refreshed and about.unfinished is None:
         lines += ["", f"To do this: {about.next_command}"]
     return "\n".join(lines)
@@ -131,6 +131,8 @@ def count_line(plan: Plan) -> str:
             told.append(f"{counts['forget']} to forget")
         return f"Plan: {', '.join(told)}."
     if not plan.complete:
+        if len(plan.unreachable) == len(plan.hosts):
+            return "No host answered."
         return "No changes on the hosts that answered."
     if plan.selection:
         return "No changes to what was asked for."
@@ -143,7 +145,8 @@ def count_line(plan: Plan) -> str:
     return "No changes. Hosts match the stack."
 
 
-def _incomplete(plan: Plan, style: Style) -> Sequence[str]:
+def incomplete_lines(plan: Plan, style: Style) -> Sequence[str]:
+    """Which hosts did not answer, and so are not in it."""
     if plan.complete:
         return ()
     names = ", ".join(plan.unreachable)

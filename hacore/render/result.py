@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..plan import plan_json
 from .drift import one_drift_json
-from .plan import count_line
+from .plan import count_line, incomplete_lines
 from .style import PLAIN, Style
 from .values import show_lines
 from .words import clean, count, cut, listed, span
@@ -24,7 +24,9 @@ def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str
     """The summary of an apply or a destroy. `commands`: what to type for `plan` and `rollback`."""
     title = command.capitalize()
     if result.status == "nothing":
-        return style("green", count_line(result.planned.plan) if result.planned.plan.empty else "Nothing to do.")
+        plan = result.planned.plan
+        line = style("green" if plan.complete else "bold", count_line(plan) if plan.empty else "Nothing to do.")
+        return "\n".join([line, *incomplete_lines(plan, style)])
     tasks = result.tasks
     lines: list[str]
     if result.status == "done":
@@ -162,7 +164,8 @@ def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str],
             names = listed(str(drift.address) for drift in result.leftover)
             lines += ["", f"Not as it is recorded, as it was not then or is not any more: {names}. See `hacore drift`."]
         lines += ["", *(_STILL_WANTED if _undid_an_apply(result) else ())]
-        return "\n".join(lines if taken else [*lines, f"To take this rollback back: {commands['undo']}"]).rstrip()
+        undo = f"{commands['undo']} --force" if result.leftover else commands["undo"]
+        return "\n".join(lines if taken else [*lines, f"To take this rollback back: {undo}"]).rstrip()
     if result.status == "interrupted":
         return "\n".join(
             [

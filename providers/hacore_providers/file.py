@@ -31,6 +31,8 @@ from .file_spec import SECRET, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
 
+_VERBS = {"file": "write", "directory": "make", "link": "link"}
+
 
 class FileProvider(Provider[FileSpec]):
     """Content, mode and owner of one path; see FileSpec for what a user writes."""
@@ -125,6 +127,7 @@ class FileProvider(Provider[FileSpec]):
             texts,
             sensitive=frozenset({"content", "target"} & set(attrs)) if spec.sensitive else frozenset(),
             replace_on=frozenset({"ensure"}),
+            effect=f"{_VERBS[spec.kind]} {spec.path}",
         )
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:

@@ -13,7 +13,10 @@ import threading
 import pytest
 
 import hacore.engine
+from hacore.cli.asking import ask_yes
 from hacore.cli.running import Stopper
+from hacore.errors import HacoreError
+from hacore.render.terminal import Terminal
 from hacore.testing import Machine
 from tests.cli.conftest import Console
 
@@ -170,3 +173,9 @@ def test_after_ctrl_c_at_the_question_the_process_ends(tmp_path: object) -> None
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert "Fatal" not in done.stderr
+
+
+async def test_another_option_than_auto_approve_is_named() -> None:
+    terminal = Terminal(io.StringIO(), io.StringIO(), {})
+    with pytest.raises(HacoreError, match="use --fingerprint"):
+        await ask_yes(terminal, "Are these the keys?", stdin=io.StringIO(""), option="--fingerprint")

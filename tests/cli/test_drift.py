@@ -49,7 +49,7 @@ def test_since_last_tells_a_change_once(made: Console) -> None:
     assert (second.code, second.out) == (0, "")
     assert made("drift", "--quiet").code == 2  # who asks for all gets all
     loud = made("drift", "--since-last")
-    assert loud.out.startswith("Nothing new; 4 resources checked.\n1 resource more differ as they did at 20")
+    assert loud.out.startswith("Nothing new; 4 resources checked.\n1 resource more differs as it did at 20")
 
     by_hand(made, host="b")
     third = made("drift", "--since-last", "--json")

@@ -71,7 +71,7 @@ def test_what_no_option_says_is_asked_for(console: Console) -> None:
     assert [line.partition(" [")[0].rstrip(": ") for line in done.err.splitlines()] == [
         "name of the stack",
         "hosts, NAME=ADDRESS each, with spaces between",
-        "their network interface",
+        "network interface of the hosts",
         "virtual address that they share",
         "packages, with spaces between",
     ]
@@ -107,7 +107,7 @@ def test_no_file_is_overwritten(console: Console) -> None:
     done = console("init", "stacks/web", *PAIR)
 
     assert (done.code, files(console.folder)) == (1, before)
-    assert "stacks/web/nginx.conf.j2 is there and is not overwritten" in done.err
+    assert "cannot begin a stack in stacks/web: it has stacks/web/nginx.conf.j2 already" in done.err
 
 
 def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:

@@ -41,6 +41,17 @@ async def test_adopting_touches_nothing(play: Play) -> None:
     assert play.row("thing.same@a").origin is None
 
 
+async def test_a_delete_says_what_it_leaves(play: Play) -> None:
+    _populate(play.world["a"])
+    await play.make(THREE)
+    play.stack("thing: {}")
+    assert {c["address"]: c["reason"] for c in (await play.plan())["changes"]} == {
+        "thing.made@a": "not in the stack any more",
+        "thing.found@a": "not in the stack any more; what was here before hacore comes back",
+        "thing.same@a": "not in the stack any more; it was here before hacore, and stays",
+    }
+
+
 async def test_destroy_restores_origins(play: Play) -> None:
     _populate(play.world["a"])
     before = play.world.snapshot()

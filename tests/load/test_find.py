@@ -28,12 +28,12 @@ def test_a_stack_is_a_file_a_folder_or_a_name_under_stacks(tmp_path: Path) -> No
     assert find_stack(tmp_path, str(web)) == web
     with pytest.raises(UsageError, match="cannot find a stack at 'wbe': there are stacks/db, stacks/web"):
         find_stack(tmp_path, "wbe")
-    with pytest.raises(UsageError, match="several stacks are here: there are stacks/db, stacks/web"):
+    with pytest.raises(UsageError, match="which stack is meant: there are stacks/db, stacks/web"):
         find_stack(tmp_path, None)
 
 
 def test_without_a_name_it_is_the_one_here_or_the_only_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no stack is here"):
+    with pytest.raises(UsageError, match="which stack is meant: there is no stack"):
         find_stack(tmp_path, None)
     only = touch(tmp_path / "stacks/web/stack.yaml")
     assert find_stack(tmp_path, None) == only

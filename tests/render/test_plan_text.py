@@ -163,6 +163,11 @@ def test_an_unreachable_host_is_named_and_the_plan_is_incomplete(golden: Golden)
     assert exit_code(made, detailed=True) == 1
 
 
+def test_that_no_host_answered_is_said() -> None:
+    made = plan(hosts=hosts("lb1", "lb2", silent=["lb1", "lb2"]), notes={})
+    assert "\nNo host answered.\nIncomplete: lb1, lb2 are unreachable" in plan_text(made, ABOUT)
+
+
 def test_nothing_to_do() -> None:
     made = plan()
     assert plan_text(made, ABOUT).endswith("\n\nNo changes. Hosts match the stack.")

@@ -136,6 +136,9 @@ def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> No
     )
     assert done.splitlines()[0] == "Rollback complete: 1 task done. (2.0s, run 5)"
     assert done.splitlines()[-1] == "To take this rollback back: hacore rollback 8"
+    other = (drift("file.x@lb1", {"mode": "0644"}, {"mode": "0600"}),)
+    left = RollbackResult(5, "rolled_back", (summary("t1", "done"),), 2.0, plan, leftover=other)
+    assert rollback_result_text(left, commands=COMMANDS).splitlines()[-1].endswith("hacore rollback 8 --force")
     again = replace(plan, run=rolled, undone=(rolled,))
     back = rollback_result_text(RollbackResult(6, "rolled_back", (), 2.0, again), commands=COMMANDS)
     assert "still wants" not in back

@@ -33,3 +33,17 @@ def test_case(case: Path) -> None:
 
 def test_there_are_cases() -> None:
     assert len(CASES) > 10
+
+
+@pytest.mark.parametrize(
+    ("given", "effect"),
+    [
+        ({"content": "x"}, "write /etc/x"),
+        ({"ensure": "directory"}, "make /etc/x"),
+        ({"link_to": "y"}, "link /etc/x"),
+        ({"ensure": "absent"}, ""),
+    ],
+)
+def test_the_effect_says_where(given: dict[str, str], effect: str) -> None:
+    spec = FileSpec.model_validate({"path": "/etc/x", **given})
+    assert PROVIDER.desire(View(ADDRESS, spec, None, Facts(HostFacts(), {}))).effect == effect
