@@ -138,4 +138,7 @@ def _named(ctx: click.Context) -> str | None:
     for word in ctx.params.get("words") or ():
         if not word.isdigit() and ("." not in word or (base / word).exists()):
             return str(word)
+    for word in ctx.args:  # of an option without its value yet, click has not looked at what stands before it
+        if (base / word).exists() or (base / "stacks" / word).exists():
+            return str(word)
     return None

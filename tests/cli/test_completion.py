@@ -103,6 +103,14 @@ def test_runs_hosts_environments_and_stacks(web: Console) -> None:
     assert bash(web, "hacore apply x") == ["file,x"]
 
 
+def test_a_stack_named_before_the_option_counts(web: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered(web, "hacore plan stacks/other --target thing.") == []
+    assert offered(web, "hacore plan other --env ") == []
+    monkeypatch.chdir(web.folder / "stacks")
+    assert offered(web, "hacore plan .. --target thing.l") == ["thing.later"]
+    assert offered(web, "hacore rollback .. --env ") == ["prod"]
+
+
 def test_the_state_is_the_one_of_the_command_line(web: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ("state rm --env prod", "state rm --stack stacks/other", "-C stacks/other state rm"):
         assert bash(web, f"hacore {words} thing.con") == []
