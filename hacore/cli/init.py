@@ -63,6 +63,8 @@ def command(
     given = hosts or tuple(answer("hosts, NAME=ADDRESS each, with spaces between", "", "--host").split())
     if not given:
         raise UsageError("cannot make a stack without hosts: give --host NAME=ADDRESS, twice for a pair")
+    for text in given:
+        host_of(text, "eth0")  # a mistake is told before the next question
     if interface is None and any("," not in text for text in given):
         interface = answer("network interface of the hosts", "eth0", "--interface")
     if vip is None:

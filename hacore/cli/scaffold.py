@@ -46,7 +46,7 @@ def host_of(text: str, interface: str) -> NewHost:
     name, _, rest = text.partition("=")
     address, _, own = rest.partition(",")
     own = own or interface
-    if not NAME.match(name):
+    if not NAME.match(name) or not address:
         raise UsageError(f"cannot take the host {text!r}: write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE")
     if not _INTERFACE.match(own):
         raise UsageError(f"cannot take the interface {own!r}: it has at most 15 letters, digits, - . _ and :")

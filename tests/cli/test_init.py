@@ -122,7 +122,7 @@ def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
     ("words", "told"),
     [
         (("--name", "-x", *PAIR), "cannot name a stack '-x'"),
-        (("--name", "x", "--host", "a"), "write an IPv4 address"),
+        (("--name", "x", "--host", "a"), "cannot take the host 'a': write NAME=ADDRESS"),
         (("--name", "x", "--host", "a b=192.0.2.1"), "write NAME=ADDRESS"),
         (("--name", "x", "--host", "a=192.0.2.300"), "write an IPv4 address"),
         (("--name", "x", "--host", "a=192.0.2.1,far-too-long-a-name"), "at most 15"),
@@ -140,3 +140,13 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 
     assert (done.code, files(console.folder)) == (64, {})
     assert told in done.err
+
+
+def test_a_mistake_in_the_hosts_is_told_before_the_next_question(console: Console) -> None:
+    done = console("init", "--name", "web", stdin="lb1\n")
+
+    assert (done.code, done.err.splitlines()[-1]) == (
+        64,
+        "error: cannot take the host 'lb1': write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE",
+    )
+    assert "network interface" not in done.err
