@@ -9,8 +9,8 @@ PYTEST := $(BIN)/python -m pytest -q
 
 help:
 	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
-	@echo "make test    all tests: check, then those on twins (root, Linux)"
-	@echo "make check   lint, types, import rules, and every test that needs no root"
+	@echo "make test    all tests: check, then machine, schedules, and those on twins (root, Linux)"
+	@echo "make check   lint, types, import rules, and the tests that need no root and break nothing"
 	@echo "make docs    write docs/stack-reference.md afresh"
 	@echo "make clean   remove the virtual environment and caches"
 
