@@ -43,12 +43,16 @@ def _word(action: Action, live: Live) -> RollbackWord:
 def items_back(back: Back) -> list[RollbackItem]:
     """What a rollback does, each address once, in the order of its tasks; what only the state knows comes last."""
     items: dict[tuple[str, Address], RollbackItem] = {}
+    oldest = {p.address: p.action for live in back.lives if live.task.op is Op.RESTORE for p in live.task.changes}
     for live in back.lives:
         if live.task.op is Op.TRIGGER:
             items.update({(live.task.trigger, a): _trigger(a, live.task.trigger) for a in live.task.addresses})
         elif live.task.op is Op.RESTORE and live.task.host is not None:
             for address in live.task.addresses:
-                word = _BACK.get(back.actions.get(address, Action.UPDATE), "restore")
+                action = back.actions.get(address, Action.UPDATE)
+                if action is Action.DELETE and oldest.get(address) is Action.UPDATE:
+                    action = Action.UPDATE  # not recorded then, and yet there: what was found comes back
+                word = _BACK.get(action, "restore")
                 why = back.irreversible.get(address, "")
                 items[word, address] = RollbackItem(str(address), address.host, word, why)
     shown = {address for _, address in items}

@@ -199,3 +199,14 @@ async def test_what_tasks_of_two_levels_share_goes_back_in_the_reverse_order(pla
     await play.rollback()
 
     assert play.world["a"].data == {}
+
+
+async def test_what_was_there_before_hacore_is_restored_and_the_plan_says_so(play: Play) -> None:
+    play.world["a"].data["/things/t"] = {"text": "by hand"}
+    await play.make("thing: {t: {text: ours, hosts: a}, new: {text: ours, hosts: a}}")
+
+    result = await play.rollback()
+
+    assert result.plan is not None
+    assert {i.address: i.do for i in result.plan.items} == {"thing.t@a": "restore", "thing.new@a": "delete"}
+    assert play.world["a"].data == {"/things/t": {"text": "by hand"}}
