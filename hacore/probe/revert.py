@@ -39,7 +39,7 @@ _WATCH = rf"""
 set -u; dir=$1
 {_NOW}
 {WAIT}
-exec 7>"$dir/watch"; flock -n 7 || exit 0
+exec 7>"$dir/watch"; flock -w 5 7 || exit 0
 while :; do
   read -r until <"$dir/until" || exit 0 # confirmed
   __now; left=$((until - __up))
@@ -70,7 +70,14 @@ cp "$HACORE_WORK/lineage" "$dir/lineage"; cp "$HACORE_WORK/what" "$dir/what"
 cp "$HACORE_WORK/back" "$dir/.new"; mv "$dir/.new" "$dir/$NAME"
 {_NOW}
 __now; echo $((__up + SECONDS_GIVEN)) >"$dir/.until"; mv "$dir/.until" "$dir/until"
-setsid sh -c "$(cat "$HACORE_WORK/watch")" sh "$dir" </dev/null >/dev/null 2>&1 3>&- 8>&- 9>&- &
+flock -n "$dir/watch" true || exit 0 # somebody waits already
+watch=$(cat "$HACORE_WORK/watch") # here, not in the background: this folder is gone with the step
+setsid sh -c "$watch" sh "$dir" </dev/null >/dev/null 2>&1 3>&- 8>&- 9>&- &
+n=0
+while flock -n "$dir/watch" true; do
+  [ "$n" -lt 100 ] || {{ echo "cannot wait for a confirmation: no process was left to do so" >&2; exit 1; }}
+  n=$((n + 1)); sleep 0.1
+done
 """
 
 

@@ -259,10 +259,12 @@ if [ "$op" = reload ] && ! knows "$definition" reload; then
   echo "$name cannot reload: it is restarted instead"
   op=restart
 fi
+old=$(pid_of "$name")
 act "$op" || fail "cannot $op $name"
 if [ "$op" = restart ]; then # scripts that start too soon after they stopped find the old process still there
   n=0
-  until ran || [ "$n" -ge 20 ]; do sleep 0.1; n=$((n + 1)); done
+  while [ -n "$old" ] && [ -d "/proc/$old" ] && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
+  until ran || [ "$n" -ge 70 ]; do sleep 0.1; n=$((n + 1)); done
   start
 fi
 steady "cannot keep $name running after its $op"
