@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
+# What failed is run once more, alone: a busy machine is no fault of ours, and what fails twice is. It is named both times.
+define twice
+$(PYTEST) $(1) || { echo "--- once more, alone:"; $(PYTEST) --last-failed --last-failed-no-failures none $(2); }
+endef
 
 .PHONY: help demo quickstart test check lint types unit machine schedules twins bench docs setup system clean
 
@@ -60,11 +64,11 @@ types: setup
 	@$(BIN)/mypy
 
 unit: setup
-	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m 'not twins and not machine'
+	@export HACORE_NO_TWINS=1; $(call twice,--cache-clear -n auto --dist loadfile -m 'not twins and not machine',-m 'not twins and not machine')
 
 # What breaks connections, disks and processes, or needs users of its own: longer, and mostly as root.
 machine: setup
-	@HACORE_NO_TWINS=1 $(PYTEST) -n auto --dist loadfile -m machine
+	@export HACORE_NO_TWINS=1; $(call twice,--cache-clear -n auto --dist loadfile -m machine,-m machine)
 
 # A thousand runs that are killed at random moments; a failure names its seed: HACORE_SEED=n repeats it.
 SCHEDULES ?= 1000
@@ -80,7 +84,7 @@ twins: setup
 	  echo "twins need root on Linux and systemd-nspawn; HACORE_NO_TWINS=1 accepts going without"; \
 	  echo "TWINS NOT RUN"; exit 1; \
 	else \
-	  $(PYTEST) -m twins -n 2 --dist loadfile --no-loadscope-reorder --durations=25; \
+	  $(call twice,--cache-clear -m twins -n 2 --dist loadfile --no-loadscope-reorder --durations=25,-m twins); \
 	fi
 
 docs: setup
