@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ def traces() -> dict[str, set[str]]:
     """Everything a lab could leave on this machine."""
 
     def lines(*argv: str) -> set[str]:
+        if shutil.which(argv[0]) is None:  # then nobody made any with it
+            return set()
         return set(subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines())
 
     return {
