@@ -17,8 +17,19 @@ from typing import Any
 from ..address import Address
 from ..contract import Check, Provider
 from ..errors import PlanError, RunError, StoreError
-from ..journal import Journey, Leftover, Live, join, left_over, live_tasks, records_of, restore_tasks, takers
-from ..model import Host, Op, Row, Status, marked_keys
+from ..journal import (
+    Journey,
+    Leftover,
+    Live,
+    join,
+    left_over,
+    live_tasks,
+    recorded_sources,
+    records_of,
+    restore_tasks,
+    takers,
+)
+from ..model import Host, Op, Row, Status
 from ..plan import Plan, PlanTask, Recorded, recorded_views
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader
@@ -192,13 +203,10 @@ class Resumed(Run):
         """With what is recorded and not in the stack: an undo may need it."""
         ctx = super()._context(number, planned, rows, links, checks)
         old = recorded_views(self._recorded, self._hosts, planned.plan.facts, self.request.providers)
-        marks = {
-            a: {Address.parse(s): marked_keys(m) for s, m in r.loaded.items()} for a, r in rows.items() if r.loaded
-        }
         return replace(
             ctx,
             views={**old, **ctx.views},
-            sources={**marks, **ctx.sources},
+            sources={**recorded_sources(rows), **ctx.sources},
             hosts={**self._hosts, **ctx.hosts},
         )
 

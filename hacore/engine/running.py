@@ -27,6 +27,7 @@ from .planning import Recollection, Session, last_run, recollect
 from .quiet import as_they_were, quiet_moves
 from .results import Planned, Request, RunResult, summarize
 from .sources import fetch
+from .watching import watched
 
 Approve = Callable[[Planned, str], Awaitable[bool]]
 
@@ -194,7 +195,7 @@ class Run:
         walker.remember(lives)
         self.request.listener(Event("run_started", data={"run": number, "tasks": len(lives)}))
         async with prolonged(ctx.timer, ctx.links):
-            await self._watched(walker)
+            await watched(walker, self.stop)
         status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=self.on_failure == "halt")
         quiet = quiet_moves(made, rows, number, self.session, self.writer) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
@@ -212,18 +213,6 @@ class Run:
 
     def _summary(self, made: Plan, _lives: Sequence[Live]) -> dict[str, int]:
         return made.summary()
-
-    async def _watched(self, walker: Walker) -> None:
-        """Walk; a wish to stop reaches the walker while it waits."""
-        if self.stop is None:
-            await walker.walk()
-            return
-        watcher = asyncio.create_task(self.stop.wait())
-        watcher.add_done_callback(lambda task: walker.stop() if not task.cancelled() else None)
-        try:
-            await walker.walk()
-        finally:
-            watcher.cancel()
 
     def _context(
         self,

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..address import Address
 from ..events import Event
 from ..graph import Graph
-from ..journal import Live, restore_tasks
+from ..journal import Live, recorded_sources, restore_tasks
 from ..load.stack import Stack
-from ..model import Host, Status, marked_keys
-from ..plan.types import Sources
+from ..model import Host, Status
 from ..store import PutRun, RunRecord
 from ..walk import Context, Walker
 from .custody import replaced_since, spare
@@ -85,11 +83,6 @@ def _context(
     tools: Tools,
 ) -> Context:
     rows = dict(memory.rows)
-    sources: dict[Address, Sources] = {
-        a: {Address.parse(s): marked_keys(mark) for s, mark in row.loaded.items()}
-        for a, row in rows.items()
-        if row.loaded
-    }
     return Context(
         run=record.id,
         token=hold.token,
@@ -101,7 +94,7 @@ def _context(
         rows=rows,
         facts=dict(seen.facts),
         views=seen.views,
-        sources=sources,
+        sources=recorded_sources(rows),
         hosts=known,
         emit=tools.listener,
         fetch=fetch,

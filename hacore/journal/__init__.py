@@ -5,7 +5,7 @@ from .back_triggers import hanging
 from .carry import Journey, Leftover, join, left_over, takers
 from .recorded import graph_of, stack_of
 from .renaming import Renaming
-from .rows import new_row, rows_after
+from .rows import new_row, recorded_sources, rows_after
 from .tasks import live_tasks, records_of, restore_tasks
 from .types import Live
 from .ways import cancelled, last_applied, way_back
@@ -30,6 +30,7 @@ __all__ = [
     "mirrored",
     "new_row",
     "plan_back",
+    "recorded_sources",
     "records_of",
     "restore_tasks",
     "rows_after",

@@ -113,3 +113,12 @@ def rows_after(
         if loaded != dict(current.loaded):
             fresh[address] = replace(current, loaded=loaded)
     return list(fresh.values())
+
+
+def recorded_sources(rows: Mapping[Address, Row]) -> dict[Address, Sources]:
+    """What hangs on what by the rows alone: each consumer's sources, with the attrs that count."""
+    return {
+        address: {Address.parse(source): marked_keys(mark) for source, mark in row.loaded.items()}
+        for address, row in rows.items()
+        if row.loaded
+    }

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,14 @@ class Project:
         lines = head.splitlines() or ["HTTP/1.1 0"]
         node = [line.split(": ", 1)[1] for line in lines if line.lower().startswith("x-served-by: ")]
         return int(lines[0].split()[1]), body.strip(), node[-1] if node else ""
+
+
+def eventually(check: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait until `check` holds; a failure after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
+        time.sleep(0.05)
 
 
 def killed(process: subprocess.Popen[bytes]) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from hacore.lab import Lab, manifest
-from tests.hosts.project import Project, killed
+from tests.hosts.project import Project, eventually, killed
 
 pytestmark = pytest.mark.twins
 
@@ -23,13 +20,6 @@ BODY = """\
   service:
     ssh: {{running: true, restart_on: [file.sshd]}}
 """
-
-
-def eventually(check: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
-        time.sleep(0.2)
 
 
 def body(text: str, *, listen: str = "0.0.0.0", validate: str = "true %s") -> str:

@@ -20,7 +20,7 @@ import pytest
 from hacore.lab import Lab, manifest
 from hacore.store import StateReader
 from scripts import debian_source
-from tests.hosts.project import Project, killed
+from tests.hosts.project import Project, eventually, killed
 
 pytestmark = pytest.mark.twins
 
@@ -31,13 +31,6 @@ HOSTS = ("lb1", "lb2")
 URL = "http://192.168.1.200/"
 TOOLS = ("package",)
 BUILT = ("package", "source_build")
-
-
-def eventually(check: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
-        time.sleep(0.05)
 
 
 def parts(text: str, kinds: tuple[str, ...]) -> str:
