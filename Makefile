@@ -1,5 +1,7 @@
 # Two commands for everybody: `make demo` and `make test`. Each does its own set-up first.
 SHELL := /bin/sh
+# Every hacore that a test starts would compile it all anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -66,7 +68,7 @@ types: setup
 unit: setup
 	@export HACORE_NO_TWINS=1; $(call twice,--cache-clear -n auto --dist loadfile -m 'not twins and not machine',-m 'not twins and not machine')
 
-# What breaks connections, disks and processes, or needs users of its own: longer, and mostly as root.
+# Many sshds of its own; connections, disks and processes that break; users of its own: longer, and mostly as root.
 machine: setup
 	@export HACORE_NO_TWINS=1; $(call twice,--cache-clear -n auto --dist loadfile -m machine,-m machine)
 
@@ -75,7 +77,8 @@ SCHEDULES ?= 1000
 SEEDS_FROM ?= 0
 schedules: setup
 	@echo "$(SCHEDULES) runs are killed at random moments, from seed $(SEEDS_FROM)"
-	@HACORE_SCHEDULES=$(SCHEDULES) HACORE_SEEDS_FROM=$(SEEDS_FROM) $(PYTEST) -n auto --dist worksteal tests/engine/test_schedules.py
+	@HACORE_SCHEDULES=$(SCHEDULES) HACORE_SEEDS_FROM=$(SEEDS_FROM) HACORE_HISTORIES=8 HACORE_SELECTIONS=20 $(PYTEST) \
+	  -n auto --dist worksteal $(addprefix tests/engine/test_,schedules.py histories.py targets_random.py)
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \

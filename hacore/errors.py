@@ -6,6 +6,7 @@
     ├── ExpressionError         a template or an expression that does not evaluate
     ├── TransportError          cannot reach or run on a host
     │   ├── UnreachableError    no connection: the host may be fine, we do not know
+    │   │   ├── RestartedError  the host is there again and has forgotten the run's lock
     │   │   └── HostKeyError    the host's key is unknown or has changed
     │   └── DeadlineError       a command outlived its deadline on the host
     ├── ProbeError              a host answered, but not in the form that was asked for
@@ -73,6 +74,10 @@ class TransportError(HacoreError):
 
 class UnreachableError(TransportError):
     """No connection to the host. What is on it is unknown, which is not the same as absent."""
+
+
+class RestartedError(UnreachableError):
+    """A host that was lost and reached again had forgotten our lock: what was sent to it may have run or not."""
 
 
 class HostKeyError(UnreachableError):

@@ -70,6 +70,18 @@ class Connection(BaseModel):
     )
 
 
+TwinSystem = Literal["debian", "sysvinit", "redhat"]
+"""What a host's twin can be: Debian; Debian without systemd; rpm and dnf in charge, under Red Hat's name."""
+
+
+class TwinBody(BaseModel):
+    """How a host is played in a lab. No plan, and nothing on the host itself, depends on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    os: TwinSystem = Field(default="debian", description="the system of the host's twin in a lab")
+
+
 class Host(BaseModel):
     """A machine of the stack: its name there, its network address, groups and variables."""
 
@@ -80,6 +92,7 @@ class Host(BaseModel):
     groups: tuple[str, ...] = ()
     vars: dict[str, Any] = Field(default_factory=dict)
     connection: Connection = Connection()
+    twin: TwinBody = TwinBody()
 
 
 class Lifecycle(BaseModel):

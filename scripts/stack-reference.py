@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "providers"), str(ROOT / "docs" / "example
 
 from hacore.load import load_providers  # noqa: E402
 from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostBody, StackBody, VariableBody  # noqa: E402
-from hacore.model import Connection, Lifecycle  # noqa: E402
+from hacore.model import Connection, Lifecycle, TwinBody  # noqa: E402
 
 KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
 
@@ -35,6 +35,7 @@ LINKS = {
     "BystanderBody": "[bystanders](#bystanders)",
     "Lifecycle": "[lifecycle](#lifecycle)",
     "Serve": "`serve`, below",
+    "TwinBody": "`twin`, below",
 }
 
 # What is not a matter of one field.
@@ -116,6 +117,14 @@ variable occurs is sensitive as a whole: it is in no plan, state, log or diff.
 
 {hosts}
 
+`twin`, for `hacore lab` and `hacore rehearse` only:
+
+{twin}
+
+`debian` is Debian with systemd, `sysvinit` Debian with init scripts in its place. `redhat` is a machine whose packages
+are rpm's, with dnf in charge and Red Hat's name: its base is Debian's all the same, and its only repositories are those
+that the stack gives it.
+
 ### connection
 
 {connection}
@@ -189,6 +198,7 @@ class Reference:
             stack=self.table(StackBody),
             variables=self.table(VariableBody),
             hosts=self.table(HostBody),
+            twin=self.table(TwinBody),
             connection=self.table(Connection),
             bystanders=self.table(BystanderBody),
             serve=f"`serve`:\n\n{self.table(serve)}",

@@ -88,7 +88,7 @@ def lab_spec(stack: Stack) -> LabSpec:
     from ..lab import Bystander, LabSpec, Twin
 
     twins = tuple(
-        Twin(name, host.address, _interface(stack, host))
+        Twin(name, host.address, _interface(stack, host), host.twin.os)
         for name, host in stack.hosts.items()
         if host.connection.transport == "ssh"
     )

@@ -33,14 +33,16 @@ Approve = Callable[[Planned, str], Awaitable[bool]]
 
 
 def may_run(made: Plan, *, allow_degraded: bool, no_irreversible: bool = False) -> None:
-    """Raise UnreachableError for a plan that lacks a host, unless that is allowed.
+    """Raise UnreachableError for a plan that lacks a host, unless that is allowed and another one is there.
 
     With `no_irreversible` raise PlanError for one with a change that could not be undone.
     """
     if no_irreversible and (final := [f"{c.address}: {c.irreversible}" for c in made.changes if c.irreversible]):
         raise PlanError(f"cannot apply with --no-irreversible what cannot be undone: {'; '.join(final)}")
+    reasons = "; ".join(made.hosts[name].error for name in made.unreachable)
+    if made.unreachable and len(made.unreachable) == len(made.hosts):
+        raise UnreachableError(f"{reasons}; no host can be reached")
     if made.unreachable and not allow_degraded:
-        reasons = "; ".join(made.hosts[name].error for name in made.unreachable)
         raise UnreachableError(f"{reasons}; to apply what concerns the other hosts use --allow-degraded")
 
 

@@ -45,17 +45,23 @@ TRANSIENT_UNITS = (
 Manifest = dict[str, dict[str, Any]]
 """Sections "path", "package" and "unit", each from a name to what is known of it."""
 
-# A twin's lower files are the image's, shared by all twins and never changed: hashed once in a test run.
-_hashes: dict[tuple[int, int, int, int, int], str] = {}
+# Most of a twin's files are the image's, shared by all twins and never changed: looked at once in a test run. Whatever
+# happens to a file, its ctime tells (inode(7)). An overlay shows the inode's own number and times, and a device of its
+# own, anew with each mount: the device is left out.
+_known: dict[tuple[int, int, int, int, bool], dict[str, Any]] = {}
 _SETTLED = 2_000_000_000
-"""Nanoseconds since the last change before a hash is kept: a clock tick may hide a second change."""
+"""Nanoseconds since the last change before an entry is kept: a clock tick may hide a second change."""
 
 
 def take(lab: Lab, name: str) -> Manifest:
     """The manifest of a running twin. Below 3 s, most of them the first time."""
     root = lab.rootfs(name)
-    packages, units = _told(lab, name)
-    return {"path": _paths(root), "package": _packages(root) | packages, "unit": units}
+    paths = _paths(root)
+    packages, active, generated = _told(lab, name)
+    units = {unit: {"enabled": state} for unit, state in _enabled(lab, name, paths, generated).items()}
+    for unit, state in active.items():
+        units.setdefault(unit, {})["active"] = state
+    return {"path": paths, "package": _packages(root) | packages, "unit": units}
 
 
 def diff(before: Manifest, after: Manifest) -> list[str]:
@@ -104,9 +110,10 @@ def _paths(root: Path) -> dict[str, Any]:
     while todo:
         inside, outside = todo.pop()
         found[inside] = _entry(inside, outside, os.lstat(outside))
+        prefix = "" if inside == "/" else inside
         with os.scandir(outside) as entries:
             for entry in entries:
-                path = os.path.join(inside, entry.name)
+                path = f"{prefix}/{entry.name}"
                 if _EXCLUDED.fullmatch(path):
                     continue
                 if entry.is_dir(follow_symlinks=False):
@@ -117,6 +124,17 @@ def _paths(root: Path) -> dict[str, Any]:
 
 
 def _entry(inside: str, outside: str, status: os.stat_result) -> dict[str, Any]:
+    body = bool(_BODIES.fullmatch(inside))
+    key = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, body)
+    known = _known.get(key)
+    if known is None:
+        known = _look(outside, status, body=body)
+        if time.time_ns() - status.st_ctime_ns > _SETTLED:
+            _known[key] = known
+    return known
+
+
+def _look(outside: str, status: os.stat_result, *, body: bool) -> dict[str, Any]:
     kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
     kind = kinds.get(stat.S_IFMT(status.st_mode), "special")
     entry: dict[str, Any] = {
@@ -128,23 +146,13 @@ def _entry(inside: str, outside: str, status: os.stat_result) -> dict[str, Any]:
         entry["target"] = os.readlink(outside)
     elif kind == "special":
         entry["device"] = status.st_rdev
-    elif kind == "file" and not _BODIES.fullmatch(inside):
-        entry["sha256"] = _sha256(outside, status)
+    elif kind == "file" and not body:
+        with open(outside, "rb") as file:
+            entry["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     names = os.listxattr(outside, follow_symlinks=False)
     if names:
         entry["xattrs"] = {n: os.getxattr(outside, n, follow_symlinks=False).hex() for n in sorted(names)}
     return entry
-
-
-def _sha256(path: str, status: os.stat_result) -> str:
-    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    known = _hashes.get(key)
-    if known is None:
-        with open(path, "rb") as file:
-            known = hashlib.file_digest(file, "sha256").hexdigest()
-        if time.time_ns() - status.st_ctime_ns > _SETTLED:
-            _hashes[key] = known
-    return known
 
 
 def _packages(root: Path) -> dict[str, Any]:
@@ -167,38 +175,60 @@ def _packages(root: Path) -> dict[str, Any]:
     return found
 
 
-# Enabled states come of files alone; what is active only the running system knows. Without systemd the links of
-# runlevels are among the files, and scripts tell what is active.
+# What is active only the running system knows. Without systemd the links of runlevels are among the files, and scripts
+# tell what is active.
 _TELL = """if command -v rpm >/dev/null; then rpm -qa --qf 'rpm %{NAME}.%{ARCH} %{EVR}\\n'; fi
 if ! command -v systemctl >/dev/null; then
   service --status-all 2>&1 | sed -n 's/^ \\[ \\(.\\) \\] *\\(.*\\)/unit \\2 \\1/p'
   exit
 fi
-systemctl list-unit-files --no-legend --no-pager --plain | while read -r u s _; do echo "file $u $s"; done
+cd /run/systemd
+find system generator* -type l -printf 'made %p %l\\n' -o -printf 'made %p -\\n'
 systemctl list-units --all --no-legend --no-pager --plain | while read -r u l a s _; do echo "unit $u $a"; done"""
+_LIST = "command -v systemctl >/dev/null || exit 0; systemctl list-unit-files --no-legend --no-pager --plain"
+_UNITS = re.compile(r"(/usr)?/lib/systemd/.*|/usr/local/lib/systemd/.*|/etc/systemd/.*|/etc/init\.d/.*|/etc/rc.\.d/.*")
 
 
-def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """RPMs and units."""
-    done = lab.ssh(name, _TELL)
-    if done.returncode != 0:
-        raise LabError(f"cannot list the units of {name}: {done.stderr.strip()}")
-    units: dict[str, dict[str, str]] = {}
+def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozenset[str]]:
+    """RPMs, which units are in which state, and the unit files that are made while the system boots or runs."""
+    units: dict[str, str] = {}
     packages: dict[str, dict[str, Any]] = {}
-    for line in done.stdout.splitlines():
-        kind, key, value = line.split()
+    made: set[str] = set()
+    for line in _asked(lab, name, _TELL):
+        kind, key, value = line.split(maxsplit=2)
         if kind == "rpm":
             packages[f"rpm {key}"] = {"version": value}
-        elif any(fnmatchcase(key, pattern) for pattern in TRANSIENT_UNITS):
-            continue
-        elif kind == "file":
-            units.setdefault(key, {})["enabled"] = value
-        elif value != "inactive":  # whether an inactive unit is listed depends on what was asked before
-            units.setdefault(key, {})["active"] = value
+        elif kind == "made":
+            made.add(line)
+        elif value != "inactive" and not _transient(key):
+            units[key] = value  # whether an inactive unit is listed depends on what was asked before
     for key, reason in _reasons(lab.rootfs(name)).items() if packages else ():
         if key in packages:
             packages[key]["auto"] = reason in ("dependency", "weak")
-    return packages, dict(units)
+    return packages, units, frozenset(made)
+
+
+# systemd takes half a second to tell which units are enabled, and all it looks at are files.
+_states: dict[tuple[frozenset[str], frozenset[str]], dict[str, str]] = {}
+
+
+def _enabled(lab: Lab, name: str, paths: dict[str, Any], made: frozenset[str]) -> dict[str, str]:
+    key = (frozenset(f"{path} {paths[path]}" for path in paths if _UNITS.fullmatch(path)), made)
+    if key not in _states:
+        listed = (line.split() for line in _asked(lab, name, _LIST))
+        _states[key] = {unit: state for unit, state, *_ in listed if not _transient(unit)}
+    return _states[key]
+
+
+def _transient(unit: str) -> bool:
+    return any(fnmatchcase(unit, pattern) for pattern in TRANSIENT_UNITS)
+
+
+def _asked(lab: Lab, name: str, script: str) -> list[str]:
+    done = lab.ssh(name, script)
+    if done.returncode != 0:
+        raise LabError(f"cannot list the units of {name}: {done.stderr.strip()}")
+    return done.stdout.splitlines()
 
 
 def _reasons(root: Path) -> dict[str, str]:

@@ -70,7 +70,12 @@ def _with_connection(node: Node, connection: Node | None) -> Node:
 def _host(name: str, body: HostBody | None, data: Any) -> tuple[Host, dict[str, Any]]:
     if body is not None:
         host = Host(
-            name=name, address=body.address, groups=tuple(body.groups), vars=body.vars, connection=body.connection
+            name=name,
+            address=body.address,
+            groups=tuple(body.groups),
+            vars=body.vars,
+            connection=body.connection,
+            twin=body.twin,
         )
         return host, {"name": name, "address": host.address, "groups": list(host.groups), "vars": host.vars}
     given = data if isinstance(data, dict) else {}

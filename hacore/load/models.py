@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from ..model import Connection, Lifecycle
+from ..model import Connection, Lifecycle, TwinBody
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -37,6 +37,7 @@ class HostBody(Shape):
     groups: list[str] = Field(default_factory=list)
     vars: dict[str, Any] = Field(default_factory=dict, description="seen as host.vars")
     connection: Connection = Connection()
+    twin: TwinBody = Field(default=TwinBody(), description="how a lab or a rehearsal plays the host; never planned")
 
 
 class Serve(Shape):

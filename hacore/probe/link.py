@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
-from ..errors import FencedError, ProbeError, UnreachableError
+from ..errors import FencedError, ProbeError, RestartedError
 from ..transport import Session
 from ..transport.session import OnOutput
 from . import script as script_of
@@ -71,7 +71,10 @@ class HostLink(Protocol):
         ...
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
-        """Run frames in one exec under the host's lock `token`. Raises FencedError, UnreachableError."""
+        """Run frames in one exec under the host's lock `token`.
+
+        Raises FencedError; UnreachableError, RestartedError when the host is there again without the lock.
+        """
         ...
 
     async def shell(self, script: str) -> Output:
@@ -150,7 +153,7 @@ class SessionLink:
                 lost = output
                 continue
             if output.rc == FENCED and frames(output.stdout, job.nonce)[-1:] == [("fenced gone", b"")]:
-                raise UnreachableError(
+                raise RestartedError(
                     f"connection lost to {self._line.at}: when it was back the host had forgotten our lock, as after "
                     "a restart; the command may have run"
                 ) from None

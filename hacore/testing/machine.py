@@ -62,6 +62,7 @@ class Machine:
     markers: dict[str, str] = field(default_factory=dict)  # file to text
     base: HostFacts = field(default_factory=lambda: HostFacts(family="debian", init="systemd", packager="dpkg"))
     execs: int = 0
+    boots: int = 1
     log: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     reachable: bool = True
@@ -84,6 +85,11 @@ class Machine:
             raise StepFault(message, rc)
 
         self.on(pattern, hook, times=times)
+
+    def restart(self) -> None:
+        """Power off and on: what lies in memory only is forgotten, the run's lock with it."""
+        self.boots += 1
+        self.lock = ""
 
     def did(self, pattern: str) -> list[str]:
         """The operations done so far that match."""

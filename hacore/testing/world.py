@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
-from ..errors import FencedError, UnreachableError
+from ..errors import FencedError, RestartedError, UnreachableError
 from ..probe import ASK_MARKERS, MARKERS, Batch, Frame, Result
 from ..probe.link import Started
 from .machine import Machine
@@ -101,6 +101,7 @@ class MemoryLink:
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
         """One exec; a step that fails ends its frame, the frame's questions are answered all the same."""
         await self._exec()
+        boots = self._machine.boots
         results: dict[str, Result] = {}
         for frame in batch:
             outputs: list[Output] = []
@@ -109,6 +110,8 @@ class MemoryLink:
                 if started is not None:
                     started(frame.id, index)
                 outputs.append(await self._machine.run(_checked(step)))
+                if self._machine.boots != boots:
+                    raise RestartedError(f"connection lost to {self._host.name}: the host had forgotten our lock")
                 if outputs[-1].rc != 0:
                     break
             results[frame.id] = Result(tuple(outputs), self._facts(frame.asks) if frame.asks else None)
@@ -121,7 +124,7 @@ class MemoryLink:
             if self._machine.lock:
                 return Output(3, self._machine.lock.encode())
             (self._machine.lock,) = shlex.split(match["text"])
-            return Output(0)
+            return Output(0, str(self._machine.boots).encode())
         if match := _OURS.search(script):
             (token,) = shlex.split(match["token"] or match["mine"])
             if self._machine.lock.partition("\n")[0] != token:
@@ -131,6 +134,8 @@ class MemoryLink:
             if _GIVE.search(script):
                 self._machine.lock = ""
             return Output(0)
+        if script == "cat /proc/sys/kernel/random/boot_id":
+            return Output(0, str(self._machine.boots).encode())
         raise NotImplementedError(f"a machine in memory runs no shell: {script[-200:]}")
 
     def _mark(self, match: re.Match[str]) -> None:
@@ -142,7 +147,9 @@ class MemoryLink:
 
     def _fence(self, token: str) -> None:
         if token and self._machine.lock.partition("\n")[0] != token:
-            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is held by another run")
+            gone = not self._machine.lock
+            why = "gone" if gone else "held by another run"
+            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is {why}", gone=gone)
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
         answers = {ask.id: self._answer(ask) for ask in asks}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..address import Address
 from ..contract import Check, Facts, Image, Provider, Source, Step, View
-from ..errors import FencedError, StoreError, UnreachableError
+from ..errors import FencedError, ProbeError, RestartedError, StoreError, UnreachableError
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
@@ -94,13 +94,22 @@ class Context:
             raise UnreachableError(f"cannot reach {host}: there is no connection to it in this run")
         return link
 
-    async def steps(self, host: str, frames: Sequence[Frame], started: Started | None = None) -> Mapping[str, Result]:
-        """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError."""
+    async def steps(
+        self, host: str, frames: Sequence[Frame], started: Started | None = None, *, twice: bool = False
+    ) -> Mapping[str, Result]:
+        """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError.
+
+        A host that was restarted before is locked again; one that was restarted meanwhile only for frames that
+        may run `twice`, whole or in part.
+        """
         link = self.link(host)
         try:
             return (await link.steps(frames, self.token, started)).results
         except FencedError as error:
             if not error.gone or not await self.relock(host):
+                raise
+        except (RestartedError, ProbeError):  # an answer that breaks off may be a host's last words
+            if not twice or not await self.relock(host):
                 raise
         return (await link.steps(frames, self.token, started)).results
 

@@ -22,7 +22,7 @@ variables:
   given: {type: string, default: eth7}
 hosts:
   lb1: {address: 192.0.2.11, vars: {interface: eth1}}
-  lb2: {address: 192.0.2.12}
+  lb2: {address: 192.0.2.12, twin: {os: sysvinit}}
   here: {address: localhost, connection: {transport: local}}
 bystanders:
   tomcat: {address: 192.0.2.9, serve: {port: 8080, status: 200, body: hello}}
@@ -44,9 +44,9 @@ def test_a_lab_has_the_hosts_their_interfaces_and_what_is_near_them(console: Con
     (console.folder / "stack.yaml").write_text(STACK)
     spec = lab_spec(stack_for_lab(args(console)))
     assert spec.stack == "pair"
-    assert [(t.name, t.address, t.interface) for t in spec.twins] == [
-        ("lb1", "192.0.2.11", "eth1"),
-        ("lb2", "192.0.2.12", "eth0"),
+    assert [(t.name, t.address, t.interface, t.os) for t in spec.twins] == [
+        ("lb1", "192.0.2.11", "eth1", "debian"),
+        ("lb2", "192.0.2.12", "eth0", "sysvinit"),
     ]
     assert [(b.name, b.address, b.port, b.body) for b in spec.bystanders] == [("tomcat", "192.0.2.9", 8080, "hello")]
 

@@ -43,6 +43,44 @@ async def test_a_failed_change_leaves_the_rows_of_the_run_before(play: Play) -> 
     assert set(await play.actions()) == {"daemon.web@a", "thing.conf@a", "thing.last@a"}
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_an_undo_is_done_again_on_a_host_that_is_restarted_under_it(play: Play, after: bool) -> None:
+    machine = play.world["a"]
+    machine.data["/etc/web.conf"] = {"text": "by hand", "mode": "0600"}
+    before = play.world.snapshot()
+    machine.fail("write /etc/last", "no space left")
+    machine.on("restore /etc/web.conf", Machine.restart, after=after)
+    play.stack(WEB)
+    result = await play.apply()
+    assert result.status == "rolled_back", play.story(result)
+    assert play.world.snapshot() == before
+    assert [run.status for run in play.runs()] == ["rolled_back"]
+
+
+async def test_what_a_restart_cut_off_is_not_done_twice_but_undone(play: Play) -> None:
+    machine = play.world["a"]
+    before = play.world.snapshot()
+    machine.on("write /etc/last", Machine.restart, after=True)
+    play.stack(WEB)
+    result = await play.apply()
+    assert result.status == "rolled_back", play.story(result)
+    assert machine.did("write /etc/last") == ["write /etc/last"]
+    assert play.world.snapshot() == before
+
+
+async def test_a_lock_that_went_away_without_a_restart_ends_the_run(play: Play) -> None:
+    machine = play.world["a"]
+
+    def robbed(machine: Machine) -> None:
+        machine.lock = ""
+
+    machine.on("write /etc/web.conf", robbed, after=True)
+    play.stack(WEB)
+    result = await play.apply()
+    assert not result.ok, play.story(result)
+    assert any("the host's lock is gone" in task.error for task in result.tasks)
+
+
 async def test_after_an_undo_the_daemon_has_loaded_what_is_back(play: Play) -> None:
     """Bytes right, daemon wrong: the reload must come after the sources are back, not before."""
     await play.make(WEB)

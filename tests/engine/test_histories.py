@@ -25,7 +25,7 @@ from tests.engine.dags import Dag, draw, mutate
 from tests.engine.killing import Grave, run_killed, set_state, state_of
 from tests.engine.play import Play
 
-HISTORIES = int(os.environ.get("HACORE_HISTORIES", "8"))
+HISTORIES = int(os.environ.get("HACORE_HISTORIES", "3"))
 KILLS = 4  # of one history
 
 

@@ -211,6 +211,14 @@ async def test_a_degraded_apply_leaves_the_unreachable_host_for_later(play: Play
     assert await play.actions() == {"thing.x@b": "create", "thing.y@b": "create"}
 
 
+async def test_an_apply_to_no_host_at_all_is_no_success(play: Play) -> None:
+    play.stack(TWO)
+    play.world["a"].reachable = play.world["b"].reachable = False
+    with pytest.raises(UnreachableError, match="no host can be reached"):
+        await play.apply(allow_degraded=True)
+    assert play.rows() == {}
+
+
 async def test_destroy_of_an_unreachable_host_forgets_nothing(play: Play) -> None:
     await play.make(TWO)
     play.world["b"].reachable = False

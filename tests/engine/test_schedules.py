@@ -23,9 +23,9 @@ from tests.engine.dags import Dag, draw, mutate
 from tests.engine.killing import Grave, run_killed, set_state, state_of
 from tests.engine.play import Play
 
-SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "20"))
+SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "10"))
 EACH = 10  # schedules of one stack
-FIXED = (47, 55)  # seeds that found a fault once: packages that tasks of two levels share
+FIXED = (47, 55) if SCHEDULES > EACH else ()  # they found a fault once: packages that tasks of two levels share
 
 
 def seeds() -> list[int]:

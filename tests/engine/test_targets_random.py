@@ -1,6 +1,6 @@
 """Random stacks done in parts: whatever is selected, no half of anything is left, and the rest can follow.
 
-`HACORE_SCHEDULES=500` asks for more of them, `HACORE_SEED=7` for one.
+`HACORE_SELECTIONS=100` asks for more of them, `HACORE_SEED=7` for one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.engine.play import Play
 def seeds() -> list[int]:
     if only := os.environ.get("HACORE_SEED"):
         return [int(only)]
-    return list(range(int(os.environ.get("HACORE_SCHEDULES", "50")) // 5))
+    return list(range(int(os.environ.get("HACORE_SELECTIONS", "4"))))
 
 
 def selection(dice: random.Random, known: list[Address]) -> Selection:

@@ -118,7 +118,7 @@ def test_a_power_cut_in_the_middle_of_an_apply(box: Box, waiting: Callable[[], s
 
     assert told(applying).startswith("1\n"), told(applying)
     assert "lb1 was restarted in the middle of the run" in told(applying)
-    assert manifest.diff(before, manifest.take(box.project.lab, HOST)) == []
+    assert manifest.diff(before, manifest.take(box.project.lab, HOST)) == [], told(applying)
     box.sh("touch /etc/go")
     assert told(box.apply()).startswith("0\n")
     assert box.sh("cat /etc/one /etc/two; ls /run/hacore/lock 2>&1 || :").startswith("newnewls:")

@@ -16,6 +16,8 @@ from hacore.model import Host
 from hacore.transport import Transport
 from tests.transport.sshd import Sshd, SshHome, keygen
 
+pytestmark = pytest.mark.machine
+
 HACORE = [sys.executable, "-m", "hacore.cli"]
 
 

@@ -17,6 +17,8 @@ from hacore.transport import Transport
 from hacore.transport.settings import config_files, resolve
 from tests.transport.sshd import Agent, Sshd, SshHome, keygen, sign
 
+pytestmark = pytest.mark.machine
+
 NewSshd = Callable[..., Sshd]
 
 

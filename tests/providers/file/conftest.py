@@ -45,7 +45,7 @@ def _session(sudoers: str, folder: Path) -> Iterator[Way]:
     server.stop()
 
 
-@pytest.fixture(params=["root", *WAYS])
+@pytest.fixture(params=["root", *(pytest.param(way, marks=pytest.mark.machine) for way in WAYS)])
 def here(tmp_path: Path, request: pytest.FixtureRequest) -> Here:
     root, work = tmp_path / "root", tmp_path / "work"
     root.mkdir()
