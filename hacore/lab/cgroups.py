@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from functools import partial
 from pathlib import Path
 
 from hacore.errors import LabError
@@ -49,28 +48,27 @@ class Cgroups:
         return numbers
 
     def clear(self, name: str = ".", seconds: float = 10) -> None:
-        """Kill what runs in `name` and below, then remove the cgroups."""
+        """Kill what runs in `name` and below, and what was just about to join, then remove the cgroups."""
 
-        def ended() -> bool:
+        def gone() -> bool:
             for number in self.processes(name) - {0, os.getpid()}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
-            return not self.processes(name)
+            return all(_removed(base / name) for base in self._bases)
 
-        if not wait_until(ended, seconds):
-            raise LabError(f"cannot end processes {sorted(self.processes(name))}: they survive SIGKILL")
-        for base in self._bases:
-            top = base / name
-            folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True) if top.exists() else []
-            for path in [*folders, top]:
-                wait_until(partial(_removed, path), 2)
+        if not wait_until(gone, seconds):
+            left = sorted(self.processes(name))
+            raise LabError(f"cannot end processes {left}: they survive SIGKILL" if left else f"cannot remove {name}")
 
 
-def _removed(path: Path) -> bool:
-    try:
-        path.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+def _removed(top: Path) -> bool:
+    """Remove a cgroup with all below it, deepest first; False while something runs there."""
+    folders = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True) if top.exists() else []
+    for path in [*folders, top]:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
     return True

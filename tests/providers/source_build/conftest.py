@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import re
-import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -79,50 +76,3 @@ def make_tarball(tmp_path: Path) -> Callable[..., tuple[str, str]]:
         return tarball(tmp_path, name, greeting, **changed)
 
     return make
-
-
-def _sources() -> str:
-    """The machine's own package sources, for source packages."""
-    lines = []
-    for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
-        text = path.read_text() if path.exists() else ""
-        if path.suffix == ".sources":
-            for block in re.split(r"\n\s*\n", text):
-                found = dict(re.findall(r"(?m)^([A-Za-z-]+):\s*(.*)$", block))
-                if "URIs" in found:
-                    keys = f"[signed-by={found['Signed-By']}] " if "Signed-By" in found else ""
-                    suites = found["Suites"].split()
-                    lines += [f"deb-src {keys}{found['URIs'].split()[0]} {s} {found['Components']}" for s in suites]
-        else:
-            lines += [re.sub(r"^deb ", "deb-src ", line) for line in text.splitlines() if line.startswith("deb ")]
-    return "\n".join(lines) + "\n"
-
-
-@pytest.fixture(scope="session")
-def nginx_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """nginx 1.22.1 as released, from Debian's archive; kept in the cache of the twins."""
-    cache = Path(os.environ.get("HACORE_CACHE") or "/var/cache/hacore") / "sources"
-    cache.mkdir(parents=True, exist_ok=True)
-    kept = cache / "nginx_1.22.1.orig.tar.gz"
-    if not kept.exists():
-        scratch = tmp_path_factory.mktemp("apt")
-        (scratch / "lists/partial").mkdir(parents=True)
-        (scratch / "sources.list").write_text(_sources())
-        options = {
-            "Dir::Etc::sourcelist": scratch / "sources.list",
-            "Dir::Etc::sourceparts": "-",
-            "Dir::State::lists": scratch / "lists",
-            "Dir::Cache": scratch,
-        }
-        config = scratch / "apt.conf"
-        config.write_text("".join(f'{key} "{value}";\n' for key, value in options.items()))
-        environment = {**os.environ, "APT_CONFIG": str(config)}
-        for argv in (
-            ["apt-get", "-q", "update"],
-            ["apt-get", "-q", "source", "--download-only", "--tar-only", "nginx"],
-        ):
-            subprocess.run(argv, cwd=scratch, env=environment, check=True, capture_output=True, timeout=300)
-        part = cache / f".{kept.name}.{os.getpid()}"
-        part.write_bytes((scratch / kept.name).read_bytes())
-        part.rename(kept)
-    return kept

@@ -106,6 +106,36 @@ def test_a_build_is_created_changed_repaired_and_deleted(host: Player, build: Bu
     assert host.plan(PROVIDER, ADDRESS, second)[0] is None
 
 
+WAITING = """\
+#include <stdio.h>
+#include <unistd.h>
+int main(int count, char **words) { puts("%s"); fflush(stdout); return count > 1 ? pause() : 0; }
+"""
+
+
+def test_a_program_that_runs_is_replaced_and_runs_on(host: Player, build: Build) -> None:
+    first, second = (build(said, files={"greeter_c": WAITING % said}) for said in ("one", "two"))
+    host.apply(PROVIDER, ADDRESS, first)
+    origin = host.images[ADDRESS]
+    observed, _ = host.plan(PROVIDER, ADDRESS, first)
+    assert observed is not None
+    assert "libc.so.6" in observed.info["libraries"]
+    host.sh(f"systemd-run -q --unit=run-greeter {BINARY} wait")
+    pid = host.sh("systemctl show -P MainPID run-greeter").strip()
+    served = manifest.take(host.lab, host.twin)
+
+    host.apply(PROVIDER, ADDRESS, second)
+    assert host.sh(BINARY) == "two\n"
+    assert host.sh(f"readlink /proc/{pid}/exe") == f"{BINARY} (deleted)\n", "it keeps its file"
+    host.undo(PROVIDER, ADDRESS, second)
+    assert host.sh(BINARY) == "one\n"
+    assert manifest.diff(served, manifest.take(host.lab, host.twin)) == []
+    assert host.sh("systemctl show -P MainPID run-greeter").strip() == pid
+
+    host.sh("systemctl stop run-greeter")
+    host.delete(PROVIDER, ADDRESS, first, origin)
+
+
 def test_what_was_there_before_comes_back(host: Player, build: Build) -> None:
     host.sh(
         "mkdir -p /opt/greeter/bin /etc/greeter; cd /opt/greeter/bin; echo old >greeter; ln -s nowhere hello-there\n"
