@@ -137,7 +137,7 @@ class Row:
     claims: tuple[str, ...] = ()  # exclusive tokens
     hosts: tuple[str, ...] = ()  # hosts it lives on: one, or all members of a resource without a host
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    loaded: Mapping[str, str | None] = field(default_factory=dict)  # source address -> digest
+    loaded: Mapping[str, str | None] = field(default_factory=dict)  # source address -> mark, see `taken` and `waiting`
     origin: int | None = None  # id of the stored first before-image
     found: Found = "absent"  # what was there when hacore first saw it
     tainted: bool = False
@@ -188,14 +188,29 @@ def taken(attrs: JSON, keys: Sequence[str] = ()) -> str:
     return f"{','.join(keys)}:{digest(part)}" if keys else digest(part)
 
 
+def waiting(mark: str | None) -> str | None:
+    """The mark of a consumer that is to take a source in, and has not: what it took in last stays known."""
+    return mark if is_waiting(mark) else f"?{mark}"
+
+
+def is_waiting(mark: str | None) -> bool:
+    """Whether a mark is that of `waiting`; None: what was taken in last is not known."""
+    return mark is None or mark.startswith("?")
+
+
+def last_taken(mark: str | None) -> str | None:
+    """The mark as it was before the consumer had to wait."""
+    return mark.removeprefix("?") if mark is not None else None
+
+
 def marked_keys(mark: str | None) -> tuple[str, ...]:
     """The attrs that a mark is of; none named means all."""
-    keys = (mark or "").rpartition(":")[0]
+    keys = (last_taken(mark) or "").rpartition(":")[0]
     return tuple(keys.split(",")) if keys else ()
 
 
 def has_taken(mark: str | None, attrs: JSON) -> bool:
-    """Whether a mark says that these attrs were taken in; None is pending."""
+    """Whether a mark says that these attrs were taken in; one that waits never does."""
     return mark is not None and mark == taken(attrs, marked_keys(mark))
 
 

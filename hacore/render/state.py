@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..journal import cancelled
-from ..model import Row
+from ..model import Row, is_waiting
 from ..store import RunRecord, TaskRecord
 from .header import run_words
 from .style import PLAIN, Style
@@ -31,7 +31,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
         lines += ["  info:", *_table(row.info, "    ")]
     if row.needs:
         lines.append(f"  needs: {', '.join(row.needs)}")
-    pending = sorted(source for source, loaded in row.loaded.items() if loaded is None)
+    pending = sorted(source for source, loaded in row.loaded.items() if is_waiting(loaded))
     if pending:
         lines.append(style("yellow", f"  has not taken in: {', '.join(pending)}"))
     if row.lifecycle.prevent_destroy:
@@ -67,7 +67,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "needs": list(row.needs),
         "claims": list(row.claims),
         "lifecycle": row.lifecycle.model_dump(mode="json"),
-        "pending": sorted(source for source, loaded in row.loaded.items() if loaded is None),
+        "pending": sorted(source for source, loaded in row.loaded.items() if is_waiting(loaded)),
         "found": row.found,
         "tainted": row.tainted,
         "run": row.run,

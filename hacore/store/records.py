@@ -158,7 +158,7 @@ class SetTask:
 
 @dataclass(frozen=True, slots=True)
 class SetLoaded:
-    """Merge into `loaded` of a row: source address -> digest, or None = pending.
+    """Merge into `loaded` of a row: source address -> mark, see `taken` and `waiting` in the model.
 
     Without a recorded row nothing happens: it will be recorded with its own `loaded`.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..address import Address
 from ..errors import HacoreError, ImageError, StoreError
 from ..journal import Live
-from ..model import Op, Row, Status, taken
+from ..model import Op, Row, Status, has_taken, last_taken, taken
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
 from .forward import Failed
@@ -41,7 +41,7 @@ async def _intend(live: Live, ctx: Context) -> None:
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDOING.value, "error": live.error})]
     for planned in touching(live):
         for consumer in ctx.pending(planned):
-            loaded: dict[str, str | None] = {str(planned.address): None}
+            loaded = ctx.waiting(consumer, planned.address)
             moves.append(SetLoaded(consumer, loaded))
             ctx.set_loaded(consumer, loaded)
     await ctx.intend(*moves)
@@ -74,10 +74,9 @@ async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address
         if consumer in ctx.rows:
             loaded[consumer] = ctx.taken_in(consumer, live.task.sources)
     for address in rows:
-        # a consumer that never took the new one in still has the old one loaded
         for consumer in ctx.consumers(address):
             back = rows[address]
-            if address not in triggered.get(consumer, set()) and back is not None:
+            if back is not None and _has_it_loaded(consumer, address, back, ctx, triggered):
                 keys = ctx.sources[consumer][address]
                 loaded.setdefault(consumer, {})[str(address)] = taken(back.attrs, keys)
     moves += [SetLoaded(consumer, values) for consumer, values in loaded.items()]
@@ -89,3 +88,11 @@ async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address
             ctx.rows[address] = row
     for consumer, values in loaded.items():
         ctx.set_loaded(consumer, values)
+
+
+def _has_it_loaded(
+    consumer: Address, source: Address, back: Row, ctx: Context, triggered: dict[Address, set[Address]]
+) -> bool:
+    """Whether a daemon still has loaded what is back: it never took the new one in, and did not wait before either."""
+    mark = last_taken(ctx.rows[consumer].loaded.get(str(source)))
+    return source not in triggered.get(consumer, set()) and (mark is None or has_taken(mark, back.attrs))

@@ -15,7 +15,7 @@ from ..errors import FencedError, ProbeError, RestartedError, StoreError, Unreac
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
-from ..model import Host, Row, taken
+from ..model import Host, Row, taken, waiting
 from ..plan import PlannedChange, Seal
 from ..plan.rows import split_claims, stored_claims
 from ..plan.triggers import counts
@@ -154,6 +154,10 @@ class Context:
         """The marks of a consumer that has just taken in these sources."""
         own = self.sources.get(consumer, {})
         return {str(s): taken(self.rows[s].attrs, own.get(s, ())) for s in sources if s in self.rows}
+
+    def waiting(self, consumer: Address, source: Address) -> dict[str, str | None]:
+        """The mark of a consumer that is to take in what becomes of this source."""
+        return {str(source): waiting(self.rows[consumer].loaded.get(str(source)))}
 
     def set_loaded(self, consumer: Address, loaded: Mapping[str, str | None]) -> None:
         """Follow a SetLoaded in `rows`."""

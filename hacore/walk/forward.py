@@ -152,7 +152,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
         moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
         for planned in touching(live):
             for consumer in ctx.pending(planned):
-                pending.setdefault(consumer, {})[str(planned.address)] = None
+                pending.setdefault(consumer, {}).update(ctx.waiting(consumer, planned.address))
     moves += [SetLoaded(consumer, loaded) for consumer, loaded in pending.items()]
     if not moves:
         return

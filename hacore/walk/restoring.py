@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..address import Address
 from ..contract import Step
 from ..journal import Live, mirrored
-from ..model import Row
+from ..model import Row, waiting
 from ..store import row_from_json
 from .context import Context
 from .work import touching, work_of
@@ -34,5 +34,7 @@ def restored_rows(live: Live, ctx: Context) -> dict[Address, Row | None]:
             continue
         row = row_from_json(data)
         waits = {str(s) for s in ctx.sources.get(address, ())} if live.task.host is not None else set()
-        rows[address] = replace(row, loaded={s: None if s in waits else mark for s, mark in row.loaded.items()})
+        here = ctx.rows[address].loaded if address in ctx.rows else {}  # what its daemon has really loaded
+        loaded = {s: waiting(here.get(s)) if s in waits else mark for s, mark in row.loaded.items()}
+        rows[address] = replace(row, loaded=loaded)
     return rows

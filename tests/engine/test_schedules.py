@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from hacore.model import is_waiting
 from hacore.store import StateReader
 from hacore.testing import World
 from tests.engine.dags import Dag, draw, mutate
@@ -143,7 +144,7 @@ class Story:
             run = reader.unfinished()
             tasks = reader.tasks(run.id) if run is not None else []
         doing = {a for t in tasks if t.status in ("doing", "undoing", "undo", "error") for a in t.addresses}
-        marks = {str(a) for a, row in self.play.rows().items() if None in row.loaded.values()}
+        marks = {str(a) for a, row in self.play.rows().items() if any(map(is_waiting, row.loaded.values()))}
         odd = {str(d.address) for d in (await self.play.drift()).drift} - doing - marks
         assert odd <= {"shared.s"}, f"{odd} changed and nothing explains it"
 

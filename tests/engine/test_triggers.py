@@ -6,6 +6,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.errors import StoreError
+from hacore.model import is_waiting
 from hacore.store import PutRow, SetLoaded, StateWriter
 from hacore.testing import Machine
 from tests.engine.play import Play
@@ -31,7 +32,7 @@ async def test_a_start_swallows_all_triggers(play: Play) -> None:
     await play.make(WEB)
     assert ops(play) == ["start"]
     assert set(play.row("daemon.web@a").loaded) == {"thing.conf@a", "thing.bin@a"}
-    assert None not in play.row("daemon.web@a").loaded.values()
+    assert not any(map(is_waiting, play.row("daemon.web@a").loaded.values()))
 
 
 async def test_a_changed_source_reloads_once(play: Play) -> None:
@@ -146,7 +147,7 @@ async def test_a_pending_trigger_survives_a_crash_after_the_effect(play: Play, m
             await play.apply()
     assert play.text("/etc/web.conf") == "v2"
     assert play.loaded("web", "/etc/web.conf") == "v1"
-    assert play.row("daemon.web@a").loaded["thing.conf@a"] is None
+    assert is_waiting(play.row("daemon.web@a").loaded["thing.conf@a"])
     assert (await play.rollback()).ok
     assert play.text("/etc/web.conf") == "v1"
     assert play.loaded("web", "/etc/web.conf") == "v1"
@@ -200,3 +201,24 @@ async def test_what_needs_a_daemon_waits_for_its_reload(play: Play) -> None:
     play.world["a"].on("write /things/after", look)
     await play.make(stack.replace("v1", "v2"))
     assert seen == ["v2"]
+
+
+async def test_a_reload_that_was_pending_is_still_pending_after_a_run_that_failed(play: Play) -> None:
+    machine = play.world["a"]
+    await play.make(WEB)
+    machine.fail("reload web*")
+    play.stack(V2)
+    await play.apply(on_failure="halt")
+    assert play.loaded("web", "/etc/web.conf") == "v1"
+    assert await play.actions() == {"daemon.web@a": "update"}
+
+    machine.fail("write /etc/web.conf")
+    play.stack(V2.replace("conf, text: v2", "conf, text: v3"))
+    failed = await play.apply()
+    assert failed.status == "rolled_back", play.story(failed)
+
+    play.stack(V2)
+    assert play.loaded("web", "/etc/web.conf") == "v1"
+    assert await play.actions() == {"daemon.web@a": "update"}
+    await play.make(V2)
+    assert play.loaded("web", "/etc/web.conf") == "v2"
