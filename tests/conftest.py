@@ -17,6 +17,15 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a server of its own is no part of the quick tests."""
+    for item in items:
+        given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        if "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in given:
+            item.add_marker("machine")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A running PostgreSQL server; each process of pytest-xdist has its own."""
