@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import HacoreError
+from .durations import Duration
 from .options import StackArgs, as_json, stack_options
 from .password import ask_become_pass
 
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 @ask_become_pass
 @as_json
 @click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to tell.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this time."
-)
+@click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this time, such as 90 (seconds) or 5m.")
 @click.option("--since-last", is_flag=True, help="Tell only what the last look with --since-last did not.")
 @click.option(
     "--metrics", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write Prometheus metrics."
