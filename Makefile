@@ -87,7 +87,7 @@ twins: setup
 	  echo "twins need root on Linux and systemd-nspawn; HACORE_NO_TWINS=1 accepts going without"; \
 	  echo "TWINS NOT RUN"; exit 1; \
 	else \
-	  $(call twice,--cache-clear -m twins -n 2 --dist loadfile --no-loadscope-reorder --durations=25,-m twins); \
+	  $(call twice,--cache-clear -m twins -n 3 --dist loadfile --no-loadscope-reorder --durations=25,-m twins); \
 	fi
 
 docs: setup
