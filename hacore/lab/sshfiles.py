@@ -13,6 +13,7 @@ from hacore.lab.system import run
 SYSTEM = Path("/etc/ssh")
 """The folder of this machine's SSH settings; `Lab.exec` shows the lab's in its place, to what it runs only."""
 
+
 @dataclass(frozen=True)
 class SshFiles:
     """The files, all in the lab's folder."""
