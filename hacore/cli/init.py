@@ -83,7 +83,8 @@ def command(
     files = files_of(stack)
     _see_that_it_loads(files)
     for path in _written(target, files):
-        runtime.terminal.say(f"Wrote {path}.")
+        near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        runtime.terminal.say(f"Wrote {near}.")
     words = shlex.quote(str(target))
     runtime.terminal.say(
         f"\nChange them as you like, then:\n  hacore validate {words}\n  hacore rehearse {words}      on twins, as root"

@@ -144,7 +144,7 @@ def _vrrp(stack: NewStack) -> str:
         down = -len(stack.hosts) - 1
         watch = (
             f"\n      track_scripts: # a host whose nginx is down ranks below all others\n"
-            f'        nginx: {{script: "/usr/bin/systemctl -q is-active nginx", user: root, '
+            f'        nginx: {{script: "/usr/bin/pgrep -x nginx", user: root, '
             f"interval: 2, weight: {down}, rise: 2, fall: 2}}"
         )
     needs = "package.keepalived" + (", package.nginx" if stack.web else "")

@@ -33,6 +33,8 @@ from hacore.lab.model import LabSpec
 from hacore.lab.system import check_prerequisites
 from hacore.lab.users import admit
 
+LOOKS = 5
+"""How often drift looks for what was touched, a second apart."""
 SHOWN = 12
 """Differences that a failed comparison names."""
 
@@ -197,9 +199,14 @@ class Rehearsal:
             done = self.lab.ssh(touch.host, touch.script)
             if done.returncode != 0:
                 raise MissedError(f"cannot touch {touch.host}: {touch.what}", done.stderr)
-        report = self._run("drift", "--json", expect=2)
-        found = {entry["address"] for entry in json.loads(report)["drift"]}
-        missed = [touch for touch in self._touches if touch.address not in found]
+        report, missed = "", self._touches
+        for _ in range(LOOKS):
+            report = self._run("drift", "--json", expect=2)
+            found = {entry["address"] for entry in json.loads(report)["drift"]}
+            missed = [touch for touch in self._touches if touch.address not in found]
+            if not missed:
+                break
+            time.sleep(1)  # many an init script says "stopped" while its daemon is still about to end
         if missed:
             raise MissedError("not found: " + "; ".join(f"{t.what} on {t.host} ({t.address})" for t in missed), report)
         return "found: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
