@@ -22,6 +22,7 @@ from .custody import claimant_of, custody, with_markers
 from .hosts import Connect, Hosts, answered
 from .planning import Recollection, recollect
 from .results import DriftReport
+from .second_look import looked_twice
 
 AGAIN = 1.0  # seconds between two looks whether a run has ended
 
@@ -98,7 +99,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     hosts.connect(known)
     recorded = revive(memory.rows, providers)
     asks = with_markers(asks_of_recorded(recorded, providers), known)
-    statuses = await hosts.probe(asks, known)
+    statuses = await looked_twice(await hosts.probe(asks, known), recorded, hosts, providers, memory.seal)
     facts = answered(statuses)
     views = recorded_views(recorded, known, facts, providers)
     found: list[Drift] = []

@@ -37,6 +37,7 @@ from ..transport import Transport
 from .custody import custody, with_markers
 from .hosts import Hosts, answered
 from .results import Planned, Request
+from .second_look import looked_twice
 
 
 def load_stack(request: Request) -> Stack:
@@ -139,6 +140,7 @@ class Session:
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
         asked = await self.hosts.probe(with_markers(asks, known), [name for name in known if name not in self.without])
+        asked = await looked_twice(asked, recorded, self.hosts, providers, memory.seal)
         statuses = {n: asked[n] if n in asked else HostStatus(h, None, self.without[n]) for n, h in known.items()}
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()

@@ -14,7 +14,7 @@ import pytest
 from hacore.engine import DriftReport, drift
 from hacore.engine.remembering import news, place, read, write
 from hacore.errors import StoreError
-from hacore.testing import KINDS
+from hacore.testing import KINDS, World
 from tests.engine.play import Play
 
 ONE, TWO = "thing: {one: {text: first}}", "thing: {one: {text: second}}"
@@ -161,3 +161,36 @@ def test_the_memory_is_the_user_s_and_the_state_s() -> None:
     assert place({"XDG_STATE_HOME": "/x"}, "abc") == Path("/x/hacore/drift/abc.json")
     assert place({"HOME": "/home/u"}, "abc") == Path("/home/u/.local/state/hacore/drift/abc.json")
     assert read(Path("/nowhere/at/all")).seen == {}
+
+
+HOLDER = World.holder
+PAIR = "gate: {g: {vip: v}}\nshared: {s: {vip: v, instance: gate.g}}"
+
+
+def moving(play: Play, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """The name is on no host for so many looks."""
+    holder, till = HOLDER, sum(machine.execs for machine in play.world) + 2 * looks  # each look asks both hosts
+
+    def seen(world: World, vip: str) -> str | None:
+        return None if sum(machine.execs for machine in world) <= till else holder(world, vip)
+
+    monkeypatch.setattr(World, "holder", seen)
+
+
+async def test_an_address_on_its_way_from_one_host_to_the_other_is_no_drift(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(PAIR)
+    execs = {machine.name: machine.execs for machine in play.world}
+    assert (await look(play)).drift == ()
+    assert {machine.name: machine.execs - execs[machine.name] for machine in play.world} == {"a": 1, "b": 1}
+
+    moving(play, monkeypatch, 1)
+    assert (await look(play)).drift == ()
+    moving(play, monkeypatch, 1)
+    assert await play.actions() == {}
+    moving(play, monkeypatch, 2)
+    assert [str(d.address) for d in (await look(play)).drift] == ["shared.s"]
+    moving(play, monkeypatch, 2)
+    assert await play.actions() == {"shared.s": "update"}

@@ -42,6 +42,7 @@ def _impatient() -> Iterator[None]:
         patch.delenv("HACORE_KEY", raising=False)
         for module in ("forward", "guarding", "health"):
             patch.setattr(f"hacore.walk.{module}.POLL", 0.005)
+        patch.setattr("hacore.engine.second_look.PAUSE", 0.005)
         yield
 
 

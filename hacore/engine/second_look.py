@@ -1,0 +1,56 @@
+"""A second look at what several hosts do together, before it is called wrong.
+
+Hosts are asked at the same time, but not at the same instant: while a virtual address moves from one to the other, the
+one may have been asked before it had it, and the other when it had let go. Whoever reads a report at night shall not
+be woken by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Ask, Facts, Provider
+from ..plan import HostStatus, Recorded, Seal, drift_of, recorded_views
+from .hosts import Hosts, answered
+
+PAUSE = 1.0
+"""Seconds between the looks: an address that moves is there long before."""
+
+
+async def looked_twice(
+    statuses: Mapping[str, HostStatus],
+    recorded: Mapping[Address, Recorded],
+    hosts: Hosts,
+    providers: Mapping[str, Provider[Any]],
+    seal: Seal,
+) -> dict[str, HostStatus]:
+    """The same, with new answers about what differs from its row and lives on several hosts, all of which answered.
+
+    That is one more exec on each of these hosts, and none where all is as it was left.
+    """
+    facts = answered(statuses)
+    together = {a: item for a, item in recorded.items() if a.host is None and set(item.row.hosts) <= facts.keys()}
+    views = recorded_views(together, {name: s.host for name, s in statuses.items()}, facts, providers)
+    asks: dict[str, list[Ask]] = {}
+    for address, item in together.items():
+        if drift_of(item.row, providers[address.kind].observe(views[address]), seal) is not None:
+            for name in item.row.hosts:
+                asks.setdefault(name, []).extend(providers[address.kind].facts(item.spec))
+    if not asks:
+        return dict(statuses)
+    await asyncio.sleep(PAUSE)
+    later = answered(await hosts.probe(asks, asks))
+    return {name: replace(s, facts=_with(s.facts, later.get(name))) for name, s in statuses.items()}
+
+
+def _with(facts: Facts | None, later: Facts | None) -> Facts | None:
+    if facts is None or later is None:
+        return facts
+    return replace(facts, answers={**facts.answers, **later.answers})
+
+
+__all__ = ["looked_twice"]
