@@ -299,21 +299,23 @@ def test_exit_codes(web: Project) -> None:
 
 
 def test_an_unreachable_host_is_not_an_absent_one(web: Project) -> None:
-    web.lab.crash("lb2")
+    web.lab.crash("lb1")
     try:
+        eventually(lambda: web.get("http://192.168.1.200/")[2] == "lb2", "served by lb2")
         planned = web.run("plan", "--json")
         assert planned.returncode == 1
         data = json.loads(planned.stdout)
         assert not data["complete"]
-        assert [u["host"] for u in data["unreachable"]] == ["lb2"]
+        assert [u["host"] for u in data["unreachable"]] == ["lb1"]
         assert data["changes"] == []
         drifted = web.run("drift", "--json")
         assert drifted.returncode == 1
         assert not json.loads(drifted.stdout)["complete"]
         assert web.run("apply", "--auto-approve").returncode == 1
     finally:
-        web.lab.boot("lb2")
-    eventually(lambda: web.run("plan", "--detailed-exitcode").returncode == 0, "lb2 is as before", 60)
+        web.lab.boot("lb1")
+    eventually(lambda: web.run("plan", "--detailed-exitcode").returncode == 0, "lb1 is as before", 60)
+    eventually(lambda: web.get("http://192.168.1.200/")[2] == "lb1", "served by lb1 again after its power cut", 60)
 
 
 def test_destroy_leaves_what_was_there_before(pair: Lab, tmp_path: Path) -> None:
