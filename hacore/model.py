@@ -77,7 +77,7 @@ TwinSystem = Literal["debian", "sysvinit", "redhat"]
 class TwinBody(BaseModel):
     """How a host is played in a lab. No plan, and nothing on the host itself, depends on it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     os: TwinSystem = Field(default="debian", description="the system of the host's twin in a lab")
 
@@ -92,7 +92,7 @@ class Host(BaseModel):
     groups: tuple[str, ...] = ()
     vars: dict[str, Any] = Field(default_factory=dict)
     connection: Connection = Connection()
-    twin: TwinBody = TwinBody()
+    twin: TwinBody = Field(default=TwinBody(), exclude=True)  # nothing that is kept of a host knows of it
 
 
 class Lifecycle(BaseModel):

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from hacore.errors import LabError
 from hacore.lab import Bystander, LabSpec, Twin
+from hacore.lab.layers import LAYERS
 from hacore.lab.model import Names, gateway, link_network, subnet
+from hacore.model import Host, TwinBody, TwinSystem
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,9 @@ def test_a_spec_survives_the_lab_s_folder() -> None:
     spec = LabSpec("s", (Twin("a", "10.0.0.1"),), (Bystander("b", "10.0.0.2", 80, 503, "no"),), ("10.0.0.3",))
     assert LabSpec.loads(spec.dumps()) == spec
     assert spec.addresses() == ("10.0.0.1", "10.0.0.2")
+
+
+def test_a_host_may_ask_for_each_system_there_is_and_nothing_keeps_that() -> None:
+    assert set(get_args(TwinSystem)) == {"debian", *LAYERS}
+    host = Host(name="lb1", address="192.0.2.1", twin=TwinBody(os="redhat"))
+    assert "twin" not in host.model_dump(mode="json")
