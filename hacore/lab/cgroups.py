@@ -57,8 +57,10 @@ class Cgroups:
             return all(_removed(base / name) for base in self._bases)
 
         if not wait_until(gone, seconds):
-            left = sorted(self.processes(name))
-            raise LabError(f"cannot end processes {left}: they survive SIGKILL" if left else f"cannot remove {name}")
+            if left := sorted(self.processes(name)):
+                raise LabError(f"cannot end processes {left}: they survive SIGKILL")
+            stays = ", ".join(str(base / name) for base in self._bases if (base / name).exists())
+            raise LabError(f"cannot remove the cgroups {stays}: they are busy, with no process in them")
 
 
 def _removed(top: Path) -> bool:

@@ -30,11 +30,11 @@ from hacore.lab import manifest
 from hacore.lab.lab import Lab, Say
 from hacore.lab.manifest import Manifest
 from hacore.lab.model import LabSpec
-from hacore.lab.system import check_prerequisites
+from hacore.lab.system import check_prerequisites, wait_until
 from hacore.lab.users import admit
 
-LOOKS = 5
-"""How often drift looks for what was touched, a second apart."""
+PATIENCE = 5.0
+"""Seconds for which drift looks for what was touched."""
 SHOWN = 12
 """Differences that a failed comparison names."""
 
@@ -200,14 +200,16 @@ class Rehearsal:
             if done.returncode != 0:
                 raise MissedError(f"cannot touch {touch.host}: {touch.what}", done.stderr)
         report, missed = "", self._touches
-        for _ in range(LOOKS):
+
+        def found_all() -> bool:
+            nonlocal report, missed
             report = self._run("drift", "--json", expect=2)
             found = {entry["address"] for entry in json.loads(report)["drift"]}
             missed = [touch for touch in self._touches if touch.address not in found]
-            if not missed:
-                break
-            time.sleep(1)  # many an init script says "stopped" while its daemon is still about to end
-        if missed:
+            return not missed
+
+        # many an init script says "stopped" while its daemon is still about to end
+        if not wait_until(found_all, PATIENCE, 1.0):
             raise MissedError("not found: " + "; ".join(f"{t.what} on {t.host} ({t.address})" for t in missed), report)
         return "found: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hacore.store import StateReader
-from tests.engine.conftest import MEMORY
+from tests.engine.conftest import MEMORY, impatient
 from tests.engine.dags import Dag, draw, mutate
 from tests.engine.killing import Grave, run_killed, set_state, state_of
 from tests.engine.play import Play
@@ -39,10 +39,7 @@ def somewhere() -> Iterator[Play]:
 @pytest.fixture(autouse=True, scope="module")
 def _impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("HACORE_KEY", raising=False)
-        for module in ("forward", "guarding", "health"):
-            patch.setattr(f"hacore.walk.{module}.POLL", 0.005)
-        patch.setattr("hacore.engine.second_look.PAUSE", 0.005)
+        impatient(patch)
         yield
 
 

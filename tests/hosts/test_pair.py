@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hacore.lab import Lab, manifest
 from tests.hosts.project import HEAD, NGINX, SITE, Project
+from tests.hosts.project import eventually as _eventually
 
 pytestmark = pytest.mark.twins
+eventually = functools.partial(_eventually, seconds=20)
 
 SECOND = SITE.replace("first edition", "second edition")
 BROKEN = NGINX.replace("worker_connections 512;", "worker_connections many;")
@@ -27,12 +28,6 @@ def web(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.web()
     project.apply()
     return project
-
-
-def eventually(check: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds: {what}"
 
 
 def manifests(lab: Lab) -> dict[str, manifest.Manifest]:
@@ -314,8 +309,10 @@ def test_an_unreachable_host_is_not_an_absent_one(web: Project) -> None:
         assert web.run("apply", "--auto-approve").returncode == 1
     finally:
         web.lab.boot("lb1")
-    eventually(lambda: web.run("plan", "--detailed-exitcode").returncode == 0, "lb1 is as before", 60)
-    eventually(lambda: web.get("http://192.168.1.200/")[2] == "lb1", "served by lb1 again after its power cut", 60)
+    eventually(lambda: web.run("plan", "--detailed-exitcode").returncode == 0, "lb1 is as before", seconds=60)
+    eventually(
+        lambda: web.get("http://192.168.1.200/")[2] == "lb1", "served by lb1 again after its power cut", seconds=60
+    )
 
 
 def test_destroy_leaves_what_was_there_before(pair: Lab, tmp_path: Path) -> None:
