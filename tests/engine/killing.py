@@ -7,10 +7,12 @@ state. The child saves its machines as it dies; the parent goes on with those an
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import mmap
 import os
 import pickle
 import signal
+import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +20,10 @@ from typing import Any
 
 from hacore.store import session
 from hacore.testing import Machine, World
+from tests.forking import fork
 
 SIZE = 1 << 20
+HANGS = 120.0  # seconds after which a child tells where it is and ends
 _LENGTH = 8
 
 
@@ -109,19 +113,23 @@ def run_killed(
 
     `before` is done in the child only: rules that make operations fail.
     """
-    child = os.fork()
-    if child == 0:
-        clock = Clock(world, grave, at)
-        try:
-            before(world)
-            clock.wire()
-            asyncio.run(work())  # type: ignore[arg-type]
-            clock.end(killed=False)
-        except BaseException:
-            clock.end(killed=False, error=traceback.format_exc())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    with tempfile.TemporaryFile() as stacks:
+        child = fork()
+        if child == 0:
+            faulthandler.dump_traceback_later(HANGS, exit=True, file=stacks)
+            clock = Clock(world, grave, at)
+            try:
+                before(world)
+                clock.wire()
+                asyncio.run(work())  # type: ignore[arg-type]
+                clock.end(killed=False)
+            except BaseException:
+                clock.end(killed=False, error=traceback.format_exc())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        stacks.seek(0)
+        assert not (told := stacks.read().decode()), f"the child hangs:\n{told}"
     left: dict[str, Any] = grave.take()
     assert not left["error"], left["error"]
     set_state(world, left)

@@ -15,6 +15,7 @@ from pathlib import Path
 from hacore.cli.app import run
 from hacore.store import StateReader
 from tests.faults.tools import PATIENCE, Slow
+from tests.forking import fork
 from tests.transport.sshd import Sshd, read
 
 MAKEFILE = """\
@@ -33,7 +34,7 @@ class Controller:
         self.log = folder / f"log{len(list(folder.glob('log*')))}"
         self.code: int | None = None
         sys.stdout.flush()
-        self.pid = os.fork()
+        self.pid = fork()
         if self.pid == 0:
             code = 99
             try:
