@@ -12,16 +12,16 @@ An edge between two changes holds across no-ops in between.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..address import Address
 from ..contract import Change
-from ..errors import PlanError
-from ..graph import components, depths, find_cycle, topological
+from ..graph import components, depths, topological
 from ..model import Action, Op
 from .inputs import Comparison, Inputs
+from .order import Edge, ordered
 from .types import PlannedChange, PlanTask
 
 _TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
@@ -62,11 +62,11 @@ def build_tasks(outcome: Comparison, triggers: Iterable[Draft], given: Inputs) -
         for address in trigger.addresses:
             done_by.setdefault(address, set()).add(trigger.key)
     _wire_changes(outcome, given, drafts, done_by)
-    _wire_deletes(drafts, done_by, given)
+    loose = _wire_deletes(drafts, done_by, given)
     for key, draft in drafts.items():
         draft.needs.discard(key)
         draft.needs &= drafts.keys()
-    return _finish(drafts, given)
+    return _finish(drafts, given, loose)
 
 
 def _add_changes(
@@ -161,7 +161,14 @@ def _wire_changes(
                     drafts[key].needs.add(old)
 
 
-def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str]], given: Inputs) -> None:
+def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str]], given: Inputs) -> set[Edge]:
+    """Edges of what goes. Those of a task that also makes changes are given back: they give way in a circle.
+
+    A file of sections is written once: when one section goes and another stays, what needs the one that stays
+    comes after the task, whatever it used to need.
+    """
+    loose: set[Edge] = set()
+    mixed = {key for key, draft in drafts.items() if any(p.action is not Action.DELETE for p in draft.changes)}
     going: dict[str, str] = {}
     for draft in drafts.values():
         if draft.op is Op.CHANGE:
@@ -175,10 +182,16 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
             theirs = going.get(need)
             if theirs is None or theirs == mine:
                 continue
+            before: set[str] = set()
             if mine is not None:
-                drafts[theirs].needs.add(mine)
+                before = {mine}
             elif address in given.stack.instances and address not in moving.get(need, ()):
-                drafts[theirs].needs |= done_by.get(address, set()) - {theirs}
+                before = done_by.get(address, set()) - {theirs}
+            if theirs in mixed or mine in mixed:
+                loose |= {(theirs, key) for key in before & drafts.keys()}
+            else:
+                drafts[theirs].needs |= before
+    return loose
 
 
 def _resting_on(address: Address, given: Inputs) -> set[Address]:
@@ -190,7 +203,7 @@ def _resting_on(address: Address, given: Inputs) -> set[Address]:
     return found - {address}
 
 
-def _levels(drafts: Mapping[str, Draft]) -> set[tuple[str, str]]:
+def _levels(drafts: Mapping[str, Draft]) -> set[Edge]:
     """Edges (later, earlier) between the tasks of one aggregate on a host, level after level.
 
     What they share must go back in the reverse of the order in which it came: a package that the first
@@ -205,27 +218,8 @@ def _levels(drafts: Mapping[str, Draft]) -> set[tuple[str, str]]:
     }
 
 
-def _ordered(drafts: Mapping[str, Draft]) -> dict[str, tuple[str, ...]]:
-    """The needs of all tasks. An edge between levels that would close a circle gives way."""
-    levels = _levels(drafts)
-    while True:
-        more: dict[str, set[str]] = {}
-        for later, earlier in levels:
-            more.setdefault(later, set()).add(earlier)
-        needs = {key: tuple(sorted(draft.needs | more.get(key, set()))) for key, draft in drafts.items()}
-        if len(topological(needs)) == len(drafts):
-            return needs
-        cycle = find_cycle(needs)
-        assert cycle is not None
-        ring = zip(cycle.nodes, (*cycle.nodes[1:], cycle.nodes[0]), strict=True)
-        loose = next((edge for edge in ring if edge in levels and edge[1] not in drafts[edge[0]].needs), None)
-        if loose is None:
-            raise PlanError(f"cannot order the tasks, they wait for each other in a circle: {cycle}")
-        levels.discard(loose)
-
-
-def _finish(drafts: Mapping[str, Draft], given: Inputs) -> tuple[PlanTask, ...]:
-    needs = _ordered(drafts)
+def _finish(drafts: Mapping[str, Draft], given: Inputs, loose: Set[Edge]) -> tuple[PlanTask, ...]:
+    needs = ordered({key: draft.needs for key, draft in drafts.items()}, loose | _levels(drafts))
     order = topological(needs)
     ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
     lanes = {key: lane for lane, part in enumerate(components(needs)) for key in part}

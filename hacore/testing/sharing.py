@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ..address import Address
 from ..contract import Ask, Claim, Desired, Image, Observed, Output, Provider, Spec, StackFiles, Step, View, Work
@@ -65,13 +65,19 @@ class Pack(Provider[PackSpec]):
         return [script(["install", *sorted({n for c in work.changes for n in c.spec.names})])]
 
     def undo(self, work: Work[PackSpec]) -> Sequence[Step]:
-        """Those that were not there go, but not what others hold; those that were come back."""
-        before = {n for image in work.images.values() for n in image.data or ()}
-        mine = {n for c in work.changes for n in c.spec.names}
-        held = {t.removeprefix("pkg:") for t in work.foreign}
-        gone = sorted(mine - before - held)
-        back = sorted(before & mine)
-        return [script(*[[op, *names] for op, names in (("remove", gone), ("install", back)) if names])]
+        """Those that were not there go; those that were come back. What came later has gone before."""
+        return _back(work, frozenset())
+
+    def delete(self, work: Work[PackSpec]) -> Sequence[Step]:
+        """The same, back to the origins; what others hold stays."""
+        return _back(work, {token.removeprefix("pkg:") for token in work.foreign})
+
+
+def _back(work: Work[PackSpec], held: Set[str]) -> list[Step]:
+    before = {n for image in work.images.values() for n in image.data or ()}
+    mine = {n for c in work.changes for n in c.spec.names}
+    gone, back = sorted(mine - before - held), sorted(before & mine)
+    return [script(*[[op, *names] for op, names in (("remove", gone), ("install", back)) if names])]
 
 
 class ConfSpec(Spec):

@@ -149,7 +149,7 @@ class Manager:
             governed = [w.name for w in wishes([(c.address, c.spec) for c in group], family).values() if w.governed]
             ours = {change.address for change in work.changes if _goes(change)}
             others = [(address, spec) for address, spec in work.wanted if address not in ours]
-            kept = sorted(set(wishes(others, family))) if gone else []
+            kept = sorted({*wishes(others, family), *_claimed(work)}) if gone else []
             variables = {
                 "names": " ".join(names),
                 "governed": " ".join(governed),
@@ -224,6 +224,11 @@ def _variables(wanted: Mapping[str, Wish]) -> str:
 def _foreign(work: Work[PackageSpec]) -> Mapping[str, bytes]:
     paths = sorted(token.removeprefix("path:") for token in work.foreign if token.startswith("path:"))
     return {"foreign": "".join(f"{path}\n" for path in paths).encode()}
+
+
+def _claimed(work: Work[PackageSpec]) -> Iterable[str]:
+    """Names that others want here still, those of other stacks too."""
+    return (token.removeprefix("pkg:") for token in work.foreign if token.startswith("pkg:"))
 
 
 def _list(wanted: Mapping[str, Wish]) -> str:

@@ -202,6 +202,21 @@ async def test_a_section_added_and_one_taken_out_are_one_task(play: Play) -> Non
     assert "/etc/k" not in play.world["a"].data
 
 
+async def test_a_section_goes_although_what_used_to_need_it_needs_another_one(play: Play) -> None:
+    """The file is one task: it cannot come after its reader for the one section, and before it for the other."""
+    sections = "conf: {one: {hosts: a, path: /etc/k, text: v1}, two: {hosts: a, path: /etc/k, text: v1}}"
+    after = "thing: {t: {hosts: a, key: /t, text: v1, needs: [conf.one, conf.two]}}"
+    await play.make(f"{sections}\n{after}")
+    before = play.world.snapshot()
+    less = sections.replace("one: {hosts: a, path: /etc/k, text: v1}, ", "").replace("v1", "v2")
+    result = await play.make(f"{less}\n{after.replace('conf.one, ', '').replace('v1', 'v2')}")
+    assert play.world["a"].data["/etc/k"]["sections"] == {"two": "v2"}, play.story(result)
+    (file, thing) = result.tasks
+    assert [str(a) for a in thing.addresses] == ["thing.t@a"] and len(file.addresses) == 2, play.story(result)
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+
+
 async def test_prevent_destroy_outlives_its_block(play: Play) -> None:
     await play.make("thing: {t: {hosts: a, key: /x, text: ours, lifecycle: {prevent_destroy: true}}}")
     play.stack("thing: {other: {hosts: a, key: /y, text: ours}}")

@@ -26,8 +26,8 @@ from tests.engine.play import Play
 
 SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "10"))
 EACH = 10  # schedules of one stack
-# seeds that found a fault once (packages that tasks of two levels share): in every run but the quick one
-FIXED = (47, 55) if SCHEDULES > EACH else ()
+# seeds that found a fault once (what two levels share; a file of sections that goes in part): in all but the quick run
+FIXED = (47, 55, 159, 201, 266) if SCHEDULES > EACH else ()
 
 
 def seeds() -> list[int]:

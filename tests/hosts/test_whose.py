@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hacore.lab import Lab, manifest
-from tests.hosts.project import Project
+from tests.hosts.project import HEAD, Project
 
 pytestmark = pytest.mark.twins
 
@@ -55,3 +55,21 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     assert after == {"lb1": [], "lb2": []}
     left = {name: project.ssh(name, STACKS) for name in hosts}
     assert left == {name: "" if text == "/var/lib/hacore\n" else text for name, text in bare.items()}
+
+
+def test_a_package_that_another_stack_wants_stays_when_this_one_goes(pair: Lab, tmp_path: Path) -> None:
+    before = manifest.take(pair, "lb1")
+    tools = "  package:\n    tools: {hosts: lb1, names: [%s]}\n"
+    one, two = Project(tmp_path / "one", pair), Project(tmp_path / "two", pair, name="mail")
+    one.write(tools % "tree, hello")
+    two.write(tools % "tree", head=HEAD.replace("stack: web", "stack: mail"))
+    one.apply()
+    two.apply()
+    try:
+        one.ok("destroy", "--auto-approve")
+        assert one.ssh("lb1", "command -v tree hello || :") == "/usr/bin/tree\n"
+        assert two.run("plan", "--detailed-exitcode").returncode == 0
+        two.ok("destroy", "--auto-approve")
+    finally:
+        one.ssh("lb1", "apt-get -q -y purge tree")
+    assert manifest.diff(before, manifest.take(pair, "lb1")) == []
