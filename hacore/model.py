@@ -214,6 +214,11 @@ def has_taken(mark: str | None, attrs: JSON) -> bool:
     return mark is not None and mark == taken(attrs, marked_keys(mark))
 
 
+def is_unaware(mark: str | None) -> bool:
+    """Of a source that is gone: whether the consumer still has it loaded, and is to take in that it is gone."""
+    return is_waiting(mark) and last_taken(mark) not in (None, taken(None, marked_keys(mark)))
+
+
 def digest(value: JSON) -> str:
     """A short stable name for a JSON value: the first 16 bytes of its SHA-256, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

@@ -163,7 +163,8 @@ There are no facts in expressions: nothing that a host says can change what the 
 `kind.name["key"]@host` names one instance: `file.nginx.conf@lb1`, `file.site["a"]@web2`. Without
 `@host` all of its hosts are meant, without the key all entries of a `for_each`. In `needs`,
 `reload_on` and `restart_on` an address without a host means the instance on the same host; where one
-side looks at several hosts, every member.
+side looks at several hosts, every member. What is deleted pulls the reload or restart, too, of a daemon
+that has it loaded, although the stack names neither any more.
 
 Some edges need not be written: a file comes after the folder it lies in, a service after the package
 or unit file it is named after, a `vrrp_instance` after the keepalived it is tested with.

@@ -12,7 +12,7 @@ from typing import Any
 from ..contract import Provider
 from ..errors import StoreError
 from ..events import Listener, silent
-from ..model import Host, has_taken
+from ..model import Host, has_taken, is_unaware
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import LockInfo, StateReader
 from ..store.holder import is_dead
@@ -134,7 +134,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
 def _pending(memory: Recollection, address: Any, loaded: Mapping[str, str | None]) -> list[Drift]:
     """A daemon that has not taken in its newest configuration is drift, too."""
     by_text = {str(a): row for a, row in memory.rows.items()}
-    late = [s for s, d in loaded.items() if s in by_text and not has_taken(d, by_text[s].attrs)]
+    late = [s for s, d in loaded.items() if (not has_taken(d, by_text[s].attrs) if s in by_text else is_unaware(d))]
     if not late:
         return []
     return [Drift(address, (), f"has not taken in {', '.join(sorted(late))} yet", address.host)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Facts, Provider
+from ..errors import PlanError
 from ..graph import topological
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
@@ -241,6 +242,10 @@ def _tasks(
     for key in between({k for k, t in made.items() if t.disrupts == "restart"}, hosts, needs):
         made[key] = replace(made[key], disrupts="restart")
     order = topological({key: tuple(sorted(needs[key])) for key in made})
+    if lost := made.keys() - set(order):
+        raise PlanError(
+            f"cannot order the rollback, its tasks wait for each other in a circle: {', '.join(sorted(lost))}"
+        )
     ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
     return tuple(
         replace(made[key], id=ids[key], needs=tuple(sorted(ids[n] for n in needs[key])), lane=0) for key in order

@@ -188,15 +188,16 @@ class _Done:
 def _go_on_with_block(drain: str, kept: list[Live], new: list[Live], name: str) -> tuple[list[Live], list[Live]]:
     """A host that was left out of service: its next block begins where it is, or it is taken back first.
 
-    It is taken back when nothing more is to be done to it, or when that waits for another host of
-    its group: the two would wait for each other.
+    It is taken back when nothing more is to be done to it, when that waits for another host of its
+    group (the two would wait for each other), or for something that comes after what the block has
+    done: the drain would come after that, and before it.
     """
     old = next(live for live in kept if live.id == drain)
     inside = {live.id for live in kept if drain in live.task.needs}
     group = old.task.group
     drains = [live for live in new if live.task.op is Op.DRAIN and live.task.group == group]
     mine = next((live for live in drains if live.task.host == old.task.host), None)
-    if mine is None or any(_rests_on(_undrain(mine, new), other.id, new) for other in drains if other is not mine):
+    if mine is None or _comes_later(mine, {drain, *inside}, drains, kept, new):
         needs = tuple(sorted({drain, *inside}))
         task = replace(old.task, id=name, op=Op.UNDRAIN, needs=needs)
         return kept, [Live(task), *[_needing(live, [name]) if live in drains else live for live in new]]
@@ -208,6 +209,14 @@ def _go_on_with_block(drain: str, kept: list[Live], new: list[Live], name: str) 
     return (
         [again if live is old else live for live in kept],
         [_needing(live, inside) if live.id in closing else live for live in swapped],
+    )
+
+
+def _comes_later(mine: Live, done: set[str], drains: Sequence[Live], kept: Sequence[Live], new: Sequence[Live]) -> bool:
+    """Whether a block waits for another one of its group, or for what rests on the tasks in `done`."""
+    everything = [*kept, *new]
+    return any(_rests_on(_undrain(mine, new), other.id, new) for other in drains if other is not mine) or any(
+        _rests_on(need, id, everything) for need in mine.task.needs for id in done
     )
 
 

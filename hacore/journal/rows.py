@@ -10,7 +10,7 @@ from ..address import Address
 from ..contract import Observed, Provider
 from ..graph import Graph
 from ..load.stack import Instance
-from ..model import Action, Found, Row, Unknown, has_taken, marked_keys, taken
+from ..model import Action, Found, Row, Unknown, has_taken, is_unaware, marked_keys, taken
 from ..plan import PlannedChange, Seal, recorded_spec, seal_attrs, stored_claims
 from ..plan.rows import addresses
 from ..plan.types import Sources
@@ -76,7 +76,9 @@ def _loaded(old: Row | None, sources: Sources, rows: Mapping[Address, Row], star
     loaded: dict[str, str | None] = {}
     for source in sources:
         key, row = str(source), rows.get(source)
-        if row is None:
+        if row is None:  # it is gone; whether that is known is told by the mark
+            if is_unaware(before.get(key)) and not started:
+                loaded[key] = before[key]
             continue
         if started or key not in before:
             loaded[key] = taken(row.attrs, sources[source])

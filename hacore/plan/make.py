@@ -51,7 +51,7 @@ def make_plan(
         outputs=dict(given.stack.outputs),
         facts=dict(given.facts),
         views=outcome.views,
-        sources=all_sources(given),
+        sources=all_sources(given, {c.address for c in outcome.changes if c.action is Action.DELETE}),
         observed=dict(outcome.observed),
         secrets=outcome.secrets,
         selection=given.selection,

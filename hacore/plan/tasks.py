@@ -162,10 +162,11 @@ def _wire_changes(
 
 
 def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str]], given: Inputs) -> set[Edge]:
-    """Edges of what goes. Those of a task that also makes changes are given back: they give way in a circle.
+    """Edges of what goes; those that give way in a circle are given back.
 
-    A file of sections is written once: when one section goes and another stays, what needs the one that stays
-    comes after the task, whatever it used to need.
+    Such are those of a task that also makes changes: a file of sections is written once, and when one section
+    goes and another stays, what needs the one that stays comes after the task, whatever it used to need. And
+    where a daemon must take in that something is gone: it is reloaded after the delete.
     """
     loose: set[Edge] = set()
     mixed = {key for key, draft in drafts.items() if any(p.action is not Action.DELETE for p in draft.changes)}
@@ -173,6 +174,12 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
     for draft in drafts.values():
         if draft.op is Op.CHANGE:
             going.update({str(p.address): draft.key for p in draft.changes if p.action is Action.DELETE})
+    waiting: dict[str, set[str]] = {}  # what goes -> the triggers that take that in
+    for draft in drafts.values():
+        for source in draft.sources if draft.op is Op.TRIGGER else ():
+            if str(source) in going and source not in given.stack.instances:
+                draft.needs.add(going[str(source)])
+                waiting.setdefault(str(source), set()).add(draft.key)
     moving = {
         text: _resting_on(Address.parse(text), given) for text in going if Address.parse(text) in given.graph.needs
     }
@@ -186,8 +193,8 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
             if mine is not None:
                 before = {mine}
             elif address in given.stack.instances and address not in moving.get(need, ()):
-                before = done_by.get(address, set()) - {theirs}
-            if theirs in mixed or mine in mixed:
+                before = done_by.get(address, set()) - {theirs} - waiting.get(need, set())
+            if theirs in mixed or mine in mixed or (waiting and mine is None):
                 loose |= {(theirs, key) for key in before & drafts.keys()}
             else:
                 drafts[theirs].needs |= before

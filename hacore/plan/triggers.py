@@ -2,19 +2,20 @@
 
 A consumer's row holds `loaded`: for each source the digest of the source's attrs when the consumer
 last took them in. NULL or another digest means pending. A source that changes in this plan makes it
-pending, too; a start in this plan swallows both.
+pending, too; a start in this plan swallows both. So does a source that goes: the daemon runs on with what
+it read there until it reads again, after the delete, which a start before that does not replace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from ..address import Address
 from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
-from ..model import Action, Op, has_taken
+from ..model import Action, Op, has_taken, is_unaware, marked_keys
 from .inputs import Comparison, Inputs
 from .narrow import Scope
 from .tasks import Draft
@@ -41,16 +42,16 @@ def plan_triggers(
     Within a scope: also of a daemon outside, when something inside changes that it must take in.
     """
     changed = {c.address: c for c in outcome.changes if c.action in _TOUCHING}
+    going = {c.address for c in outcome.changes if c.action is Action.DELETE}
     adopted = {c.address for c in outcome.changes if c.action is Action.ADOPT}
     index = by_resource(given.stack)
     drafts: list[Draft] = []
     extra: list[PlannedChange] = []
     for address in given.graph.order:
-        pulled = _pulled(address, changed, index, given)
-        if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed)):
-            continue
         own = changed.get(address)
-        if own is not None and given.providers[address.kind].loads(own.change):
+        starts = own is not None and given.providers[address.kind].loads(own.change)
+        pulled = _pulled(address, changed, going, index, given, starts=starts)
+        if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed.keys() | going)):
             continue
         still = outcome.still.get(address) or _left_alone(address, scope)
         if address not in outcome.views or (still is None and own is None and address not in adopted):
@@ -72,7 +73,7 @@ def plan_triggers(
     return drafts, extra
 
 
-def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Mapping[Address, PlannedChange]) -> bool:
+def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Set[Address]) -> bool:
     """Whether a trigger is part of what was asked for."""
     if consumer in scope.silent:
         return False
@@ -98,11 +99,30 @@ def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[
             yield source, trigger
 
 
-def all_sources(given: Inputs) -> dict[Address, dict[Address, tuple[str, ...]]]:
-    """What each consumer's triggers hang on, and the attrs that count (none named: all)."""
+def gone_sources(address: Address, going: Set[Address], given: Inputs) -> Iterator[tuple[Address, Trigger]]:
+    """What a consumer has loaded and that goes (`going`), or has gone without the consumer knowing it."""
+    recorded = given.recorded.get(address)
+    if recorded is None or not recorded.row.loaded:
+        return
+    known = list(given.providers[address.kind].triggers(recorded.spec, address))
+    for text, mark in recorded.row.loaded.items():
+        source = Address.parse(text)
+        unaware = source not in given.recorded and is_unaware(mark)
+        if source in given.stack.instances or not (source in going or unaware):
+            continue
+        named = (trigger for trigger in known if Address.parse(trigger.source).resource == source.resource)
+        yield source, next(named, Trigger(text, "reload", marked_keys(mark)))
+
+
+def all_sources(given: Inputs, going: Set[Address]) -> dict[Address, dict[Address, tuple[str, ...]]]:
+    """What each consumer's triggers hang on, what goes as well, and the attrs that count (none named: all)."""
     index = by_resource(given.stack)
     found = {
-        address: {source: trigger.attrs for source, trigger in sources_of(address, given, index)}
+        address: {
+            source: trigger.attrs
+            for pulls in (sources_of(address, given, index), gone_sources(address, going, given))
+            for source, trigger in pulls
+        }
         for address in given.stack.instances
     }
     return {address: sources for address, sources in found.items() if sources}
@@ -115,11 +135,19 @@ def counts(planned: PlannedChange, attrs: tuple[str, ...]) -> bool:
     return any(change.path.partition(".")[0].partition("[")[0] in attrs for change in planned.attrs)
 
 
-def _pulled(address: Address, changed: Mapping[Address, PlannedChange], index: Index, given: Inputs) -> Pulled | None:
+def _pulled(
+    address: Address,
+    changed: Mapping[Address, PlannedChange],
+    going: Set[Address],
+    index: Index,
+    given: Inputs,
+    *,
+    starts: bool,
+) -> Pulled | None:
     recorded = given.recorded.get(address)
     loaded = recorded.row.loaded if recorded else {}
     op, sources, left_by = "", [], 0
-    for source, trigger in sources_of(address, given, index):
+    for source, trigger in () if starts else sources_of(address, given, index):
         row = given.recorded[source].row if source in given.recorded else None
         now = source in changed and counts(changed[source], trigger.attrs)
         left = not now and row is not None and str(source) in loaded and not has_taken(loaded[str(source)], row.attrs)
@@ -128,6 +156,10 @@ def _pulled(address: Address, changed: Mapping[Address, PlannedChange], index: I
             op = "restart" if "restart" in (op, trigger.op) else "reload"
         if left and row is not None:
             left_by = max(left_by, row.run)
+    for source, trigger in gone_sources(address, going, given):
+        if source in going or not starts:
+            sources.append(source)
+            op = "restart" if "restart" in (op, trigger.op) else "reload"
     return Pulled(address, op, tuple(sources), left_by) if sources else None
 
 

@@ -151,9 +151,13 @@ class Context:
         return [c for c in self.consumers(source) if counts(planned, self.sources[c][source])]
 
     def taken_in(self, consumer: Address, sources: Iterable[Address]) -> dict[str, str | None]:
-        """The marks of a consumer that has just taken in these sources."""
-        own = self.sources.get(consumer, {})
-        return {str(s): taken(self.rows[s].attrs, own.get(s, ())) for s in sources if s in self.rows}
+        """The marks of a consumer that has just taken in these sources: as they are, or that they are gone."""
+        own, before = self.sources.get(consumer, {}), self.rows[consumer].loaded if consumer in self.rows else {}
+        return {
+            str(s): taken(self.rows[s].attrs if s in self.rows else None, own.get(s, ()))
+            for s in sources
+            if s in self.rows or str(s) in before
+        }
 
     def waiting(self, consumer: Address, source: Address) -> dict[str, str | None]:
         """The mark of a consumer that is to take in what becomes of this source."""

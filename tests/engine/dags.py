@@ -104,3 +104,23 @@ def mutate(dag: Dag, dice: random.Random, version: str) -> Dag:
     if dice.random() < 0.5:
         _add(later, ("thing", f"new-{version}"), {"text": version}, dice.choice(WHERE), dice)
     return later
+
+
+def without_a_source(dag: Dag, dice: random.Random) -> Dag:
+    """The same stack without one of the things that its daemons read, and without what names it."""
+    read = sorted({name for (kind, _), body in dag.bodies.items() if kind == "daemon" for name in _sources(body)})
+    if not read:
+        return dag
+    gone = dice.choice(read)
+    bodies = {key: dict(body) for key, body in dag.bodies.items() if key != ("thing", gone)}
+    for (kind, _), body in bodies.items():
+        if kind == "daemon":
+            body["reads"] = [key for key in body["reads"] if key != f"/things/{gone}"]
+            for word in ("reload_on", "restart_on"):
+                if word in body:
+                    body[word] = [source for source in body[word] if source != f"thing.{gone}"]
+    return replace(dag, bodies=bodies)
+
+
+def _sources(body: dict[str, Any]) -> list[str]:
+    return [key.removeprefix("/things/") for key in body["reads"]]

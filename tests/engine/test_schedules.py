@@ -20,7 +20,7 @@ import pytest
 from hacore.model import is_waiting
 from hacore.store import StateReader
 from hacore.testing import World
-from tests.engine.dags import Dag, draw, mutate
+from tests.engine.dags import Dag, draw, mutate, without_a_source
 from tests.engine.killing import Grave, run_killed, set_state, state_of
 from tests.engine.play import Play
 
@@ -111,6 +111,8 @@ class Story:
                 assert machine.units[unit]["loaded"].get(key) == machine.data.get(key), (
                     f"{unit}@{host} has an old {key}"
                 )
+            for key, value in machine.units[unit]["loaded"].items():
+                assert value is None or key in machine.data, f"{unit}@{host} has {key}, which is gone"
         for machine in self.play.world:
             assert not machine.drained
         assert self.play.world.cuts == []
@@ -155,6 +157,8 @@ def story_of(seed: int, play: Play, grave: Grave) -> Story:
     dice = random.Random(seed)
     one = draw(dice)
     two = mutate(one, dice, "v2")
+    if seed % 3 == 1 and seed != 55:  # 55 found its fault without it
+        two = without_a_source(two, random.Random(seed))
     if ("gate", "g") in one.bodies:
         play.world.vips["v"] = ["a", "b"]
     if dice.random() < 0.3:

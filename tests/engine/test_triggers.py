@@ -77,18 +77,112 @@ async def test_a_stopped_daemon_has_nothing_to_reload(play: Play) -> None:
     assert await play.actions() == {}
 
 
-async def test_a_source_taken_out_is_no_reason_to_reload(play: Play) -> None:
-    await play.make(WEB)
-    without = """
+LESS = """
 thing:
   bin: {hosts: a, key: /bin/web, text: v1}
 daemon:
   web: {hosts: a, reads: [/etc/web.conf, /bin/web], restart_on: [thing.bin]}
 """
-    await play.make(without)
-    assert ops(play) == ["start"]
+
+
+async def test_a_source_that_goes_is_a_reason_to_reload_once_it_is_gone(play: Play) -> None:
+    """Else the daemon would run on with what nobody finds on the disk any more, until it is restarted one night."""
+    await play.make(WEB)
+    before = play.world.snapshot()
+    play.stack(LESS)
+    shown = {c["address"]: (c["action"], c["effect"], c["reason"]) for c in (await play.plan())["changes"]}
+    assert shown["thing.conf@a"] == ("delete", "reload web", "not in the stack any more")
+    assert shown["daemon.web@a"] == ("update", "reload web", "reload because of thing.conf@a")
+    result = await play.make(LESS)
+    assert ops(play) == ["start", "reload"], play.story(result)
+    assert play.loaded("web", "/etc/web.conf") is None, play.story(result)
     assert set(play.row("daemon.web@a").loaded) == {"thing.bin@a"}
     assert await play.actions() == {}
+    assert not (await play.drift()).drift
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+    assert ops(play) == ["start", "reload", "reload"]
+
+
+async def test_one_of_several_sources_by_for_each_goes(play: Play) -> None:
+    """The daemon's own block stays as it is written."""
+    sites = """
+thing:
+  site: {hosts: a, for_each: [one, two], key: "/sites/{{ each.key }}", text: v1}
+daemon:
+  web: {hosts: a, reads: [/sites/one, /sites/two], reload_on: [thing.site]}
+"""
+    await play.make(sites)
+    result = await play.make(sites.replace("[one, two]", "[two]"))
+    assert ops(play) == ["start", "reload"], play.story(result)
+    assert play.loaded("web", "/sites/one") is None
+    assert await play.actions() == {}
+    assert not (await play.drift()).drift
+    await play.make(sites)
+    assert ops(play) == ["start", "reload", "reload"]
+    assert play.loaded("web", "/sites/one") == "v1"
+
+
+async def test_a_reload_for_what_is_gone_fails_and_is_still_due(play: Play) -> None:
+    await play.make(WEB)
+    play.stack(LESS)
+    play.world["a"].fail("restart web *")
+    play.world["a"].fail("reload web *")
+    result = await play.apply(on_failure="halt")
+    assert result.status == "failed", play.story(result)
+    assert "/etc/web.conf" not in play.world["a"].data
+    assert await play.actions() == {"daemon.web@a": "update"}
+    (drifted,) = (await play.drift()).drift
+    assert drifted.reason == "has not taken in thing.conf@a yet"
+    result = await play.apply()
+    assert result.ok and play.loaded("web", "/etc/web.conf") is None, play.story(result)
+    assert await play.actions() == {}
+    assert not (await play.drift()).drift
+
+
+async def test_a_reload_for_what_is_gone_fails_and_all_is_back(play: Play) -> None:
+    await play.make(WEB)
+    before = play.world.snapshot()
+    play.stack(LESS)
+    play.world["a"].fail("reload web *")
+    result = await play.apply()
+    assert result.status == "rolled_back", play.story(result)
+    assert play.world.snapshot() == before
+    play.stack(WEB)
+    assert await play.actions() == {}
+    assert not (await play.drift()).drift
+
+
+async def test_a_daemon_that_starts_before_its_source_goes_reloads_after_it(play: Play) -> None:
+    await play.make(WEB)
+    play.world["a"].units["web"] = {"running": False, "loaded": {}}
+    result = await play.make(LESS)
+    assert play.loaded("web", "/etc/web.conf") is None, play.story(result)
+    assert await play.actions() == {}
+
+
+async def test_what_is_reloaded_for_a_source_that_goes_may_need_others_that_needed_it(play: Play) -> None:
+    """Deletes come after the changes of what needed them, and here before a reload that these wait for."""
+    more = """
+thing:
+  conf: {hosts: a, key: /etc/web.conf, text: v1}
+  old: {hosts: a, key: /old, text: v1, needs: [thing.conf]}
+  last: {hosts: a, key: /last, text: v1, needs: [daemon.web, thing.conf, thing.old]}
+daemon:
+  web: {hosts: a, reads: [/etc/web.conf], reload_on: [thing.conf]}
+"""
+    await play.make(more)
+    before = play.world.snapshot()
+    result = await play.make("""
+thing:
+  last: {hosts: a, key: /last, text: v2, needs: [daemon.web]}
+daemon:
+  web: {hosts: a, reads: [/etc/web.conf]}
+""")
+    assert play.loaded("web", "/etc/web.conf") is None, play.story(result)
+    assert set(play.world["a"].data) == {"/last"}
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
 
 
 async def test_a_new_source_that_is_there_already_is_taken_as_loaded(play: Play) -> None:

@@ -243,6 +243,37 @@ def test_a_removed_block_is_deleted_unless_it_was_protected(web: Project) -> Non
     assert web.actions() == {}
 
 
+def test_a_site_that_is_removed_is_not_served_any_more(web: Project) -> None:
+    """Its file goes, and with it its place in `reload_on`: the daemon has it loaded still."""
+    before = manifests(web.lab)
+    web.web()
+    stack = web.folder / "stacks/web/stack.yaml"
+    more = "server { listen 8081; location / { return 200 more; } }"
+    body = f"    more: {{path: /etc/nginx/sites-enabled/more, content: '{more}', needs: [package.web, file.main]}}\n"
+    text = stack.read_text().replace("  file:\n", "  file:\n" + body)
+    stack.write_text(text.replace("reload_on: [file.site, ", "reload_on: [file.site, file.more, "))
+    web.apply()
+    listens = "ss -Htln sport = :8081 | grep -c LISTEN || :"
+    for name in ("lb1", "lb2"):
+        assert web.ssh(name, listens).strip() != "0", name
+
+    web.web()
+    found = {a: w for a, w in web.actions().items() if a.endswith("@lb1")}
+    assert found == {"file.more@lb1": "delete", "service.nginx@lb1": "update"}
+    assert "reload nginx" in web.ok("plan")
+    web.apply()
+    for name in ("lb1", "lb2"):
+        eventually(lambda n=name: web.ssh(n, listens).strip() == "0", f"{name} does not serve it any more")  # type: ignore[misc]
+    assert web.actions() == {}
+    assert differences(web.lab, before) == []
+
+    web.ok("rollback", "--auto-approve")
+    for name in ("lb1", "lb2"):
+        eventually(lambda n=name: web.ssh(n, listens).strip() != "0", f"{name} serves it again")  # type: ignore[misc]
+    web.apply()
+    assert differences(web.lab, before) == []
+
+
 def test_the_password_is_in_keepalived_conf_and_nowhere_else(web: Project) -> None:
     secret = "Nq8#wT4j"
     seen: list[str] = []
