@@ -139,7 +139,7 @@ class _Returning:
         tools, memory = self.tools, self.memory
         touched = {p.address for run in undone for live in run.tasks for p in live.task.changes}
         doubtful = {a for a, row in memory.rows.items() if row.tainted}
-        seen = await look(tools, memory, self.known, names, touched - doubtful, target)
+        seen = await look(tools, memory, self.known, names, touched - doubtful, target, twice=True)
         machines: dict[str, NewMachine] = {}
         for run in undone:
             found = replaced_since(run.record, memory.hosts, seen.facts, self.known)

@@ -26,6 +26,7 @@ from .hosts import Hosts, answered
 from .locking import held_hosts
 from .planning import Recollection
 from .results import RollbackPlan
+from .second_look import looked_twice
 
 Approve = Callable[[RollbackPlan], Awaitable[bool]]
 
@@ -80,8 +81,10 @@ async def look(
     names: Collection[str],
     touched: Collection[Address],
     then: Mapping[Address, Row] | None = None,
+    *,
+    twice: bool = False,
 ) -> Survey:
-    """Ask the hosts for what is recorded, and for what comes back (`then`)."""
+    """Ask the hosts for what is recorded, and for what comes back (`then`). `twice`: see `looked_twice`."""
     here = {a: r for a, r in memory.rows.items() if set(r.hosts) <= set(names)}
     recorded = revive(here, tools.providers)
     back = {a: r for a, r in (then or {}).items() if set(r.hosts) <= set(names)}
@@ -89,6 +92,9 @@ async def look(
         asks_of_recorded(revive(back, tools.providers), tools.providers), asks_of_recorded(recorded, tools.providers)
     )
     statuses = await tools.hosts.probe(with_markers(asks, names), sorted(names))
+    if twice:
+        about = {a: item for a, item in recorded.items() if a in touched}
+        statuses = await looked_twice(statuses, about, tools.hosts, tools.providers, memory.seal)
     facts = answered(statuses)
     views = recorded_views(recorded, known, facts, tools.providers)
     found = [

@@ -13,7 +13,7 @@ import pytest
 
 from hacore.engine import DriftReport, drift
 from hacore.engine.remembering import news, place, read, write
-from hacore.errors import StoreError
+from hacore.errors import PlanError, StoreError
 from hacore.testing import KINDS, World
 from tests.engine.play import Play
 
@@ -194,3 +194,18 @@ async def test_an_address_on_its_way_from_one_host_to_the_other_is_no_drift(
     assert [str(d.address) for d in (await look(play)).drift] == ["shared.s"]
     moving(play, monkeypatch, 2)
     assert await play.actions() == {"shared.s": "update"}
+
+
+async def test_an_address_on_its_way_does_not_keep_a_rollback_from_beginning(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(PAIR)
+    await play.make(PAIR.replace("g: {vip: v}", "g: {vip: v, weight: 7}"))
+    moving(play, monkeypatch, 2)
+    with pytest.raises(PlanError, match=r"shared\.s changed since run 2; --force overwrites that"):
+        await play.rollback()
+    moving(play, monkeypatch, 1)
+    result = await play.rollback()
+    assert result.ok, play.story(result)
+    assert await play.actions() == {"gate.g@a": "update", "gate.g@b": "update"}
