@@ -178,8 +178,11 @@ def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str
     for draft in drafts.values():
         for source in draft.sources if draft.op is Op.TRIGGER else ():
             if str(source) in going and source not in given.stack.instances:
-                draft.needs.add(going[str(source)])
+                gone = drafts[going[str(source)]]
+                draft.needs.add(gone.key)
                 waiting.setdefault(str(source), set()).add(draft.key)
+                if draft.trigger == "restart":  # it goes from under the daemon: not while its host serves
+                    gone.disrupts = "restart"
     moving = {
         text: _resting_on(Address.parse(text), given) for text in going if Address.parse(text) in given.graph.needs
     }

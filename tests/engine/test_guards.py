@@ -62,6 +62,25 @@ async def test_a_restart_is_drained_on_the_host_that_does_not_hold_first(pair: P
     assert pair.world.cuts == []
 
 
+async def test_what_goes_from_under_a_daemon_goes_while_its_host_does_not_serve(pair: Play) -> None:
+    """From one build to another: the old one is deleted before the restart that is to know nothing of it."""
+    await pair.make(PAIR)
+    before = pair.world.snapshot()
+    story: list[str] = []
+    for machine in pair.world:
+        machine.watchers.append(lambda m, text: story.append(f"{m.name} {text}"))
+    result = await pair.make(PAIR.replace("bin", "tool"))
+    moves = [s for s in story if s.split()[1] in ("drain", "undrain", "restart", "restore")]
+    assert moves == [
+        "b drain v", "b restore /bin/web", "b restart web /tool/web", "b undrain v",
+        "a drain v", "a restore /bin/web", "a restart web /tool/web", "a undrain v",
+    ], pair.story(result)  # fmt: skip
+    assert pair.world.cuts == []
+    assert (await pair.rollback()).ok
+    assert pair.world.snapshot() == before
+    assert pair.world.cuts == []
+
+
 async def test_a_vip_that_moved_since_the_plan_is_asked_for_again(pair: Play) -> None:
     await pair.make(PAIR)
     story = watch(pair)
