@@ -57,8 +57,8 @@ both: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ] || [ "$$(id -u)" != 0 ] || ! command -v systemd-nspawn >/dev/null; then \
 	  $(MAKE) --no-print-directory schedules && $(MAKE) --no-print-directory twins; \
 	else \
-	  log=$$(mktemp); nice -n 19 $(MAKE) --no-print-directory schedules >"$$log" 2>&1 & pid=$$!; \
-	  trap 'kill "$$pid" 2>/dev/null; rm -f "$$log"' EXIT; trap 'exit 130' INT TERM HUP; \
+	  log=$$(mktemp); setsid ./scripts/aside $(MAKE) --no-print-directory schedules >"$$log" 2>&1 & pid=$$!; \
+	  trap 'kill -- "-$$pid" 2>/dev/null; rm -f "$$log"' EXIT; trap 'exit 130' INT TERM HUP; \
 	  twins=0; $(MAKE) --no-print-directory twins || twins=$$?; \
 	  schedules=0; wait "$$pid" || schedules=$$?; cat "$$log"; \
 	  [ "$$twins" = 0 ] && [ "$$schedules" = 0 ]; \
