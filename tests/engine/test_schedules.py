@@ -157,7 +157,7 @@ def story_of(seed: int, play: Play, grave: Grave) -> Story:
     dice = random.Random(seed)
     one = draw(dice)
     two = mutate(one, dice, "v2")
-    if seed % 3 == 1 and seed != 55:  # 55 found its fault without it
+    if os.environ.get("HACORE_SOURCES_GO"):  # not all of these come out yet: docs/reliability.md
         two = without_a_source(two, random.Random(seed))
     if ("gate", "g") in one.bodies:
         play.world.vips["v"] = ["a", "b"]
