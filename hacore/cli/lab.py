@@ -45,10 +45,11 @@ def up(args: StackArgs) -> int:
     from ..lab import Lab
     from ..lab.users import admit
     from .labspec import lab_spec, lab_users, stack_for_lab
+    from .options import providers
 
     terminal = args.runtime.terminal
     stack = stack_for_lab(args)
-    lab = Lab(lab_spec(stack), say=terminal.tell)
+    lab = Lab(lab_spec(stack, providers()), say=terminal.tell)
     lab.up()
     admit(lab, lab_users(stack))
     terminal.say(f"Lab {lab.spec.stack} is up: {', '.join(f'{t.name} {t.address}' for t in lab.spec.twins)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from ..events import silent
 from .options import StackArgs
 
 if TYPE_CHECKING:
+    from ..address import Address
+    from ..contract import Network, Provider
     from ..lab import LabSpec
     from ..load.stack import Stack
     from ..model import Host
@@ -83,12 +85,13 @@ def lab_name(args: StackArgs) -> str:
     return node.value
 
 
-def lab_spec(stack: Stack) -> LabSpec:
+def lab_spec(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> LabSpec:
     """Twins of the hosts that are reached over the network, and all other addresses near them."""
     from ..lab import Bystander, LabSpec, Twin
 
+    networks = _networks(stack, kinds)
     twins = tuple(
-        Twin(name, host.address, _interface(stack, host), host.twin.os)
+        Twin(name, host.address, _interface(host, networks), host.twin.os)
         for name, host in stack.hosts.items()
         if host.connection.transport == "ssh"
     )
@@ -96,7 +99,7 @@ def lab_spec(stack: Stack) -> LabSpec:
         raise UsageError(f"cannot make a lab of {stack.name}: it has no host that is reached over ssh")
     bystanders = tuple(Bystander(b.name, b.address, b.port, b.status, b.body) for b in stack.bystanders)
     taken = {twin.address for twin in twins}
-    reserved = tuple(a for a in dict.fromkeys(_addresses(stack)) if a not in taken)
+    reserved = tuple(a for a in dict.fromkeys(_addresses(networks.values())) if a not in taken)
     return LabSpec(stack.name, twins, bystanders, reserved)
 
 
@@ -106,22 +109,24 @@ def lab_users(stack: Stack) -> dict[str, str]:
     return {name: c.user for name, c in connections.items() if c.transport == "ssh" and c.user}
 
 
-def _interface(stack: Stack, host: Host) -> str:
+def _interface(host: Host, networks: Mapping[Address, Network]) -> str:
     """The one that the host's variables name, else the one that something on the host is bound to."""
     named = host.vars.get("interface")
     if isinstance(named, str) and named:
         return named
-    for address, instance in sorted(stack.instances.items()):
-        found = getattr(instance.spec, "interface", None)
-        if address.host == host.name and isinstance(found, str) and found:
-            return found
-    return "eth0"
+    bound = (n.interface for address, n in networks.items() if address.host == host.name and n.interface)
+    return next(bound, "eth0")
 
 
-def _addresses(stack: Stack) -> Iterator[str]:
+def _networks(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> dict[Address, Network]:
+    """What instances say of their host's network, in the order of their addresses."""
+    said = {address: kinds[address.kind].network(i.spec) for address, i in sorted(stack.instances.items())}
+    return {address: network for address, network in said.items() if network is not None}
+
+
+def _addresses(networks: Iterable[Network]) -> Iterator[str]:
     """Addresses that resources bring up: the lab's gateway must leave them free."""
-    for _, instance in sorted(stack.instances.items()):
-        for item in getattr(instance.spec, "addresses", None) or ():
-            text = item if isinstance(item, str) else getattr(item, "address", None)
-            if isinstance(text, str) and re.match(r"\d+\.\d+\.\d+\.\d+(/\d+)?\Z", text):
+    for network in networks:
+        for text in network.addresses:
+            if re.match(r"\d+\.\d+\.\d+\.\d+(/\d+)?\Z", text):
                 yield text.partition("/")[0]

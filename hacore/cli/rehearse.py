@@ -51,13 +51,14 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     args.know(stack)
     build_graph(stack, request.providers)
     _no_real_host(stack)
-    lab = Lab(rehearsal_spec(lab_spec(stack)), say=terminal.tell)
+    kinds = providers()
+    lab = Lab(rehearsal_spec(lab_spec(stack, kinds)), say=terminal.tell)
     folder, options = str(request.file.absolute()), _options(args)
     rehearsal = Rehearsal(
         lab,
         stack.name,
         lambda words: [words[0], folder, *_fitting(words[0], options), *words[1:]],
-        _claims(stack, providers()),
+        _claims(stack, kinds),
         lab_users(stack),
         say=terminal.tell,
     )

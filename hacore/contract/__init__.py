@@ -32,17 +32,20 @@ from __future__ import annotations
 
 from ..address import Address
 from ..model import Action, Attrs, Disrupts, Host, Image, Unknown
+from .claims import Claim, TokenType
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
     Change,
-    Claim,
     Desired,
+    Health,
     Mistake,
+    Network,
     Observed,
     Spec,
     Trigger,
+    Verdict,
     View,
     Work,
     quote,
@@ -61,10 +64,12 @@ __all__ = [
     "Fact",
     "Facts",
     "Guard",
+    "Health",
     "Host",
     "HostFacts",
     "Image",
     "Mistake",
+    "Network",
     "Observed",
     "Output",
     "Provider",
@@ -72,8 +77,10 @@ __all__ = [
     "Spec",
     "StackFiles",
     "Step",
+    "TokenType",
     "Trigger",
     "Unknown",
+    "Verdict",
     "View",
     "Work",
     "quote",

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Generic, Literal, Protocol
 
 from ..address import Address
 from ..model import Host, Image
+from .claims import Claim
 from .facts import Ask
 from .steps import Check, Guard, Step
-from .views import Change, Claim, Desired, Mistake, Observed, S, Spec, Trigger, View, Work
+from .views import Change, Desired, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
 
 class StackFiles(Protocol):
@@ -74,6 +75,9 @@ class Provider(ABC, Generic[S]):
     """each: an instance per host. together: one instance without a host that looks at all of them."""
     plain: ClassVar[tuple[str, ...]] = ()
     """Fields whose text the state must keep, because drift or an undo needs it: they may name nothing sensitive."""
+    whole: ClassVar[bool] = False
+    """An aggregate is one thing that is written whole, such as a file of sections: one task has all of its changes,
+    deletes too, and none is made without the others. Else it has a task for each level, as a package manager does."""
 
     # -- at load
     def resolve(self, spec: S, files: StackFiles) -> S:
@@ -98,6 +102,14 @@ class Provider(ABC, Generic[S]):
 
     def aggregate(self, spec: S) -> str | None:
         """A name shared by instances on a host that must be one task."""
+        return None
+
+    def daemon(self, spec: S) -> str:
+        """What reloads or restarts when `triggers` say so, as plans name it; "": the resource's name."""
+        return ""
+
+    def network(self, spec: S) -> Network | None:
+        """What it has to do with its host's network, for labs of twins; None: nothing."""
         return None
 
     def recorded(self, spec: S) -> S:

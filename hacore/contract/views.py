@@ -53,18 +53,52 @@ class View(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one health question came to, in words. `good` None: nobody was asked."""
+
+    question: str
+    good: bool | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How something is that several hosts serve together, and one at a time: who holds `address`, and its checks.
+
+    `plan`, `status` and `drift` show it; anything but exactly one holder, and a check that fails, is unhealthy.
+    """
+
+    address: str
+    holders: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What is there. `attrs` are compared (the keys that are desired, too); `info` is only shown.
 
     `texts` holds the full text behind an attr (its name as key) for hunks in the plan; leave it out
     for what is sensitive. `absent`: nothing is there, and the attrs say how that was seen; as long as
-    nothing is recorded that is the same as None.
+    nothing is recorded that is the same as None. `health`: of an instance without a host.
     """
 
     attrs: Attrs
     info: Attrs = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     absent: bool = False
+    health: Health | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What an instance has to do with its host's network: twins are given such an interface, labs spare the addresses.
+
+    `interface`: what it is bound to; "" leaves that open. `addresses`: those that it brings up, with or without a
+    prefix length.
+    """
+
+    interface: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +122,29 @@ class Desired:
 class Mistake:
     """Something wrong with a spec: the field (dotted path in the body), and what would be right.
 
-    `warning`: it can be lived with; it is said with the plan and stops nothing.
+    Two ways to say it, and the message's wording decides nothing:
+
+        Mistake("names", "there is no name in it: list one")    names: there is no name in it: list one
+        Mistake.where("priority", "is 300: it must be <= 255")  priority is 300: it must be <= 255
+
+    `warning`: it can be lived with; it is said with the plan and stops nothing. `joined`: what `where` sets.
     """
 
     field: str
     message: str
     warning: bool = False
+    joined: bool = False
+
+    @classmethod
+    def where(cls, field: str, predicate: str, *, warning: bool = False) -> Mistake:
+        """A mistake whose sentence has the field as its subject: `predicate` begins with a verb."""
+        return cls(field, predicate, warning, joined=True)
 
     def __str__(self) -> str:
-        """The field and what is said of it; a message that goes on from the field's name stays one sentence."""
+        """The field and what is said of it."""
         if not self.field:
             return self.message
-        goes_on = self.message.split(" ", 1)[0] in ("is", "are", "has", "have", "must", "needs", "differs", "cannot")
-        return f"{self.field}{'' if goes_on else ':'} {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A token on a host, such as `path:/etc/x`, `unit:nginx`, `pkg:gcc`, `vrid:eth1/66`, `config:keepalived`.
-
-    `own`: exclusively mine; two desired instances with it are an error. `share`: mine, but others
-    of my aggregate may have it too. `use`: I need what owns or shares it to be done first (an
-    automatic edge; nothing happens when nobody owns it). An owner of `path:/a` comes before
-    whoever owns or uses `path:/a/b`.
-    """
-
-    token: str
-    mode: Literal["own", "share", "use"] = "own"
+        return f"{self.field}{'' if self.joined else ':'} {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

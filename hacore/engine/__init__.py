@@ -13,6 +13,7 @@ from .results import (
     RollbackResult,
     RunResult,
     TaskSummary,
+    WayBack,
     state_url_of,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "SavedAs",
     "SavedPlan",
     "TaskSummary",
+    "WayBack",
     "adopt",
     "apply",
     "apply_saved",

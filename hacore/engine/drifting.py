@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..contract import Provider
+from ..contract import Health, Provider
 from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken, is_unaware
@@ -104,6 +104,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     views = recorded_views(recorded, known, facts, providers)
     found: list[Drift] = []
     notes: dict[str, Any] = {}
+    health: dict[str, Health] = {}
     checked = 0
     whose = custody(claimant_of(memory), memory, facts, known)
     for address, item in sorted(recorded.items()):
@@ -117,6 +118,8 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         found.extend(_pending(memory, address, item.row.loaded) if drifted is None else ())
         if address.host is None and observed is not None:
             notes[str(address)] = dict(observed.info)
+            if observed.health is not None:
+                health[str(address)] = observed.health
     last = memory.runs[-1] if memory.runs else None
     return DriftReport(
         stack=last.stack if last else "",
@@ -126,6 +129,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         unreachable={name: s.error for name, s in statuses.items() if s.facts is None},
         checked=checked,
         notes=notes,
+        health=health,
         custody=whose,
         hosts=tuple(known),
     )

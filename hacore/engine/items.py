@@ -11,7 +11,7 @@ from ..walk.work import state_only
 from .results import RollbackItem, RollbackWord
 
 _BACK: dict[Action, RollbackWord] = {
-    Action.CREATE: "bring back",
+    Action.CREATE: "bring_back",
     Action.DELETE: "delete",
     Action.ADOPT: "remember",
     Action.FORGET: "forget",
@@ -37,7 +37,7 @@ def _trigger(address: Address, op: str) -> RollbackItem:
 def _word(action: Action, live: Live) -> RollbackWord:
     if state_only(live) or action in (Action.ADOPT, Action.FORGET):
         return "remember" if action is Action.FORGET else "forget"
-    return {Action.CREATE: "delete", Action.DELETE: "bring back"}.get(action, "restore")  # type: ignore[return-value]
+    return {Action.CREATE: "delete", Action.DELETE: "bring_back"}.get(action, "restore")  # type: ignore[return-value]
 
 
 def items_back(back: Back) -> list[RollbackItem]:

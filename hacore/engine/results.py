@@ -7,11 +7,12 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..address import Address
-from ..contract import Provider
+from ..contract import Health, Provider
 from ..events import Listener, silent
 from ..load.stack import Stack
 from ..model import Op, Row
@@ -76,7 +77,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """How one task ended. `seconds` is None for a task that never began."""
+    """WayBack one task ended. `seconds` is None for a task that never began."""
 
     id: str
     op: str
@@ -130,6 +131,7 @@ class DriftReport:
     unreachable: Mapping[str, str]
     checked: int
     notes: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)
     custody: Custody = field(default_factory=Custody)
     hosts: tuple[str, ...] = ()
 
@@ -144,7 +146,15 @@ class DriftReport:
         return not self.unreachable
 
 
-RollbackWord = Literal["delete", "restore", "bring back", "forget", "remember", "reload", "restart"]
+class WayBack(StrEnum):
+    """The ways back: by a run of its own, by going on with a rollback, or by a run's own journal."""
+
+    UNDO = "undo"
+    FINISH = "finish"
+    TAKE_BACK = "take_back"
+
+
+RollbackWord = Literal["delete", "restore", "bring_back", "forget", "remember", "reload", "restart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +181,7 @@ class RollbackPlan:
     drifted: tuple[Drift, ...] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
     new_machines: tuple[NewMachine, ...] = ()
-    how: Literal["undo", "finish", "take back"] = "take back"
+    how: WayBack = WayBack.TAKE_BACK
     undone: tuple[RunRecord, ...] = ()
 
     @property

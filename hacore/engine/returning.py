@@ -27,7 +27,7 @@ from ..walk.forward import POLL
 from .custody import claimant_of, options_of, replaced_since, spare
 from .items import items_back
 from .planning import Recollection, recollect
-from .results import RollbackPlan, RollbackResult, summarize
+from .results import RollbackPlan, RollbackResult, WayBack, summarize
 from .running import outcome
 from .sources import fetch
 from .survey import Hold, Survey, Tools, approved, concerned, held, known_hosts, look, may_roll_back
@@ -99,7 +99,7 @@ async def finish(record: RunRecord, tools: Tools) -> RollbackResult:
     rest = [live for live in lives if live.status is Status.DO]
     back = Back(lives, target, frozenset(a for live in rest for a in live.task.restores))
     items = tuple(items_back(replace(back, lives=rest)))
-    shown = RollbackPlan(record, items, (), returning.silent(seen), tuple(machines), "finish", (record,))
+    shown = RollbackPlan(record, items, (), returning.silent(seen), tuple(machines), WayBack.FINISH, (record,))
     may_roll_back(shown, seen, tools, strict=False)
     await approved(shown, tools)
     links = await tools.hosts.links(names)
@@ -151,7 +151,7 @@ class _Returning:
         lost = tuple(machines[name] for name in sorted(machines))
         silent = self.silent(seen)
         items = tuple(item for item in items_back(back) if item.host not in machines)
-        shown = RollbackPlan(runs[-1], items, drifted, silent, lost, "undo", runs)
+        shown = RollbackPlan(runs[-1], items, drifted, silent, lost, WayBack.UNDO, runs)
         return _Planned(shown, back, seen)
 
     def _given(self, seen: Survey, drifted: Sequence[Drift], stack: str) -> Given:

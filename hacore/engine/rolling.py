@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from ..contract import Provider
 from ..errors import PlanError, StoreError
@@ -22,12 +22,10 @@ from ..store import UNFINISHED, RunRecord, StateView, StateWriter, TaskRecord
 from ..transport import Password, Transport
 from .hosts import Connect, Hosts
 from .recovering import take_in
-from .results import RollbackResult, whoami
+from .results import RollbackResult, WayBack, whoami
 from .returning import finish, undo
 from .survey import Approve, Tools
 from .taking import take_back
-
-How = Literal["undo", "finish", "take back"]
 
 
 async def rollback(
@@ -60,9 +58,9 @@ async def rollback(
             writer, hosts, providers, listener, approve, parallelism, who or whoami(), force, no_irreversible, stop
         )
         try:
-            if way.how == "take back":
+            if way.how is WayBack.TAKE_BACK:
                 result = await take_back(way.runs[0], tools)
-            elif way.how == "finish":
+            elif way.how is WayBack.FINISH:
                 result = await finish(way.runs[0], tools)
             else:
                 result = await undo(way.runs, tools)
@@ -75,7 +73,7 @@ async def rollback(
 class Way:
     """What a rollback does, and to which runs, the newest first."""
 
-    how: How
+    how: WayBack
     runs: tuple[RunRecord, ...]
 
 
@@ -88,9 +86,9 @@ def choose(state: StateView, wanted: int | None) -> Way:
     newest = standing[0] if standing else None
     if newest is not None and (newest.status in UNFINISHED or _in_pieces(newest, state.tasks(newest.id))):
         if wanted is None and _goes_on(newest, state.tasks(newest.id)):
-            return Way("finish", (newest,))
+            return Way(WayBack.FINISH, (newest,))
         if wanted in (None, newest.id):
-            return Way("take back", (newest,))
+            return Way(WayBack.TAKE_BACK, (newest,))
         if newest.status in UNFINISHED:
             raise PlanError(
                 f"cannot roll back run {wanted}: run {newest.id} ({newest.command}) is unfinished; "
@@ -101,7 +99,7 @@ def choose(state: StateView, wanted: int | None) -> Way:
     way = way_back(runs, before) if before is not None else []
     if not way:
         raise StoreError(_nothing_left(runs, wanted))
-    return Way("undo", tuple(way))
+    return Way(WayBack.UNDO, tuple(way))
 
 
 def _nothing_left(runs: Sequence[RunRecord], wanted: int | None) -> str:

@@ -82,7 +82,7 @@ def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callabl
     stack, made = planned.stack, planned.plan
     seal = PlanSeal(stack.state, path.absolute())
     plan = plan_to_json(made, seal)
-    plan["notes"], plan["warnings"] = redact(plan["notes"]), redact(plan["warnings"])
+    plan.update({key: redact(plan[key]) for key in ("notes", "health", "warnings")})
     for change in (*plan["changes"], *plan["quiet"]):
         change.update({name: redact(change[name]) for name in ("reason", "effect", "irreversible")})
     plan["outputs"] = {k: v for k, v in plan["outputs"].items() if k not in stack.sensitive_outputs}

@@ -20,7 +20,7 @@ from ..walk import Context, Walker
 from .custody import replaced_since, spare
 from .items import items_of
 from .planning import Recollection, recollect
-from .results import RollbackPlan, RollbackResult, summarize
+from .results import RollbackPlan, RollbackResult, WayBack, summarize
 from .sources import fetch
 from .survey import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
 from .watching import watched
@@ -42,7 +42,7 @@ async def take_back(record: RunRecord, tools: Tools) -> RollbackResult:
     gone = {machine.host for machine in machines}
     drifted = tuple(d for d in seen.drifted if d.host not in gone)
     items = items_of([live for live in standing if live.task.host not in gone])
-    shown = RollbackPlan(record, tuple(items), drifted, seen.unreachable, tuple(machines), "take back", (record,))
+    shown = RollbackPlan(record, tuple(items), drifted, seen.unreachable, tuple(machines), WayBack.TAKE_BACK, (record,))
     may_roll_back(shown, seen, tools, strict=False)
     await approved(shown, tools)
     links = await tools.hosts.links(names)

@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError, UndefinedError
 
 from ..errors import ExpressionError, HacoreError
-from .sandbox import BrokenError, NoSuchNameError, is_broken
+from .sandbox import BrokenError, NoSuchNameError, NoSuchPart, is_broken
 from .syntax import Path
 
 Scope = Mapping[str, Any]
@@ -118,7 +118,7 @@ def translated(error: Exception, paths: frozenset[Path] = frozenset()) -> Expres
     if isinstance(error, ExpressionError):
         return error
     if isinstance(error, UndefinedError):
-        return NoSuchNameError(_full_name(str(error), paths))
+        return NoSuchNameError(_full_name(error.message, paths))
     if isinstance(error, TemplateNotFound):
         return NoSuchNameError(f"there is no template {error.name!r} in the stack's folder")
     if isinstance(error, TemplateSyntaxError):
@@ -132,14 +132,12 @@ def translated(error: Exception, paths: frozenset[Path] = frozenset()) -> Expres
     return ExpressionError(f"{str(error) or type(error).__name__}")
 
 
-def _full_name(message: str, paths: frozenset[Path]) -> str:
+def _full_name(message: str | None, paths: frozenset[Path]) -> str:
     """An undefined part's message with the whole path in it, if only one path has such a part."""
-    for marker in ("there is no '", "has no '"):
-        if marker in message:
-            name = message.split(marker, 1)[1].split("'", 1)[0]
-            whole = [path[: path.index(name, 1) + 1] for path in paths if name in path[1:]]
-            if len(set(whole)) == 1 and None not in whole[0]:
-                dotted = ".".join(str(part) for part in whole[0])
-                hint = message.partition(": did you mean")
-                return f"{dotted} is undefined{hint[1]}{hint[2]}"
-    return message
+    if isinstance(message, NoSuchPart):
+        name = message.part
+        whole = [path[: path.index(name, 1) + 1] for path in paths if name in path[1:]]
+        if len(set(whole)) == 1 and None not in whole[0]:
+            dotted = ".".join(str(part) for part in whole[0])
+            return f"{dotted} is undefined{message.hint}"
+    return message or ""

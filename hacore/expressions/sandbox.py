@@ -34,6 +34,19 @@ class Lookup(ABC):
         """The part called `name`; raises NoSuchNameError or BrokenError."""
 
 
+class NoSuchPart(str):
+    """What an UndefinedError says of a part that a value does not have: its name, and a hint at another one."""
+
+    def __new__(cls, message: str, part: str, hint: str = "") -> NoSuchPart:
+        """The message, with what it is about."""
+        made = super().__new__(cls, message)
+        made.part, made.hint = part, hint
+        return made
+
+    part: str
+    hint: str
+
+
 class Missing(StrictUndefined):
     """What is not defined: using it is an error that says what is there instead."""
 
@@ -49,9 +62,9 @@ class Missing(StrictUndefined):
         if isinstance(self._undefined_obj, Mapping):
             close = get_close_matches(str(name), [str(key) for key in self._undefined_obj], n=1)
             hint = f": did you mean {close[0]!r}?" if close else ""
-            return f"there is no {name!r} in it{hint}"
+            return NoSuchPart(f"there is no {name!r} in it{hint}", str(name), hint)
         kind = type(self._undefined_obj).__name__
-        return f"a value of type {kind} has no {name!r}"
+        return NoSuchPart(f"a value of type {kind} has no {name!r}", str(name))
 
 
 class Broken(StrictUndefined):

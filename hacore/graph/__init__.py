@@ -1,6 +1,6 @@
 """From a stack to a graph: who must be done before whom, and the mistakes that only show there."""
 
-from .build import Graph, Index, build_graph, by_resource, members, spoken
+from .build import Graph, Index, build_graph, by_resource, members
 from .order import Cycle, components, depths, find_cycle, topological
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "depths",
     "find_cycle",
     "members",
-    "spoken",
     "topological",
 ]

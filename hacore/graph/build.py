@@ -13,6 +13,7 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Claim, Provider
+from ..contract.claims import containers, spoken
 from ..errors import Problem, StackError
 from ..load.stack import Instance, Stack
 from .order import find_cycle, topological
@@ -111,32 +112,17 @@ def _conflicts(stack: Stack, owners: Owners) -> Iterator[Problem]:
         )
 
 
-def spoken(token: str) -> str:
-    """A claimed token in words."""
-    what, _, rest = token.partition(":")
-    words = {"path": "the path", "unit": "the unit", "pkg": "the package", "vrid": "the virtual router id"}
-    return f"{words.get(what, what)} {rest}"
-
-
 def _claimed(instance: Instance, claims: Sequence[Claim], owners: Owners) -> set[Address]:
     """Edges that follow from claims: users after owners, paths after the folders they lie in."""
     found: set[Address] = set()
     for claim in claims:
-        tokens = list(_above(claim.token))
+        tokens = list(containers(claim.token))
         if claim.mode == "use":
             tokens.append(claim.token)
         for host in instance.hosts:
             for token in tokens:
                 found.update(who for who, _ in owners.get((host, token), ()))
     return found
-
-
-def _above(token: str) -> Iterator[str]:
-    if not token.startswith("path:/"):
-        return
-    path = token.removeprefix("path:")
-    while path := path.rpartition("/")[0]:
-        yield f"path:{path}"
 
 
 def _acyclic(

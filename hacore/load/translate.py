@@ -112,33 +112,34 @@ class Translator:
         elif kind.endswith(_SHAPES):
             self._mismatch(path, [item])
         else:
-            message = self._message(path, item)
-            joint = " " if message.startswith("must ") else ": "
+            joint, message = self._message(path, item)
             self._add(path, f"{spoken(path)}{joint}{message}" if path else message)
 
-    def _message(self, path: tuple[Step, ...], item: Any) -> str:
+    def _message(self, path: tuple[Step, ...], item: Any) -> tuple[str, str]:
+        """What is wrong, and before it what joins it to the key: one sentence with it, or one of its own."""
         message = str(item["msg"])
         for prefix in ("Value error, ", "Assertion failed, "):
             if message.startswith(prefix):
                 if self._secret(path):
-                    return "this value is not allowed (it is sensitive)"
-                return message.removeprefix(prefix)
+                    return ": ", "this value is not allowed (it is sensitive)"
+                return ": ", message.removeprefix(prefix)
         wanted = message.removeprefix("Input should be ")
         if item["type"] == "string_pattern_mismatch":
             wanted = f"a string that matches {item['ctx']['pattern']}"
         elif item["type"] == "literal_error":
             wanted = f"one of {item['ctx']['expected']}"
         elif wanted == message:
-            return f"{message[:1].lower()}{message[1:]}"
-        return f"must be {wanted}, not {self._described(path, item['input'])}"
+            return ": ", f"{message[:1].lower()}{message[1:]}"
+        return " ", f"must be {wanted}, not {self._described(path, item['input'])}"
 
     def _mismatch(self, path: tuple[Step, ...], items: Sequence[Any]) -> None:
         wanted = " or ".join(dict.fromkeys(_wanted(item) for item in items))
         given = items[0]["input"]
         label = f"{spoken(path)} " if path else ""
-        self._add(path, f"{label}must be {wanted}, not {self._described(path, given)}{self._quoting(path, wanted)}")
+        quoting = self._quoting(path) if any(_sort(item) == "string" for item in items) else ""
+        self._add(path, f"{label}must be {wanted}, not {self._described(path, given)}{quoting}")
 
-    def _quoting(self, path: tuple[Step, ...], wanted: str) -> str:
+    def _quoting(self, path: tuple[Step, ...]) -> str:
         """What to write where a string was meant and something else was read."""
         node = self._node
         for step in path:
@@ -146,7 +147,7 @@ class Translator:
             if child is None:
                 return ""
             node = child
-        if "a string" not in wanted or isinstance(node.value, dict | list) or node.value is None:
+        if isinstance(node.value, dict | list) or node.value is None:
             return ""
         if isinstance(node.value, str):
             return ": add the filter `| string`" if mentions(node.value) else ""
@@ -193,13 +194,18 @@ def _plain_name(step: Step) -> bool:
 _TYPES = frozenset(("str", "int", "float", "bool", "none", "list", "dict", "tuple", "set", "constrained-str"))
 
 
+def _sort(item: Any) -> str:
+    """What pydantic wanted, as its error types begin: string, int, bool."""
+    return str(item["type"]).split("_", 1)[0]
+
+
 def _wanted(item: Any) -> str:
     kind = str(item["type"])
     if kind == "literal_error":
         return f"one of {item['ctx']['expected']}"
     if kind == "int_from_float":
         return "an integer"
-    return _WANTED.get(kind.split("_", 1)[0], str(item["msg"]).removeprefix("Input should be "))
+    return _WANTED.get(_sort(item), str(item["msg"]).removeprefix("Input should be "))
 
 
 def spoken(path: Sequence[Step]) -> str:

@@ -190,7 +190,8 @@ def _wanted(
     before = None if observed is None else observed.attrs
     action, reason = _action(before, desired, row, ignore)
     claims = stored_claims(given.graph.claims[address])
-    if row is not None and recorded is not None and moved(row, claims, instance.hosts, owners):
+    moves = row is not None and moved(row, claims, instance.hosts, owners)
+    if row is not None and moves:
         action, reason = Action.REPLACE, "it lives somewhere else now"
         if row.lifecycle.prevent_destroy:
             outcome.protected.append(address)
@@ -230,6 +231,7 @@ def _wanted(
         irreversible=desired.irreversible if action not in (Action.NOOP, Action.ADOPT) else "",
         effect=desired.effect if action not in (Action.NOOP, Action.ADOPT) else "",
         disrupts=desired.disrupts if action not in (Action.NOOP, Action.ADOPT) else "none",
+        moves=moves,
     )
     if action is not Action.NOOP:
         outcome.changes.append(planned)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..address import Address
+from ..contract.claims import token_type
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Row
 from .rows import split_claims
-
-_MOVING = ("path:", "unit:", "pkg:")  # tokens whose loss leaves something behind on the host
 
 Owners = Mapping[tuple[str, str], Address]  # host and token to who of the wanted ones has it
 
@@ -35,7 +34,6 @@ def moved(row: Row, claims: Collection[str], hosts: Collection[str], owners: Own
         return False
     now = split_claims(claims)
     for token, mode in split_claims(row.claims).items():
-        moving = token.startswith(_MOVING) and (mode == "own" or token.startswith("pkg:"))
-        if moving and token not in now and not any((host, token) in owners for host in hosts):
+        if mode in token_type(token).leaves and token not in now and not any((host, token) in owners for host in hosts):
             return True
     return False

@@ -12,10 +12,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Facts, HostFacts, Observed, Spec
+from ..contract import Change, Desired, Facts, Health, HostFacts, Observed, Spec, Verdict
 from ..diff import AttrChange
 from ..model import JSON, Action, Attrs, Host, Op, Row, Unknown, canonical
 from ..probe import Marker
+from ..store.legacy import gone_of, health_of, moves_of
 from .custody import Custody, NewMachine, Stranger
 from .rows import Seal, sealed
 from .selection import Selection
@@ -36,7 +37,13 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "changes": [_change(c, seal) for c in plan.changes],
         "quiet": [_change(c, seal) for c in plan.quiet],
         "drift": [
-            {"address": str(d.address), "host": d.host, "reason": d.reason, "attrs": [_attr(a) for a in d.attrs]}
+            {
+                "address": str(d.address),
+                "host": d.host,
+                "reason": d.reason,
+                "gone": d.gone,
+                "attrs": [_attr(a) for a in d.attrs],
+            }
             for d in plan.drift
         ],
         "tasks": [_task(t) for t in plan.tasks],
@@ -56,6 +63,7 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         },
         "warnings": list(plan.warnings),
         "notes": dict(plan.notes),
+        "health": {address: _health(health) for address, health in plan.health.items()},
         "outputs": dict(plan.outputs),
     }
 
@@ -73,13 +81,20 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         changes=changes,
         quiet=tuple(_read_change(c) for c in data["quiet"]),
         drift=tuple(
-            Drift(Address.parse(d["address"]), tuple(_read_attr(a) for a in d["attrs"]), d["reason"], d["host"])
+            Drift(
+                Address.parse(d["address"]),
+                tuple(_read_attr(a) for a in d["attrs"]),
+                d["reason"],
+                d["host"],
+                gone=d["gone"] if "gone" in d else gone_of(d["reason"]),
+            )
             for d in data["drift"]
         ),
         tasks=tuple(_read_task(t, by_address) for t in data["tasks"]),
         noop=int(data["noop"]),
         warnings=tuple(data["warnings"]),
         notes=dict(data["notes"]),
+        health=_read_health(data["health"] if "health" in data else health_of(data["notes"])),
         outputs=dict(data["outputs"]),
         selection=Selection.of_options(data["selection"]),
         widened={Address.parse(a): why for a, why in data["widened"].items()},
@@ -92,6 +107,21 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             lineage=data["lineage"],
         ),
     )
+
+
+def _health(health: Health) -> dict[str, JSON]:
+    return {
+        "address": health.address,
+        "holders": list(health.holders),
+        "verdicts": [[v.question, v.good, v.words] for v in health.verdicts],
+    }
+
+
+def _read_health(data: Mapping[str, Any]) -> dict[str, Health]:
+    return {
+        address: Health(item["address"], tuple(item["holders"]), tuple(Verdict(*v) for v in item["verdicts"]))
+        for address, item in data.items()
+    }
 
 
 def _read_stranger(data: Mapping[str, Any]) -> Stranger:
@@ -139,6 +169,7 @@ def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:
         "irreversible": planned.irreversible,
         "effect": planned.effect,
         "disrupts": planned.disrupts,
+        "moves": planned.moves,
     }
 
 
@@ -167,6 +198,7 @@ def _read_change(data: Mapping[str, Any]) -> PlannedChange:
         irreversible=data["irreversible"],
         effect=data["effect"],
         disrupts=data["disrupts"],
+        moves=data["moves"] if "moves" in data else moves_of(data["reason"]),
     )
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 from ..address import Address
 from ..contract import Facts
+from ..contract.claims import spoken
 from ..errors import PlanError
-from ..graph import Graph, spoken
+from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Host, Row
 from ..probe import MARKERS, Marker, claim_marks, token_digest

@@ -19,7 +19,7 @@ def drift_of(row: Row, observed: Observed | None, seal: Seal) -> Drift | None:
         return None
     attrs = compare(row.attrs, _governed(now, row), sensitive=row.sensitive, ignore=ignored)
     reason = "is gone" if observed is None else ("is there again" if row.attrs is None else "")
-    return Drift(row.address, attrs, reason, row.address.host)
+    return Drift(row.address, attrs, reason, row.address.host, gone=observed is None)
 
 
 def _governed(now: dict[str, Any] | None, row: Row) -> dict[str, Any] | None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
+from ..contract import Health
 from ..errors import PlanError
-from ..model import Action, Op
+from ..model import Action, Disrupts, Op
 from .changes import compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
@@ -47,6 +48,7 @@ def make_plan(
         quiet=tuple(outcome.quiet),
         noop=len(_at_rest(outcome, scope) - {c.address for c in pulled}),
         notes=_notes(outcome),
+        health=_health(outcome),
         warnings=outcome.warnings,
         outputs=dict(given.stack.outputs),
         facts=dict(given.facts),
@@ -86,24 +88,34 @@ def _pulls(drafts: Iterable[Draft]) -> dict[Address, list[Draft]]:
 def _with_effect(planned: PlannedChange, pulled: Iterable[Draft], given: Inputs) -> PlannedChange:
     """Name what a change makes reload or restart; a change without any such thing has no effect."""
     effects = [planned.effect] if planned.effect else []
+    restarts = False
     if planned.action not in (Action.ADOPT, Action.FORGET):
         for draft in pulled:
             consumer = draft.addresses[0]
             name = _daemon(consumer, given)
             where = "" if consumer.host == planned.address.host else f" on {consumer.host}"
             text = f"{draft.trigger} {name}{where}"
+            restarts = restarts or draft.trigger == "restart"
             if text not in effects:
                 effects.append(text)
     if not effects:
         return planned
-    strongest = "restart" if any(e.startswith("restart ") for e in effects) else planned.disrupts
+    strongest: Disrupts = "restart" if restarts else planned.disrupts
     return replace(planned, effect=", ".join(effects), disrupts=strongest)
 
 
-def _daemon(consumer: Any, given: Inputs) -> str:
-    """The name of what reloads: a unit's, where the spec has one."""
-    spec = given.stack.instances[consumer].spec
-    return str(getattr(spec, "unit", None) or getattr(spec, "service", None) or consumer.name)
+def _daemon(consumer: Address, given: Inputs) -> str:
+    """The name of what reloads: a unit's, where the kind has one."""
+    return given.providers[consumer.kind].daemon(given.stack.instances[consumer].spec) or consumer.name
+
+
+def _health(outcome: Comparison) -> dict[str, Health]:
+    """How that is what hosts serve together."""
+    return {
+        str(address): observed.health
+        for address, observed in outcome.observed.items()
+        if address.host is None and observed is not None and observed.health is not None
+    }
 
 
 def _notes(outcome: Comparison) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Provider
+from ..contract.claims import token_value
 from ..graph import Index, by_resource, members
 from ..model import Action
 from .inputs import Comparison, Inputs
@@ -156,11 +157,13 @@ class _Web:
                     self.consumers.setdefault(source, []).append(address)
 
     def _file(self, address: Address) -> str | None:
-        """The file that an instance is one part of."""
+        """The file, or what else is written whole, that an instance is one part of."""
+        provider = self.given.providers[address.kind]
+        if not provider.whole:
+            return None
         instance, recorded = self.given.stack.instances.get(address), self.given.recorded.get(address)
         spec = instance.spec if instance else recorded.spec if recorded else None
-        name = None if spec is None else self.given.providers[address.kind].aggregate(spec)
-        return name if name is not None and name.startswith("path:") else None
+        return None if spec is None else provider.aggregate(spec)
 
     def mates(self, address: Address) -> list[Address]:
         """All members of the resource, itself included."""
@@ -174,7 +177,7 @@ class _Web:
             yield from ((mate, _TOGETHER) for mate in mates)
         name = self._file(address)
         if name is not None:
-            path = name.removeprefix("path:")
+            path = token_value(name) or name
             for other in self.by_file[address.kind, address.host, name]:
                 if other in self.acting:
                     yield other, f"it is in {path}, which is written whole"

@@ -85,17 +85,17 @@ def _add_changes(
         going = planned.action is Action.DELETE
         if aggregate is None:
             key = f"{'delete' if going else 'apply'} {planned.address}"
-        elif aggregate.startswith("path:"):
+        elif provider.whole:
             key = f"apply {planned.kind} {aggregate}@{planned.address.host}"
         else:
             level = "-" if going else depth.get(planned.address, 0)
             key = f"{'delete' if going else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
-        if planned.action is Action.REPLACE and _needs_two(planned):
+        if planned.moves:  # a delete of the old and a create of the new; else the provider replaces it in place
             old = _old_half(planned, given)
             old_key = f"delete {planned.address}"
             drafts[old_key] = _draft(old_key, old)
         draft = drafts.setdefault(key, _draft(key, planned, empty=True))
-        if aggregate is not None and not going and not aggregate.startswith("path:"):
+        if aggregate is not None and not going and not provider.whole:
             draft.aggregate, draft.level = aggregate, depth.get(planned.address, 0)
         draft.changes.append(planned)
         draft.addresses = (*draft.addresses, planned.address)
@@ -111,11 +111,6 @@ def _draft(key: str, planned: PlannedChange, *, empty: bool = False) -> Draft:
     if not empty:
         draft.changes, draft.addresses = [planned], (planned.address,)
     return draft
-
-
-def _needs_two(planned: PlannedChange) -> bool:
-    """A replace that moves is a delete of the old and a create of the new; else the provider does it in place."""
-    return planned.reason == "it lives somewhere else now"
 
 
 def _old_half(planned: PlannedChange, given: Inputs) -> PlannedChange:
@@ -154,7 +149,7 @@ def _wire_changes(
             for address in draft.addresses:
                 draft.needs |= reach.get(address, nothing)
     for planned in outcome.changes:
-        if planned.action is Action.REPLACE and _needs_two(planned):
+        if planned.moves:
             old = f"delete {planned.address}"
             for key in done_by.get(planned.address, ()):
                 if drafts[key].op is not Op.TRIGGER:

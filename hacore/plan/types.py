@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Facts, Observed, Spec, View
+from ..contract import Change, Desired, Facts, Health, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import JSON, Action, Disrupts, Host, Op, Row
 from .custody import Custody
@@ -20,7 +20,8 @@ class PlannedChange:
 
     `change` is what its provider gets; `row` is what the state has of it. `inherits`: the address
     whose place it takes (a rename): its origin moves over. `takers`: who has the place of what is
-    forgotten now.
+    forgotten now. `moves`: a replace whose new place is another one than the recorded: the old one
+    is deleted, the new one created. `reason` is only shown.
     """
 
     address: Address
@@ -38,6 +39,7 @@ class PlannedChange:
     effect: str = ""
     disrupts: Disrupts = "none"
     ensured: bool = False
+    moves: bool = False
 
     @property
     def kind(self) -> str:
@@ -47,12 +49,16 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Recorded against observed: somebody changed the host since the last apply."""
+    """Recorded against observed: somebody changed the host since the last apply.
+
+    `gone`: nothing is left of it on the host. `reason` is only shown.
+    """
 
     address: Address
     attrs: tuple[AttrChange, ...]
     reason: str = ""
     host: str | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,7 @@ class Plan:
     noop: int = 0
     warnings: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)  # by address
     outputs: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 
 from ..address import NAME, Address
 from ..contract import Ask
+from ..contract.claims import token_type
 
 _COMMAND = r"""
 for marker in "$HACORE_HOME"/stacks/*.json; do [ -r "$marker" ] && cat "$marker"; done
 """
-_WHOLE = ("config:",)  # what a stack writes whole: its resources share it among themselves, but not with other stacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def claim_marks(claims: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, st
         for claim in stored:
             mode, _, token = claim.partition(" ")
             found.setdefault(
-                f"{'own' if token.startswith(_WHOLE) else mode} {token_digest(token)}", str(address.at(None))
+                f"{'own' if token_type(token).whole else mode} {token_digest(token)}", str(address.at(None))
             )
     return dict(sorted(found.items()))
 

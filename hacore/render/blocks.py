@@ -143,9 +143,9 @@ def _change_block(planned: PlannedChange) -> Block:
 def _drift_block(drift: Drift) -> Block:
     return Block(
         name=anywhere(drift.address),
-        symbol="-" if drift.reason == "is gone" else "~",
+        symbol="-" if drift.gone else "~",
         phrase=_told(drift.reason, drift.address) or "has changed",
-        lines=tuple(attr_lines(drift.attrs, "drift")) if drift.reason != "is gone" else (),
+        lines=tuple(attr_lines(drift.attrs, "drift")) if not drift.gone else (),
     )
 
 

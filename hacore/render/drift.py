@@ -51,7 +51,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = No
     if news is not None and news.known:
         same = "differs as it did" if news.known == 1 else "differ as they did"
         lines.append(f"{count(news.known, 'resource')} more {same} at {when(news.since)}.")
-    lines += health_lines(report.notes, style)
+    lines += health_lines(report.health, style)
     for host, reason in sorted(report.unreachable.items()):
         lines.append(style("red", f"Incomplete: {host} could not be asked: {clean(reason)}"))
     return "\n".join(lines)

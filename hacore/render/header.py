@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from ..contract import Health, Verdict
 from ..plan import HostStatus, NewMachine, Stranger
 from ..store import RunRecord
 from ..urls import shown_url
@@ -85,9 +85,9 @@ def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style
     ]
 
 
-def host_lines(hosts: Mapping[str, HostStatus], notes: Mapping[str, Any], style: Style) -> list[str]:
+def host_lines(hosts: Mapping[str, HostStatus], health: Mapping[str, Health], style: Style) -> list[str]:
     """A line per host: its name, its address, what runs on it, what it holds."""
-    holds = _holds(notes)
+    holds = _holds(health)
     names = max((len(name) for name in hosts), default=0)
     addresses = max((len(status.host.address) for status in hosts.values()), default=0)
     lines = []
@@ -101,53 +101,42 @@ def host_lines(hosts: Mapping[str, HostStatus], notes: Mapping[str, Any], style:
     return lines
 
 
-def _holds(notes: Mapping[str, Any]) -> dict[str, list[str]]:
+def _holds(health: Mapping[str, Health]) -> dict[str, list[str]]:
     holds: dict[str, list[str]] = {}
-    for address, info in notes.items():
-        for host in _holders(info):
-            where = info.get("address")
-            holds.setdefault(str(host), []).append(f"{where} ({address})" if where else str(address))
+    for name, found in health.items():
+        for host in found.holders:
+            holds.setdefault(host, []).append(f"{found.address} ({name})" if found.address else name)
     return holds
 
 
-def _holders(info: Any) -> list[str]:
-    found = info.get("held_by") if isinstance(info, Mapping) else None
-    return [str(host) for host in found] if isinstance(found, list | tuple) else []
-
-
-def serving(notes: Mapping[str, Any]) -> frozenset[str]:
+def serving(health: Mapping[str, Health]) -> frozenset[str]:
     """All hosts that hold something."""
-    return frozenset(host for info in notes.values() for host in _holders(info))
+    return frozenset(host for found in health.values() for host in found.holders)
 
 
-def health_lines(notes: Mapping[str, Any], style: Style) -> list[str]:
+def health_lines(health: Mapping[str, Health], style: Style) -> list[str]:
     """What is wrong with what the hosts hold together: no or several holders, checks that fail."""
     lines = []
-    for address, info in sorted(notes.items()):
-        if not isinstance(info, Mapping):
-            continue
-        if "held_by" in info and len(_holders(info)) != 1:
-            who = listed(_holders(info)) or "no host"
-            lines.append(style("red", f"{address}: {clean(str(info.get('address', '')))} is held by {who}"))
-        checks = info.get("checks")
-        for what, verdict in sorted(checks.items()) if isinstance(checks, Mapping) else ():
-            if verdict not in ("ok", "not asked"):
-                lines.append(style("yellow", f"{address}: {clean(f'{what}: {verdict}')}"))
+    for name, found in sorted(health.items()):
+        if len(found.holders) != 1:
+            who = listed(found.holders) or "no host"
+            lines.append(style("red", f"{name}: {clean(found.address)} is held by {who}"))
+        failed = [verdict for verdict in _in_order(found) if verdict.good is False]
+        lines += [style("yellow", f"{name}: {clean(f'{v.question}: {v.words}')}") for v in failed]
     return lines
 
 
-def held_lines(notes: Mapping[str, Any], style: Style) -> list[str]:
+def held_lines(health: Mapping[str, Health], style: Style) -> list[str]:
     """Who holds what, with all checks: for `status`."""
     lines = []
-    for address, info in sorted(notes.items()):
-        if not isinstance(info, Mapping) or "held_by" not in info:
-            continue
-        who = listed(_holders(info)) or "no host"
-        right = len(_holders(info)) == 1
-        where = clean(str(info.get("address", "")))
-        lines.append(f"{address} {where} held by {style('green' if right else 'red', who)}".replace("  ", " "))
-        checks = info.get("checks")
-        for what, verdict in sorted(checks.items()) if isinstance(checks, Mapping) else ():
-            good = verdict == "ok"
-            lines.append(f"  {clean(str(what))}: {style('green' if good else 'yellow', clean(str(verdict)))}")
+    for name, found in sorted(health.items()):
+        who = style("green" if len(found.holders) == 1 else "red", listed(found.holders) or "no host")
+        lines.append(f"{name} {clean(found.address)} held by {who}".replace("  ", " "))
+        for verdict in _in_order(found):
+            words = style("green" if verdict.good else "yellow", clean(verdict.words))
+            lines.append(f"  {clean(verdict.question)}: {words}")
     return lines
+
+
+def _in_order(health: Health) -> list[Verdict]:
+    return sorted(health.verdicts, key=lambda verdict: verdict.question)

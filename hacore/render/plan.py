@@ -57,8 +57,8 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         *run_lines(None, about.unfinished, style),
         style("bold", stack_line(plan.stack, about.state, plan.lineage, plan.serial)),
         *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),
-        *host_lines(plan.hosts, plan.notes, style),
-        *health_lines(plan.notes, style),
+        *host_lines(plan.hosts, plan.health, style),
+        *health_lines(plan.health, style),
         *refresh_lines(plan, style),
         *selection_lines(plan, style),
         "",
@@ -70,7 +70,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         lines += [f"{_intent(plan)} ({_legend(plan)}):", ""]
         lines += change_blocks(plan.changes, style)
         lines += adoptions(plan.changes, style)
-        order = order_lines(plan.tasks, serving(plan.notes))
+        order = order_lines(plan.tasks, serving(plan.health))
         if order:
             lines += ["Order:", *order, *failure_lines(plan.tasks, about.on_failure), ""]
     lines += [style("yellow", f"Warning: {clean(warning)}") for warning in plan.warnings]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..engine.results import WayBack
 from ..plan import plan_json
 from .drift import one_drift_json
 from .plan import count_line, incomplete_lines
@@ -45,10 +46,14 @@ def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str
 
 def _groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
     """Each task in exactly one group; one that could not be undone has failed."""
-    groups: dict[str, list[TaskSummary]] = {name: [] for name in ("failed", "undone", "done", "not started")}
+    groups: dict[str, list[TaskSummary]] = {name: [] for name in ("failed", "undone", "done", "not_started")}
     for task in tasks:
         groups[_group(task)].append(task)
     return {name: found for name, found in groups.items() if found}
+
+
+def _words(group: str) -> str:
+    return group.replace("_", " ")
 
 
 def _group(task: TaskSummary) -> str:
@@ -56,12 +61,12 @@ def _group(task: TaskSummary) -> str:
         return "failed" if task.error else "undone"
     if task.status == "done":
         return "done"
-    return "not started" if task.status in ("do", "hold") else "failed"
+    return "not_started" if task.status in ("do", "hold") else "failed"
 
 
 def _counted(tasks: Sequence[TaskSummary]) -> str:
     groups = _groups(tasks)
-    return ", ".join(f"{len(found)} {name}" for name, found in groups.items()) or "nothing done"
+    return ", ".join(f"{len(found)} {_words(name)}" for name, found in groups.items()) or "nothing done"
 
 
 def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
@@ -74,7 +79,7 @@ def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
                 lines.append(f"  {_named(task)}{after}")
                 lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
         else:
-            lines += ["", f"{name.capitalize()}:", *(f"  {text}" for text in cut(_together(found), _MANY))]
+            lines += ["", f"{_words(name).capitalize()}:", *(f"  {text}" for text in cut(_together(found), _MANY))]
     return lines
 
 
@@ -142,7 +147,7 @@ def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
         "status": result.status,
         "ok": result.ok,
         "seconds": round(result.seconds, 3),
-        "counts": {name.replace(" ", "_"): len(found) for name, found in _groups(result.tasks).items()},
+        "counts": {name: len(found) for name, found in _groups(result.tasks).items()},
         "tasks": [asdict(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
         "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
@@ -153,7 +158,7 @@ def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str],
     """The summary of a rollback. `commands`: what to type for `rollback` again, and to `undo` it."""
     if result.status == "nothing":
         return style("green", "Nothing to roll back.")
-    taken = result.plan is None or result.plan.how == "take back"
+    taken = result.plan is None or result.plan.how is WayBack.TAKE_BACK
     back = [task for task in result.tasks if task.status == ("undone" if taken else "done")]
     stuck = [task for task in result.tasks if task.status == "error"]
     took = f"({span(result.seconds)}, run {result.run})"
@@ -187,7 +192,7 @@ _STILL_WANTED = ("The stack file still wants what was undone: change it, or the 
 def _undid_an_apply(result: RollbackResult) -> bool:
     """Not what only took back a rollback: that is what the stack wants."""
     plan = result.plan
-    return plan is None or plan.how == "finish" or any(run.command != "rollback" for run in plan.undone)
+    return plan is None or plan.how is WayBack.FINISH or any(run.command != "rollback" for run in plan.undone)
 
 
 def rollback_result_json(result: RollbackResult) -> dict[str, Any]:

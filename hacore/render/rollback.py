@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..address import Address
+from ..engine.results import WayBack
 from ..plan.show import FORMAT_VERSION, new_machine_json
 from .blocks import drift_blocks
 from .drift import one_drift_json
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _WORDS: dict[str, tuple[str, Name, str]] = {
     "delete": ("-", "red", "what was made"),
     "restore": ("~", "yellow", "as it was before"),
-    "bring back": ("+", "green", "what was deleted"),
+    "bring_back": ("+", "green", "what was deleted"),
     "forget": (".", "dim", "adopted; no host is touched"),
     "remember": (".", "dim", "forgotten; no host is touched"),
 }
@@ -41,7 +42,7 @@ def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
         symbol, colour, why = _WORDS.get(do, ("~", "yellow", ""))
         where = f" @ {', '.join(dict.fromkeys(hosts))}" if hosts else ""
         about = f"  ({why})" if why else ""
-        lines.append(f"  {style(colour, symbol)} {do} {name}{where}{style('dim', about)}")
+        lines.append(f"  {style(colour, symbol)} {do.replace('_', ' ')} {name}{where}{style('dim', about)}")
         if irreversible:
             lines.append(style("red", f"    ! cannot be undone: {clean(irreversible)}"))
     if not plan.items:
@@ -54,19 +55,19 @@ def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
 
 def rollback_words(plan: RollbackPlan) -> str:
     """What is done, in a few words: `roll back runs 4 and 3`."""
-    if plan.how == "finish":
+    if plan.how is WayBack.FINISH:
         return f"finish rollback {plan.run.id}"
-    if plan.how == "take back":
+    if plan.how is WayBack.TAKE_BACK:
         return f"take back run {plan.run.id}" if plan.run.command == "rollback" else f"roll back run {plan.run.id}"
     numbers = [str(run.id) for run in plan.undone]
     return f"roll back {'run' if len(numbers) == 1 else 'runs'} {listed(numbers)}"
 
 
 def _title(plan: RollbackPlan, style: Style) -> list[str]:
-    if plan.how == "undo" and len(plan.undone) > 1:
+    if plan.how is WayBack.UNDO and len(plan.undone) > 1:
         title = f"Roll back to before run {plan.run.id}: what these runs did is undone, the newest first"
         return [style("bold", title), *(f"  {run_words(run)}" for run in plan.undone)]
-    verb = {"undo": "Roll back run", "take back": "Roll back run", "finish": "Finish rollback"}[plan.how]
+    verb = "Finish rollback" if plan.how is WayBack.FINISH else "Roll back run"
     return [style("bold", f"{verb} {run_words(plan.run)}")]
 
 
@@ -75,12 +76,11 @@ def rollback_json(plan: RollbackPlan) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "command": "rollback",
-        "how": plan.how.replace(" ", "_"),
+        "how": plan.how.value,
         "run": plan.run.id,
         "undoes": [run.id for run in plan.undone],
         "items": [
-            {"address": i.address, "host": i.host, "do": i.do.replace(" ", "_"), "irreversible": i.irreversible}
-            for i in plan.items
+            {"address": i.address, "host": i.host, "do": i.do, "irreversible": i.irreversible} for i in plan.items
         ],
         "drift": [one_drift_json(drift) for drift in plan.drifted],
         "new_machines": [new_machine_json(machine) for machine in plan.new_machines],

@@ -14,7 +14,7 @@ from .words import count
 
 def status_exit_code(plan: Plan) -> int:
     """1 when a host is unreachable, something has no or several holders, or a check fails."""
-    return 1 if not plan.complete or health_lines(plan.notes, PLAIN) else 0
+    return 1 if not plan.complete or health_lines(plan.health, PLAIN) else 0
 
 
 def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
@@ -22,8 +22,8 @@ def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
     lines = stranger_lines(plan.custody.strangers, plan.lineage, style)
     lines += machine_lines(plan.custody.new_machines, "nothing is known of what it has", style)
     lines.append(style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial)))
-    lines += host_lines(plan.hosts, plan.notes, style)
-    lines += held_lines(plan.notes, style)
+    lines += host_lines(plan.hosts, plan.health, style)
+    lines += held_lines(plan.health, style)
     if plan.drift:
         lines.append(style("yellow", f"Drift: {count(len(plan.drift), 'resource')} changed outside of hacore."))
     return "\n".join([*lines, count_line(plan)])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contract import Ask, Check, Claim, Desired, Guard, Observed, Provider, Spec, Step, View, Work
+from ..contract import Ask, Check, Claim, Desired, Guard, Health, Observed, Provider, Spec, Step, View, Work
 from .questions import HOLDS, VALUE, images, script
 
 
@@ -93,7 +93,7 @@ class Shared(Provider[SharedSpec]):
     def observe(self, view: View[SharedSpec]) -> Observed | None:
         """How many hold it."""
         held = [h for h, (_, facts) in view.members.items() if facts.get(HOLDS, view.spec.vip)]
-        return Observed({"holders": len(held)}, {"held by": held})
+        return Observed({"holders": len(held)}, {"held by": held}, health=Health(view.spec.vip, tuple(held)))
 
     def desire(self, view: View[SharedSpec]) -> Desired:
         """One."""

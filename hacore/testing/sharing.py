@@ -93,6 +93,7 @@ class Conf(Provider[ConfSpec]):
 
     kind = "conf"
     spec = ConfSpec
+    whole = True
 
     def claims(self, spec: ConfSpec) -> Sequence[Claim]:
         """The file, shared with the other sections; the section is one's own."""

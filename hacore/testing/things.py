@@ -151,6 +151,10 @@ class Daemon(Provider[DaemonSpec]):
         """Its unit."""
         return [Claim(f"unit:{spec.unit}")]
 
+    def daemon(self, spec: DaemonSpec) -> str:
+        """Its unit."""
+        return spec.unit
+
     def triggers(self, spec: DaemonSpec, address: Address) -> Sequence[Trigger]:
         """As the spec says."""
         return [Trigger(s, "reload") for s in spec.reload_on] + [Trigger(s, "restart") for s in spec.restart_on]

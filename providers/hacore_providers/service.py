@@ -74,6 +74,10 @@ class ServiceProvider(Provider[ServiceSpec]):
             claims += [Claim(f"path:{path}", "use") for path in unit_file.paths_named(spec.definition)]
         return claims
 
+    def daemon(self, spec: ServiceSpec) -> str:
+        """Its unit."""
+        return spec.unit
+
     def triggers(self, spec: ServiceSpec, address: Address) -> Sequence[Trigger]:
         """What it is reloaded and restarted for; its own definition is such a thing."""
         own = [] if spec.definition is None else [Trigger(str(address), "restart", ("definition",))]

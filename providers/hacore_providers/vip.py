@@ -16,12 +16,14 @@ from hacore.contract import (
     Ask,
     Check,
     Desired,
+    Health,
     Host,
     Mistake,
     Observed,
     Provider,
     Spec,
     StackFiles,
+    Verdict,
     View,
 )
 
@@ -74,16 +76,19 @@ class Vip(Provider[VipSpec]):
             if not spec.address:
                 yield (
                     host,
-                    Mistake(
+                    Mistake.where(
                         "address",
                         f"is missing: vrrp_instance.{spec.instance} has not exactly one, so name one of its addresses",
                     ),
                 )
             elif not _is_ip(spec.address):
-                yield host, Mistake("address", f"is {spec.address!r}: it must be an IP address")
+                yield host, Mistake.where("address", f"is {spec.address!r}: it must be an IP address")
             for index, check in enumerate(spec.checks):
                 if not check.http.startswith(("http://", "https://")):
-                    yield host, Mistake(f"checks.{index}.http", f"is {check.http!r}: it must be an http or https URL")
+                    yield (
+                        host,
+                        Mistake.where(f"checks.{index}.http", f"is {check.http!r}: it must be an http or https URL"),
+                    )
 
     def needs(self, spec: VipSpec) -> Sequence[str]:
         """The instance, on all of its members."""
@@ -109,7 +114,11 @@ class Vip(Provider[VipSpec]):
             arg = question(check.http, spec.address, check.timeout)
             answers = [view.members[host][1].get(HTTP, arg) for host in held_by]
             checks[check.http] = _verdict(check, next((a for a in answers if a is not None), None))
-        return Observed({"holder": holder}, {"held_by": held_by, "address": spec.address, "checks": checks})
+        return Observed(
+            {"holder": holder},
+            {"held_by": held_by, "address": spec.address, "checks": {q: v.words for q, v in checks.items()}},
+            health=Health(spec.address, tuple(held_by), tuple(checks.values())),
+        )
 
     def desire(self, view: View[VipSpec]) -> Desired:
         """Exactly one holder, whoever it is."""
@@ -124,14 +133,16 @@ class Vip(Provider[VipSpec]):
         return PATIENCE
 
 
-def _verdict(check: HttpCheck, answer: Answer | None) -> str:
+def _verdict(check: HttpCheck, answer: Answer | None) -> Verdict:
     if answer is None:
-        return "not asked"
+        return Verdict(check.http, None, "not asked")
     if answer.status == 0:
-        return "no answer"
+        return Verdict(check.http, False, "no answer")
     if answer.status != check.status:
-        return f"status {answer.status}, not {check.status}"
-    return "ok" if check.body in answer.body else f"status {answer.status}, but not {check.body!r} in it"
+        return Verdict(check.http, False, f"status {answer.status}, not {check.status}")
+    if check.body not in answer.body:
+        return Verdict(check.http, False, f"status {answer.status}, but not {check.body!r} in it")
+    return Verdict(check.http, True, "ok")
 
 
 def _is_ip(text: str) -> bool:

@@ -74,7 +74,7 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
             if get(spec) != get(reference):
                 yield (
                     host,
-                    Mistake(
+                    Mistake.where(
                         field,
                         f"is {_said(get(spec))} here and {_said(get(reference))} on {first}: "
                         "both would hold the address; give all members the same",
@@ -83,7 +83,7 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
         if auth_key(spec) != auth_key(reference):
             yield (
                 host,
-                Mistake(
+                Mistake.where(
                     "authentication",
                     f"differs from that on {first}: both would hold the address; give all members the same type and "
                     "password",
@@ -118,7 +118,7 @@ def _priorities(members: Members) -> Iterator[tuple[str, Mistake]]:
         if a.priority == b.priority:
             yield (
                 low,
-                Mistake(
+                Mistake.where(
                     "priority", f"is {b.priority} as on {high}: the holder would be left to chance; make them differ"
                 ),
             )
@@ -126,13 +126,15 @@ def _priorities(members: Members) -> Iterator[tuple[str, Mistake]]:
     if len(masters) > 1:
         yield (
             masters[1],
-            Mistake("state", f"is MASTER on {' and '.join(masters)}: make it BACKUP on all but the preferred member"),
+            Mistake.where(
+                "state", f"is MASTER on {' and '.join(masters)}: make it BACKUP on all but the preferred member"
+            ),
         )
     elif masters and members[masters[0]].priority < ordered[0][1].priority:
         top, spec = ordered[0]
         yield (
             masters[0],
-            Mistake(
+            Mistake.where(
                 "priority",
                 f"is {members[masters[0]].priority} on the MASTER, but {spec.priority} on {top}, which would take the "
                 "addresses: give the MASTER the highest",
@@ -140,7 +142,7 @@ def _priorities(members: Members) -> Iterator[tuple[str, Mistake]]:
         )
     for host, spec in members.items():
         if spec.priority == LOWEST:
-            yield host, Mistake("priority", "is 1, where a drained peer goes, too: make it 2 or more")
+            yield host, Mistake.where("priority", "is 1, where a drained peer goes, too: make it 2 or more")
     yield from _weights_move(ordered)
 
 
@@ -168,7 +170,7 @@ def _weights_move(ordered: list[tuple[str, VrrpInstanceSpec]]) -> Iterator[tuple
             if after is not None and after >= next_up:
                 yield (
                     high,
-                    Mistake(
+                    Mistake.where(
                         f"{field}.weight",
                         f"is {weight}: when it fails, {high} goes from {healthy} to {after} and {low} has {next_up}, "
                         f"so the addresses stay; take {-(healthy - next_up + 1)} or lower, or 0 (a failure is a FAULT)",
@@ -180,13 +182,13 @@ def _preemption(members: Members) -> Iterator[tuple[str, Mistake]]:
     some = {spec.nopreempt for spec in members.values()}
     for host, spec in members.items():
         if some == {True, False} and not spec.nopreempt:
-            yield host, Mistake("preempt", "is false on the other member only: set it on all of them")
+            yield host, Mistake.where("preempt", "is false on the other member only: set it on all of them")
         if spec.nopreempt:
             for field, weight in weights(spec).items():
                 if weight != 0:
                     yield (
                         host,
-                        Mistake(
+                        Mistake.where(
                             f"{field}.weight",
                             f"is {weight} with preempt: false: a lower priority moves nothing then; make it 0, so that "
                             "a failure is a FAULT",
@@ -200,7 +202,7 @@ def _unicast(members: Members) -> Iterator[tuple[str, Mistake]]:
         if not spec.unicast:
             continue
         if not spec.peers:
-            yield host, Mistake("unicast", "has no peers: name the other members' addresses in unicast.peers")
+            yield host, Mistake.where("unicast", "has no peers: name the other members' addresses in unicast.peers")
             continue
         for other, source in sources.items():
             if other != host and source is not None and source not in spec.peers:
@@ -219,11 +221,11 @@ def _names(members: Members) -> Iterator[tuple[str, Mistake]]:
     for host, spec in members.items():
         router = spec.router_id if spec.router_id is not None else spec.globals.get("router_id")
         if router is not None and seen.setdefault(str(router), host) != host:
-            yield host, Mistake("router_id", f"is {router} as on {seen[str(router)]}: give each host its own")
+            yield host, Mistake.where("router_id", f"is {router} as on {seen[str(router)]}: give each host its own")
     first, name = next((host, spec.name) for host, spec in members.items())
     for host, spec in members.items():
         if spec.name != name:
-            yield host, Mistake("name", f"is {spec.name} here and {name} on {first}: give all members the same")
+            yield host, Mistake.where("name", f"is {spec.name} here and {name} on {first}: give all members the same")
 
 
 def _taken(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mistake]]:
@@ -234,7 +236,9 @@ def _taken(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, M
             if address in own:
                 yield (
                     host,
-                    Mistake("addresses", f"has {vip.address}, which is {own[address]}'s own address: take a free one"),
+                    Mistake.where(
+                        "addresses", f"has {vip.address}, which is {own[address]}'s own address: take a free one"
+                    ),
                 )
 
 

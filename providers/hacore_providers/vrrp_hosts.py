@@ -37,9 +37,9 @@ def _interface(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
         link = links.get(name)
         if link is None:
             others = ", ".join(sorted(n for n in links if n != "lo")) or "only lo"
-            yield Mistake(field, f"is {name}, which {_host(view)} does not have; it has {others}")
+            yield Mistake.where(field, f"is {name}, which {_host(view)} does not have; it has {others}")
         elif link.down:
-            yield Mistake(
+            yield Mistake.where(
                 field, f"is {name}, which is {link.state} on {_host(view)}: it cannot hold an address so", warning=True
             )
 
@@ -62,7 +62,7 @@ def _subnets(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
             continue
         if not any(address in network for network in networks if network.version == address.version):
             where = ", ".join(sorted(map(str, networks)))
-            yield Mistake(
+            yield Mistake.where(
                 "addresses",
                 f"has {vip.address}, which is in no network of {dev} on {_host(view)} ({where}): nobody there will ask "
                 "for it, unless a router sends it here",
@@ -78,7 +78,7 @@ def _peers(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     here = view.facts
     ours, theirs = _link(view.spec, here), _link(reference, there)
     if ours is not None and theirs is not None and ours.mtu != theirs.mtu:
-        yield Mistake(
+        yield Mistake.where(
             "interface",
             f"has an MTU of {ours.mtu} on {_host(view)} and of {theirs.mtu} on {first}: are they one network?",
             warning=True,

@@ -20,6 +20,7 @@ from hacore.contract import (
     Host,
     Image,
     Mistake,
+    Network,
     Observed,
     Provider,
     StackFiles,
@@ -46,6 +47,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
+    whole = True  # the file
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
@@ -87,6 +89,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def aggregate(self, spec: VrrpInstanceSpec) -> str:
         """The file."""
         return f"path:{spec.config}"
+
+    def daemon(self, spec: VrrpInstanceSpec) -> str:
+        """The unit of keepalived."""
+        return spec.service
+
+    def network(self, spec: VrrpInstanceSpec) -> Network:
+        """Where its adverts go, and the addresses that it brings up."""
+        return Network(spec.interface, tuple(vip.address for vip in spec.vips))
 
     # -- at plan
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:

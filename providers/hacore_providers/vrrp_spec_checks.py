@@ -37,26 +37,28 @@ def member_mistakes(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     yield from _trackers(spec)
     yield from _texts(spec)
     if spec.version == 2 and ipv6:
-        yield Mistake("version", "is 2 with an IPv6 address: IPv6 needs 3")
+        yield Mistake.where("version", "is 2 with an IPv6 address: IPv6 needs 3")
 
 
 def _ranges(spec: VrrpInstanceSpec, v3: bool) -> Iterator[Mistake]:
     if not 1 <= spec.priority <= OWNER:
-        yield Mistake("priority", f"is {spec.priority}: it must be 1 to 254, or 255 for the owner of the address")
+        yield Mistake.where("priority", f"is {spec.priority}: it must be 1 to 254, or 255 for the owner of the address")
     if not 1 <= spec.virtual_router_id <= 255:
-        yield Mistake("virtual_router_id", f"is {spec.virtual_router_id}: it must be 1 to 255")
+        yield Mistake.where("virtual_router_id", f"is {spec.virtual_router_id}: it must be 1 to 255")
     interval = spec.advert_interval
     if v3 and not (0.01 <= interval <= 40.95 and _whole(interval * 100)):
-        yield Mistake("advert_interval", f"is {interval:g}: VRRP version 3 takes 0.01 to 40.95 s in steps of 0.01 s")
+        yield Mistake.where(
+            "advert_interval", f"is {interval:g}: VRRP version 3 takes 0.01 to 40.95 s in steps of 0.01 s"
+        )
     if not v3 and not (1 <= interval <= 255 and _whole(interval)):
-        yield Mistake(
+        yield Mistake.where(
             "advert_interval",
             f"is {interval:g}: VRRP version 2 takes whole seconds, 1 to 255; version: 3 takes fractions",
         )
     if not re.match(r"[^\s/:{}\"]{1,15}\Z", spec.interface):
-        yield Mistake("interface", f"is {spec.interface!r}: it must be an interface's name, 1 to 15 characters")
+        yield Mistake.where("interface", f"is {spec.interface!r}: it must be an interface's name, 1 to 15 characters")
     elif spec.interface == "lo":
-        yield Mistake("interface", "is lo: adverts need an interface that reaches the other members")
+        yield Mistake.where("interface", "is lo: adverts need an interface that reaches the other members")
 
 
 def _whole(value: float) -> bool:
@@ -65,23 +67,27 @@ def _whole(value: float) -> bool:
 
 def _addresses(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if not spec.addresses:
-        yield Mistake("addresses", "is empty: name at least one virtual address")
+        yield Mistake.where("addresses", "is empty: name at least one virtual address")
     if len(spec.addresses) > 255:
-        yield Mistake("addresses", f"has {len(spec.addresses)} entries: an advert carries 255 at most")
+        yield Mistake.where("addresses", f"has {len(spec.addresses)} entries: an advert carries 255 at most")
     families, seen = set(), set()
     for vip in spec.vips:
         try:
             parsed = ipaddress.ip_interface(vip.address)
         except ValueError:
-            yield Mistake("addresses", f"has {vip.address!r}: write an IP address, such as 192.0.2.10 or 192.0.2.10/24")
+            yield Mistake.where(
+                "addresses", f"has {vip.address!r}: write an IP address, such as 192.0.2.10 or 192.0.2.10/24"
+            )
             continue
         families.add(parsed.version)
         if parsed.ip in seen:
-            yield Mistake("addresses", f"has {parsed.ip} twice")
+            yield Mistake.where("addresses", f"has {parsed.ip} twice")
         seen.add(parsed.ip)
         net = parsed.network
         if parsed.version == 4 and net.prefixlen < 31 and parsed.ip in (net.network_address, net.broadcast_address):
-            yield Mistake("addresses", f"has {vip.address}, the network's own or broadcast address: take a host's")
+            yield Mistake.where(
+                "addresses", f"has {vip.address}, the network's own or broadcast address: take a host's"
+            )
         yield from _label(vip, spec.interface)
     if len(families) > 1:
         yield Mistake("addresses", "mixes IPv4 and IPv6: make two instances, each family needs its own (RFC 5798)")
@@ -90,11 +96,11 @@ def _addresses(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
 def _label(vip: VirtualAddress, interface: str) -> Iterator[Mistake]:
     dev = vip.dev or interface
     if vip.dev is not None and not re.match(r"[^\s/:{}\"]{1,15}\Z", vip.dev):
-        yield Mistake("addresses", f"has dev {vip.dev!r}: it must be an interface's name, 1 to 15 characters")
+        yield Mistake.where("addresses", f"has dev {vip.dev!r}: it must be an interface's name, 1 to 15 characters")
     if vip.label is not None and not (vip.label.startswith(f"{dev}:") and _NAME.match(vip.label[len(dev) + 1 :])):
-        yield Mistake("addresses", f"has label {vip.label!r}: it must be {dev}:TEXT")
+        yield Mistake.where("addresses", f"has label {vip.label!r}: it must be {dev}:TEXT")
     elif vip.label is not None and len(vip.label) > 15:
-        yield Mistake("addresses", f"has label {vip.label!r} of {len(vip.label)} characters: 15 are the most")
+        yield Mistake.where("addresses", f"has label {vip.label!r} of {len(vip.label)} characters: 15 are the most")
 
 
 def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mistake]:
@@ -103,37 +109,43 @@ def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mi
         return
     size = len(auth.password.encode())
     if size > PASSWORD:
-        yield Mistake("authentication.password", f"has {size} bytes: keepalived uses only {PASSWORD}; shorten it")
+        yield Mistake.where("authentication.password", f"has {size} bytes: keepalived uses only {PASSWORD}; shorten it")
     if not size:
-        yield Mistake("authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or leave authentication out")
+        yield Mistake.where(
+            "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or leave authentication out"
+        )
     elif not _PASSWORD.match(auth.password) or re.search(r'["\\$]', auth.password):
-        yield Mistake(
+        yield Mistake.where(
             "authentication.password",
             'has a character that keepalived.conf cannot carry: take printable ASCII without space, ", \\ and $',
         )
     if v3:
         why = "an IPv6 address means VRRP version 3, which" if ipv6 else "VRRP version 3"
-        yield Mistake("authentication", f"is not known to it: {why} has none; remove it")
+        yield Mistake.where("authentication", f"is not known to it: {why} has none; remove it")
     elif auth.type == "AH" and spec.state == "MASTER":
-        yield Mistake("state", "is MASTER with authentication type AH: keepalived clears it; make it BACKUP")
+        yield Mistake.where("state", "is MASTER with authentication type AH: keepalived clears it; make it BACKUP")
 
 
 def _election(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if spec.nopreempt and spec.state == "MASTER":
-        yield Mistake("state", "is MASTER with preempt: false: keepalived then preempts; make it BACKUP on all members")
+        yield Mistake.where(
+            "state", "is MASTER with preempt: false: keepalived then preempts; make it BACKUP on all members"
+        )
     if spec.nopreempt and spec.priority == OWNER:
-        yield Mistake("priority", "is 255, the owner's, with preempt: false: an owner always preempts; take 254")
+        yield Mistake.where("priority", "is 255, the owner's, with preempt: false: an owner always preempts; take 254")
     if spec.preempt_delay is not None:
         if not 0 <= spec.preempt_delay <= 1000:
-            yield Mistake("preempt_delay", f"is {spec.preempt_delay:g}: it must be 0 to 1000 s")
+            yield Mistake.where("preempt_delay", f"is {spec.preempt_delay:g}: it must be 0 to 1000 s")
         if spec.role == "MASTER":
-            yield Mistake("preempt_delay", "needs state: BACKUP: keepalived ignores it with MASTER")
+            yield Mistake.where("preempt_delay", "needs state: BACKUP: keepalived ignores it with MASTER")
         if spec.nopreempt:
-            yield Mistake("preempt_delay", "has no meaning with preempt: false: remove one of them")
+            yield Mistake.where("preempt_delay", "has no meaning with preempt: false: remove one of them")
     if spec.globals.get("vrrp_strict"):
         given = [field for field in _STRICT if getattr(spec, field)]
         for field in given:
-            yield Mistake(field, "is forbidden by globals.vrrp_strict (RFC 5798 has no such thing): remove one of them")
+            yield Mistake.where(
+                field, "is forbidden by globals.vrrp_strict (RFC 5798 has no such thing): remove one of them"
+            )
 
 
 def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
@@ -142,68 +154,72 @@ def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         for name, tracker in getattr(spec, field).items():
             where = f"{field}.{name}"
             if not _NAME.match(name) or name.startswith("hacore_"):
-                yield Mistake(where, "is no name for a tracker: letters, digits, _ . - and not hacore_ in front")
+                yield Mistake.where(where, "is no name for a tracker: letters, digits, _ . - and not hacore_ in front")
             if abs(tracker.weight) > limit:
-                yield Mistake(f"{where}.weight", f"is {tracker.weight}: it must be -{limit} to {limit}")
+                yield Mistake.where(f"{where}.weight", f"is {tracker.weight}: it must be -{limit} to {limit}")
             if spec.priority == OWNER and tracker.weight:
-                yield Mistake(f"{where}.weight", f"is {tracker.weight} with priority 255: an owner ignores weights; 0")
+                yield Mistake.where(
+                    f"{where}.weight", f"is {tracker.weight} with priority 255: an owner ignores weights; 0"
+                )
     for name, script in spec.track_scripts.items():
         yield from _script(f"track_scripts.{name}", script)
     for name in spec.track_interfaces:
         if name == spec.interface:
-            yield Mistake(f"track_interfaces.{name}", "is the instance's own interface, which is watched anyway")
+            yield Mistake.where(f"track_interfaces.{name}", "is the instance's own interface, which is watched anyway")
     for name, file in spec.track_files.items():
         if not file.file.startswith("/") or _UNSAFE.search(file.file):
-            yield Mistake(f"track_files.{name}.file", f"is {file.file!r}: it must be an absolute path")
+            yield Mistake.where(f"track_files.{name}.file", f"is {file.file!r}: it must be an absolute path")
 
 
 def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
     yield from _command(f"{where}.script", script.script)
     if not (script.interval >= 1 and _whole(script.interval)):
-        yield Mistake(
+        yield Mistake.where(
             f"{where}.interval", f"is {script.interval:g}: whole seconds from 1 (keepalived takes fractions from 2.3.2)"
         )
     if script.timeout is not None and not (script.timeout >= 1 and _whole(script.timeout)):
-        yield Mistake(f"{where}.timeout", f"is {script.timeout:g}: it must be whole seconds from 1")
+        yield Mistake.where(f"{where}.timeout", f"is {script.timeout:g}: it must be whole seconds from 1")
     for field in ("rise", "fall"):
         count = getattr(script, field)
         if count is not None and count < 1:
-            yield Mistake(f"{where}.{field}", f"is {count}: it must be 1 or more")
+            yield Mistake.where(f"{where}.{field}", f"is {count}: it must be 1 or more")
 
 
 def _command(where: str, command: str) -> Iterator[Mistake]:
     if not command.startswith("/") or _UNSAFE.search(command):
-        yield Mistake(where, f'is {command!r}: write an absolute path and its arguments, on one line without " and \\')
+        yield Mistake.where(
+            where, f'is {command!r}: write an absolute path and its arguments, on one line without " and \\'
+        )
 
 
 def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if not _NAME.match(spec.name):
-        yield Mistake("name", f"is {spec.name!r}: it must be letters, digits, _ . -")
+        yield Mistake.where("name", f"is {spec.name!r}: it must be letters, digits, _ . -")
     for keyword, script in spec.notify.scripts().items():
         yield from _command(f"notify.{keyword.removeprefix('notify_') if keyword != 'notify' else 'any'}", script)
     for field in ("config", "binary"):
         path = getattr(spec, field)
         if not re.match(r"(/[^/\s\x00-\x1f]+)+\Z", path):
-            yield Mistake(field, f"is {path!r}: it must be an absolute path without spaces")
+            yield Mistake.where(field, f"is {path!r}: it must be an absolute path without spaces")
     for key, value in spec.globals.items():
         if key in _MISSPELT:
-            yield Mistake(f"globals.{key}", f"is no keyword of keepalived: it is {_MISSPELT[key]}")
+            yield Mistake.where(f"globals.{key}", f"is no keyword of keepalived: it is {_MISSPELT[key]}")
         elif not re.match(r"[a-z][a-z0-9_]*\Z", key) or isinstance(value, dict):
-            yield Mistake(f"globals.{key}", "is no keyword with a value, a flag (true) or a list")
+            yield Mistake.where(f"globals.{key}", "is no keyword with a value, a flag (true) or a list")
         elif isinstance(value, str) and re.search(r"[\n{}]", value):
-            yield Mistake(f"globals.{key}", "has a line break or a brace in it")
+            yield Mistake.where(f"globals.{key}", "has a line break or a brace in it")
     own = spec.globals.get("router_id")
     if own is not None and spec.router_id is not None and str(own) != spec.router_id:
-        yield Mistake("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
+        yield Mistake.where("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
     if spec.router_id is not None and re.search(r"[\s{}#!\"]", spec.router_id):
-        yield Mistake("router_id", f"is {spec.router_id!r}: it must be one word")
+        yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word")
     depth = 0
     for line in spec.extra_lines:
         depth += line.count("{") - line.count("}")
         if depth < 0:
             break
     if depth:
-        yield Mistake("extra", "has braces that do not match")
+        yield Mistake.where("extra", "has braces that do not match")
     for address in (spec.unicast_src_ip, *spec.peers):
         if address is not None and not _is_ip(address):
             yield Mistake("unicast", f"names {address!r}: it must be an IP address")

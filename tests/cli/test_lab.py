@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hacore.cli import options
 from hacore.cli.labspec import lab_name, lab_spec, placeholder, stack_for_lab
 from hacore.cli.options import StackArgs
 from hacore.cli.runtime import Runtime
@@ -42,7 +43,7 @@ def args(console: Console, stack: str | None = None) -> StackArgs:
 
 def test_a_lab_has_the_hosts_their_interfaces_and_what_is_near_them(console: Console) -> None:
     (console.folder / "stack.yaml").write_text(STACK)
-    spec = lab_spec(stack_for_lab(args(console)))
+    spec = lab_spec(stack_for_lab(args(console)), options.providers())
     assert spec.stack == "pair"
     assert [(t.name, t.address, t.interface, t.os) for t in spec.twins] == [
         ("lb1", "192.0.2.11", "eth1", "debian"),
@@ -57,7 +58,7 @@ def test_the_reference_stack_needs_no_password_for_its_lab(console: Console, mon
     monkeypatch.setattr("hacore.cli.options.providers", load_providers)
     monkeypatch.delenv("HACORE_VAR_vrrp_password", raising=False)
     stacks = Path(__file__).parents[2] / "stacks"
-    spec = lab_spec(stack_for_lab(args(console, str(stacks / "nginx-keepalived"))))
+    spec = lab_spec(stack_for_lab(args(console, str(stacks / "nginx-keepalived"))), options.providers())
     assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth1"), ("lb2", "eth2")]
     assert spec.reserved == ("192.168.1.200",)
 

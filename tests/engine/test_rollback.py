@@ -116,8 +116,8 @@ async def test_the_plan_of_a_rollback_is_shown_first(play: Play) -> None:
     assert {(i.address, i.do) for i in shown[0].items} == {
         ("thing.conf@a", "restore"),
         ("thing.new@a", "delete"),
-        ("thing.other@b", "bring back"),
-        ("daemon.web@a", "bring back"),
+        ("thing.other@b", "bring_back"),
+        ("daemon.web@a", "bring_back"),
     }
 
 

@@ -106,7 +106,7 @@ class Pair(Pure):
 
     def validate(self, members: Mapping[str, PairSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
         if len(members) != 2:
-            yield next(iter(members)), Mistake("instance", f"is on {len(members)} hosts: a pair needs two")
+            yield next(iter(members)), Mistake.where("instance", f"is on {len(members)} hosts: a pair needs two")
 
 
 PROVIDERS: Mapping[str, Provider[Any]] = {"doc": Doc(), "unit": Unit(), "pair": Pair()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hacore.address import Address
-from hacore.contract import Change, Desired, Facts, HostFacts, Observed, Spec
+from hacore.contract import Change, Desired, Facts, Health, HostFacts, Observed, Spec, Verdict
 from hacore.diff import compare
 from hacore.model import Action, Disrupts, Host, Op
 from hacore.plan import Drift, HostStatus, Plan, PlannedChange, PlanTask
@@ -15,6 +15,7 @@ from hacore.store import RunRecord
 
 DEBIAN = "Debian GNU/Linux 12 (bookworm)"
 LAST = RunRecord(4, "apply", "done", 1_790_000_000.0, 1_790_000_041.0, "ops@desk", "web", "d1", "rollback")
+HEALTH = {"vip.front": Health("192.0.2.200", ("lb1",), (Verdict("http://192.0.2.200/", True, "ok"),))}
 HELD = {"vip.front": {"held_by": ["lb1"], "address": "192.0.2.200", "checks": {"http://192.0.2.200/": "ok"}}}
 
 
@@ -88,7 +89,7 @@ def other(id_: str, op: Op, address: str, host: str | None, *needs: str, **more:
 
 def drift(address: str, before: Any, after: Any, reason: str = "", sensitive: frozenset[str] = frozenset()) -> Drift:
     where = Address.parse(address)
-    return Drift(where, compare(before, after, sensitive=sensitive), reason, where.host)
+    return Drift(where, compare(before, after, sensitive=sensitive), reason, where.host, gone=after is None)
 
 
 def plan(
@@ -101,6 +102,7 @@ def plan(
         "serial": 12,
         "hosts": hosts("lb1", "lb2"),
         "notes": HELD,
+        "health": HEALTH,
         **more,
     }
     return Plan(changes=tuple(changes), tasks=tuple(tasks), drift=tuple(drifts), **given)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hacore.model import Action, Op, Unknown
 from hacore.render.plan import PlanText, exit_code, plan_text
 from hacore.render.style import Style
-from tests.render.plans import HELD, LAST, change, drift, hosts, on_both, other, plan, task
+from tests.render.plans import HEALTH, LAST, change, drift, hosts, on_both, other, plan, task
 
 Golden = Callable[[str, str], None]
 ABOUT = PlanText("sqlite:///state/web.db", last_run=LAST, next_command="hacore apply stacks/web")
@@ -109,7 +109,7 @@ def test_first_plan_of_a_pair_with_its_order(golden: Golden) -> None:
         ]
     tasks.append(task("v", vip, "slb1", "slb2"))
     changes = [*(c for pair in made.values() for c in pair), vip]
-    text = plan_text(plan(changes, tasks, lineage="", serial=0, notes={}), replace(ABOUT, last_run=None))
+    text = plan_text(plan(changes, tasks, lineage="", serial=0, health={}), replace(ABOUT, last_run=None))
     golden("first_plan", text)
 
 
@@ -157,14 +157,14 @@ def test_drift_comes_first(golden: Golden) -> None:
 
 def test_an_unreachable_host_is_named_and_the_plan_is_incomplete(golden: Golden) -> None:
     created = change("file.a@lb1", Action.CREATE, None, {"mode": "0644"})
-    made = plan([created], [task("t1", created)], hosts=hosts("lb1", "lb2", silent=["lb2"]), notes={})
+    made = plan([created], [task("t1", created)], hosts=hosts("lb1", "lb2", silent=["lb2"]), health={})
     golden("unreachable", plan_text(made, ABOUT))
     assert exit_code(made) == 1
     assert exit_code(made, detailed=True) == 1
 
 
 def test_that_no_host_answered_is_said() -> None:
-    made = plan(hosts=hosts("lb1", "lb2", silent=["lb1", "lb2"]), notes={})
+    made = plan(hosts=hosts("lb1", "lb2", silent=["lb1", "lb2"]), health={})
     assert "\nNo host answered.\nIncomplete: lb1, lb2 are unreachable" in plan_text(made, ABOUT)
 
 
@@ -184,10 +184,10 @@ def test_text_and_exit_code_agree_that_drift_alone_is_worth_a_look() -> None:
 
 
 def test_nobody_and_two_who_hold_the_address_are_told() -> None:
-    info = dict(HELD["vip.front"])
-    nobody = plan(notes={"vip.front": {**info, "held_by": []}})
+    found = HEALTH["vip.front"]
+    nobody = plan(health={"vip.front": replace(found, holders=())})
     assert "vip.front: 192.0.2.200 is held by no host" in plan_text(nobody, ABOUT)
-    both = plan(notes={"vip.front": {**info, "held_by": ["lb1", "lb2"]}})
+    both = plan(health={"vip.front": replace(found, holders=("lb1", "lb2"))})
     assert "vip.front: 192.0.2.200 is held by lb1 and lb2" in plan_text(both, ABOUT)
 
 

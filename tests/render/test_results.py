@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.engine import DriftReport, Planned, RollbackItem, RollbackPlan, RollbackResult, RunResult, TaskSummary
+from hacore.contract import Verdict
+from hacore.engine import (
+    DriftReport,
+    Planned,
+    RollbackItem,
+    RollbackPlan,
+    RollbackResult,
+    RunResult,
+    TaskSummary,
+    WayBack,
+)
 from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
 from hacore.render.drift import drift_exit_code, drift_json, drift_text
@@ -21,7 +31,7 @@ from hacore.render.rollback import rollback_text, rollback_words
 from hacore.render.state import row_json, row_text, run_text_of, runs_text
 from hacore.render.status import status_exit_code, status_json, status_text
 from hacore.store import TaskRecord
-from tests.render.plans import HELD, LAST, change, drift, hosts, plan
+from tests.render.plans import HEALTH, HELD, LAST, change, drift, hosts, plan
 
 Golden = Callable[[str, str], None]
 COMMANDS = {"plan": "hacore plan stacks/web", "rollback": "hacore rollback stacks/web", "undo": "hacore rollback 8"}
@@ -100,7 +110,7 @@ def test_a_rollback_shows_each_step_before_it_is_asked_for(golden: Golden) -> No
         RollbackItem("vip.front", None, "delete"),
         *(RollbackItem(f"service.nginx@{host}", host, "reload") for host in ("lb2", "lb1")),
         *(RollbackItem(f"file.nginx.conf@{host}", host, "restore") for host in ("lb2", "lb1")),
-        RollbackItem("file.gone@lb1", "lb1", "bring back"),
+        RollbackItem("file.gone@lb1", "lb1", "bring_back"),
         RollbackItem("package.tool@lb1", "lb1", "restore", "no source offers 1.0 any more"),
         RollbackItem("package.curl@lb1", "lb1", "forget"),
     ]
@@ -124,7 +134,7 @@ def test_what_came_of_a_rollback() -> None:
 def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> None:
     older, rolled = replace(LAST, id=3), replace(LAST, id=5, command="rollback", undoes=(4, 3))
     items = (RollbackItem("file.x@lb1", "lb1", "restore"),)
-    plan = RollbackPlan(older, items, how="undo", undone=(LAST, older))
+    plan = RollbackPlan(older, items, how=WayBack.UNDO, undone=(LAST, older))
     assert rollback_text(plan).splitlines()[:3] == [
         "Roll back to before run 3: what these runs did is undone, the newest first",
         f"  {run_words(LAST)}",
@@ -145,16 +155,16 @@ def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> No
 
 
 def test_what_is_left_unfinished_says_how_to_go_on() -> None:
-    plan = RollbackPlan(LAST, (), how="undo", undone=(LAST,))
+    plan = RollbackPlan(LAST, (), how=WayBack.UNDO, undone=(LAST,))
     text = rollback_result_text(RollbackResult(8, "interrupted", (), 2.0, plan), commands=COMMANDS)
     assert text.splitlines()[-1] == "The run is unfinished. To go on: hacore rollback stacks/web"
-    assert rollback_words(replace(plan, how="finish")) == "finish rollback 4"
-    assert rollback_words(replace(plan, how="take back")) == "roll back run 4"
+    assert rollback_words(replace(plan, how=WayBack.FINISH)) == "finish rollback 4"
+    assert rollback_words(replace(plan, how=WayBack.TAKE_BACK)) == "roll back run 4"
 
 
 # --- drift
 
-REPORT = DriftReport("web", "1a2b", 12, (), {}, 14, HELD)
+REPORT = DriftReport("web", "1a2b", 12, (), {}, 14, HELD, HEALTH)
 DRIFT = (
     drift("file.x@lb1", {"mode": "0644", "owner": "root"}, {"mode": "0600", "owner": None}),
     drift("file.x@lb2", {"mode": "0644", "owner": "root"}, {"mode": "0600", "owner": None}),
@@ -231,9 +241,10 @@ def test_status_tells_who_holds_the_address(golden: Golden) -> None:
 
 def test_status_is_well_only_when_one_host_holds_it_and_all_checks_pass() -> None:
     assert status_exit_code(plan()) == 0
-    info = dict(HELD["vip.front"])
-    assert status_exit_code(plan(notes={"vip.front": {**info, "held_by": []}})) == 1
-    assert status_exit_code(plan(notes={"vip.front": {**info, "checks": {"http://x/": "status 502, not 200"}}})) == 1
+    found = HEALTH["vip.front"]
+    assert status_exit_code(plan(health={"vip.front": replace(found, holders=())})) == 1
+    failing = (Verdict("http://x/", False, "status 502, not 200"),)
+    assert status_exit_code(plan(health={"vip.front": replace(found, verdicts=failing)})) == 1
 
 
 def test_graphs_quote_what_a_key_may_hold() -> None:
