@@ -21,6 +21,11 @@ Attrs = Mapping[str, Any]
 Disrupts = Literal["none", "reload", "restart"]
 
 
+def strongest(*disrupts: Disrupts) -> Disrupts:
+    """What several that happen together do to a service: a restart is more than a reload, and that more than none."""
+    return max(disrupts, key=("none", "reload", "restart").index, default="none")
+
+
 class Action(Enum):
     """What a plan does to one address; the value is the symbol that the user sees."""
 

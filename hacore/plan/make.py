@@ -9,7 +9,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Health
 from ..errors import PlanError
-from ..model import Action, Disrupts, Op
+from ..model import Action, Op
 from .changes import compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
@@ -100,8 +100,7 @@ def _with_effect(planned: PlannedChange, pulled: Iterable[Draft], given: Inputs)
                 effects.append(text)
     if not effects:
         return planned
-    strongest: Disrupts = "restart" if restarts else planned.disrupts
-    return replace(planned, effect=", ".join(effects), disrupts=strongest)
+    return replace(planned, effect=", ".join(effects), disrupts="restart" if restarts else planned.disrupts)
 
 
 def _daemon(consumer: Address, given: Inputs) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Change
 from ..graph import components, depths, topological
-from ..model import Action, Op
+from ..model import Action, Disrupts, Op, strongest
 from .inputs import Comparison, Inputs
 from .order import Edge, ordered
 from .types import PlannedChange, PlanTask
@@ -40,7 +40,7 @@ class Draft:
     needs: set[str] = field(default_factory=set)
     trigger: str = ""
     sources: tuple[Address, ...] = ()
-    disrupts: str = "none"
+    disrupts: Disrupts = "none"
     group: str = ""
     aggregate: str = ""
     level: int | None = None  # of an aggregate that may have several tasks on a host
@@ -99,8 +99,7 @@ def _add_changes(
             draft.aggregate, draft.level = aggregate, depth.get(planned.address, 0)
         draft.changes.append(planned)
         draft.addresses = (*draft.addresses, planned.address)
-        if planned.disrupts != "none":
-            draft.disrupts = planned.disrupts
+        draft.disrupts = strongest(draft.disrupts, planned.disrupts)
         if not going:
             done_by.setdefault(planned.address, set()).add(key)
 
@@ -252,7 +251,7 @@ def _task(draft: Draft, ids: Mapping[str, str], needs: tuple[str, ...], lane: in
         trigger=draft.trigger,
         sources=draft.sources,
         exclusive=exclusive,
-        disrupts=draft.disrupts,  # type: ignore[arg-type]
+        disrupts=draft.disrupts,
         group=draft.group,
         wanted=wanted,
         keep=keep,

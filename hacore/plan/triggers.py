@@ -15,7 +15,7 @@ from ..address import Address
 from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
-from ..model import Action, Op, has_taken, is_unaware, marked_keys
+from ..model import Action, Disrupts, Op, has_taken, is_unaware, marked_keys, strongest
 from .inputs import Comparison, Inputs
 from .narrow import Scope
 from .tasks import Draft
@@ -29,7 +29,7 @@ class Pulled:
     """What a consumer is pulled by: its source addresses and the strongest operation."""
 
     consumer: Address
-    op: str
+    op: Disrupts
     sources: tuple[Address, ...]
     left_by: int = 0  # the run that left it pending; 0: this plan's changes cause it
 
@@ -146,20 +146,22 @@ def _pulled(
 ) -> Pulled | None:
     recorded = given.recorded.get(address)
     loaded = recorded.row.loaded if recorded else {}
-    op, sources, left_by = "", [], 0
+    op: Disrupts = "none"
+    sources: list[Address] = []
+    left_by = 0
     for source, trigger in () if starts else sources_of(address, given, index):
         row = given.recorded[source].row if source in given.recorded else None
         now = source in changed and counts(changed[source], trigger.attrs)
         left = not now and row is not None and str(source) in loaded and not has_taken(loaded[str(source)], row.attrs)
         if now or left:
             sources.append(source)
-            op = "restart" if "restart" in (op, trigger.op) else "reload"
+            op = strongest(op, trigger.op)
         if left and row is not None:
             left_by = max(left_by, row.run)
     for source, trigger in gone_sources(address, going, given):
         if source in going or not starts:
             sources.append(source)
-            op = "restart" if "restart" in (op, trigger.op) else "reload"
+            op = strongest(op, trigger.op)
     return Pulled(address, op, tuple(sources), left_by) if sources else None
 
 
@@ -178,5 +180,5 @@ def _consumer_change(still: PlannedChange, pulled: Pulled) -> PlannedChange:
         reason=reason,
         effect=f"{pulled.op} {still.address.name}",
         attrs=(),
-        disrupts=pulled.op,  # type: ignore[arg-type]
+        disrupts=pulled.op,
     )

@@ -12,9 +12,11 @@ from hacore.graph import build_graph
 from hacore.load.stack import Instance, Need, Position, Stack
 from hacore.model import Host, Lifecycle, Row
 from hacore.plan import (
+    NO_SELECTION,
     HostStatus,
     Inputs,
     Plan,
+    Selection,
     asks_of_desired,
     asks_of_recorded,
     make_plan,
@@ -73,22 +75,32 @@ class Table:
         self.rows[row.address] = row
 
     def want(
-        self, where: str, *, needs: list[str] | None = None, lifecycle: Lifecycle | None = None, **body: Any
+        self,
+        where: str,
+        *,
+        needs: list[str] | None = None,
+        lifecycle: Lifecycle | None = None,
+        hosts: tuple[str, ...] = (),
+        **body: Any,
     ) -> None:
         address = Address.parse(where)
         self.instances[address] = Instance(
             address,
             spec_of(address, body),
             address.host,
-            (str(address.host),),
+            hosts or (str(address.host),),
             HERE,
             tuple(Need(Address.parse(n), HERE) for n in needs or ()),
             lifecycle or Lifecycle(),
         )
 
-    def make(self) -> Plan:
+    def stack(self) -> Stack:
         hosts = {m.name: Host(name=m.name, address="192.0.2.1") for m in self.world}
-        stack = Stack("test", Path(), Path("stack.yaml"), "", hosts, {}, self.instances)
+        return Stack("test", Path(), Path("stack.yaml"), "", hosts, {}, self.instances)
+
+    def make(self, selection: Selection = NO_SELECTION) -> Plan:
+        stack = self.stack()
+        hosts = dict(stack.hosts)
         recorded = revive(self.rows, KINDS)
         asks = merge_asks(asks_of_desired(self.instances, KINDS), asks_of_recorded(recorded, KINDS))
         facts = {
@@ -102,6 +114,7 @@ class Table:
         given = Inputs(
             stack, build_graph(stack, KINDS), recorded, facts, hosts, KINDS, lambda text: f"hmac:{sha(text)}"
         )
+        given.selection = selection
         statuses = {
             name: HostStatus(host, facts.get(name), "" if name in facts else "no route") for name, host in hosts.items()
         }

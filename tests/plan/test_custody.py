@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hacore.address import Address
 from hacore.contract import Facts, HostFacts
+from hacore.errors import PlanError
+from hacore.graph import build_graph
 from hacore.model import Host, Row
-from hacore.plan import Claimant, custody_of, marks_of_rows
+from hacore.plan import Claimant, Custody, custody_of, marks_of_rows, refuse_conflicts
 from hacore.probe import MARKERS, Marker, claim_marks, token_digest
+from hacore.testing import KINDS
+from tests.plan.table import Table
 
 HOSTS = {"a": Host(name="a", address="192.0.2.1")}
 MINE = Claimant("web", "", "mine", 7)
@@ -67,3 +73,26 @@ def test_a_daemon_s_configuration_is_shared_within_a_stack_only() -> None:
     marks = claim_marks([(Address.parse("vrrp_instance.one@a"), ["share config:keepalived", "share path:/etc/k.conf"])])
     assert sorted(mark.partition(" ")[0] for mark in marks) == ["own", "share"]
     assert f"own {token_digest('config:keepalived')}" in marks
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "refused"),
+    [
+        ("own", "own", True),
+        ("own", "share", True),
+        ("share", "own", True),
+        ("share", "share", False),
+    ],
+)
+def test_only_what_both_stacks_share_both_may_have(theirs: str, mine: str, refused: bool) -> None:
+    table = Table()
+    table.want("thing.x@a", text="v", key="/x", shared=mine == "share")
+    stack = table.stack()
+    claims = claim_marks([(Address.parse("file.theirs@a"), [f"{theirs} path:/x"])])
+    other = Marker("other", "", "a", "another", 1, "you@desk", 0.0, claims)
+    custody = Custody(others={"a": (other,)})
+    if not refused:
+        refuse_conflicts(custody, stack, build_graph(stack, KINDS))
+        return
+    with pytest.raises(PlanError, match=r"thing\.x@a: the path /x on a belongs to file\.theirs of the stack other"):
+        refuse_conflicts(custody, stack, build_graph(stack, KINDS))
