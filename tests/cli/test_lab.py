@@ -12,7 +12,9 @@ from hacore.cli import options
 from hacore.cli.labspec import lab_name, lab_spec, placeholder, stack_for_lab
 from hacore.cli.options import StackArgs
 from hacore.cli.runtime import Runtime
+from hacore.contract import Network
 from hacore.errors import StackError, UsageError
+from hacore.testing.things import Thing
 from tests.cli.conftest import Console
 
 STACK = """
@@ -50,6 +52,16 @@ def test_a_lab_has_the_hosts_their_interfaces_and_what_is_near_them(console: Con
         ("lb2", "192.0.2.12", "eth0", "sysvinit"),
     ]
     assert [(b.name, b.address, b.port, b.body) for b in spec.bystanders] == [("tomcat", "192.0.2.9", 8080, "hello")]
+
+
+def test_what_a_kind_says_of_the_network_is_for_twins(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's own variable comes first; what is no IPv4 address a lab cannot spare."""
+    told = Network("eth3", ("192.0.2.200/24", "192.0.2.11", "2001:db8::1"))
+    monkeypatch.setattr(Thing, "network", lambda *_: told)
+    (console.folder / "stack.yaml").write_text(STACK)
+    spec = lab_spec(stack_for_lab(args(console)), options.providers())
+    assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth1"), ("lb2", "eth3")]
+    assert spec.reserved == ("192.0.2.200",)
 
 
 def test_the_reference_stack_needs_no_password_for_its_lab(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

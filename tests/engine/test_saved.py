@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import StackFiles
+from hacore.contract import Health, StackFiles
 from hacore.engine import Planned, RunResult, apply_saved, load_plan, plan, save_plan
 from hacore.errors import PlanError, StackError, StalePlanError, UnreachableError, UsageError
 from hacore.plan import plan_json
@@ -575,6 +575,20 @@ daemon: {w: {reads: [/x], reload_on: [thing.x]}}
     planned = await save(play)
     shown = load_plan(file_of(play)).plan
     assert plan_json(shown) == plan_json(planned.plan)
+    assert shown.health == planned.plan.health == {"shared.s": Health("v", ("a",))}
+
+
+async def test_what_is_only_shown_is_redacted(play: Play) -> None:
+    """Health too: a check's question may have a password in it."""
+    play.world.vips["name-geheim-2"] = ["a", "b"]
+    await play.make("gate: {g: {vip: name-geheim-2}}\nshared: {s: {vip: name-geheim-2}}")
+    planned = await plan(play.request)
+
+    def redact(value: Any) -> Any:
+        return json.loads(json.dumps(value).replace("geheim-2", "(sensitive)"))
+
+    save_plan(planned, play.request, file_of(play), redact=redact)
+    assert load_plan(file_of(play)).plan.health == {"shared.s": Health("name-(sensitive)", ("a",))}
 
 
 async def test_a_plan_is_read_without_a_host_and_writes_nothing(play: Play) -> None:

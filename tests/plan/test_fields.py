@@ -84,11 +84,11 @@ def test_a_restart_that_is_pulled_disrupts() -> None:
     table.record(row_of(THING, text="v0"))
     table.world["a"].data["/x"] = {"text": "v0"}
     table.want(THING, text="v1")
-    table.record(row_of("daemon.db@a", unit="db", needs=(THING,)))
-    table.world["a"].units["db"] = {"running": True, "loaded": {}}
-    table.want("daemon.db@a", unit="db", restart_on=["thing.x"], needs=["thing.x"])
+    table.record(row_of("daemon.db@a", unit="db-main", needs=(THING,)))
+    table.world["a"].units["db-main"] = {"running": True, "loaded": {}}
+    table.want("daemon.db@a", unit="db-main", restart_on=["thing.x"], needs=["thing.x"])
     found = {str(c.address): (c.disrupts, c.effect) for c in table.make().changes}
-    assert found[THING] == ("restart", "restart db")
+    assert found[THING] == ("restart", "restart db-main")
 
 
 def test_drift_says_that_something_is_gone() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Ask, Check, Facts, View
+from hacore.contract import Ask, Check, Facts, Verdict, View
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.http import HTTP, Answer, question
 from hacore_providers.vip import PROVIDER, VipSpec
@@ -59,6 +59,8 @@ def test_who_holds_it(one: Facts, two: Facts, holder: str, held_by: list[str]) -
 
     assert observed is not None
     assert (observed.attrs, observed.info["held_by"]) == ({"holder": holder}, held_by)
+    assert observed.health is not None
+    assert (observed.health.address, list(observed.health.holders)) == ("192.168.1.200", held_by)
 
 
 def test_held_by_nobody_it_is_absent() -> None:
@@ -74,20 +76,22 @@ def test_a_move_to_the_other_host_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict"),
+    ("answer", "verdict", "good"),
     [
-        (Answer(200, "say hello\n"), "ok"),
-        (Answer(502, "hello"), "status 502, not 200"),
-        (Answer(200, "bye"), "status 200, but not 'hello' in it"),
-        (Answer(0), "no answer"),
-        (None, "not asked"),
+        (Answer(200, "say hello\n"), "ok", True),
+        (Answer(502, "hello"), "status 502, not 200", False),
+        (Answer(200, "bye"), "status 200, but not 'hello' in it", False),
+        (Answer(0), "no answer", False),
+        (None, "not asked", None),
     ],
 )
-def test_a_check_is_shown_and_never_compared(answer: Answer | None, verdict: str) -> None:
+def test_a_check_is_shown_and_never_compared(answer: Answer | None, verdict: str, good: bool | None) -> None:
     observed = PROVIDER.observe(view(facts("192.168.1.200", answer=answer), facts()))
 
     assert observed is not None
     assert observed.info["checks"] == {URL: verdict}
+    assert observed.health is not None
+    assert observed.health.verdicts == (Verdict(URL, good, verdict),)
     assert observed.attrs == {"holder": "one"}
 
 

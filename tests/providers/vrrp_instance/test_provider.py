@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import Change, Claim, Facts, Image, Output, Trigger, Work
+from hacore.contract import Change, Claim, Facts, Image, Network, Output, Trigger, Work
 from hacore.model import Action, Host
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.keepalived import ConfigFile
@@ -82,6 +82,14 @@ def test_claims() -> None:
         Claim("path:/usr/local/src/check_nginx_pid.sh", "use"),
         Claim("path:/usr/local/bin/up", "use"),
     }
+
+
+def test_what_the_engine_asks_of_it() -> None:
+    one = spec(addresses=["192.168.1.200/24", {"address": "192.168.1.201", "dev": "eth2"}], service="keepalived-lan")
+
+    assert PROVIDER.network(one) == Network("eth1", ("192.168.1.200/24", "192.168.1.201"))
+    assert PROVIDER.daemon(one) == "keepalived-lan"
+    assert PROVIDER.whole
 
 
 def test_one_id_may_serve_both_address_families() -> None:
