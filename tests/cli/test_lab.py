@@ -64,6 +64,15 @@ def test_what_a_kind_says_of_the_network_is_for_twins(console: Console, monkeypa
     assert spec.reserved == ("192.0.2.200",)
 
 
+def test_a_host_has_the_interface_of_what_is_on_it(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Thing, "network", lambda _, spec: Network("eth9") if spec.key == "/pinned" else None)
+    hosts = "lb1: {address: 192.0.2.11}\n  lb2: {address: 192.0.2.12}"
+    things = "pinned: {hosts: lb2, key: /pinned}\n    free: {hosts: lb1}"
+    (console.folder / "stack.yaml").write_text(f"stack: x\nhosts:\n  {hosts}\nresources:\n  thing:\n    {things}\n")
+    spec = lab_spec(stack_for_lab(args(console)), options.providers())
+    assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth0"), ("lb2", "eth9")]
+
+
 def test_the_reference_stack_needs_no_password_for_its_lab(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     from hacore.load import load_providers
 
