@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.engine.conftest import play
+from tests.frozen.today import play
 
 __all__ = ["play"]

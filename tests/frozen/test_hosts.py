@@ -17,14 +17,23 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import Step
-from hacore.errors import FencedError, LockedError
-from hacore.model import Connection, Host
-from hacore.probe import Frame, SessionLink, jobs, revert
-from hacore.probe.script import PRELUDE
-from hacore.testing import Here
-from hacore.walk import Holder, acquire, release
 from tests.frozen.thawing import DATA, unpack
+from tests.frozen.today import (
+    PRELUDE,
+    Connection,
+    FencedError,
+    Frame,
+    Here,
+    Holder,
+    Host,
+    LockedError,
+    SessionLink,
+    Step,
+    acquire,
+    jobs,
+    release,
+    revert,
+)
 
 HOST = Host(name="here", address="127.0.0.1", connection=Connection(transport="local"))
 ABOUT = json.loads((DATA / "jobs.json").read_text())

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from hacore.engine import load_plan
-from hacore.engine.remembering import news, read
-from hacore.errors import PlanError
-from hacore.plan import plan_json
-from hacore.probe import MARKERS
-from hacore.render.plan import PlanText, plan_text
-from tests.engine.play import Play
 from tests.frozen.thawing import CANARY, DATA, thaw
+from tests.frozen.today import (
+    MARKERS,
+    PlanError,
+    PlanText,
+    Play,
+    canonical,
+    find,
+    load_plan,
+    news,
+    plan_json,
+    plan_text,
+    read,
+)
 
 
 def test_a_saved_plan_of_an_update_is_shown() -> None:
@@ -133,8 +139,6 @@ async def test_a_host_is_known_by_the_marker_that_an_earlier_version_wrote(play:
 
 def test_the_key_beside_a_state_is_that_of_its_marks(tmp_path: Path) -> None:
     """HMACs of a recorded secret and of a plan's are made again from the value alone."""
-    from hacore.model import canonical
-    from hacore.store.keys import find
 
     for name in ("first.plan", "update.db"):
         path = tmp_path / f"{name}.key"

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hacore.errors import LockedError, PlanError
-from hacore.store import StateReader, unlock
-from tests.engine.play import Play
 from tests.frozen.thawing import CANARY, DATA, Thawed, thaw
+from tests.frozen.today import LockedError, PlanError, Play, StateReader, unlock
 
 UNFINISHED = sorted(path.name.removesuffix(".db.gz") for path in DATA.glob("unfinished-*.db.gz"))
 MACHINE = Path("/etc/machine-id").read_text().strip() if Path("/etc/machine-id").exists() else ""

@@ -10,24 +10,33 @@ from typing import Any
 
 import pytest
 
-from hacore.address import Address
-from hacore.contract import Change, Facts, HostFacts, View, Work
-from hacore.lab.image import Recipe
-from hacore.lab.layers import Layer
-from hacore.lab.model import Bystander, LabSpec, Twin
-from hacore.lab.system import Process
-from hacore.model import Action, Image
-from hacore_providers.file import PROVIDER as FILE
-from hacore_providers.package import PROVIDER as PACKAGE
-from hacore_providers.service import PROVIDER as SERVICE
-from hacore_providers.source_build import PROVIDER as BUILD
-from hacore_providers.vrrp_instance import PROVIDER as VRRP
 from tests.frozen.thawing import DATA, unpack
-from tests.providers.file.here import ADDRESS
-from tests.providers.file.here import Here as Files
-from tests.providers.source_build.conftest import Folder
-from tests.providers.source_build.test_local import Here as Builds
-from tests.providers.source_build.test_local import tree
+from tests.frozen.today import (
+    ADDRESS,
+    BUILD,
+    FILE,
+    PACKAGE,
+    SERVICE,
+    VRRP,
+    Action,
+    Address,
+    Builds,
+    Bystander,
+    Change,
+    Facts,
+    Files,
+    Folder,
+    HostFacts,
+    Image,
+    LabSpec,
+    Layer,
+    Process,
+    Recipe,
+    Twin,
+    View,
+    Work,
+    tree,
+)
 
 IMAGES = json.loads((DATA / "images.json").read_text())
 BUILT = json.loads((DATA / "build.json").read_text())

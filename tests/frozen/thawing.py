@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hacore.testing import World
-from tests.engine.play import Play
+from tests.frozen.today import Play, World
 
 DATA = Path(__file__).parent / "data" / "1"
 CANARY = "canary-of-a-secret"
