@@ -11,14 +11,28 @@ from hacore.lab.image import Recipe
 from hacore.lab.layers import Layer
 from hacore.lab.model import Bystander, LabSpec, Twin
 from hacore.lab.system import Process
-from hacore.model import Action, Connection, Host, Image, canonical
+from hacore.model import (
+    Action,
+    Connection,
+    Host,
+    Image,
+    Op,
+    Status,
+    canonical,
+    has_taken,
+    is_waiting,
+    last_taken,
+    taken,
+    waiting,
+)
 from hacore.plan import plan_json
 from hacore.plan.codec import plan_to_json
 from hacore.probe import MARKERS, Frame, SessionLink, jobs, revert
 from hacore.probe.script import PRELUDE
 from hacore.render.plan import PlanText, plan_text
 from hacore.store import PutRow, PutRun, PutTask, SetTask, StateReader, StateWriter, codec, unlock
-from hacore.store.keys import find
+from hacore.store.images import StoredBlob, StoredImage, decode, encode
+from hacore.store.keys import Keyring, find
 from hacore.store.legacy import gone_of, moves_of
 from hacore.testing import Here, World
 from hacore.walk import Holder, acquire, release
@@ -60,9 +74,11 @@ __all__ = [
     "Host",
     "HostFacts",
     "Image",
+    "Keyring",
     "LabSpec",
     "Layer",
     "LockedError",
+    "Op",
     "PlanError",
     "PlanText",
     "Play",
@@ -75,7 +91,10 @@ __all__ = [
     "SetTask",
     "StateReader",
     "StateWriter",
+    "Status",
     "Step",
+    "StoredBlob",
+    "StoredImage",
     "Twin",
     "View",
     "Work",
@@ -83,9 +102,14 @@ __all__ = [
     "acquire",
     "canonical",
     "codec",
+    "decode",
+    "encode",
     "find",
     "gone_of",
+    "has_taken",
+    "is_waiting",
     "jobs",
+    "last_taken",
     "load_plan",
     "moves_of",
     "news",
@@ -96,6 +120,8 @@ __all__ = [
     "read",
     "release",
     "revert",
+    "taken",
     "tree",
     "unlock",
+    "waiting",
 ]

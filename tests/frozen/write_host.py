@@ -21,9 +21,11 @@ from hacore.contract import Change, Output, Step, Work
 from hacore.lab.image import Recipe
 from hacore.lab.layers import Layer
 from hacore.lab.model import Bystander, LabSpec, Twin
-from hacore.model import Action, Connection, Host, Image
+from hacore.model import Action, Connection, Host, Image, Op, Status, taken, waiting
 from hacore.probe import Frame, SessionLink, jobs, revert
 from hacore.probe.script import PRELUDE
+from hacore.store.images import encode
+from hacore.store.keys import Keyring
 from hacore.transport import Transport
 from hacore.walk import Holder, acquire
 from hacore_providers import package_tasks, service_systemd, service_sysv, vrrp_steps
@@ -84,6 +86,7 @@ async def write(out: Path, root: Path) -> None:
     _build(out, root)
     _images(out, root)
     _lab(out)
+    _words(out)
 
 
 async def _locks_and_jobs(out: Path, host: Path) -> None:
@@ -240,3 +243,20 @@ def _lab(out: Path) -> None:
     (out / "lab-images.json").write_text(
         json.dumps({"debian": recipe.key, "layer": layer.key("redhat", "bookworm", recipe.key)}, indent=1) + "\n"
     )
+
+
+def _words(out: Path) -> None:
+    """What stands for a member of an enumeration, the marks of what was taken in, and packed content."""
+    stored = encode(Image({"n": 1}, {"text": b"again and " * 100}), Keyring(None))
+    (blob,) = stored.blobs.values()
+    body = base64.b64encode(blob.body).decode()
+    about = {
+        "actions": [action.word for action in Action],
+        "symbols": [action.value for action in Action],
+        "ops": [op.value for op in Op],
+        "statuses": [status.value for status in Status],
+        "taken": [taken({"text": "a", "mode": "b"}), taken({"text": "a", "mode": "b"}, ["mode"]), taken(None)],
+        "waiting": [waiting("abc"), waiting("?abc"), waiting(None)],
+        "image": {"data": stored.data, "blob": {"id": blob.id, "size": blob.size, "coding": blob.coding, "body": body}},
+    }
+    (out / "words.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
