@@ -39,8 +39,19 @@ class Action(Enum):
 
     @property
     def word(self) -> str:
-        """The action's name in JSON: `create`, `update`, ..."""
-        return self.name.lower()
+        """The action's name in JSON, in states and plans: `create`, `update`, ..."""
+        return _WORDS[self]
+
+
+_WORDS = {  # what is on disk, whatever the members are called
+    Action.CREATE: "create",
+    Action.UPDATE: "update",
+    Action.REPLACE: "replace",
+    Action.DELETE: "delete",
+    Action.ADOPT: "adopt",
+    Action.NOOP: "noop",
+    Action.FORGET: "forget",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ..model import JSON, Host
 from ..plan import Claimant, Custody, NewMachine, Plan, Stranger, custody_of, new_machines
 from ..plan.custody import Marks
 from ..probe import ASK_MARKERS, HostLink, Marker
-from ..store import DropRow, HostRecord, Move, PutHost, RunRecord
+from ..store import DropRow, HostRecord, Move, PutHost, RunRecord, host_to_json
 from ..walk import marking, unmarking, write_marks
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def host_moves(made: Plan) -> list[Move]:
 
 def _described(host: Host) -> JSON:
     """A host as the state keeps it: its variables are evaluated already, and may be secrets."""
-    return host.model_dump(mode="json", exclude={"vars"})
+    return host_to_json(host)
 
 
 def options_of(env: str, facts: Mapping[str, Facts]) -> dict[str, object]:

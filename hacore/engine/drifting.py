@@ -14,7 +14,7 @@ from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken, is_unaware
 from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
-from ..store import LockInfo, StateReader
+from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..transport import Password, Transport
 from ..urls import shown_url
@@ -91,7 +91,7 @@ def _at_work(memory: Recollection) -> LockInfo | None:
 def recorded_hosts(memory: Recollection) -> dict[str, Host]:
     """The hosts that rows live on, as recorded."""
     used = {h for row in memory.rows.values() for h in row.hosts}
-    return {n: Host.model_validate(r.host) for n, r in sorted(memory.hosts.items()) if n in used}
+    return {n: host_from_json(r.host) for n, r in sorted(memory.hosts.items()) if n in used}
 
 
 async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, Provider[Any]]) -> DriftReport:

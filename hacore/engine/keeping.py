@@ -16,7 +16,7 @@ from ..address import NAME, Address
 from ..contract import Provider
 from ..errors import PlanError, StoreError, UsageError
 from ..journal import QUIET, Renaming
-from ..model import JSON, Host, Row
+from ..model import JSON, Row
 from ..store import (
     DropHost,
     DropRow,
@@ -28,6 +28,8 @@ from ..store import (
     PutTask,
     StateReader,
     StateWriter,
+    host_from_json,
+    host_to_json,
     matching,
 )
 from .custody import renamed_options
@@ -112,8 +114,8 @@ async def rename_host(
             )
         moved = {a: replace(a, host=new) for a in sorted(rows) if a.host == old}
         record = hosts[old]
-        host = Host.model_validate(record.host).model_copy(update={"name": new})
-        put = PutHost(replace(record, name=new, host=host.model_dump(mode="json")))
+        host = host_from_json(record.host).model_copy(update={"name": new})
+        put = PutHost(replace(record, name=new, host=host_to_json(host, variables=True)))
         renaming = Renaming(moved, {old: new}, set(rows), _named(providers))
         return await _rename(writer, renaming, DropHost(old), put)
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ..address import Address
 from ..contract import Facts, HostFacts
@@ -32,7 +31,7 @@ from ..plan import (
     refuse_conflicts,
     revive,
 )
-from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
+from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView, host_from_json
 from ..transport import Transport
 from .custody import custody, with_markers
 from .hosts import Hosts, answered
@@ -104,7 +103,7 @@ def hosts_of(stack: Stack, memory: Recollection) -> dict[str, Host]:
         if name in stack.hosts:
             known[name] = stack.hosts[name]
         elif name in memory.hosts:
-            known[name] = Host.model_validate(memory.hosts[name].host)
+            known[name] = host_from_json(memory.hosts[name].host)
         else:
             raise UsageError(f"cannot plan: the state names the host {name} but not how to reach it")
     return known
@@ -205,8 +204,16 @@ def _remembered(record: HostRecord | None) -> Facts:
     """What the state tells of a host, in place of its answers."""
     if record is None:
         return Facts()
-    known: dict[str, Any] = {key: str(record.facts.get(key, "")) for key in ("family", "os", "init", "arch")}
-    return Facts(HostFacts(machine_id=record.machine_id, **known))
+    known = record.facts
+    return Facts(
+        HostFacts(
+            machine_id=record.machine_id,
+            family=str(known.get("family", "")),
+            os=str(known.get("os", "")),
+            init=str(known.get("init", "")),
+            arch=str(known.get("arch", "")),
+        )
+    )
 
 
 @asynccontextmanager

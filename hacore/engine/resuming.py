@@ -32,7 +32,7 @@ from ..journal import (
 from ..model import Host, Op, Row, Status
 from ..plan import Plan, PlanTask, Recorded, recorded_views
 from ..probe import HostLink
-from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader
+from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader, host_from_json
 from ..walk import Board, Context, Walker, nodes_of
 from .custody import may_own, replaced_since
 from .planning import Recollection, hosts_of
@@ -58,7 +58,7 @@ def shown_left(left: Leftover, made: Plan, providers: Providers) -> bool:
 
 
 def _known(memory: Recollection) -> dict[str, Host]:
-    return {name: Host.model_validate(record.host) for name, record in memory.hosts.items()}
+    return {name: host_from_json(record.host) for name, record in memory.hosts.items()}
 
 
 def _open_drains(left: Leftover) -> list[str]:

@@ -16,10 +16,11 @@ from ..address import Address
 from ..contract import Provider, Spec
 from ..errors import PlanError, UsageError
 from ..load.stack import Instance, Need, Position, Stack
-from ..model import Host, Lifecycle, canonical
+from ..model import canonical
 from ..plan import Plan, Seal
 from ..plan.codec import plan_from_json
 from ..plan.differences import Difference
+from ..store import host_from_json, lifecycle_from_json
 from ..store.keys import Key, find, key_file
 from ..store.place import Place
 from .planfile import read_plan
@@ -179,7 +180,7 @@ def _rebuilt(saved: SavedPlan, request: Request, state: str, taken: Mapping[Addr
         folder=file.parent,
         file=file,
         state=state,
-        hosts={name: Host.model_validate(host) for name, host in data["hosts"].items()},
+        hosts={name: host_from_json(host) for name, host in data["hosts"].items()},
         groups={},
         instances=instances,
         switched_off=frozenset(Address.parse(a) for a in data["switched_off"]),
@@ -208,7 +209,7 @@ def _instance(item: Mapping[str, Any], spec: Spec) -> Instance:
         hosts=tuple(item["hosts"]),
         position=_position(item["position"]),
         needs=tuple(Need(Address.parse(selector), _position(at), why) for selector, why, at in item["needs"]),
-        lifecycle=Lifecycle.model_validate(item["lifecycle"]),
+        lifecycle=lifecycle_from_json(item["lifecycle"]),
         sensitive=frozenset(item["sensitive"]),
         files=tuple(item["files"]),
     )

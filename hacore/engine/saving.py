@@ -20,7 +20,7 @@ from ..load.stack import Instance, Stack
 from ..model import JSON, canonical, digest
 from ..plan import Plan
 from ..plan.codec import plan_to_json
-from ..store import row_to_json
+from ..store import host_to_json, lifecycle_to_json, row_to_json
 from ..store.keys import Key, find, key_file, make, put_aside
 from ..store.place import Place
 from ..urls import url_secrets
@@ -106,7 +106,7 @@ def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[s
         "state": "" if url_secrets(stack.state) else stack.state,
         "env": request.env_name,
         "digest": stack.digest,
-        "hosts": {n: h.model_dump(mode="json", exclude={"vars"}) for n, h in stack.hosts.items()},
+        "hosts": {n: host_to_json(h) for n, h in stack.hosts.items()},
         "switched_off": sorted(str(address) for address in stack.switched_off),
         "variables": open_variables,
         "sensitive_variables": sorted(stack.sensitive_variables),
@@ -132,7 +132,7 @@ def _instance(instance: Instance, stack: Stack, made: Plan, request: Request, se
         "needs": [
             [str(n.selector), n.why, [n.position.file, n.position.line, n.position.column]] for n in instance.needs
         ],
-        "lifecycle": instance.lifecycle.model_dump(mode="json"),
+        "lifecycle": lifecycle_to_json(instance.lifecycle),
         "sensitive": sorted(instance.sensitive),
         "files": {path: seal(text) if secret else text for path, text in sums.items()},
         **({"sealed": sealed_spec(instance, seal)} if secret else {"spec": data}),

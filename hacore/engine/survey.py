@@ -18,7 +18,7 @@ from ..events import Event, Listener
 from ..model import JSON, Host, Row
 from ..plan import Custody, Drift, asks_of_recorded, drift_of, marks_of_rows, merge_asks, recorded_views, revive
 from ..probe import HostLink
-from ..store import StateWriter, row_from_json
+from ..store import StateWriter, host_from_json, row_from_json
 from ..walk import Relock
 from .custody import Marking, claimant_of, custody, may_own, named_by_hosts, with_markers
 from .drifting import recorded_hosts
@@ -60,7 +60,7 @@ class Survey:
 
 def known_hosts(memory: Recollection) -> dict[str, Host]:
     """All hosts that the state can name."""
-    return {**{n: Host.model_validate(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
+    return {**{n: host_from_json(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
 
 
 def concerned(used: Collection[str], rows: Mapping[Address, Row], providers: Mapping[str, Provider[Any]]) -> set[str]:

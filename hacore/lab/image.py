@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hacore.errors import LabError
@@ -56,10 +56,24 @@ class Recipe:
     version: int = 1
     """Raise it when the building itself changes."""
 
+    def to_json(self) -> dict[str, object]:
+        """All of it; images that were built before are found by this."""
+        return {
+            "os": self.os,
+            "suite": self.suite,
+            "sources": list(self.sources),
+            "apt_settings": self.apt_settings,
+            "certificates": [list(certificate) for certificate in self.certificates],
+            "packages": list(self.packages),
+            "preloaded": list(self.preloaded),
+            "masked": list(self.masked),
+            "version": self.version,
+        }
+
     @property
     def key(self) -> str:
         """The image's name in the cache."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(self.to_json(), sort_keys=True)
         return f"{self.os}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -89,14 +103,14 @@ def ensure(system: str, say: Say) -> Path:
         if not (home / "rootfs").is_dir():
             _prune(images)
             say(f"building the image {wanted.key}, once (about a minute)")
-            _build(home, lambda root, log: _bootstrap(wanted, root, log, say), asdict(wanted), say)
+            _build(home, lambda root, log: _bootstrap(wanted, root, log, say), wanted.to_json(), say)
         os.utime(home)
         if system != "debian":
             base, layer = home / "rootfs", LAYERS[system]
             home = images / layer.key(system, wanted.suite, wanted.key)
             if not (home / "rootfs").is_dir():
                 say(f"building the image {home.name}, once")
-                _build(home, lambda root, log: _derive(base, layer, root, log), asdict(layer), say)
+                _build(home, lambda root, log: _derive(base, layer, root, log), layer.to_json(), say)
             os.utime(home)
     return home / "rootfs"
 

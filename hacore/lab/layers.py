@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,13 @@ class Layer:
     purged: tuple[str, ...] = ()
     script: str = ":"
 
+    def to_json(self) -> dict[str, object]:
+        """All of it; images that were built before are found by this."""
+        return {"packages": list(self.packages), "purged": list(self.purged), "script": self.script}
+
     def key(self, system: str, suite: str, base: str) -> str:
         """The image's name in the cache; `base` is that of Debian's image."""
-        text = json.dumps([base, asdict(self)], sort_keys=True)
+        text = json.dumps([base, self.to_json()], sort_keys=True)
         return f"{system}-{suite}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from hacore.errors import LabError
@@ -58,7 +58,16 @@ class LabSpec:
 
     def dumps(self) -> str:
         """The spec as JSON, for the lab's folder."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True)
+        spec = {
+            "stack": self.stack,
+            "twins": [{"name": t.name, "address": t.address, "interface": t.interface, "os": t.os} for t in self.twins],
+            "bystanders": [
+                {"name": b.name, "address": b.address, "port": b.port, "status": b.status, "body": b.body}
+                for b in self.bystanders
+            ],
+            "reserved": list(self.reserved),
+        }
+        return json.dumps(spec, indent=2, sort_keys=True)
 
     @classmethod
     def loads(cls, text: str) -> LabSpec:
@@ -66,8 +75,13 @@ class LabSpec:
         raw = json.loads(text)
         return cls(
             stack=raw["stack"],
-            twins=tuple(Twin(**t) for t in raw["twins"]),
-            bystanders=tuple(Bystander(**b) for b in raw["bystanders"]),
+            twins=tuple(
+                Twin(name=t["name"], address=t["address"], interface=t["interface"], os=t["os"]) for t in raw["twins"]
+            ),
+            bystanders=tuple(
+                Bystander(name=b["name"], address=b["address"], port=b["port"], status=b["status"], body=b["body"])
+                for b in raw["bystanders"]
+            ),
             reserved=tuple(raw["reserved"]),
         )
 

@@ -8,14 +8,14 @@ value is there as a keyed HMAC, so that another value of it is seen. What an app
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ..address import Address
 from ..contract import Change, Desired, Facts, Health, HostFacts, Observed, Spec, Verdict
 from ..diff import AttrChange
-from ..model import JSON, Action, Attrs, Host, Op, Row, Unknown, canonical
+from ..model import JSON, Action, Attrs, Op, Row, Unknown, canonical
 from ..probe import Marker
+from ..store import host_from_json, host_to_json
 from ..store.legacy import gone_of, health_of, moves_of
 from .custody import Custody, NewMachine, Stranger
 from .rows import Seal, sealed
@@ -23,7 +23,6 @@ from .selection import Selection
 from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
 
 _UNKNOWN = "$unknown"
-_VOLATILE = ("boot_id", "time")  # facts of a host that differ with every look
 
 
 def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
@@ -56,9 +55,9 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "widened": {str(address): why for address, why in plan.widened.items()},
         "left_out": plan.left_out,
         "custody": {
-            "new_machines": [asdict(machine) for machine in plan.custody.new_machines],
+            "new_machines": [_machine(machine) for machine in plan.custody.new_machines],
             "lost": sorted(str(address) for address in plan.custody.lost),
-            "strangers": [asdict(stranger) for stranger in plan.custody.strangers],
+            "strangers": [_stranger(stranger) for stranger in plan.custody.strangers],
             "due": list(plan.custody.due),
         },
         "warnings": list(plan.warnings),
@@ -100,7 +99,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         widened={Address.parse(a): why for a, why in data["widened"].items()},
         left_out=int(data["left_out"]),
         custody=Custody(
-            tuple(NewMachine(**machine) for machine in data["custody"]["new_machines"]),
+            tuple(_read_machine(machine) for machine in data["custody"]["new_machines"]),
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),
             tuple(_read_stranger(stranger) for stranger in data["custody"]["strangers"]),
             tuple(data["custody"]["due"]),
@@ -124,8 +123,26 @@ def _read_health(data: Mapping[str, Any]) -> dict[str, Health]:
     }
 
 
+def _machine(machine: NewMachine) -> dict[str, JSON]:
+    return {
+        "host": machine.host,
+        "address": machine.address,
+        "recorded": machine.recorded,
+        "found": machine.found,
+    }
+
+
+def _read_machine(data: Mapping[str, Any]) -> NewMachine:
+    return NewMachine(host=data["host"], address=data["address"], recorded=data["recorded"], found=data["found"])
+
+
+def _stranger(stranger: Stranger) -> dict[str, JSON]:
+    marker = stranger.marker.to_json()
+    return {"host": stranger.host, "address": stranger.address, "marker": marker, "why": stranger.why}
+
+
 def _read_stranger(data: Mapping[str, Any]) -> Stranger:
-    return Stranger(data["host"], data["address"], Marker(**data["marker"]), data["why"])
+    return Stranger(data["host"], data["address"], Marker.from_json(data["marker"]), data["why"])
 
 
 def _secrets(planned: PlannedChange) -> frozenset[str]:
@@ -134,17 +151,45 @@ def _secrets(planned: PlannedChange) -> frozenset[str]:
 
 
 def _host(status: HostStatus) -> dict[str, JSON]:
-    facts = None if status.facts is None else asdict(status.facts.host)
     return {
-        "host": status.host.model_dump(mode="json", exclude={"vars"}),  # evaluated already, and perhaps secret
-        "facts": None if facts is None else {k: v for k, v in facts.items() if k not in _VOLATILE},
+        "host": host_to_json(status.host),
+        "facts": None if status.facts is None else _facts(status.facts.host),
         "error": status.error,
     }
 
 
+def _facts(host: HostFacts) -> dict[str, JSON]:
+    """Without what differs with every look: boot id and time."""
+    return {
+        "family": host.family,
+        "os": host.os,
+        "init": host.init,
+        "packager": host.packager,
+        "machine_id": host.machine_id,
+        "hostname": host.hostname,
+        "cpus": host.cpus,
+        "arch": host.arch,
+        "uid": host.uid,
+    }
+
+
 def _read_host(data: Mapping[str, Any]) -> HostStatus:
-    facts = None if data["facts"] is None else Facts(HostFacts(**data["facts"]))
-    return HostStatus(Host.model_validate(data["host"]), facts, data["error"])
+    facts = None if data["facts"] is None else Facts(_read_facts(data["facts"]))
+    return HostStatus(host_from_json(data["host"]), facts, data["error"])
+
+
+def _read_facts(data: Mapping[str, Any]) -> HostFacts:
+    return HostFacts(
+        family=data["family"],
+        os=data["os"],
+        init=data["init"],
+        packager=data["packager"],
+        machine_id=data["machine_id"],
+        hostname=data["hostname"],
+        cpus=data["cpus"],
+        arch=data["arch"],
+        uid=data["uid"],
+    )
 
 
 def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:

@@ -31,8 +31,8 @@ def sealed(value: Any) -> bool:
 
 def recorded_spec(provider: Provider[Any], instance: Instance, seal: Seal) -> JSON:
     """The spec as the state keeps it: without bulk, and with an HMAC in place of each secret."""
-    slim = provider.recorded(instance.spec)
-    value = slim.model_dump(mode="json", exclude_defaults=True)
+    spec = provider.recorded(instance.spec)
+    value: JSON = spec.model_dump(mode="json", exclude_defaults=True)
     for field in instance.sensitive:
         value = _redact(value, field.split("."), seal)
     return value

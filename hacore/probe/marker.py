@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..address import NAME, Address
 from ..contract import Ask
 from ..contract.claims import token_type
+from ..model import JSON
 
 _COMMAND = r"""
 for marker in "$HACORE_HOME"/stacks/*.json; do [ -r "$marker" ] && cat "$marker"; done
@@ -50,7 +52,34 @@ class Marker:
 
     def text(self) -> str:
         """The file's line."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
+    def to_json(self) -> dict[str, JSON]:
+        """The marker as JSON, on a host as in a saved plan; `from_json` is the way back."""
+        return {
+            "stack": self.stack,
+            "env": self.env,
+            "host": self.host,
+            "lineage": self.lineage,
+            "serial": self.serial,
+            "who": self.who,
+            "when": self.when,
+            "claims": dict(self.claims),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Marker:
+        """A marker from `to_json`; raises KeyError, TypeError, AttributeError or ValueError for what is none."""
+        return cls(
+            stack=str(data["stack"]),
+            env=str(data["env"]),
+            host=str(data["host"]),
+            lineage=str(data["lineage"]),
+            serial=int(data["serial"]),
+            who=str(data["who"]),
+            when=float(data["when"]),
+            claims={str(mark): str(address) for mark, address in data["claims"].items()},
+        )
 
 
 def claim_marks(claims: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, str]:
@@ -89,17 +118,7 @@ class _Markers:
 
 def _read(line: str) -> Marker:
     try:
-        data = json.loads(line)
-        marker = Marker(
-            stack=str(data["stack"]),
-            env=str(data["env"]),
-            host=str(data["host"]),
-            lineage=str(data["lineage"]),
-            serial=int(data["serial"]),
-            who=str(data["who"]),
-            when=float(data["when"]),
-            claims={str(mark): str(address) for mark, address in data["claims"].items()},
-        )
+        marker = Marker.from_json(json.loads(line))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError("a file in hacore's folder stacks/ there is no marker of hacore's: take it away") from None
     if not (NAME.match(marker.lineage) and NAME.match(marker.host)):  # they make a file's name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..engine.results import WayBack
@@ -148,9 +147,21 @@ def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
         "ok": result.ok,
         "seconds": round(result.seconds, 3),
         "counts": {name: len(found) for name, found in _groups(result.tasks).items()},
-        "tasks": [asdict(task) for task in result.tasks],
+        "tasks": [_task_json(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
         "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
+    }
+
+
+def _task_json(task: TaskSummary) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "op": task.op,
+        "addresses": list(task.addresses),
+        "host": task.host,
+        "status": task.status,
+        "error": task.error,
+        "seconds": task.seconds,
     }
 
 
@@ -205,6 +216,6 @@ def rollback_result_json(result: RollbackResult) -> dict[str, Any]:
         "ok": result.ok,
         "seconds": round(result.seconds, 3),
         "undoes": [] if result.plan is None else [run.id for run in result.plan.undone],
-        "tasks": [asdict(task) for task in result.tasks],
+        "tasks": [_task_json(task) for task in result.tasks],
         "leftover": [one_drift_json(drift) for drift in result.leftover],
     }

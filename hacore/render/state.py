@@ -7,7 +7,7 @@ from typing import Any
 
 from ..journal import cancelled
 from ..model import Row, is_waiting
-from ..store import RunRecord, TaskRecord
+from ..store import RunRecord, TaskRecord, lifecycle_to_json
 from .header import run_words
 from .style import PLAIN, Style
 from .values import show_lines
@@ -66,7 +66,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "info": row.info,
         "needs": list(row.needs),
         "claims": list(row.claims),
-        "lifecycle": row.lifecycle.model_dump(mode="json"),
+        "lifecycle": lifecycle_to_json(row.lifecycle),
         "pending": sorted(source for source, loaded in row.loaded.items() if is_waiting(loaded)),
         "found": row.found,
         "tainted": row.tainted,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .codec import row_from_json, row_to_json
 from .history import Delta, Episode, Revision, RowChange, changes_between, episodes
+from .parts import host_from_json, host_to_json, lifecycle_from_json, lifecycle_to_json
 from .place import Place
 from .reader import StateReader, StateView
 from .records import (
@@ -61,6 +62,10 @@ __all__ = [
     "TaskRecord",
     "changes_between",
     "episodes",
+    "host_from_json",
+    "host_to_json",
+    "lifecycle_from_json",
+    "lifecycle_to_json",
     "matching",
     "row_from_json",
     "row_to_json",

@@ -1,22 +1,24 @@
 """Rows, hosts, runs and tasks as JSON and as column values, both ways. Pure.
 
 JSON is kept as ASCII text: lone surrogates (file names that are no UTF-8) and NUL survive every
-database, and nothing that is not JSON gets in unseen.
+database, and nothing that is not JSON gets in unseen. Names of columns and keys are literals here, whatever the fields
+of the records are called: a rename in Python changes nothing on disk.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..address import Address
 from ..errors import HacoreError, StoreError
-from ..model import JSON, Lifecycle, Row
-from .records import HostRecord, RunRecord, TaskRecord
+from ..model import JSON, Row
+from .history import Revision
+from .parts import lifecycle_from_json, lifecycle_to_json
+from .records import HostRecord, LockInfo, RunRecord, TaskRecord
 
 Columns = dict[str, Any]
 
@@ -43,7 +45,7 @@ def row_to_json(row: Row) -> dict[str, JSON]:
         "needs": list(row.needs),
         "claims": list(row.claims),
         "hosts": list(row.hosts),
-        "lifecycle": row.lifecycle.model_dump(mode="json"),
+        "lifecycle": lifecycle_to_json(row.lifecycle),
         "loaded": dict(row.loaded),
         "origin": row.origin,
         "found": row.found,
@@ -65,7 +67,7 @@ def row_from_json(data: JSON) -> Row:
             needs=tuple(data["needs"]),
             claims=tuple(data["claims"]),
             hosts=tuple(data["hosts"]),
-            lifecycle=Lifecycle.model_validate(data["lifecycle"]),
+            lifecycle=lifecycle_from_json(data["lifecycle"]),
             loaded=data["loaded"],
             origin=data["origin"],
             found=data["found"],
@@ -76,8 +78,23 @@ def row_from_json(data: JSON) -> Row:
         raise StoreError(f"cannot read a recorded resource: {error}; put a backup in its place") from error
 
 
-ROW_COLUMNS = tuple(field.name for field in fields(Row))
-TASK_COLUMNS = tuple(field.name for field in fields(TaskRecord) if field.name != "images")
+ROW_COLUMNS = (
+    *("address", "spec", "schema_version", "attrs", "info", "sensitive", "needs", "claims", "hosts", "lifecycle"),
+    *("loaded", "origin", "found", "tainted", "run"),
+)
+HOST_COLUMNS = ("name", "host", "machine_id", "facts")
+RUN_COLUMNS = (
+    *("id", "command", "status", "started", "ended", "who", "stack", "stack_digest", "on_failure", "undoes"),
+    *("options", "summary"),
+)
+TASK_COLUMNS = (
+    *("run", "id", "op", "kind", "host", "addresses", "status", "needs", "lane", "payload", "before", "error"),
+    *("started", "ended", "position"),
+)
+LOCK_COLUMNS = (
+    *("who", "what", "since", "pid", "pid_started", "pid_space", "boot_id", "machine_id", "hostname", "token"),
+)
+REVISION_COLUMNS = ("serial", "at", "since", "run", "who", "what")
 
 _ROW_JSON = ("spec", "attrs", "info", "sensitive", "needs", "claims", "hosts", "lifecycle", "loaded")
 _RUN_JSON = ("undoes", "options", "summary")
@@ -114,29 +131,72 @@ def host_columns(record: HostRecord) -> Columns:
 
 def host_from_columns(columns: Mapping[str, Any]) -> HostRecord:
     """A host from its columns."""
-    return HostRecord(**_decoded(columns, ("host", "facts"), columns.get("name", "a host")))
+    values = _decoded(columns, ("host", "facts"), columns.get("name", "a host"))
+    return HostRecord(name=values["name"], host=values["host"], machine_id=values["machine_id"], facts=values["facts"])
 
 
 def run_columns(run: RunRecord) -> Columns:
     """A run as column values, without its id."""
-    values = {name: getattr(run, name) for name in RunRecord.__slots__ if name != "id"}
-    values["undoes"] = list(run.undoes)
+    values = {
+        "command": run.command,
+        "status": run.status,
+        "started": run.started,
+        "ended": run.ended,
+        "who": run.who,
+        "stack": run.stack,
+        "stack_digest": run.stack_digest,
+        "on_failure": run.on_failure,
+        "undoes": list(run.undoes),
+        "options": run.options,
+        "summary": run.summary,
+    }
     return _encoded(values, _RUN_JSON, ("who", "stack"))
 
 
 def run_from_columns(columns: Mapping[str, Any]) -> RunRecord:
     """A run from its columns."""
     values = _decoded(columns, _RUN_JSON, f"run {columns.get('id')}")
-    return RunRecord(**{**values, "undoes": tuple(values["undoes"])})
+    return RunRecord(
+        id=values["id"],
+        command=values["command"],
+        status=values["status"],
+        started=values["started"],
+        ended=values["ended"],
+        who=values["who"],
+        stack=values["stack"],
+        stack_digest=values["stack_digest"],
+        on_failure=values["on_failure"],
+        undoes=tuple(values["undoes"]),
+        options=values["options"],
+        summary=values["summary"],
+    )
 
 
 def task_columns(task: TaskRecord) -> Columns:
     """A task as column values, without its images (they are rows of their own)."""
-    return task_changes({name: getattr(task, name) for name in TASK_COLUMNS})
+    return task_changes(
+        {
+            "run": task.run,
+            "id": task.id,
+            "op": task.op,
+            "kind": task.kind,
+            "host": task.host,
+            "addresses": task.addresses,
+            "status": task.status,
+            "needs": task.needs,
+            "lane": task.lane,
+            "payload": task.payload,
+            "before": task.before,
+            "error": task.error,
+            "started": task.started,
+            "ended": task.ended,
+            "position": task.position,
+        }
+    )
 
 
 def task_changes(changed: Mapping[str, Any]) -> Columns:
-    """Some fields of a task as column values."""
+    """Some fields of a task, by their column names, as column values."""
     values = {k: list(v) if k in ("addresses", "needs") else v for k, v in changed.items()}
     if "before" in values:
         values["before"] = dict(values["before"])
@@ -146,8 +206,68 @@ def task_changes(changed: Mapping[str, Any]) -> Columns:
 def task_from_columns(columns: Mapping[str, Any], images: Mapping[str, int]) -> TaskRecord:
     """A task from its columns and images."""
     values = _decoded(columns, _TASK_JSON, f"task {columns.get('id')}")
-    values |= {"addresses": tuple(values["addresses"]), "needs": tuple(values["needs"]), "images": dict(images)}
-    return TaskRecord(**values)
+    return TaskRecord(
+        run=values["run"],
+        id=values["id"],
+        op=values["op"],
+        kind=values["kind"],
+        host=values["host"],
+        addresses=tuple(values["addresses"]),
+        status=values["status"],
+        needs=tuple(values["needs"]),
+        lane=values["lane"],
+        payload=values["payload"],
+        images=dict(images),
+        before=values["before"],
+        error=values["error"],
+        started=values["started"],
+        ended=values["ended"],
+        position=values["position"],
+    )
+
+
+def lock_columns(lock: LockInfo) -> Columns:
+    """A lock as column values."""
+    return {
+        "who": lock.who,
+        "what": lock.what,
+        "since": lock.since,
+        "pid": lock.pid,
+        "pid_started": lock.pid_started,
+        "pid_space": lock.pid_space,
+        "boot_id": lock.boot_id,
+        "machine_id": lock.machine_id,
+        "hostname": lock.hostname,
+        "token": lock.token,
+    }
+
+
+def lock_from_columns(columns: Mapping[str, Any]) -> LockInfo:
+    """A lock from its columns."""
+    return LockInfo(
+        who=columns["who"],
+        what=columns["what"],
+        since=columns["since"],
+        pid=columns["pid"],
+        pid_started=columns["pid_started"],
+        pid_space=columns["pid_space"],
+        boot_id=columns["boot_id"],
+        machine_id=columns["machine_id"],
+        hostname=columns["hostname"],
+        token=columns["token"],
+    )
+
+
+def revision_from_columns(columns: Mapping[str, Any]) -> Revision:
+    """A commit of the history from its columns."""
+    return Revision(
+        serial=columns["serial"],
+        at=columns["at"],
+        since=columns["since"],
+        run=columns["run"],
+        who=columns["who"],
+        what=columns["what"],
+    )
 
 
 def _encoded(values: Mapping[str, Any], as_json: tuple[str, ...], as_text: tuple[str, ...] = ()) -> Columns:

@@ -5,14 +5,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ImageError, StoreError
-from .codec import ROW_COLUMNS, TASK_COLUMNS, Columns, task_from_columns
+from .codec import (
+    HOST_COLUMNS,
+    LOCK_COLUMNS,
+    REVISION_COLUMNS,
+    ROW_COLUMNS,
+    RUN_COLUMNS,
+    TASK_COLUMNS,
+    Columns,
+    lock_from_columns,
+    revision_from_columns,
+    task_from_columns,
+)
 from .history import Delta, Revision
 from .images import StoredBlob, StoredImage
-from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
+from .records import UNFINISHED, LockInfo, TaskRecord
 from .source import Reading, listing
 
 _CHUNK = 500  # values in one IN list; SQLite before 3.32 takes 999
@@ -56,8 +67,8 @@ def snapshot(reading: Reading) -> Snapshot:
         meta(reading),
         lock(reading),
         reading.fetch(f"SELECT {_names(ROW_COLUMNS)} FROM resource ORDER BY address"),
-        reading.fetch(f"SELECT {_names(_fields(HostRecord))} FROM host ORDER BY name"),
-        reading.fetch(f"SELECT {_names(_fields(RunRecord))} FROM run ORDER BY id"),
+        reading.fetch(f"SELECT {_names(HOST_COLUMNS)} FROM host ORDER BY name"),
+        reading.fetch(f"SELECT {_names(RUN_COLUMNS)} FROM run ORDER BY id"),
     )
 
 
@@ -68,13 +79,14 @@ def meta(reading: Reading) -> Meta:
     found = reading.fetch(f"SELECT lineage, serial, key_id, ({unfinished}) AS run FROM meta WHERE id = 1", **values)
     if not found:
         raise StoreError("cannot use the state: it has no lineage, it is damaged; put a backup in its place")
-    return Meta(**found[0])
+    (stored,) = found
+    return Meta(lineage=stored["lineage"], serial=stored["serial"], key_id=stored["key_id"], run=stored["run"])
 
 
 def lock(reading: Reading) -> LockInfo | None:
     """Who holds the state, alive or not."""
-    found = reading.fetch(f"SELECT {_names(_fields(LockInfo))} FROM lock WHERE id = 1")
-    return LockInfo(**found[0]) if found else None
+    found = reading.fetch(f"SELECT {_names(LOCK_COLUMNS)} FROM lock WHERE id = 1")
+    return lock_from_columns(found[0]) if found else None
 
 
 def tasks(reading: Reading, run: int) -> list[TaskRecord]:
@@ -88,8 +100,8 @@ def tasks(reading: Reading, run: int) -> list[TaskRecord]:
 
 def revisions(reading: Reading) -> list[Revision]:
     """All commits that are kept in the history, the oldest first."""
-    found = reading.fetch(f"SELECT {_names(_fields(Revision))} FROM revision ORDER BY serial")
-    return [Revision(**columns) for columns in found]
+    found = reading.fetch(f"SELECT {_names(REVISION_COLUMNS)} FROM revision ORDER BY serial")
+    return [revision_from_columns(columns) for columns in found]
 
 
 def deltas(reading: Reading, after: int) -> list[Delta]:
@@ -133,10 +145,6 @@ def chunks(values: list[Any]) -> Iterator[list[Any]]:
     """Pieces of a list, each small enough for one IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
-
-
-def _fields(record: type[HostRecord | RunRecord | LockInfo | Revision]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
 
 
 def _names(columns: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ and the intent that rests on them get to the disk together:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ UNFINISHED = ("running", "interrupted")  # statuses of a run that is to be resum
 class HostRecord:
     """A host as the last run knew it: enough to probe it when the stack no longer names it.
 
-    `host` is `Host.model_dump(mode="json")`; `facts` tells family, os, init and the like.
+    `host` is what `host_to_json` gives; `facts` tells family, os, init and the like.
     """
 
     name: str
@@ -140,9 +140,9 @@ class PutTask:
 class SetTask:
     """Change some fields of a stored task.
 
-    `changed` maps field names of TaskRecord (not run and id) to values. `images` and `before` are
-    merged by address into what is stored, everything else replaces. A task that is not stored is a
-    StoreError. `image_tokens` maps address -> token of an image in the same commit.
+    `changed` maps stored names of a task's fields (not run and id; see `codec.task_columns`) to
+    values. `images` and `before` are merged by address into what is stored, everything else replaces.
+    A task that is not stored is a StoreError. `image_tokens` maps address -> token of an image in the same commit.
     """
 
     run: int
@@ -167,7 +167,12 @@ class SetLoaded:
     loaded: Mapping[str, str | None]
 
 
-_CHANGEABLE = frozenset(f.name for f in fields(TaskRecord)) - {"run", "id"}
+_CHANGEABLE = frozenset(
+    [
+        *("op", "kind", "host", "addresses", "status", "needs", "lane", "payload", "images", "before", "error"),
+        *("started", "ended", "position"),
+    ]
+)
 
 Move = PutRow | DropRow | PutHost | DropHost | PutRun | PutTask | SetTask | SetLoaded
 

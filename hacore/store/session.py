@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, StoreError
-from . import holder, keys, queries, schema, versions
+from . import codec, holder, keys, queries, schema, versions
 from .database import CoreReading, Database, open_writer
 from .keys import Keyring
 from .place import Place
@@ -79,7 +79,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
             keyring = _keyring(connection, place, meta.key_id, new_key)
             lock = holder.this_process(who, what)
             connection.execute(LOCK.delete())
-            connection.execute(LOCK.insert().values(id=1, **asdict(lock)))
+            connection.execute(LOCK.insert().values(id=1, **codec.lock_columns(lock)))
         database.be_patient()
         return WriterSession(
             place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=backup

@@ -104,28 +104,31 @@ def forget(where: Sequence[Path]) -> None:
 
 
 def _move_to_json(move: Move) -> dict[str, JSON]:
-    return {"move": type(move).__name__, **_body(move)}
+    name, body = _named(move)
+    return {"move": name, **body}
 
 
-def _body(move: Move) -> dict[str, JSON]:
+def _named(move: Move) -> tuple[str, dict[str, JSON]]:
+    """What a move is called in the file, and what it holds."""
     match move:
         case PutRow(row, token):
-            return {"row": codec.row_to_json(row), "origin_token": token}
+            return "PutRow", {"row": codec.row_to_json(row), "origin_token": token}
         case DropRow(address):
-            return {"address": str(address)}
+            return "DropRow", {"address": str(address)}
         case PutHost(record):
-            return {"record": codec.host_columns(record)}
+            return "PutHost", {"record": codec.host_columns(record)}
         case DropHost(name):
-            return {"name": name}
+            return "DropHost", {"name": name}
         case PutRun(run):
-            return {"run": {"id": run.id, **codec.run_columns(run)}}
+            return "PutRun", {"run": {"id": run.id, **codec.run_columns(run)}}
         case PutTask(task, tokens):
-            return {"task": codec.task_columns(task), "images": dict(task.images), "image_tokens": dict(tokens)}
+            columns = codec.task_columns(task)
+            return "PutTask", {"task": columns, "images": dict(task.images), "image_tokens": dict(tokens)}
         case SetTask(number, name, changed, tokens):
             plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in changed.items()}
-            return {"run": number, "id": name, "changed": plain, "image_tokens": dict(tokens)}
+            return "SetTask", {"run": number, "id": name, "changed": plain, "image_tokens": dict(tokens)}
         case SetLoaded(address, loaded):
-            return {"address": str(address), "loaded": dict(loaded)}
+            return "SetLoaded", {"address": str(address), "loaded": dict(loaded)}
 
 
 def _move_from_json(data: Mapping[str, Any]) -> Move:
