@@ -46,6 +46,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
+    plain = ("name", "config", "service")  # the state keeps them: a run is undone by what is recorded
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
