@@ -39,7 +39,7 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
             if not undo:
                 await _verify(live, ctx)
         else:
-            guards = _guards_back(live, ctx, ctx.rows) if undo else _guards(live, ctx)
+            guards = guards_back(live, ctx, ctx.rows) if undo else _guards(live, ctx)
             if (live.task.op is Op.DRAIN) is not undo:
                 await _drain(live, guards, ctx)
             else:
@@ -60,7 +60,7 @@ def _guards(live: Live, ctx: Context) -> Guards:
     return [(view, guard) for view, guard in found if guard is not None]
 
 
-def _guards_back(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
+def guards_back(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
     """The guards of a block that is undone: by the rows, and where that differs by the spec that drained."""
     views = (recorded_view(address, ctx, rows) for address in live.task.guarded or live.task.addresses)
     found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
@@ -88,7 +88,7 @@ def _undrain_steps(live: Live, ctx: Context) -> list[Step]:
     """What lets a host serve again that has put itself back while it was out of service."""
     if ctx.timer is None:
         return []
-    return _distinct(guard.undrain for _, guard in _guards_back(live, ctx, ctx.timer.rows_back(ctx.rows)))
+    return _distinct(guard.undrain for _, guard in guards_back(live, ctx, ctx.timer.rows_back(ctx.rows)))
 
 
 async def _undrain(live: Live, guards: Guards, ctx: Context) -> None:
