@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hacore.address import Address
-from hacore.journal import live_tasks, records_of, restore_tasks
+from hacore.journal import Renaming, live_tasks, records_of, restore_tasks
 from hacore.load.stack import Stack
 from hacore.model import Op
 from hacore.plan import PlanTask
@@ -46,3 +46,10 @@ def test_a_record_of_before_a_field_is_read_without_it(field: str) -> None:
     older = replace(stored, payload={key: value for key, value in stored.payload.items() if key != field})
     blank = "" if field == "abreast" else ()
     assert restore_tasks([older], KINDS, {})[0].task == replace(RELOAD, **{field: blank})
+
+
+def test_what_a_record_names_follows_a_rename() -> None:
+    moved = Renaming({}, {"a": "z"}).task(record(RELOAD))
+    task = restore_tasks([moved], KINDS, {})[0].task
+    assert {a.host for a in (*task.addresses, *task.sources, *task.guarded)} == {"z"}
+    assert len(task.guarded) == len(task.sources) == 1
