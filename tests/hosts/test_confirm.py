@@ -149,7 +149,7 @@ def test_a_daemon_whose_file_leaves_the_stack_is_restarted_and_put_back_with_it(
     assert has_mode(app)
 
     app.write(READS_NOT.format(text="two", validate="sleep 15; true %s"), head=head)
-    running = app.start("apply", "--auto-approve", "--confirm-within", "6s")
+    running = app.start("apply", "--auto-approve", "--confirm-within", "10s")
     try:
         eventually(lambda: not has_mode(app), "the daemon runs without its file")
     finally:
