@@ -182,7 +182,12 @@ class Provider(ABC, Generic[S]):
         return ""
 
     def trigger(self, work: Work[S], op: Literal["reload", "restart"]) -> Sequence[Step]:
-        """Steps that make the running thing take its new configuration; nothing when it is not running."""
+        """Steps that make the running thing take its new configuration; nothing when it is not running.
+
+        `work.sources` says what pulled it. The spec does not: a source may have left the stack. When a run
+        is undone the spec is the recorded one, with an HMAC in place of each secret: what names the thing
+        belongs into `plain`.
+        """
         return ()
 
     def loads(self, change: Change[S]) -> bool:

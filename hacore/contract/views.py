@@ -180,7 +180,8 @@ class Work(Generic[S]):
 
     `images`: for `undo` the images of this run, for `delete` the origins. `wanted`: what the
     aggregate's companions want after this task (all of them: changed or not). `foreign`: tokens
-    that other resources own or share on this host.
+    that other resources own or share on this host. `sources`: for a trigger, what pulled it; the
+    address of the change itself where that was its own change. Empty: not known, anything may have.
     """
 
     changes: tuple[Change[S], ...]
@@ -190,3 +191,4 @@ class Work(Generic[S]):
     facts: Facts = field(default_factory=Facts)
     host: Host | None = None
     run: int = 0
+    sources: tuple[Address, ...] = ()

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Check, Provider
+from ..contract import Check, Provider, View
 from ..errors import PlanError, RunError, StoreError
 from ..journal import (
     Journey,
@@ -31,6 +31,7 @@ from ..journal import (
 )
 from ..model import Host, Op, Row, Status
 from ..plan import Plan, PlanTask, Recorded, recorded_views
+from ..plan.types import Sources
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader, host_from_json
 from ..walk import Board, Context, Walker, nodes_of
@@ -66,6 +67,12 @@ def _open_drains(left: Leftover) -> list[str]:
     lives = [replace(live, status=Status.DONE) for live in left.kept]
     board = Board({node.id: node for node in nodes_of(lives)}, status={live.id: live.status for live in lives})
     return board.out_of_service()
+
+
+def _both(ctx: Context, rows: Mapping[Address, Row]) -> dict[Address, Sources]:
+    """What hangs on what on the way back: as it is recorded, and what the stack adds."""
+    old = recorded_sources(rows)
+    return {a: {**ctx.sources.get(a, {}), **old.get(a, {})} for a in {**ctx.sources, **old}}
 
 
 class Resumed(Run):
@@ -135,6 +142,7 @@ class Resumed(Run):
         lives = [replace(live, status=Status.DONE) for live in left.kept if live.id not in still_open] + going
         links = await self._links(planned.plan)
         ctx = self._context(self.unfinished.id, planned, dict(memory.rows), links, {})
+        ctx = replace(ctx, views={**ctx.views, **self._views_before(planned)}, sources=_both(ctx, memory.rows))
         walker = Walker(lives, ctx, self.on_failure)
         walker.board.take_back(live.id for live in going)
         walker.remember(lives)
@@ -202,13 +210,16 @@ class Resumed(Run):
     ) -> Context:
         """With what is recorded and not in the stack: an undo may need it."""
         ctx = super()._context(number, planned, rows, links, checks)
-        old = recorded_views(self._recorded, self._hosts, planned.plan.facts, self.request.providers)
         return replace(
             ctx,
-            views={**old, **ctx.views},
+            views={**self._views_before(planned), **ctx.views},
             sources={**recorded_sources(rows), **ctx.sources},
             hosts={**self._hosts, **ctx.hosts},
         )
+
+    def _views_before(self, planned: Planned) -> dict[Address, View[Any]]:
+        """Views of what is recorded."""
+        return recorded_views(self._recorded, self._hosts, planned.plan.facts, self.request.providers)
 
     def _summary(self, made: Plan, lives: Sequence[Live]) -> dict[str, int]:
         """What the run did, all in all."""

@@ -112,8 +112,8 @@ class Renaming:
             }
             for change in payload.get("changes", ())
         ]
-        sources = [self.text(source) for source in payload.get("sources", ())]
-        moved = {**payload, "changes": changes, "sources": sources}
+        also = {name: list(map(self.text, payload.get(name, ()))) for name in ("sources", "guarded")}
+        moved = {**payload, "changes": changes, **also}
         if "restores" in payload:
             moved["restores"] = {self.text(address): number for address, number in payload["restores"].items()}
         if "rows" in payload:

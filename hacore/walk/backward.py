@@ -55,9 +55,9 @@ async def _restore(live: Live, ctx: Context) -> None:
 
 
 async def _settle(live: Live, ctx: Context) -> None:
-    """Reload or restart with what is back."""
+    """Reload or restart with what is back, as the rows have it by now."""
     if live.intent:
-        await run_steps(live, await settle_steps(live, ctx), ctx, f"cannot {live.task.trigger}")
+        await run_steps(live, await settle_steps(live, ctx, ctx.rows), ctx, f"cannot {live.task.trigger}")
 
 
 async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address]]) -> None:

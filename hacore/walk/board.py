@@ -18,8 +18,8 @@ cancelled: when its lane rolls back it ends first and is undone then.
 Undo runs against the needs, with one exception: a trigger has no undo of its own. When it is undone
 it *settles*: it reloads or restarts once more after all that it takes in is back, or else the daemon
 would keep the bad configuration while the bytes are right. So a source does not wait for its
-triggers, nor does the consumer itself, and a trigger waits for its sources; whatever else a trigger
-needs (the package of its daemon) stays until it has settled.
+triggers, nor does the consumer itself, and a trigger waits for both: it settles as the rows then say.
+Whatever else a trigger needs (the package of its daemon) stays until it has settled.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Board:
         yield next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])
 
     def _free(self, id: str, *, triggers: bool = True) -> bool:
-        if any(self.status[s] in _ACTIVE for s in self.nodes[id].sources if s in self.nodes):
+        taken_in = self.nodes[id].sources | self.nodes[id].consumer
+        if any(self.status[s] in _ACTIVE for s in taken_in if s in self.nodes):
             return False
         return all(
             self.status[d] not in _ACTIVE and not self._standing(d) for d in self._resting_on(id, triggers=triggers)

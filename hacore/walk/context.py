@@ -62,6 +62,7 @@ class Context:
     timer: Timer | None = None  # --confirm-within
     kept: Path | None = None  # where results are that the state did not take
     expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done
+    former: Mapping[Address, Address] = field(default_factory=dict)  # of what this run renames: its address before
     _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)

@@ -25,7 +25,7 @@ from ..probe import Frame, Result
 from ..store import Move, SetLoaded, SetTask
 from .arming import arming
 from .context import Context
-from .mirror import settle_steps
+from .mirror import trigger_steps
 from .recording import record
 from .restoring import restoring_steps
 from .work import Verdict, asks_of, deletes, judge, load_origins, touching, work_of
@@ -168,7 +168,7 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
     frames = []
     for live in lives:
         if live.task.op is Op.TRIGGER:
-            frames.append(Frame(live.id, (*await arming(live, ctx), *await settle_steps(live, ctx))))
+            frames.append(Frame(live.id, (*await arming(live, ctx), *await trigger_steps(live, ctx))))
         elif touching(live) and live.task.host is not None:
             frames.append(Frame(live.id, (*await arming(live, ctx), *await _steps(live, ctx)), asks_of(live, ctx)))
     results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}

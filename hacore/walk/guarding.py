@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..contract import Facts, Guard, View
+from ..address import Address
+from ..contract import Facts, Guard, Step, View
 from ..diff import same
 from ..errors import FencedError, HacoreError, StoreError
 from ..journal import Live
-from ..model import Op, Status
+from ..model import Op, Row, Status
 from ..plan import drift_of
 from ..store import SetTask
 from .arming import arming_drain
 from .context import Context
 from .forward import POLL, Failed
 from .steps import run_steps
-from .work import fresh_view
+from .work import fresh_view, recorded_view
+
+Guards = list[tuple[View[Any], Guard]]
 
 
 async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed | None:
@@ -34,10 +38,12 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
         if live.task.op is Op.VERIFY:
             if not undo:
                 await _verify(live, ctx)
-        elif (live.task.op is Op.DRAIN) is not undo:
-            await _drain(live, ctx)
         else:
-            await _undrain(live, ctx)
+            guards = guards_back(live, ctx, ctx.rows) if undo else _guards(live, ctx)
+            if (live.task.op is Op.DRAIN) is not undo:
+                await _drain(live, guards, ctx)
+            else:
+                await _undrain(live, guards, ctx)
         await ctx.commit(SetTask(ctx.run, live.id, {"status": over.value, "ended": ctx.now()}))
     except Failed as error:
         return error
@@ -48,21 +54,25 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
     return None
 
 
-def _guards(live: Live, ctx: Context) -> list[tuple[View[Any], Guard]]:
-    found = []
-    for address in live.task.guarded or live.task.addresses:
-        view = ctx.views.get(address)
-        guard = ctx.providers[address.kind].guard(view) if view is not None else None
-        if view is not None and guard is not None:
-            found.append((view, guard))
-    return found
+def _guards(live: Live, ctx: Context) -> Guards:
+    views = (ctx.views.get(address) for address in live.task.guarded or live.task.addresses)
+    found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
+    return [(view, guard) for view, guard in found if guard is not None]
 
 
-async def _drain(live: Live, ctx: Context) -> None:
+def guards_back(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
+    """The guards of a block that is undone: by the rows, and where that differs by the spec that drained."""
+    views = (recorded_view(address, ctx, rows) for address in live.task.guarded or live.task.addresses)
+    found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
+    recorded = [(view, guard) for view, guard in found if guard is not None]
+    known = {view.address: view.spec for view, _ in recorded}
+    return [*recorded, *((view, guard) for view, guard in _guards(live, ctx) if known.get(view.address) != view.spec)]
+
+
+async def _drain(live: Live, guards: Guards, ctx: Context) -> None:
     host = str(live.task.host)
-    guards = _guards(live, ctx)
-    back = arming_drain(live, [guard.undrain for _, guard in guards], ctx)
-    await run_steps(live, [*back, *(guard.drain for _, guard in guards)], ctx, f"cannot drain {host}")
+    back = arming_drain(live, _undrain_steps(live, ctx), ctx)
+    await run_steps(live, [*back, *_distinct(guard.drain for _, guard in guards)], ctx, f"cannot drain {host}")
     until = time.monotonic() + max((guard.patience for _, guard in guards), default=0.0)
     while True:
         facts = await _look(host, guards, ctx)
@@ -74,8 +84,25 @@ async def _drain(live: Live, ctx: Context) -> None:
         await asyncio.sleep(POLL)
 
 
-async def _undrain(live: Live, ctx: Context) -> None:
-    await run_steps(live, [guard.undrain for _, guard in _guards(live, ctx)], ctx, f"cannot undrain {live.task.host}")
+def _undrain_steps(live: Live, ctx: Context) -> list[Step]:
+    """What lets a host serve again that has put itself back while it was out of service."""
+    if ctx.timer is None:
+        return []
+    return _distinct(guard.undrain for _, guard in guards_back(live, ctx, ctx.timer.rows_back(ctx.rows)))
+
+
+async def _undrain(live: Live, guards: Guards, ctx: Context) -> None:
+    steps = _distinct(guard.undrain for _, guard in guards)
+    await run_steps(live, steps, ctx, f"cannot undrain {live.task.host}")
+
+
+def _distinct(steps: Iterable[Step]) -> list[Step]:
+    """Each step once: two specs of one guard mostly drain by the same one."""
+    found: list[Step] = []
+    for step in steps:
+        if step not in found:
+            found.append(step)
+    return found
 
 
 async def _verify(live: Live, ctx: Context) -> None:
@@ -110,7 +137,7 @@ def _as_wanted(view: View[Any], ctx: Context) -> bool:
     return same(None if observed is None else observed.attrs, provider.desire(view).attrs)
 
 
-async def _look(host: str, guards: list[tuple[View[Any], Guard]], ctx: Context) -> Facts:
+async def _look(host: str, guards: Guards, ctx: Context) -> Facts:
     asks = [ask for v, _ in guards for ask in ctx.providers[v.address.kind].facts(v.spec)]
     return await ctx.link(host).facts(asks)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..address import Address
-from ..contract import Image, Step
+from ..contract import Image, Step, View
 from ..journal import Live
+from ..model import Row
 from .context import Context
-from .work import touching, trigger_work, work_of
+from .work import recorded_view, touching, trigger_work, work_of
 
 
 async def undo_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
@@ -20,12 +23,26 @@ async def undo_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
     return tuple([await ctx.ready(step) for step in ctx.providers[live.task.kind].undo(work)])
 
 
-async def settle_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
-    """The daemon's reload or restart; a consumer that is not there any more has nothing to take in."""
-    try:
-        work = trigger_work(live, ctx)
-    except KeyError:
+async def trigger_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+    """The daemon's reload or restart, on the way to what is wanted."""
+    return await _steps(live, ctx, ctx.views.get(live.task.addresses[0]))
+
+
+async def settle_steps(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> tuple[Step, ...]:
+    """The daemon's reload or restart with what is back, by its row in `rows`.
+
+    The stack of the run that is undone may not name what the daemon reads any more. A consumer that was
+    renamed has its row at its former address; one without a row is not there: there is nothing to settle.
+    """
+    address = live.task.addresses[0]
+    former = ctx.former.get(address, address)
+    return await _steps(live, ctx, recorded_view(address if address in rows else former, ctx, rows))
+
+
+async def _steps(live: Live, ctx: Context, view: View[Any] | None) -> tuple[Step, ...]:
+    if view is None:
         return ()
+    work = trigger_work(live, ctx, view)
     steps = ctx.providers[live.task.kind].trigger(work, live.task.trigger)  # type: ignore[arg-type]
     return tuple([await ctx.ready(step) for step in steps])
 
@@ -38,4 +55,4 @@ def images_of(live: Live, ctx: Context) -> dict[Address, Image]:
     return {address: stored[number] for address, number in live.image_ids.items()}
 
 
-__all__ = ["images_of", "settle_steps", "undo_steps"]
+__all__ = ["images_of", "settle_steps", "trigger_steps", "undo_steps"]

@@ -10,8 +10,8 @@ from ..address import Address
 from ..contract import Ask, Change, Desired, Facts, Observed, Step, View, Work
 from ..diff import compare, same
 from ..journal import Live
-from ..model import Action, Image, Op, Unknown
-from ..plan import PlannedChange
+from ..model import Action, Image, Op, Row, Unknown
+from ..plan import PlannedChange, recorded_views, revive
 from .context import Context
 
 STATE_ONLY = (Action.ADOPT, Action.FORGET)
@@ -65,14 +65,26 @@ def work_of(live: Live, ctx: Context, images: Mapping[Address, Image], *, undo: 
     )
 
 
-def trigger_work(live: Live, ctx: Context) -> Work[Any]:
-    """The work of a trigger: its consumer as one change that is as wanted."""
-    address = live.task.addresses[0]
-    view = ctx.views.get(address)
-    if view is None:
-        raise KeyError(str(address))
-    change: Change[Any] = Change(address, Action.NOOP, view.spec, view.host, view.facts, view=view)
-    return Work((change,), facts=view.facts, host=view.host, run=ctx.run)
+def trigger_work(live: Live, ctx: Context, view: View[Any]) -> Work[Any]:
+    """The work of a trigger: its consumer, as `view` has it, as one change that is as wanted."""
+    change: Change[Any] = Change(view.address, Action.NOOP, view.spec, view.host, view.facts, view=view)
+    return Work((change,), facts=view.facts, host=view.host, run=ctx.run, sources=live.task.sources)
+
+
+def recorded_view(address: Address, ctx: Context, rows: Mapping[Address, Row]) -> View[Any] | None:
+    """An instance as rows have it, whatever the stack of this run says of it; None if they do not have it.
+
+    Raises PlanError for a row that its provider cannot read.
+    """
+    if address not in rows:
+        return None
+    beside = {a: row for a, row in rows.items() if a.kind == address.kind and _seen_together(a, address)}
+    return recorded_views(revive(beside, ctx.providers), ctx.hosts, ctx.facts, ctx.providers)[address]
+
+
+def _seen_together(one: Address, other: Address) -> bool:
+    """Whether a view of one may show the other: as a member, or as a companion."""
+    return one.host == other.host or (one.name, one.key) == (other.name, other.key)
 
 
 def asks_of(live: Live, ctx: Context) -> tuple[Ask, ...]:

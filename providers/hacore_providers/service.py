@@ -52,6 +52,7 @@ class ServiceProvider(Provider[ServiceSpec]):
 
     kind = "service"
     spec = ServiceSpec
+    plain = ("unit",)  # the state keeps it: who undoes a run reloads the daemon by its row
 
     # -- at load
     def resolve(self, spec: ServiceSpec, files: StackFiles) -> ServiceSpec:
@@ -204,11 +205,11 @@ class ServiceProvider(Provider[ServiceSpec]):
         """Reload or restart what runs, and see it stay up.
 
         Any change of the instance pulls its own restart, also one of `enabled`. Where nothing else
-        can have asked for a restart, a process that is younger than its definition is let be.
+        pulled it, a process that is younger than its definition is let be.
         """
         return [
             Step(
-                _init(work).trigger(change.spec.full, op, only=_only(change.spec)),
+                _init(work).trigger(change.spec.full, op, unless_young=_own_change(change, work)),
                 what=systemd.describe(op, change.spec.full),
                 deadline=_SECONDS,
                 disrupts=op,
@@ -251,7 +252,7 @@ class InitSystem(Protocol):
         """Back to the image; and its blobs."""
         ...
 
-    def trigger(self, unit: str, op: str, *, only: str = "") -> str:
+    def trigger(self, unit: str, op: str, *, unless_young: bool = False) -> str:
         """Reload or restart."""
         ...
 
@@ -262,11 +263,9 @@ def _init(work: Work[ServiceSpec], image: Image | None = None) -> InitSystem:
     return sysv if (taken or work.facts.host.init) == "sysv" else systemd
 
 
-def _only(spec: ServiceSpec) -> Literal["", "reload", "nothing"]:
-    """What a restart comes down to if the definition turns out to be in use already; empty: it stays a restart."""
-    if spec.definition is None or spec.restart_on:
-        return ""
-    return "reload" if spec.reload_on else "nothing"
+def _own_change(change: Change[ServiceSpec], work: Work[ServiceSpec]) -> bool:
+    """Whether the unit's own change is all that pulled a trigger, and its definition tells whether it was taken in."""
+    return change.spec.definition is not None and set(work.sources) == {change.address}
 
 
 def _hash(text: str) -> str:

@@ -256,12 +256,11 @@ def undo(
 _TRIGGER = r"""
 ran || { echo "$unit does not run: nothing to $op"; exit 0; }
 if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
-if [ "$op" = restart ] && [ -n "$only" ]; then
+if [ "$op" = restart ] && [ -n "$unless_young" ]; then
   since=$(date -d "$(show ActiveEnterTimestamp)" +%s 2>/dev/null || echo 0)
   if [ "$since" -gt "$(stat -c %Y -- "$definition")" ]; then
     echo "$unit runs by its present definition: no restart"
-    [ "$only" = reload ] || exit 0
-    op=reload
+    exit 0
   fi
 fi
 if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
@@ -278,13 +277,13 @@ steady "cannot keep $unit running after its $op"
 """
 
 
-def trigger(unit: str, op: str, *, only: str = "") -> str:
+def trigger(unit: str, op: str, *, unless_young: bool = False) -> str:
     """Reload or restart a unit that runs; one that does not is left alone.
 
-    `only` (reload, nothing): what is enough instead of a restart if the unit was started after its
-    definition was written.
+    `unless_young`: no restart if the unit was started after its definition was written.
     """
-    return f"op={quote(op)}\nonly={quote(only)}\n" + head(unit) + _STEADY + _TRIGGER
+    young = "1" if unless_young else ""
+    return f"op={quote(op)}\nunless_young={young}\n" + head(unit) + _STEADY + _TRIGGER
 
 
 def describe(op: str, unit: str) -> str:

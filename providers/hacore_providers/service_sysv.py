@@ -247,12 +247,11 @@ def undo(
 
 _TRIGGER = r"""
 ran || { echo "$name does not run: nothing to $op"; exit 0; }
-if [ "$op" = restart ] && [ -n "$only" ]; then
+if [ "$op" = restart ] && [ -n "$unless_young" ]; then
   pid=$(pid_of "$name")
   if [ -n "$pid" ] && [ "$(stat -c %Y "/proc/$pid")" -gt "$(stat -c %Y -- "$definition")" ]; then
     echo "$name runs by its present definition: no restart"
-    [ "$only" = reload ] || exit 0
-    op=reload
+    exit 0
   fi
 fi
 if [ "$op" = reload ] && ! knows "$definition" reload; then
@@ -271,6 +270,7 @@ steady "cannot keep $name running after its $op"
 """
 
 
-def trigger(unit: str, op: str, *, only: str = "") -> str:
-    """Reload or restart a service that runs; one that does not is left alone. `only` as for a unit of systemd."""
-    return f"op={quote(op)}\nonly={quote(only)}\n" + head(unit) + _STEADY + _TRIGGER
+def trigger(unit: str, op: str, *, unless_young: bool = False) -> str:
+    """Reload or restart a service that runs; one that does not is left alone. `unless_young` as for systemd."""
+    young = "1" if unless_young else ""
+    return f"op={quote(op)}\nunless_young={young}\n" + head(unit) + _STEADY + _TRIGGER

@@ -48,6 +48,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
     whole = True  # the file
+    plain = ("name", "config", "service")  # the state keeps them: a run is undone by what is recorded
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:

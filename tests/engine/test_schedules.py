@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from hacore.model import is_waiting
+from hacore.address import Address
+from hacore.model import has_taken, is_waiting
 from hacore.store import StateReader
 from hacore.testing import World
 from tests.engine.dags import Dag, draw, mutate, without_a_source
@@ -26,8 +27,9 @@ from tests.engine.play import Play
 
 SCHEDULES = int(os.environ.get("HACORE_SCHEDULES", "10"))
 EACH = 10  # schedules of one stack
-# seeds that found a fault once (what two levels share; a file of sections that goes in part): in all but the quick run
-FIXED = (47, 55, 159, 201, 266) if SCHEDULES > EACH else ()
+# seeds that found a fault once (what two levels share; a file of sections that goes in part; a daemon that reloads
+# on its way back by what the stack that failed says of it): in all but the quick run
+FIXED = (37, 47, 55, 159, 201, 266) if SCHEDULES > EACH else ()
 
 
 def seeds() -> list[int]:
@@ -96,6 +98,10 @@ class Story:
         """Back to before."""
         result = await self.play.rollback(force=True)
         assert result.ok, self.play.story(result)
+        await self.went_back()
+
+    async def went_back(self) -> None:
+        """All is as it was before the run, what daemons have loaded included."""
         assert self.play.world.snapshot() == self.before
         self.play.stack(self.one.text)
         assert await self.play.actions() == {}
@@ -118,6 +124,16 @@ class Story:
         assert self.play.world.cuts == []
         with self.reader() as reader:
             assert reader.unfinished() is None
+
+    def honest(self) -> None:
+        """Whatever came of a run: what a row says its daemon has loaded, that is what the daemon has loaded."""
+        rows = self.play.rows()
+        for row in rows.values():
+            for source, mark in row.loaded.items():
+                if source in rows and not rows[source].tainted and has_taken(mark, rows[source].attrs):
+                    machine, key = self.play.world[str(row.address.host)], f"/things/{Address.parse(source).name}"
+                    loaded = machine.units[row.address.name]["loaded"].get(key)
+                    assert loaded == machine.data.get(key), f"{row.address} has loaded {loaded} of {key}"
 
     def reader(self) -> StateReader:
         found = StateReader.open(self.play.url)
@@ -157,7 +173,7 @@ def story_of(seed: int, play: Play, grave: Grave) -> Story:
     dice = random.Random(seed)
     one = draw(dice)
     two = mutate(one, dice, "v2")
-    if os.environ.get("HACORE_SOURCES_GO"):  # not all of these come out yet: docs/reliability.md
+    if seed % 3 == 1 and seed != 55:  # 55 found its fault without it
         two = without_a_source(two, random.Random(seed))
     if ("gate", "g") in one.bodies:
         play.world.vips["v"] = ["a", "b"]
@@ -195,14 +211,16 @@ def test_whatever_the_moment_of_death(seed: int, play: Play, grave: Grave) -> No
     halt = bool(fail) and dice.random() < 0.3
     story.reset()
     points = story.killed(0, fail=fail, halt=halt)["points"]
+    ended(story, f"seed {seed}: fails: {fail!r}, halt: {halt}")
     for number in range(EACH):
         at = dice.randint(1, max(1, points))
         story.reset()
         serial = story.serial()
         left = story.killed(at, fail=fail, halt=halt)
-        if not left["killed"] or not unfinished(story):
-            continue
         moment = f"seed {seed}.{number}: killed at point {at} of {points}"
+        if not left["killed"] or not unfinished(story):
+            ended(story, f"{moment}; fails: {fail!r}, halt: {halt}")
+            continue
         try:
             asyncio.run(story.explained())
             if unfinished(story) and dice.random() < 0.3:
@@ -227,6 +245,17 @@ def test_whatever_the_moment_of_death(seed: int, play: Play, grave: Grave) -> No
                 f"{moment}; fails: {fail!r}, halt: {halt}\n--- before\n{story.one.text}\n--- then\n{story.now.text}"
             )
             raise
+
+
+def ended(story: Story, moment: str) -> None:
+    """What holds for a run that ended by itself."""
+    try:
+        story.honest()
+        if nothing_stands(story):
+            asyncio.run(story.went_back())
+    except BaseException as error:
+        error.add_note(f"{moment}\n--- before\n{story.one.text}\n--- then\n{story.two.text}")
+        raise
 
 
 async def resumed_otherwise(story: Story) -> None:

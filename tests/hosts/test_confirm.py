@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hacore.lab import Lab, manifest
-from tests.hosts.project import Project, eventually, killed
+from tests.hosts.project import HEAD, Project, eventually, killed
 
 pytestmark = pytest.mark.twins
 
@@ -102,3 +104,70 @@ def test_hosts_whose_controller_is_gone_put_themselves_back(web: Project) -> Non
     web.ok("rollback", "--auto-approve")
     web.write(body("one"))
     assert web.actions() == {}
+
+
+APP = """\
+  service:
+    app:
+      hosts: lb1
+      running: true
+{restart}      definition: |
+        [Service]
+        EnvironmentFile=-/etc/app.env
+        ExecStart=/usr/bin/sleep infinity
+  file:
+    after: {{hosts: lb1, path: /etc/after, content: "{text}\\n", needs: [service.app], validate: "{validate}"}}
+"""
+READS = APP.replace("{restart}", "      restart_on: [file.env]\n") + (
+    '    env: {{hosts: lb1, path: /etc/app.env, content: "MODE=prod\\n"}}\n'
+)
+READS_NOT = APP.replace("{restart}", "")
+
+
+def has_mode(app: Project) -> bool:
+    """Whether the daemon runs with what was in its file."""
+    return "MODE=prod" in app.ssh(
+        "lb1", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value app)/environ", check=False
+    )
+
+
+def test_a_daemon_whose_file_leaves_the_stack_is_restarted_and_put_back_with_it(pair: Lab, tmp_path: Path) -> None:
+    """Nothing but the recorded spec says that the daemon reads the file: forwards, undone, and by the host itself."""
+    app = Project(tmp_path, pair, name="app")
+    head = HEAD.replace("stack: web", "stack: app")
+    pid = "systemctl show -p MainPID --value app"
+    app.write(READS.format(text="one", validate="true %s"), head=head)
+    app.apply()
+    # a daemon that was started long after its definition was written, as on any host that was ever restarted
+    app.ssh("lb1", "touch -d '1 hour ago' /etc/systemd/system/app.service && systemctl daemon-reload")
+    assert has_mode(app)
+
+    app.write(READS_NOT.format(text="two", validate="false %s"), head=head)  # it fails after the restart
+    before = app.ssh("lb1", pid)
+    app.ok("apply", "--auto-approve", code=1)
+    assert app.ssh("lb1", pid) != before
+    assert has_mode(app)
+
+    app.write(READS_NOT.format(text="two", validate="sleep 15; true %s"), head=head)
+    running = app.start("apply", "--auto-approve", "--confirm-within", "10s")
+    try:
+        eventually(lambda: not has_mode(app), "the daemon runs without its file")
+    finally:
+        killed(running)
+    eventually(lambda: put_back(app, "lb1"), "lb1 is back")
+    assert app.ssh("lb1", "cat /etc/app.env") == "MODE=prod\n"
+    assert has_mode(app)
+    app.ok("rollback", "--auto-approve")
+    assert has_mode(app)
+
+    app.write(READS_NOT.format(text="two", validate="true %s"), head=head)
+    before = app.ssh("lb1", pid)
+    assert "restart because of file.env" in app.ok("plan")
+    app.apply()
+    assert app.ssh("lb1", pid) != before
+    assert not has_mode(app)
+    assert app.actions() == {}
+    app.ok("drift")
+    app.ok("rollback", "--auto-approve")
+    assert has_mode(app)
+    app.ok("destroy", "--auto-approve")

@@ -41,6 +41,7 @@ CHANGE = PlannedChange(
     desired=Desired({"mode": "0600", "text": "s"}, sensitive=frozenset({"text"}), replace_on=frozenset({"mode"})),
     hosts=("a",),
     inherits=B,
+    moves=True,
     irreversible="gone for good",
     effect="stop x",
     disrupts="restart",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,6 +175,13 @@ def test_a_rollback_takes_back_what_was_kept() -> None:
     board.status.update(a=Status.DONE, b=Status.UNDONE)
     board.roll_back_all()
     assert play(board) == "<a | a=undone b=undone"
+
+
+def test_a_trigger_settles_after_its_consumer_is_back() -> None:
+    """A consumer's change may wait for others: what the daemon then reads is told by its row of before."""
+    nodes = dict(board_of("c s x:c y:x z:y t:c,s!t l:t,z").nodes)
+    nodes["t"] = replace(nodes["t"], sources=frozenset("s"), consumer=frozenset("c"))
+    assert play(Board(nodes), "-l").split(" | ")[0].endswith("<l <z+<s <y <x <c <t")
 
 
 def test_a_trigger_that_settled_too_early_settles_again() -> None:

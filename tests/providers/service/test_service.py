@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -180,6 +180,33 @@ def test_triggers() -> None:
         Trigger("service.nginx@lb1", "restart", ("definition",)),
     ]
     assert PROVIDER.triggers(ServiceSpec(unit="nginx"), ADDRESS) == []
+
+
+FILE = Address("file", "env", host="lb1")
+
+
+@pytest.mark.parametrize("init", ["systemd", "sysv"])
+@pytest.mark.parametrize(
+    ("sources", "spared"),
+    [
+        ((ADDRESS,), True),
+        ((FILE,), False),  # it may have left the stack, and with it restart_on
+        ((ADDRESS, FILE), False),
+        ((), False),  # an older run did not record them
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"reload_on": ("file.a",)}, {"restart_on": ("file.b",)}])
+def test_a_young_process_is_spared_only_where_its_own_change_is_all_that_pulled(
+    init: Literal["systemd", "sysv"], sources: tuple[Address, ...], spared: bool, more: dict[str, Any]
+) -> None:
+    spec = ServiceSpec(unit="nginx", definition=NGINX, **more)
+    facts = Facts(HostFacts(init=init))
+    change: Change[ServiceSpec] = Change(ADDRESS, Action.NOOP, spec)
+    (step,) = PROVIDER.trigger(Work((change,), facts=facts, sources=sources), "restart")
+    assert ("\nunless_young=1\n" in step.script) is spared
+    bare: Change[ServiceSpec] = Change(ADDRESS, Action.NOOP, ServiceSpec(unit="nginx", **more))
+    (step,) = PROVIDER.trigger(Work((bare,), facts=facts, sources=sources), "restart")
+    assert "\nunless_young=\n" in step.script, "without a definition nothing tells what a process has read"
 
 
 def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:

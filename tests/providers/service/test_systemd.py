@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -83,11 +84,12 @@ def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
     assert "sleep 200" in host.sh("systemctl show -p ExecStart probe")
     started = pid(host)
     host.sh("touch -d '1 minute ago' /etc/systemd/system/probe.service")
-    host.run(PROVIDER.trigger(host.work(PROVIDER, ADDRESS, second, Action.UPDATE), "restart"))
+    work = host.work(PROVIDER, ADDRESS, second, Action.UPDATE)
+    host.run(PROVIDER.trigger(replace(work, sources=(ADDRESS,)), "restart"))
     assert pid(host) == started, "it runs by this definition already"
-    other = second.model_copy(update={"restart_on": ("file.other",)})
-    host.run(PROVIDER.trigger(host.work(PROVIDER, ADDRESS, other, Action.UPDATE), "restart"))
-    assert pid(host) != started, "something else may have asked"
+    gone = Address("file", "gone", host="one")
+    host.run(PROVIDER.trigger(replace(work, sources=(gone,)), "restart"))
+    assert pid(host) != started, "something else has asked, which the spec does not name any more"
 
     host.undo(PROVIDER, ADDRESS, second, times=2)
     host.settled(PROVIDER, ADDRESS, first)

@@ -1,0 +1,55 @@
+"""Tasks as records of the store, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hacore.address import Address
+from hacore.journal import Renaming, live_tasks, records_of, restore_tasks
+from hacore.load.stack import Stack
+from hacore.model import Op
+from hacore.plan import PlanTask
+from hacore.store import TaskRecord
+from hacore.testing import KINDS
+
+DAEMON, THING, GATE = (Address.parse(text) for text in ("daemon.web@a", "thing.bin@a", "gate.g@a"))
+RELOAD = PlanTask(
+    "t1",
+    Op.TRIGGER,
+    "daemon",
+    "a",
+    (DAEMON,),
+    trigger="reload",
+    sources=(THING,),
+    disrupts="reload",
+    group="v daemon.web",
+    guarded=(GATE,),
+    abreast="v",
+)
+
+
+def record(task: PlanTask) -> TaskRecord:
+    nothing = Stack("s", Path(), Path(), "", hosts={}, groups={}, instances={})
+    return records_of(1, live_tasks([task], {}), nothing, KINDS, str)[0]
+
+
+def test_a_trigger_comes_back_with_its_sources_and_its_turn() -> None:
+    assert restore_tasks([record(RELOAD)], KINDS, {})[0].task == RELOAD
+
+
+@pytest.mark.parametrize("field", ["guarded", "sources", "abreast"])
+def test_a_record_of_before_a_field_is_read_without_it(field: str) -> None:
+    stored = record(RELOAD)
+    older = replace(stored, payload={key: value for key, value in stored.payload.items() if key != field})
+    blank = "" if field == "abreast" else ()
+    assert restore_tasks([older], KINDS, {})[0].task == replace(RELOAD, **{field: blank})
+
+
+def test_what_a_record_names_follows_a_rename() -> None:
+    moved = Renaming({}, {"a": "z"}).task(record(RELOAD))
+    task = restore_tasks([moved], KINDS, {})[0].task
+    assert {a.host for a in (*task.addresses, *task.sources, *task.guarded)} == {"z"}
+    assert len(task.guarded) == len(task.sources) == 1
