@@ -63,10 +63,12 @@ class StackFiles(Protocol):
 
 
 class Provider(ABC, Generic[S]):
-    """A resource kind. Subclasses MUST define kind, spec, facts, observe, desire; and capture, apply
+    """A resource kind. Subclasses MUST define api, kind, spec, facts, observe, desire; and capture, apply
     and undo unless they change nothing on hosts. Instances are stateless and shared.
     """
 
+    api: ClassVar[int]
+    """The version of this contract that the kind is written for: `api = 2`. Each provider says it itself."""
     kind: ClassVar[str]
     spec: ClassVar[type[Spec]]
     schema_version: ClassVar[int] = 1
@@ -165,7 +167,7 @@ class Provider(ABC, Generic[S]):
         """The image of "nothing is there": what `on_delete: remove` goes back to."""
         return Image(data=None)
 
-    def indelible(self, spec: S) -> str:
+    def delete_irreversible(self, spec: S) -> str:
         """Why a delete of this instance takes nothing back; shown as `!`."""
         return ""
 

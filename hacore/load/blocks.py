@@ -86,7 +86,8 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
         assert section is not None
         provider = providers.get(kind)
         if not KIND.match(kind) or provider is None:
-            world.problems.add(section.key(kind), f"unknown kind {kind!r}: {suggest(kind, providers, 'kinds')}")
+            why = f"unknown kind {kind!r}: {suggest(kind, providers, 'kinds')}"
+            world.problems.add(section.key(kind), getattr(providers, "refused", {}).get(kind, why))
         if names.value is not None and not isinstance(names.value, dict):
             world.problems.add(names.position, "must be a mapping of names to bodies", kind)
         for name, node in names.map.items():

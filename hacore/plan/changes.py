@@ -106,7 +106,7 @@ def _gone(
         change=base,
         reason=reason,
         observed=observed,
-        irreversible=given.providers[address.kind].indelible(item.spec) if brings_back else "",
+        irreversible=given.providers[address.kind].delete_irreversible(item.spec) if brings_back else "",
         row=row,
         hosts=row.hosts,
         attrs=compare(None if observed is None else observed.attrs, None, sensitive=row.sensitive),

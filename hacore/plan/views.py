@@ -9,6 +9,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Ask, Facts, Provider, Spec, View
 from ..errors import PlanError
+from ..load.registry import why_missing
 from ..load.stack import Instance
 from ..model import Host, Row
 
@@ -31,7 +32,7 @@ def revive(rows: Mapping[Address, Row], providers: Providers) -> dict[Address, R
         provider = providers.get(address.kind)
         if provider is None:
             raise PlanError(
-                f"cannot plan {address}: no provider for the kind {address.kind!r} is installed; "
+                f"cannot plan {address}: {why_missing(providers, address.kind)}; "
                 f"install it, or forget the resource with `hacore state rm {address}`"
             )
         try:

@@ -37,6 +37,7 @@ _VERBS = {"file": "write", "directory": "make", "link": "link"}
 class FileProvider(Provider[FileSpec]):
     """Content, mode and owner of one path; see FileSpec for what a user writes."""
 
+    api = 2
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
 

@@ -73,6 +73,7 @@ class Unsupported:
 class PackageProvider(Provider[PackageSpec]):
     """Presence, version or absence of packages; see PackageSpec for what a user writes."""
 
+    api = 2
     kind: ClassVar[str] = "package"
     spec: ClassVar[type[Spec]] = PackageSpec
 

@@ -50,6 +50,7 @@ _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSe
 class ServiceProvider(Provider[ServiceSpec]):
     """Keeps units running and enabled, and reloads them when their sources change."""
 
+    api = 2
     kind = "service"
     spec = ServiceSpec
 

@@ -41,6 +41,7 @@ _TOOLS = ("gcc", "g++", "cc", "make", "patch", "tar", "build-essential")
 class SourceBuildProvider(Provider[SourceBuildSpec]):
     """Builds programs from source, and takes them away again."""
 
+    api = 2
     kind = "source_build"
     spec = SourceBuildSpec
 

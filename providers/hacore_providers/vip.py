@@ -54,6 +54,7 @@ class VipSpec(Spec):
 class Vip(Provider[VipSpec]):
     """The kind `vip`: one row for all hosts."""
 
+    api = 2
     kind = "vip"
     spec = VipSpec
     hosts = "together"

@@ -44,6 +44,7 @@ OWNER = "root:root"
 class VrrpInstance(Provider[VrrpInstanceSpec]):
     """The kind `vrrp_instance`."""
 
+    api = 2
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
 

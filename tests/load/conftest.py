@@ -48,6 +48,7 @@ class DocSpec(Spec):
 class Doc(Pure):
     """Like a file: takes in templates and sources."""
 
+    api = 2
     kind = "doc"
     spec = DocSpec
 
@@ -73,6 +74,7 @@ class UnitSpec(Spec):
 class Unit(Pure):
     """Like a service: its triggers are edges."""
 
+    api = 2
     kind = "unit"
     spec = UnitSpec
 
@@ -92,6 +94,7 @@ class PairSpec(Spec):
 class Pair(Pure):
     """Like a vip: one instance that looks at all hosts."""
 
+    api = 2
     kind = "pair"
     spec = PairSpec
     hosts = "together"

@@ -43,6 +43,7 @@ CHECKS = CheckFact()
 class Command(c.Provider[CommandSpec]):
     """The kind `command`."""
 
+    api = 2
     kind = "command"
     spec = CommandSpec
     plain = ("check", "undo")  # the state keeps them, so they may not name a secret
@@ -68,7 +69,7 @@ class Command(c.Provider[CommandSpec]):
         s = view.spec
         return c.Desired({"check": "passed"}, irreversible=s.irreversible, effect=s.effect, disrupts=s.disrupts)
 
-    def indelible(self, spec: CommandSpec) -> str:
+    def delete_irreversible(self, spec: CommandSpec) -> str:
         return spec.irreversible
 
     def capture(self, work: c.Work[CommandSpec]) -> c.Step:
