@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..address import Address
 from ..contract import Provider
 from ..events import Listener, silent
+from ..load.contained import all_contained
 from ..load.stack import Stack
 from ..model import Op, Row
 from ..plan import NO_SELECTION, Custody, Drift, NewMachine, Plan, Selection
@@ -60,6 +61,9 @@ class Request:
     take_over: bool = False
     no_irreversible: bool = False
     confirm_within: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "providers", all_contained(self.providers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def load_providers(points: Iterable[EntryPoint] | None = None) -> InstalledKinds
 
 def _loaded(point: EntryPoint) -> tuple[Provider[Any] | None, str]:
     """The provider, or why it cannot be used."""
+    from .contained import contained
     from .vetting import fault_of
 
     try:
@@ -67,7 +68,7 @@ def _loaded(point: EntryPoint) -> tuple[Provider[Any] | None, str]:
         fault = fault_of(provider, point.name, point.value)
     except (Exception, SystemExit) as error:  # whatever a foreign module does when it is imported
         return None, f"{type(error).__name__}: {error}"
-    return (None, fault) if fault else (provider, "")
+    return (None, fault) if fault else (contained(provider, package_of(point)), "")
 
 
 def package_of(point: EntryPoint) -> str:

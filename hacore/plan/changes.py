@@ -232,6 +232,7 @@ def _wanted(
         disrupts=desired.disrupts if action not in (Action.NOOP, Action.ADOPT) else "none",
     )
     if action is not Action.NOOP:
+        provider.recorded(instance.spec)  # what a kind has wrong there is to be known before a host is touched
         outcome.changes.append(planned)
         return
     outcome.still[address] = planned

@@ -9,9 +9,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from hacore.engine import Request, apply
+from hacore.load import load_providers
+from hacore.testing import ThisMachine
 
 HERE = Path(__file__).parent
 REFUSED = (
@@ -58,25 +64,26 @@ def test_a_stack_that_uses_the_kind_is_told_why_it_cannot(tmp_path: Path, comman
     assert done.stderr == f"stack.yaml:5:3: {REFUSED}\nerror: 1 mistake in the stack\n"
 
 
-def test_a_recorded_resource_of_the_kind_is_named(tmp_path: Path) -> None:
-    """A state that knows such a resource: its plan says which package to bring up to date."""
-    ported = tmp_path / "packages"
-    old = HERE / "data" / "api1"
-    for file in ("hacore_shell-0.1.0.dist-info/METADATA", "hacore_shell-0.1.0.dist-info/entry_points.txt"):
-        (ported / file).parent.mkdir(parents=True, exist_ok=True)
-        (ported / file).write_text((old / file).read_text())
-    text = (old / "hacore_shell" / "__init__.py").read_text()
-    (ported / "hacore_shell").mkdir()
+async def test_a_recorded_resource_of_the_kind_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state that knows such a resource, of when the package fitted: each command says what is to be done."""
+    text = (HERE / "data" / "api1" / "hacore_shell" / "__init__.py").read_text()
     text = text.replace("def indelible", "def delete_irreversible").replace("    kind =", "    api = 2\n    kind =")
-    (ported / "hacore_shell" / "__init__.py").write_text(text)
-    stack = tmp_path / "stack.yaml"
+    (tmp_path / "ported_shell.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    shell = EntryPoint("shell", "ported_shell:PROVIDER", "hacore.providers")
+    stack, state = tmp_path / "stack.yaml", f"sqlite:///{tmp_path}/state.db"
     stack.write_text(STACK.replace("FOLDER", str(tmp_path)) + SHELL)
-    done = hacore(tmp_path, "apply", "--auto-approve", packages=ported)
-    assert done.returncode == 0, done.stderr
+    kinds = load_providers([*entry_points(group="hacore.providers", name="file"), shell])
+    request = Request(stack, kinds, connect=ThisMachine(tmp_path / "here").connect, state_url=state)
+    assert (await apply(request, approve=yes)).ok
     stack.write_text(STACK.replace("FOLDER", str(tmp_path)))
 
     for command in ("plan", "drift", "destroy"):
-        done = hacore(tmp_path, command)
+        done = hacore(tmp_path, command, "--state", state)
 
         assert done.returncode == 1, done.stdout
         assert done.stderr.startswith(f"error: cannot plan shell.y@h: {REFUSED};"), done.stderr
+
+
+async def yes(*_: Any) -> bool:
+    return True

@@ -108,7 +108,8 @@ def point(name: str, value: str, distribution: str) -> EntryPoint:
 def test_kinds_by_name() -> None:
     found = load_providers([point("thing", "mod:THING", "things")])
 
-    assert dict(found) == {"thing": OBJECTS["mod:THING"]}
+    assert list(found) == ["thing"]
+    assert found["thing"].inner is OBJECTS["mod:THING"]  # type: ignore[attr-defined]
     assert not found.refused
 
 
