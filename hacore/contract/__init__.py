@@ -45,6 +45,7 @@ from .views import (
     Trigger,
     View,
     Work,
+    account_claims,
     quote,
 )
 
@@ -76,5 +77,6 @@ __all__ = [
     "Unknown",
     "View",
     "Work",
+    "account_claims",
     "quote",
 ]

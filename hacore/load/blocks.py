@@ -96,8 +96,7 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
             if not NAME.match(name):
                 message = f"{name!r} cannot be a name: letters, digits, _ . and - only, not - or . first"
                 world.problems.add(block.position, message, block.address)
-                block.provider = None
-            elif node.value is not None and not isinstance(node.value, dict):
+            if node.value is not None and not isinstance(node.value, dict):
                 world.problems.add(node.position, "a resource's body must be a mapping", block.address)
                 block.provider = None
             else:

@@ -23,6 +23,7 @@ from hacore.contract import (
     Step,
     View,
     Work,
+    account_claims,
 )
 
 from . import file_steps
@@ -61,7 +62,7 @@ class FileProvider(Provider[FileSpec]):
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
     def claims(self, spec: FileSpec) -> Sequence[Claim]:
-        """The path is its own; it uses the folders above it, a link's target and the program of its check."""
+        """The path is its own; it uses the folders above it, its accounts, a link's target, its check's program."""
         used = []
         folder = posixpath.dirname(spec.path)
         while folder not in ("", "/"):
@@ -69,7 +70,11 @@ class FileProvider(Provider[FileSpec]):
             folder = posixpath.dirname(folder)
         program = (spec.check or "").split(maxsplit=1)
         used += [path for path in (spec.link_to, *program[:1]) if path and path.startswith("/") and path != "/"]
-        return [Claim(f"path:{spec.path}"), *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used))]
+        return [
+            Claim(f"path:{spec.path}"),
+            *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used)),
+            *account_claims(spec.owner, spec.group),
+        ]
 
     def recorded(self, spec: FileSpec) -> FileSpec:
         """Without the content and its check. Its hash stays, unless the content is a secret: a hash can be guessed."""

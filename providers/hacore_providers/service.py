@@ -73,6 +73,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         if spec.definition is not None:
             claims.append(Claim(f"path:{spec.path}"))
             claims += [Claim(f"path:{path}", "use") for path in unit_file.paths_named(spec.definition)]
+            claims += unit_file.accounts_named(spec.definition)
         return claims
 
     def triggers(self, spec: ServiceSpec, address: Address) -> Sequence[Trigger]:

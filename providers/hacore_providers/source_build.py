@@ -28,6 +28,7 @@ from hacore.contract import (
     Unknown,
     View,
     Work,
+    account_claims,
 )
 from hacore_providers import source_build_install as installing
 from hacore_providers import source_build_make as making
@@ -67,6 +68,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             *([Claim(f"path:{spec.binary}")] if spec.binary else []),
             *(Claim(f"path:{folder}", "share") for folder in folders),
             *(Claim(f"pkg:{tool}", "use") for tool in _TOOLS),
+            *(claim for d in spec.directories for claim in account_claims(d.owner, d.group)),
         ]
 
     def recorded(self, spec: SourceBuildSpec) -> SourceBuildSpec:

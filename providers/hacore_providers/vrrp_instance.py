@@ -27,6 +27,7 @@ from hacore.contract import (
     Trigger,
     View,
     Work,
+    account_claims,
 )
 
 from . import vrrp_steps as steps
@@ -79,6 +80,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Claim(f"path:{spec.binary}", "use"),
             Claim("pkg:keepalived", "use"),
             *(Claim(f"path:{path}", "use") for path in _programs([spec])),
+            *_accounts(spec),
         )
 
     def triggers(self, spec: VrrpInstanceSpec, address: Address) -> Sequence[Trigger]:
@@ -213,6 +215,14 @@ def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
         commands += [script.script for script in spec.track_scripts.values()]
         commands += spec.notify.scripts().values()
     return steps.first_words(commands)
+
+
+def _accounts(spec: VrrpInstanceSpec) -> Iterable[Claim]:
+    """Whom its scripts run as: USER [GROUP]."""
+    named = [script.user for script in spec.track_scripts.values()] + [spec.globals.get("script_user")]
+    for text in named:
+        user, _, group = text.partition(" ") if isinstance(text, str) else ("", "", "")
+        yield from account_claims(user, group.strip())
 
 
 def _sha256(text: str) -> str:
