@@ -31,14 +31,16 @@ program (arguments are visible in the process list).
 from __future__ import annotations
 
 from ..address import Address
-from ..model import Action, Attrs, Disrupts, Host, Image, Unknown
+from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle, Unknown
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
+    NO_RULES,
     Change,
     Claim,
     Desired,
+    Effect,
     Mistake,
     Observed,
     Spec,
@@ -50,6 +52,7 @@ from .views import (
 )
 
 __all__ = [
+    "NO_RULES",
     "Action",
     "Address",
     "Ask",
@@ -59,12 +62,15 @@ __all__ = [
     "Claim",
     "Desired",
     "Disrupts",
+    "Effect",
     "Fact",
     "Facts",
+    "Found",
     "Guard",
     "Host",
     "HostFacts",
     "Image",
+    "Lifecycle",
     "Mistake",
     "Observed",
     "Output",

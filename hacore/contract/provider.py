@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
 from ..address import Address
-from ..model import Host, Image
+from ..model import Found, Host, Image, Lifecycle
 from .facts import Ask
 from .steps import Check, Guard, Step
-from .views import Change, Claim, Desired, Mistake, Observed, S, Spec, Trigger, View, Work
+from .views import NO_RULES, Change, Claim, Desired, Effect, Mistake, Observed, S, Spec, Trigger, View, Work
 
 
 class StackFiles(Protocol):
@@ -82,7 +82,9 @@ class Provider(ABC, Generic[S]):
         """The spec with everything taken in that lies in the stack's folder."""
         return spec
 
-    def validate(self, members: Mapping[str, S], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, S], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Mistakes of a resource over all its members: (host name, mistake). No facts yet."""
         return ()
 
@@ -163,9 +165,20 @@ class Provider(ABC, Generic[S]):
         """Steps for a task of deletes only: back to the origins (images in `work`)."""
         return self.undo(work)
 
-    def absent(self, spec: S) -> Image:
-        """The image of "nothing is there": what `on_delete: remove` goes back to."""
+    def absent(self, spec: S, found: Found) -> Image:
+        """The image of "nothing is there": what `on_delete: remove` goes back to.
+
+        `found`: what was there when hacore first saw it. `absent` means that hacore made it; a kind may leave
+        alone what it did not make (a user who was there), with an image that says so.
+        """
         return Image(data=None)
+
+    def delete_effect(self, view: View[S], found: Found) -> Effect:
+        """What a delete does on the host. Not asked where nothing is touched: what hacore only adopted stays."""
+        made = type(self)
+        if made.undo is Provider.undo and made.delete is Provider.delete:
+            return Effect()
+        return Effect("remove what hacore made" if view.removed(found) else "restore what was found before hacore")
 
     def delete_irreversible(self, spec: S) -> str:
         """Why a delete of this instance takes nothing back; shown as `!`."""

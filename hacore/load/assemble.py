@@ -86,7 +86,7 @@ def _validate(block: Block, built: Mapping[Address, Built | None], world: World)
             continue
         hosts = {name: world.hosts[name] for name in members}
         try:
-            mistakes = list(provider.validate({name: b.spec for name, b in members.items()}, hosts))
+            mistakes = list(provider.validate({name: b.spec for name, b in members.items()}, hosts, block.lifecycle))
         except ProviderError as error:
             world.problems.add(block.position, error.brief, block.address)
             continue

@@ -19,6 +19,7 @@ from ..contract import (
     Claim,
     Desired,
     Disrupts,
+    Effect,
     Guard,
     Image,
     Mistake,
@@ -105,6 +106,16 @@ def desired(value: Any, _: Provider[Any]) -> Any:
     _need(value.replace_on, Set, "a frozenset of names", "replace_on")
     _need(value.irreversible, str, "a string", "irreversible")
     _need(value.effect, str, "a string", "effect")
+    _disrupts(value.disrupts)
+    if value.replace_effect is not None:
+        effect(value.replace_effect, _)
+    return value
+
+
+def effect(value: Any, _: Provider[Any]) -> Any:
+    """What a delete or a replace does."""
+    _need(value, Effect, "an Effect")
+    _need(value.text, str, "a string", "text")
     _disrupts(value.disrupts)
     return value
 
@@ -226,6 +237,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "undo": steps,
         "delete": steps,
         "absent": image,
+        "delete_effect": effect,
         "delete_irreversible": _is(str, "a string"),
         "trigger": steps,
         "loads": _is(bool, "true or false"),

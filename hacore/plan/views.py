@@ -12,7 +12,7 @@ from ..errors import PlanError
 from ..load.contained import naming
 from ..load.registry import why_missing
 from ..load.stack import Instance
-from ..model import Host, Row
+from ..model import Host, Lifecycle, Row
 
 Providers = Mapping[str, Provider[Any]]
 NO_FACTS = Facts()
@@ -82,7 +82,7 @@ def desired_views(
     instances: Mapping[Address, Instance], hosts: Mapping[str, Host], facts: Mapping[str, Facts], providers: Providers
 ) -> dict[Address, View[Any]]:
     """A view of each wanted instance."""
-    items = ((a, i.spec, i.hosts) for a, i in instances.items())
+    items = ((a, i.spec, i.hosts, i.lifecycle) for a, i in instances.items())
     return _views(items, hosts, facts, providers)
 
 
@@ -93,12 +93,12 @@ def recorded_views(
     providers: Providers,
 ) -> dict[Address, View[Any]]:
     """A view of each recorded instance."""
-    items = ((a, r.spec, r.row.hosts) for a, r in recorded.items())
+    items = ((a, r.spec, r.row.hosts, r.row.lifecycle) for a, r in recorded.items())
     return _views(items, hosts, facts, providers)
 
 
 def _views(
-    items: Iterator[tuple[Address, Spec, tuple[str, ...]]],
+    items: Iterator[tuple[Address, Spec, tuple[str, ...], Lifecycle]],
     hosts: Mapping[str, Host],
     facts: Mapping[str, Facts],
     providers: Providers,
@@ -106,9 +106,9 @@ def _views(
     known = list(items)
     members: dict[tuple[str, str, str | None], dict[str, tuple[Any, Facts]]] = {}
     companions: dict[tuple[str | None, str, str], list[tuple[Address, Any]]] = {}
-    with naming((address, spec) for address, spec, _ in known):
-        aggregates = {address: providers[address.kind].aggregate(spec) for address, spec, _ in known}
-    for address, spec, where in known:
+    with naming((address, spec) for address, spec, _, _ in known):
+        aggregates = {address: providers[address.kind].aggregate(spec) for address, spec, _, _ in known}
+    for address, spec, where, _ in known:
         group = members.setdefault((address.kind, address.name, address.key), {})
         group.update((host, (spec, facts.get(host, NO_FACTS))) for host in where)
         if (name := aggregates[address]) is not None:
@@ -122,6 +122,7 @@ def _views(
             facts=facts.get(address.host, NO_FACTS) if address.host else NO_FACTS,
             members=members[address.kind, address.name, address.key],
             companions=shared.get((address.host, address.kind, aggregates[address] or ""), ()),
+            lifecycle=lifecycle,
         )
-        for address, spec, _ in known
+        for address, spec, _, lifecycle in known
     }

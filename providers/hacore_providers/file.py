@@ -8,13 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Ask,
     Attrs,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
+    Lifecycle,
     Mistake,
     Observed,
     Provider,
@@ -57,7 +61,9 @@ class FileProvider(Provider[FileSpec]):
             sensitive = sensitive or secret
         return spec.model_copy(update={**changes, "sensitive": sensitive})
 
-    def validate(self, members: Mapping[str, FileSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, FileSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Mistakes in the values, for each host."""
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
@@ -135,6 +141,15 @@ class FileProvider(Provider[FileSpec]):
             replace_on=frozenset({"ensure"}),
             effect=f"{_VERBS[spec.kind]} {spec.path}",
         )
+
+    def delete_effect(self, view: View[FileSpec], found: Found) -> Effect:
+        """What becomes of the path."""
+        spec = view.spec
+        if not view.removed(found):
+            return Effect(f"restore {spec.path} as found before hacore")
+        if spec.kind == "absent":
+            return Effect()
+        return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
         """Whoever uses the path."""

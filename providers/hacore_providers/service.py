@@ -18,14 +18,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Observed,
     Output,
@@ -61,7 +65,9 @@ class ServiceProvider(Provider[ServiceSpec]):
         sensitive = spec.sensitive or (spec.definition is not None and files.sensitive)
         return spec.model_copy(update={"unit": unit, "sensitive": sensitive})
 
-    def validate(self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Names that are no units' names, and definitions that cannot do what is wanted."""
         for host, spec in members.items():
             for mistake in mistakes(spec):
@@ -133,6 +139,16 @@ class ServiceProvider(Provider[ServiceSpec]):
             effect=_effect(spec, observed.attrs if observed else {}, attrs),
             disrupts="restart" if stops else "none",
         )
+
+    def delete_effect(self, view: View[ServiceSpec], found: Found) -> Effect:
+        """Stop, disable and remove what hacore set up; else as it was found."""
+        spec = view.spec
+        if not view.removed(found):
+            return Effect(f"restore {spec.short} as found before hacore")
+        words = [f"stop {spec.short}"] if spec.running else []
+        words += [f"disable {spec.short}"] if spec.enabled else []
+        words += [f"remove {spec.path}"] if spec.definition is not None else []
+        return Effect(", ".join(words))
 
     def invalidates(self, change: Change[ServiceSpec]) -> Sequence[str]:
         """The unit."""

@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Observed,
     Output,
@@ -52,7 +56,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         return specs.resolve(spec, files)
 
     def validate(
-        self, members: Mapping[str, SourceBuildSpec], hosts: Mapping[str, Host]
+        self, members: Mapping[str, SourceBuildSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
         """Hashes, paths, names."""
         for host, spec in members.items():
@@ -114,6 +118,13 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             sensitive=frozenset({"stamp"} if spec.sensitive else ()),
             effect="build, install",
         )
+
+    def delete_effect(self, view: View[SourceBuildSpec], found: Found) -> Effect:
+        """The files of its manifest go; what they replaced comes back."""
+        what = view.spec.binary or view.spec.title
+        if view.removed(found):
+            return Effect(f"remove the files that the build of {what} installed")
+        return Effect(f"restore the files that the build of {what} replaced")
 
     def invalidates(self, change: Change[SourceBuildSpec]) -> Sequence[str]:
         """The binary, and with it the units that run it."""

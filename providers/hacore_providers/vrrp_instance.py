@@ -10,15 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Guard,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Observed,
     Provider,
@@ -64,7 +68,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return spec.model_copy(update=found)
 
     def validate(
-        self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host]
+        self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
         """What no test on a single host can see."""
         return tuple(mistakes(members, hosts))
@@ -133,6 +137,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             effect="reload keepalived",
         )
 
+    def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
+        """The block goes; the file with the last one."""
+        spec = view.spec
+        back = "" if view.removed(found) else "; with the last one, the file found before hacore is restored"
+        return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
+
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
         """The file, for what else looks at it."""
         return (f"path:{change.spec.config}",)
@@ -187,7 +197,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             origin = Image({**origin.data, "type": "absent"})
         return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
 
-    def absent(self, spec: VrrpInstanceSpec) -> Image:
+    def absent(self, spec: VrrpInstanceSpec, found: Found = "absent") -> Image:
         """No file."""
         return Image({"config": spec.config, "type": "absent", "missing": []})
 

@@ -12,7 +12,20 @@ import pytest
 from pydantic import Field
 
 from hacore.address import Address
-from hacore.contract import Ask, Desired, Host, Mistake, Observed, Provider, Spec, StackFiles, Trigger, View
+from hacore.contract import (
+    NO_RULES,
+    Ask,
+    Desired,
+    Host,
+    Lifecycle,
+    Mistake,
+    Observed,
+    Provider,
+    Spec,
+    StackFiles,
+    Trigger,
+    View,
+)
 from hacore.errors import Problem, StackError
 from hacore.load import Stack, load
 
@@ -60,7 +73,9 @@ class Doc(Pure):
             return spec.model_copy(update={"content": files.read(spec.source).decode()})
         return spec
 
-    def validate(self, members: Mapping[str, DocSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, DocSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         for name, spec in members.items():
             if not spec.path.startswith("/"):
                 yield name, Mistake("path", f"{spec.path!r} is not absolute: start it with /")
@@ -107,7 +122,9 @@ class Pair(Pure):
     def needs(self, spec: PairSpec) -> Sequence[str]:
         return (f"doc.{spec.instance}",)
 
-    def validate(self, members: Mapping[str, PairSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, PairSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         if len(members) != 2:
             yield next(iter(members)), Mistake("instance", f"is on {len(members)} hosts: a pair needs two")
 
