@@ -97,7 +97,7 @@ class Desired:
     attrs: Attrs | None
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace
+    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace; a changed `own` claim does anyway
     irreversible: str = ""  # why this change could not be undone; shown as `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
     disrupts: Disrupts = "none"  # what applying the change itself does to the service of its host
@@ -158,7 +158,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[S]):
-    """One address's way from observed to desired, as a task gets it."""
+    """One address's way from observed to desired, as a task gets it.
+
+    `recorded`, `observed` and `desired` are attrs: what the last run left, what the plan found, what it wants.
+    """
 
     address: Address
     action: Action
