@@ -17,7 +17,7 @@ help:
 	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
 	@echo "make test    all tests: check, then machine, schedules, and those on twins (root, Linux)"
 	@echo "make check   lint, types, import rules, and the tests that need no root and break nothing"
-	@echo "make docs    write docs/stack-reference.md afresh"
+	@echo "make docs    write docs/stack-reference.md and docs/provider-reference.md afresh"
 	@echo "make clean   remove the virtual environment and caches"
 
 # -- set-up -----------------------------------------------------------------------------------------
@@ -103,6 +103,7 @@ twins: setup
 
 docs: setup
 	@$(BIN)/python scripts/stack-reference.py >docs/stack-reference.md
+	@$(BIN)/python scripts/provider-reference.py >docs/provider-reference.md
 
 bench: setup
 	@$(BIN)/python -m bench

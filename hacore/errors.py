@@ -10,6 +10,7 @@
     │   │   └── HostKeyError    the host's key is unknown or has changed
     │   └── DeadlineError       a command outlived its deadline on the host
     ├── ProbeError              a host answered, but not in the form that was asked for
+    ├── ProviderError           a kind raised, or returned what the contract does not allow
     ├── StepError               a step failed on a host
     │   └── FencedError         the host's lock is not ours any more (exit 75 there)
     ├── PlanError               no plan can be made (cycles, claims, prevent_destroy)
@@ -90,6 +91,20 @@ class DeadlineError(TransportError):
 
 class ProbeError(HacoreError):
     """A host answered a probe in a form that cannot be read."""
+
+
+class ProviderError(HacoreError):
+    """A kind is at fault: `brief` names method, kind and package; `addresses` whom it was asked about, if known.
+
+    `spec` is what it was asked about where no address is known.
+    """
+
+    def __init__(self, brief: str, addresses: Sequence[object] = (), spec: object = None) -> None:
+        names = ", ".join(str(address) for address in addresses)
+        super().__init__(f"cannot go on with {names}: {brief}" if names else brief)
+        self.brief = brief
+        self.addresses = tuple(addresses)
+        self.spec = spec
 
 
 class StepError(HacoreError):

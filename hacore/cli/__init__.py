@@ -19,7 +19,7 @@ def main() -> int:
     gc.disable()
     atexit.register(gc.freeze)
     argv = sys.argv[1:]
-    if argv in (["--version"], ["version"]):
+    if argv == ["--version"]:
         from .. import __version__
 
         sys.stdout.write(f"hacore {__version__}\n")

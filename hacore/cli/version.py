@@ -10,7 +10,7 @@ from .runtime import Runtime
 @click.command("version")
 @click.pass_obj
 def command(runtime: Runtime) -> int:
-    """Print the version.
+    """Print the version, and warn of installed kinds that cannot be used.
 
     \b
     Examples:
@@ -18,6 +18,9 @@ def command(runtime: Runtime) -> int:
       hacore --version
     """
     from .. import __version__
+    from .options import providers
 
     runtime.terminal.say(f"hacore {__version__}")
+    for why in getattr(providers(), "refused", {}).values():
+        runtime.terminal.tell(f"warning: {why}")
     return 0

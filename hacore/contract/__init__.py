@@ -31,14 +31,16 @@ program (arguments are visible in the process list).
 from __future__ import annotations
 
 from ..address import Address
-from ..model import Action, Attrs, Disrupts, Host, Image, Unknown
-from .claims import Claim, TokenType
+from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle, Unknown
+from .claims import Claim, TokenType, account_claims
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
+    NO_RULES,
     Change,
     Desired,
+    Effect,
     Health,
     Mistake,
     Network,
@@ -52,6 +54,7 @@ from .views import (
 )
 
 __all__ = [
+    "NO_RULES",
     "Action",
     "Address",
     "Ask",
@@ -61,13 +64,16 @@ __all__ = [
     "Claim",
     "Desired",
     "Disrupts",
+    "Effect",
     "Fact",
     "Facts",
+    "Found",
     "Guard",
     "Health",
     "Host",
     "HostFacts",
     "Image",
+    "Lifecycle",
     "Mistake",
     "Network",
     "Observed",
@@ -83,5 +89,6 @@ __all__ = [
     "Verdict",
     "View",
     "Work",
+    "account_claims",
     "quote",
 ]

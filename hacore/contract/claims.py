@@ -69,7 +69,8 @@ def spoken(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A token on a host, such as `path:/etc/x`, `unit:nginx`, `pkg:gcc`, `vrid:eth1/66`, `config:keepalived`.
+    """A token on a host, such as `path:/etc/x`, `unit:nginx`, `pkg:gcc`, `user:acme`, `group:acme`,
+    `vrid:eth1/66`, `config:keepalived`.
 
     `own`: exclusively mine; two desired instances with it are an error. `share`: mine, but others
     of my aggregate may have it too. `use`: I need what owns or shares it to be done first (an
@@ -89,3 +90,9 @@ class Claim:
     def value(self) -> str:
         """The token without its type."""
         return token_value(self.token)
+
+
+def account_claims(user: str | None = "", group: str | None = "") -> tuple[Claim, ...]:
+    """The uses of the accounts that a spec names: what makes `user:NAME` or `group:NAME` is done first."""
+    named = ((f"user:{user}", user), (f"group:{group}", group))
+    return tuple(Claim(token, "use") for token, name in named if name)

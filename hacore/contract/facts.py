@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar
 class Ask:
     """One question to a host: a fact, its argument, and options for its command.
 
+    `arg` is a string, also where it stands for several values: the key under which `parse` has the answer.
+
     `wanted` lets the host answer briefly when it already has what is wanted (a file's sha256: its
     content comes back only where the hash differs). `secret` forbids the host to return content.
     """

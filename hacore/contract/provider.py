@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
 from ..address import Address
-from ..model import Host, Image
+from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
 from .steps import Check, Guard, Step
-from .views import Change, Desired, Mistake, Network, Observed, S, Spec, Trigger, View, Work
+from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
 
 class StackFiles(Protocol):
@@ -64,10 +64,12 @@ class StackFiles(Protocol):
 
 
 class Provider(ABC, Generic[S]):
-    """A resource kind. Subclasses MUST define kind, spec, facts, observe, desire; and capture, apply
+    """A resource kind. Subclasses MUST define api, kind, spec, facts, observe, desire; and capture, apply
     and undo unless they change nothing on hosts. Instances are stateless and shared.
     """
 
+    api: ClassVar[int]
+    """The version of this contract that the kind is written for: `api = 2`. Each provider says it itself."""
     kind: ClassVar[str]
     spec: ClassVar[type[Spec]]
     schema_version: ClassVar[int] = 1
@@ -84,7 +86,9 @@ class Provider(ABC, Generic[S]):
         """The spec with everything taken in that lies in the stack's folder."""
         return spec
 
-    def validate(self, members: Mapping[str, S], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, S], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Mistakes of a resource over all its members: (host name, mistake). No facts yet."""
         return ()
 
@@ -173,11 +177,22 @@ class Provider(ABC, Generic[S]):
         """Steps for a task of deletes only: back to the origins (images in `work`)."""
         return self.undo(work)
 
-    def absent(self, spec: S) -> Image:
-        """The image of "nothing is there": what `on_delete: remove` goes back to."""
+    def absent(self, spec: S, found: Found) -> Image:
+        """The image of "nothing is there": what `on_delete: remove` goes back to.
+
+        `found`: what was there when hacore first saw it. `absent` means that hacore made it; a kind may leave
+        alone what it did not make (a user who was there), with an image that says so.
+        """
         return Image(data=None)
 
-    def indelible(self, spec: S) -> str:
+    def delete_effect(self, view: View[S], found: Found) -> Effect:
+        """What a delete does on the host. Not asked where nothing is touched: what hacore only adopted stays."""
+        made = type(self)
+        if made.undo is Provider.undo and made.delete is Provider.delete:
+            return Effect()
+        return Effect("remove what hacore made" if view.removed(found) else "restore what was found before hacore")
+
+    def delete_irreversible(self, spec: S) -> str:
         """Why a delete of this instance takes nothing back; shown as `!`."""
         return ""
 

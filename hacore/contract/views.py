@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from ..address import Address
-from ..model import Action, Attrs, Disrupts, Host, Image
+from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle
 from .facts import Facts
 
 
@@ -33,6 +33,8 @@ class Spec(BaseModel):
 
 
 S = TypeVar("S", bound=Spec)
+NO_RULES = Lifecycle()
+"""The lifecycle of a block that gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class View(Generic[S]):
 
     `members`: all hosts of the same resource, its own included, each with its spec and facts (empty
     Facts when that host is unreachable or at load). `companions`: all wanted instances of the kind
-    that share this one's aggregate on its host, itself included, in address order.
+    that share this one's aggregate on its host, itself included, in address order. `lifecycle`: the rules
+    of its block, or as recorded.
     """
 
     address: Address
@@ -50,6 +53,11 @@ class View(Generic[S]):
     facts: Facts = field(default_factory=Facts)
     members: Mapping[str, tuple[S, Facts]] = field(default_factory=dict)
     companions: tuple[tuple[Address, S], ...] = ()
+    lifecycle: Lifecycle = NO_RULES
+
+    def removed(self, found: Found) -> bool:
+        """Whether a delete leaves nothing there: hacore made it (`found` absent), or `on_delete: remove` says so."""
+        return found == "absent" or self.lifecycle.on_delete == "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,17 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a delete or a replace does to its host: `text` is shown in the plan ("stop nginx", "remove /etc/x").
+
+    `disrupts`: what it does to the service of its host; where hosts are guarded, one that restarts is drained first.
+    """
+
+    text: str = ""
+    disrupts: Disrupts = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What should be there: only what the spec governs. A value may be `Unknown`.
 
@@ -112,10 +131,11 @@ class Desired:
     attrs: Attrs | None
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace
+    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace; a changed `own` claim does anyway
     irreversible: str = ""  # why this change could not be undone; shown as `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
     disrupts: Disrupts = "none"  # what applying the change itself does to the service of its host
+    replace_effect: Effect | None = None  # in place of `effect` and `disrupts` when it is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +181,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[S]):
-    """One address's way from observed to desired, as a task gets it."""
+    """One address's way from observed to desired, as a task gets it.
+
+    `recorded`, `observed` and `desired` are attrs: what the last run left, what the plan found, what it wants.
+    """
 
     address: Address
     action: Action

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..address import Address
 from ..contract import Health, Provider
 from ..events import Listener, silent
+from ..load.contained import all_contained
 from ..load.stack import Stack
 from ..model import Op, Row
 from ..plan import NO_SELECTION, Custody, Drift, NewMachine, Plan, Selection
@@ -61,6 +62,9 @@ class Request:
     take_over: bool = False
     no_irreversible: bool = False
     confirm_within: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "providers", all_contained(self.providers))
 
 
 @dataclass(frozen=True, slots=True)

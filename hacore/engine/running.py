@@ -12,13 +12,13 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Check
-from ..errors import Cancelled, PlanError, StalePlanError, UnreachableError
+from ..errors import Cancelled, PlanError, ProviderError, StalePlanError, UnreachableError
 from ..events import Event
 from ..journal import QUIET, Live, live_tasks, records_of
 from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
-from ..store import PutRun, RunRecord, StateWriter
+from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
 from .confirming import confirmed, prolonged, timer_of
 from .custody import Marking, host_moves, may_own, options_of
@@ -199,7 +199,7 @@ class Run:
         async with prolonged(ctx.timer, ctx.links):
             await watched(walker, self.stop)
         status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=self.on_failure == "halt")
-        quiet = quiet_moves(made, rows, number, self.session, self.writer) if status == "done" else []
+        quiet = self._quiet(made, rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
         if quiet:  # no task tells of these, so the run itself does: a rollback brings them back
             ended = replace(ended, options={**ended.options, QUIET: as_they_were(quiet, before)})
@@ -209,6 +209,13 @@ class Run:
         outputs = made.outputs if status == "done" else {}
         tasks = tuple(summarize(live) for live in lives)
         return RunResult(number, status, planned, tasks, leftover, outputs)  # type: ignore[arg-type]
+
+    def _quiet(self, made: Plan, rows: Mapping[Address, Row], number: int) -> list[PutRow | DropRow]:
+        try:
+            return quiet_moves(made, rows, number, self.session, self.writer)
+        except ProviderError as error:  # the run has done what it was for, and ends
+            self.warn(str(error))
+            return []
 
     async def _links(self, made: Plan) -> dict[str, HostLink]:
         return await self.session.hosts.links(made.facts)

@@ -15,6 +15,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Provider, Spec
 from ..errors import PlanError, UsageError
+from ..load.registry import why_missing
 from ..load.stack import Instance, Need, Position, Stack
 from ..model import canonical
 from ..plan import Plan, Seal
@@ -193,7 +194,7 @@ def _rebuilt(saved: SavedPlan, request: Request, state: str, taken: Mapping[Addr
 def _spec(address: Address, data: Any, providers: Mapping[str, Provider[Any]]) -> Spec:
     provider = providers.get(address.kind)
     if provider is None:
-        raise PlanError(f"cannot apply {address}: no provider for the kind {address.kind!r} is installed")
+        raise PlanError(f"cannot apply {address}: {why_missing(providers, address.kind)}")
     try:
         return provider.spec.model_validate(data)
     except ValueError as error:

@@ -15,6 +15,7 @@ from ..address import Address
 from ..contract import Claim, Provider
 from ..contract.claims import containers, spoken
 from ..errors import Problem, StackError
+from ..load.contained import naming
 from ..load.stack import Instance, Stack
 from .order import find_cycle, topological
 
@@ -30,10 +31,11 @@ class Graph:
 
 def build_graph(stack: Stack, providers: Mapping[str, Provider[Any]]) -> Graph:
     """The graph of a loaded stack; raises StackError for cycles and for things claimed twice."""
-    claims = {
-        address: tuple(providers[instance.address.kind].claims(instance.spec))
-        for address, instance in stack.instances.items()
-    }
+    with naming((address, instance.spec) for address, instance in stack.instances.items()):
+        claims = {
+            address: tuple(providers[instance.address.kind].claims(instance.spec))
+            for address, instance in stack.instances.items()
+        }
     index = by_resource(stack)
     named = {a: _named(i, index) - {a} for a, i in stack.instances.items()}
     owners = _owners(stack, claims)

@@ -12,6 +12,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Change, Provider
 from ..errors import StoreError
+from ..load.registry import why_missing
 from ..load.stack import Stack
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import PlannedChange, PlanTask, Seal, recorded_spec
@@ -154,7 +155,7 @@ def _restored_change(
     address = Address.parse(data["address"])
     provider = providers.get(address.kind)
     if provider is None:
-        raise StoreError(f"cannot undo {address}: no provider for the kind {address.kind!r} is installed")
+        raise StoreError(f"cannot undo {address}: {why_missing(providers, address.kind)}")
     action = next(a for a in Action if a.word == data["action"])
     change: Change[Any] = Change(
         address=address,

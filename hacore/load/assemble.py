@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..address import Address
-from ..errors import UsageError
+from ..errors import ProviderError, UsageError
 from ..model import digest
 from .blocks import Block
 from .edges import Edges
@@ -86,7 +86,10 @@ def _validate(block: Block, built: Mapping[Address, Built | None], world: World)
             continue
         hosts = {name: world.hosts[name] for name in members}
         try:
-            mistakes = list(provider.validate({name: b.spec for name, b in members.items()}, hosts))
+            mistakes = list(provider.validate({name: b.spec for name, b in members.items()}, hosts, block.lifecycle))
+        except ProviderError as error:
+            world.problems.add(block.position, error.brief, block.address)
+            continue
         except (ValueError, UsageError) as error:
             world.problems.add(block.position, str(error), block.address)
             continue

@@ -86,7 +86,8 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
         assert section is not None
         provider = providers.get(kind)
         if not KIND.match(kind) or provider is None:
-            world.problems.add(section.key(kind), f"unknown kind {kind!r}: {suggest(kind, providers, 'kinds')}")
+            why = f"unknown kind {kind!r}: {suggest(kind, providers, 'kinds')}"
+            world.problems.add(section.key(kind), getattr(providers, "refused", {}).get(kind, why))
         if names.value is not None and not isinstance(names.value, dict):
             world.problems.add(names.position, "must be a mapping of names to bodies", kind)
         for name, node in names.map.items():
@@ -95,8 +96,7 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
             if not NAME.match(name):
                 message = f"{name!r} cannot be a name: letters, digits, _ . and - only, not - or . first"
                 world.problems.add(block.position, message, block.address)
-                block.provider = None
-            elif node.value is not None and not isinstance(node.value, dict):
+            if node.value is not None and not isinstance(node.value, dict):
                 world.problems.add(node.position, "a resource's body must be a mapping", block.address)
                 block.provider = None
             else:

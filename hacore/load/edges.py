@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ..address import Address
 from ..contract import Provider, Spec
-from ..errors import UsageError
+from ..errors import ProviderError, UsageError
 from .blocks import Block, Slot
 from .instances import Built
 from .models import CommonBody
@@ -42,11 +42,18 @@ class Edges:
         for selector, position in built.references:
             found.setdefault(selector, Need(selector, position, "reference"))
         node = built.node or block.node
-        for text, why in self._from_kind(block.provider, built.spec, slot.address):
+        for text, why in self._asked(block, built.spec, slot.address):
             selector_ = self._checked(text, block, node, slot.address)
             if selector_ is not None and selector_ not in found:
                 found[selector_] = Need(selector_, _named(node, text, block.position), why)
         return tuple(found.values())
+
+    def _asked(self, block: Block, spec: Spec, address: Address) -> tuple[tuple[str, str], ...]:
+        try:
+            return tuple(self._from_kind(block.provider, spec, address))
+        except ProviderError as error:
+            self._world.problems.add(block.position, error.brief, str(address))
+            return ()
 
     def _from_kind(self, provider: Provider[Any] | None, spec: Spec, address: Address) -> Iterator[tuple[str, str]]:
         if provider is None:

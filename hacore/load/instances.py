@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..address import Address
 from ..contract import Provider, Spec
-from ..errors import ExpressionError, UsageError
+from ..errors import ExpressionError, ProviderError, UsageError
 from ..expressions import Broken, BrokenError, NoSuchNameError
 from ..expressions import Path as Names
 from .blocks import Block, Slot
@@ -223,6 +223,9 @@ class Instances:
         try:
             spec = provider.resolve(draft.spec, files)
         except BrokenError:
+            return None
+        except ProviderError as error:
+            self.world.problems.add(block.position, error.brief, str(slot.address))
             return None
         except (ExpressionError, UsageError, ValueError, OSError) as error:
             where = next((s.position for s in node.scalars() if s.text and s.text == files.path), block.position)

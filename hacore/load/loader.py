@@ -11,6 +11,7 @@ from ..expressions import Expressions
 from ..model import digest
 from .assemble import assemble, load_outputs
 from .blocks import load_blocks
+from .contained import all_contained
 from .files import Folder, cache_folder
 from .hosts import load_bystanders, load_hosts, override_hosts
 from .instances import Instances
@@ -34,6 +35,7 @@ def load_stack(
 ) -> Stack:
     """See `hacore.load.load`."""
     problems = Problems()
+    providers = all_contained(providers)
     file = path.absolute()
     root = root_of(file, problems)
     if root is None:

@@ -48,20 +48,27 @@ def _common(addresses: list[str]) -> str:
 
 
 class masker:  # noqa: N801 - used as a function
-    """Replaces secrets in a text; short ones only where they stand as a word."""
+    """Replaces secrets in a text: of three characters where they stand as a word, shorter ones where they are quoted.
+
+    What is shorter is in every sentence: masked everywhere, it would blot out the message and still be told by it.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         # also as messages quote them
         forms = {form for secret in secrets for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]) if form}
-        parts = [
-            re.escape(form) if len(form) > 3 else rf"(?<!\w){re.escape(form)}(?!\w)"
-            for form in sorted(forms, key=len, reverse=True)
-        ]
+        parts = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
         self._pattern = re.compile("|".join(parts)) if parts else None
 
     def __call__(self, text: str) -> str:
         """The text with "(sensitive)" in place of each secret."""
         return text if self._pattern is None else self._pattern.sub("(sensitive)", text)
+
+
+def _pattern(form: str) -> str:
+    text = re.escape(form)
+    if len(form) > 3:
+        return text
+    return rf"(?<!\w){text}(?!\w)" if len(form) == 3 else rf"(?:(?<=['\"`]){text}(?=['\"`]))"
 
 
 def suggest(wrong: str, known: Iterable[str], what: str = "") -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-
-from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..contract import Provider
@@ -14,29 +13,73 @@ if TYPE_CHECKING:
 GROUP = "hacore.providers"
 
 
-def load_providers(points: Iterable[EntryPoint] | None = None) -> Mapping[str, Provider[Any]]:
+class InstalledKinds(Mapping[str, "Provider[Any]"]):
+    """The installed kinds by name, and why some that are installed cannot be used.
+
+    A package that is broken or written for another hacore breaks the stacks that use its kinds, and nothing else.
+    """
+
+    def __init__(self, kinds: Mapping[str, Provider[Any]], refused: Mapping[str, str]) -> None:
+        self._kinds = dict(kinds)
+        self.refused: Mapping[str, str] = MappingProxyType(dict(refused))
+
+    def __getitem__(self, kind: str) -> Provider[Any]:
+        return self._kinds[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+
+def load_providers(points: Iterable[EntryPoint] | None = None) -> InstalledKinds:
     """The installed kinds by name.
 
-    `points` stands in for the entry points of the environment. Raises UsageError that names the
-    distribution of a plugin that does not load, and for a kind that two distributions bring.
+    `points` stands in for the entry points of the environment. Raises nothing: a kind that does not
+    load, or that two packages bring, is among `refused`, with a sentence that names the package.
     """
-    from ..contract import Provider, Spec
-
     found: dict[str, Provider[Any]] = {}
+    refused: dict[str, str] = {}
     origins: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda p: (p.name, p.value)):
-        origin = point.dist.name if point.dist is not None else point.value
-        who = f"cannot load the resource kind {point.name!r} of {origin}"
-        try:
-            provider = point.load()
-        except Exception as error:
-            raise UsageError(f"{who}: {type(error).__name__}: {error}") from error
-        if not isinstance(provider, Provider):
-            raise UsageError(f"{who}: {point.value} is no Provider")
-        if getattr(provider, "kind", None) != point.name or not issubclass(getattr(provider, "spec", object), Spec):
-            raise UsageError(f"{who}: its provider must have kind = {point.name!r} and a Spec class as spec")
-        if point.name in found:
-            raise UsageError(f"{who}: {origins[point.name]} brings that kind too; uninstall one of them")
-        found[point.name] = provider
-        origins[point.name] = origin
-    return found
+        kind, origin = point.name, package_of(point)
+        who = f"cannot load the kind {kind!r} of {origin} (entry point {point.value})"
+        if kind in origins:
+            refused[kind] = f"{who}: {origins[kind]} brings that kind too; uninstall one of them"
+            found.pop(kind, None)
+            continue
+        origins[kind] = origin
+        provider, fault = _loaded(point)
+        if provider is None:
+            refused[kind] = f"{who}: {fault}"
+        else:
+            found[kind] = provider
+    return InstalledKinds(found, refused)
+
+
+def _loaded(point: EntryPoint) -> tuple[Provider[Any] | None, str]:
+    """The provider, or why it cannot be used."""
+    from .contained import contained
+    from .vetting import fault_of
+
+    try:
+        provider = point.load()
+        fault = fault_of(provider, point.name, point.value)
+    except (Exception, SystemExit) as error:  # whatever a foreign module does when it is imported
+        return None, f"{type(error).__name__}: {error}"
+    return (None, fault) if fault else (contained(provider, package_of(point)), "")
+
+
+def package_of(point: EntryPoint) -> str:
+    """The distribution that an entry point is of, with its version; without one its module."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
+
+
+def why_missing(providers: Mapping[str, Provider[Any]], kind: str) -> str:
+    """Why there is no provider for a kind: it was refused, or it is not installed."""
+    refused: Mapping[str, str] = getattr(providers, "refused", {})
+    return refused.get(kind) or f"no provider for the kind {kind!r} is installed"
+
+
+__all__ = ["GROUP", "InstalledKinds", "load_providers", "package_of", "why_missing"]

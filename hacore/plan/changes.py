@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Observed, View
+from ..contract import Change, Desired, Effect, Observed, View
 from ..diff import compare, same
 from ..model import Action, Row
 from .claims import Owners, moved, owners_of
@@ -99,14 +99,18 @@ def _gone(
         desired=None,
         view=view,
     )
+    provider = given.providers[address.kind]
     brings_back = row.origin is not None or row.lifecycle.on_delete == "remove"
+    effect = provider.delete_effect(view, row.found) if brings_back or address.host is None else Effect()
     planned = PlannedChange(
         address=address,
         action=Action.DELETE,
         change=base,
         reason=reason,
         observed=observed,
-        irreversible=given.providers[address.kind].indelible(item.spec) if brings_back else "",
+        irreversible=provider.delete_irreversible(item.spec) if brings_back else "",
+        effect=effect.text,
+        disrupts=effect.disrupts,
         row=row,
         hosts=row.hosts,
         attrs=compare(None if observed is None else observed.attrs, None, sensitive=row.sensitive),
@@ -129,13 +133,21 @@ def _gone(
             planned,
             action=Action.FORGET,
             irreversible="",
+            effect="",
+            disrupts="none",
             reason=f"{taker} has its place now",
             attrs=(),
             takers=everyone,
         )
     if row.lifecycle.on_delete == "keep":
         return replace(
-            planned, action=Action.FORGET, irreversible="", reason=f"{reason}; lifecycle.on_delete is keep", attrs=()
+            planned,
+            action=Action.FORGET,
+            irreversible="",
+            effect="",
+            disrupts="none",
+            reason=f"{reason}; lifecycle.on_delete is keep",
+            attrs=(),
         )
     if not _reachable(row.hosts, given):
         return None
@@ -207,6 +219,7 @@ def _wanted(
         sensitive=desired.sensitive,
         ignore=ignore,
     )
+    effect = _effect(action, desired)
     planned = PlannedChange(
         address=address,
         action=action,
@@ -229,17 +242,27 @@ def _wanted(
         hosts=instance.hosts,
         inherits=inherits,
         irreversible=desired.irreversible if action not in (Action.NOOP, Action.ADOPT) else "",
-        effect=desired.effect if action not in (Action.NOOP, Action.ADOPT) else "",
-        disrupts=desired.disrupts if action not in (Action.NOOP, Action.ADOPT) else "none",
+        effect=effect.text,
+        disrupts=effect.disrupts,
         moves=moves,
     )
     if action is not Action.NOOP:
+        provider.recorded(instance.spec)  # what a kind has wrong there is to be known before a host is touched
         outcome.changes.append(planned)
         return
     outcome.still[address] = planned
     assert row is not None
     if not _row_is_current(row, planned, claims, given):
         outcome.quiet.append(planned)
+
+
+def _effect(action: Action, desired: Desired) -> Effect:
+    """What a change does beside what its attrs say."""
+    if action in (Action.NOOP, Action.ADOPT):
+        return Effect()
+    if action is Action.REPLACE and desired.replace_effect is not None:
+        return desired.replace_effect
+    return Effect(desired.effect, desired.disrupts)
 
 
 def _action(

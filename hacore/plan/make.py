@@ -9,6 +9,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Health
 from ..errors import PlanError
+from ..load.contained import naming
 from ..model import Action, Op
 from .changes import compare_all
 from .ensure import plan_ensures
@@ -23,7 +24,13 @@ from .types import HostStatus, Plan, PlannedChange
 def make_plan(
     given: Inputs, *, lineage: str, serial: int, hosts: Mapping[str, HostStatus], command: str = "apply"
 ) -> Plan:
-    """Compare, decide, and order. Raises PlanError for what cannot or must not be done."""
+    """Compare, decide, and order. Raises PlanError for what cannot or must not be done, ProviderError for a kind."""
+    wanted = ((address, instance.spec) for address, instance in given.stack.instances.items())
+    with naming(wanted, ((address, item.spec) for address, item in given.recorded.items())):
+        return _plan(given, lineage, serial, hosts, command)
+
+
+def _plan(given: Inputs, lineage: str, serial: int, hosts: Mapping[str, HostStatus], command: str) -> Plan:
     outcome = compare_all(given)
     scope = narrow(outcome, given)
     _refuse(outcome.protected)

@@ -9,8 +9,10 @@ from typing import Any
 from ..address import Address
 from ..contract import Ask, Facts, Provider, Spec, View
 from ..errors import PlanError
+from ..load.contained import naming
+from ..load.registry import why_missing
 from ..load.stack import Instance
-from ..model import Host, Row
+from ..model import Host, Lifecycle, Row
 
 Providers = Mapping[str, Provider[Any]]
 NO_FACTS = Facts()
@@ -31,7 +33,7 @@ def revive(rows: Mapping[Address, Row], providers: Providers) -> dict[Address, R
         provider = providers.get(address.kind)
         if provider is None:
             raise PlanError(
-                f"cannot plan {address}: no provider for the kind {address.kind!r} is installed; "
+                f"cannot plan {address}: {why_missing(providers, address.kind)}; "
                 f"install it, or forget the resource with `hacore state rm {address}`"
             )
         try:
@@ -43,21 +45,22 @@ def revive(rows: Mapping[Address, Row], providers: Providers) -> dict[Address, R
 
 def asks_of_desired(instances: Mapping[Address, Instance], providers: Providers) -> dict[str, list[Ask]]:
     """Questions per host for all that is wanted."""
-    asks: dict[str, list[Ask]] = {}
-    for address, instance in instances.items():
-        questions = providers[address.kind].facts(instance.spec)
-        for host in instance.hosts:
-            asks.setdefault(host, []).extend(questions)
-    return asks
+    return _asks(((a, i.spec, i.hosts) for a, i in instances.items()), providers)
 
 
 def asks_of_recorded(recorded: Mapping[Address, Recorded], providers: Providers) -> dict[str, list[Ask]]:
     """Questions per host for all that is recorded."""
+    return _asks(((a, r.spec, r.row.hosts) for a, r in recorded.items()), providers)
+
+
+def _asks(items: Iterator[tuple[Address, Spec, tuple[str, ...]]], providers: Providers) -> dict[str, list[Ask]]:
     asks: dict[str, list[Ask]] = {}
-    for address, item in recorded.items():
-        questions = providers[address.kind].facts(item.spec)
-        for host in item.row.hosts:
-            asks.setdefault(host, []).extend(questions)
+    known = list(items)
+    with naming((address, spec) for address, spec, _ in known):
+        for address, spec, hosts in known:
+            questions = providers[address.kind].facts(spec)
+            for host in hosts:
+                asks.setdefault(host, []).extend(questions)
     return asks
 
 
@@ -79,7 +82,7 @@ def desired_views(
     instances: Mapping[Address, Instance], hosts: Mapping[str, Host], facts: Mapping[str, Facts], providers: Providers
 ) -> dict[Address, View[Any]]:
     """A view of each wanted instance."""
-    items = ((a, i.spec, i.hosts) for a, i in instances.items())
+    items = ((a, i.spec, i.hosts, i.lifecycle) for a, i in instances.items())
     return _views(items, hosts, facts, providers)
 
 
@@ -90,12 +93,12 @@ def recorded_views(
     providers: Providers,
 ) -> dict[Address, View[Any]]:
     """A view of each recorded instance."""
-    items = ((a, r.spec, r.row.hosts) for a, r in recorded.items())
+    items = ((a, r.spec, r.row.hosts, r.row.lifecycle) for a, r in recorded.items())
     return _views(items, hosts, facts, providers)
 
 
 def _views(
-    items: Iterator[tuple[Address, Spec, tuple[str, ...]]],
+    items: Iterator[tuple[Address, Spec, tuple[str, ...], Lifecycle]],
     hosts: Mapping[str, Host],
     facts: Mapping[str, Facts],
     providers: Providers,
@@ -103,12 +106,12 @@ def _views(
     known = list(items)
     members: dict[tuple[str, str, str | None], dict[str, tuple[Any, Facts]]] = {}
     companions: dict[tuple[str | None, str, str], list[tuple[Address, Any]]] = {}
-    aggregates: dict[Address, str | None] = {}
-    for address, spec, where in known:
+    with naming((address, spec) for address, spec, _, _ in known):
+        aggregates = {address: providers[address.kind].aggregate(spec) for address, spec, _, _ in known}
+    for address, spec, where, _ in known:
         group = members.setdefault((address.kind, address.name, address.key), {})
         group.update((host, (spec, facts.get(host, NO_FACTS))) for host in where)
-        aggregates[address] = name = providers[address.kind].aggregate(spec)
-        if name is not None:
+        if (name := aggregates[address]) is not None:
             companions.setdefault((address.host, address.kind, name), []).append((address, spec))
     shared = {key: tuple(sorted(group, key=lambda item: item[0])) for key, group in companions.items()}
     return {
@@ -119,6 +122,7 @@ def _views(
             facts=facts.get(address.host, NO_FACTS) if address.host else NO_FACTS,
             members=members[address.kind, address.name, address.key],
             companions=shared.get((address.host, address.kind, aggregates[address] or ""), ()),
+            lifecycle=lifecycle,
         )
-        for address, spec, _ in known
+        for address, spec, _, lifecycle in known
     }

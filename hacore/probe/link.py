@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,7 +34,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a frame: one Output per step that ran; `facts` when asks were given."""
+    """What came of a frame: one Output per step that ran; `facts` when asks were given and could be read."""
 
     outputs: tuple[Output, ...]
     facts: Facts | None = None
@@ -189,7 +190,9 @@ def _result(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Result:
             break
         key = f"{name} {index}"
         outputs.append(Output(code, contents.get(f"out {key}", b""), contents.get(f"err {key}", b"")))
-    facts = read_probe(contents, frame.asks, f"{name} ") if frame.asks else None
+    facts = None
+    with suppress(ProbeError):  # what cannot be read is asked again, by itself, and is then told
+        facts = read_probe(contents, frame.asks, f"{name} ") if frame.asks else None
     return Result(tuple(outputs), facts)
 
 

@@ -1,5 +1,5 @@
 """Test helpers: hosts that live in memory and the kinds to fill them, as a fake transport is for an HTTP client;
-and `Here`, this machine as a host for the shell of real kinds.
+and `ThisMachine`, this machine as a host for the shell of real kinds.
 
     world = World("lb1", "lb2")
     world["lb1"].data["/etc/web.conf"] = {"text": "old"}
@@ -12,9 +12,12 @@ and of kinds that third parties write. Nothing of the engine imports this packag
 
 from __future__ import annotations
 
-from .here import Here
+from ..contract.former import renamed
 from .kinds import KINDS
 from .machine import Machine, StepFault
+from .this_machine import ThisMachine
 from .world import MemoryLink, World
 
-__all__ = ["KINDS", "Here", "Machine", "MemoryLink", "StepFault", "World"]
+__all__ = ["KINDS", "Machine", "MemoryLink", "StepFault", "ThisMachine", "World"]
+
+__getattr__ = renamed(__name__, {"Here": "ThisMachine"})

@@ -21,6 +21,7 @@ class GateSpec(Spec):
 class Gate(Provider[GateSpec]):
     """One of several hosts that serve a name together; it can be drained."""
 
+    api = 2
     kind = "gate"
     spec = GateSpec
 
@@ -78,6 +79,7 @@ class SharedSpec(Spec):
 class Shared(Provider[SharedSpec]):
     """One instance over all hosts; it changes nothing on them."""
 
+    api = 2
     kind = "shared"
     spec = SharedSpec
     hosts = "together"

@@ -21,6 +21,7 @@ class PackSpec(Spec):
 class Pack(Provider[PackSpec]):
     """Packages: one task for all resources of a level, as apt would have it."""
 
+    api = 2
     kind = "pack"
     spec = PackSpec
 
@@ -91,6 +92,7 @@ class ConfSpec(Spec):
 class Conf(Provider[ConfSpec]):
     """Sections of a file: the file is written whole, by one task."""
 
+    api = 2
     kind = "conf"
     spec = ConfSpec
     whole = True

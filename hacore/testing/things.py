@@ -48,6 +48,7 @@ class ThingSpec(Spec):
 class Thing(Provider[ThingSpec]):
     """A value at a key, which is a path."""
 
+    api = 2
     kind = "thing"
     spec = ThingSpec
 
@@ -140,6 +141,7 @@ class DaemonSpec(Spec):
 class Daemon(Provider[DaemonSpec]):
     """A daemon: what it runs on is what it has loaded, not what lies on the disk."""
 
+    api = 2
     kind = "daemon"
     spec = DaemonSpec
 

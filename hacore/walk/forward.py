@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from ..address import Address
 from ..contract import Facts, Image, Output, Step
-from ..errors import FencedError, HacoreError, ImageError, StoreError
+from ..errors import FencedError, HacoreError, ImageError, ProbeError, ProviderError, StoreError
 from ..journal import Live
 from ..model import Op, Status
 from ..probe import Frame, Result
@@ -39,6 +40,15 @@ class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of 
     def __init__(self, message: str, *, fenced: bool = False) -> None:
         super().__init__(message)
         self.fenced = fenced
+
+
+@contextmanager
+def own_fault(live: Live, failed: dict[str, Failed | None]) -> Iterator[None]:
+    """What a kind has wrong fails the task that needed it, and no other one of the same exec."""
+    try:
+        yield
+    except (Failed, ProviderError) as error:
+        failed[live.id] = error if isinstance(error, Failed) else Failed(str(error))
 
 
 def failure(output: Output, what: str) -> Failed:
@@ -77,28 +87,31 @@ async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | Non
     """
     fine: dict[str, Failed | None] = {}
     for live in lives:
-        if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
-            await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()}))
-            fine[live.id] = None
-        elif live.intent and live.task.op is Op.CHANGE and not deletes(live) and await _is_fine(live, ctx):
-            await record(live, await _verdicts(live, None, ctx), ctx)
-            fine[live.id] = None
+        with own_fault(live, fine):
+            if live.task.op is Op.ENSURE and await _is_fine(live, ctx):
+                await ctx.commit(SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()}))
+                fine[live.id] = None
+            elif live.intent and live.task.op is Op.CHANGE and not deletes(live) and await _is_fine(live, ctx):
+                await record(live, await _verdicts(live, None, ctx), ctx)
+                fine[live.id] = None
     return fine
 
 
 async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
     frames = []
+    failed: dict[str, Failed | None] = {}
     for live in lives:
         if live.task.op in (Op.TRIGGER, Op.RESTORE) or deletes(live) or not touching(live):
             continue
-        steps = ctx.providers[live.task.kind].prepare(work_of(live, ctx, {}))
-        if steps:
-            frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps]), scope=ctx.scope))
+        with own_fault(live, failed):
+            steps = ctx.providers[live.task.kind].prepare(work_of(live, ctx, {}))
+            if steps:
+                frames.append(Frame(live.id, tuple([await ctx.ready(s) for s in steps]), scope=ctx.scope))
     if not frames:
-        return {}
+        return failed
     await ctx.intend(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": ctx.now()}) for f in frames])
     results = await _run(lives, frames, ctx)
-    return {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
+    return failed | {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
 
 
 async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
@@ -111,18 +124,19 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
         if (lost := await _lost_origin(live, ctx)) is not None:
             failed[live.id] = lost
             continue
-        work = work_of(live, ctx, {}, undo=True)
-        step = ctx.providers[live.task.kind].capture(work)
-        if step is not None and not live.image_ids:  # a stored image is never captured again
-            steps[live.id] = step
-            frames.append(Frame(live.id, (await ctx.ready(step),)))
+        with own_fault(live, failed):
+            step = ctx.providers[live.task.kind].capture(work_of(live, ctx, {}, undo=True))
+            if step is not None and not live.image_ids:  # a stored image is never captured again
+                steps[live.id] = step
+                frames.append(Frame(live.id, (await ctx.ready(step),)))
     results = await _run(lives, frames, ctx) if frames else {}
     for id, step in steps.items():
         if (out := results[id].failed) is not None:
             failed[id] = failure(out, "cannot capture what is there")
             continue
         live = next(item for item in lives if item.id == id)
-        live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
+        with own_fault(live, failed):
+            live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
     await _intend([live for live in lives if live.id not in failed], ctx)
     return failed
 
@@ -166,22 +180,21 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
 
 async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
     frames = []
-    for live in lives:
-        if live.task.op is Op.TRIGGER:
-            frames.append(Frame(live.id, (*await arming(live, ctx), *await trigger_steps(live, ctx))))
-        elif touching(live) and live.task.host is not None:
-            frames.append(Frame(live.id, (*await arming(live, ctx), *await _steps(live, ctx)), asks_of(live, ctx)))
-    results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}
     failed: dict[str, Failed | None] = {}
     for live in lives:
+        with own_fault(live, failed):
+            if live.task.op is Op.TRIGGER:
+                frames.append(Frame(live.id, (*await arming(live, ctx), *await trigger_steps(live, ctx))))
+            elif touching(live) and live.task.host is not None:
+                frames.append(Frame(live.id, (*await arming(live, ctx), *await _steps(live, ctx)), asks_of(live, ctx)))
+    results = await _run(lives, frames, ctx) if any(f.steps or f.asks for f in frames) else {}
+    for live in (one for one in lives if one.id not in failed):
         result = results.get(live.id, Result(()))
         if (out := result.failed) is not None:
             failed[live.id] = failure(out, "cannot " + _verb(live))
             continue
-        try:
+        with own_fault(live, failed):
             await record(live, await _verdicts(live, result.facts, ctx), ctx)
-        except Failed as error:
-            failed[live.id] = error
     return failed
 
 
@@ -229,7 +242,10 @@ async def look(live: Live, ctx: Context) -> dict[str, Facts]:
     """Ask the facts of a task again on all hosts that it looks at."""
     asks = asks_of(live, ctx)
     hosts = sorted({h for p in live.task.changes for h in p.hosts if h in ctx.links})
-    answers = await asyncio.gather(*[ctx.link(host).facts(asks) for host in hosts])
+    try:
+        answers = await asyncio.gather(*[ctx.link(host).facts(asks) for host in hosts])
+    except ProbeError as error:
+        raise Failed(f"cannot check {', '.join(str(a) for a in live.task.addresses)}: {error}") from error
     return dict(zip(hosts, answers, strict=True))
 
 

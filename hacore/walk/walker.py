@@ -13,8 +13,9 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Provider
+from ..errors import ProbeError, ProviderError
 from ..journal import Live
-from ..model import Op, Status
+from ..model import Op, Row, Status
 from ..store import Move, PutRow, SetTask
 from .backward import undo_task
 from .board import Board, OnFailure
@@ -193,11 +194,18 @@ class Walker:
             active = [p for p in peers if not self.board.status[p.id].final]
             if any(self.board.status[p.id] is not Status.DO for p in active):
                 continue
-            busy = [live for live in ready if len(active) > 1 and await serving(live, self.ctx)]
+            busy = [live for live in ready if len(active) > 1 and await self._serves(live)]
             idle = [live for live in ready if live not in busy]
             if not idle and len(active) > len(ready) and (self._running or others):
                 continue  # one that does not serve may become ready yet
             self._first[group] = (idle or ready)[0].id
+
+    async def _serves(self, live: Live) -> bool:
+        """Whether its host serves; where a kind cannot tell, its turn comes first and fails by itself."""
+        try:
+            return await serving(live, self.ctx)
+        except (ProviderError, ProbeError):
+            return False
 
     # -- doing --------------------------------------------------------------------------------------
 
@@ -235,9 +243,17 @@ class Walker:
     def _taint(self, ids: Sequence[str]) -> list[Move]:
         """Rows of what stays although it is in doubt."""
         wrong = [self.lives[id] for id in ids if self.board.status[id] is Status.ERROR]
-        rows = [row for live in wrong for row in tainted_rows(live, self.ctx)]
+        rows = [row for live in wrong for row in self._tainted(live)]
         self.ctx.rows.update({row.address: row for row in rows})
         return [PutRow(row) for row in rows]
+
+    def _tainted(self, live: Live) -> Sequence[Row]:
+        try:
+            return tainted_rows(live, self.ctx)
+        except ProviderError as error:  # its kind cannot say what is to be recorded: what is recorded is in doubt
+            self._say("warning", live, str(error))
+            known = (self.ctx.rows.get(address) for address in live.task.addresses)
+            return [replace(row, tainted=True) for row in known if row is not None]
 
     # -- undoing ------------------------------------------------------------------------------------
 

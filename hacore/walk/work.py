@@ -43,7 +43,8 @@ async def load_origins(live: Live, ctx: Context) -> dict[Address, Image]:
         if planned.action is not Action.DELETE or planned.row is None:
             continue
         if planned.row.lifecycle.on_delete == "remove":
-            origins[planned.address] = ctx.providers[planned.kind].absent(planned.change.spec)
+            absent = ctx.providers[planned.kind].absent
+            origins[planned.address] = absent(planned.change.spec, planned.row.found)
         elif planned.row.origin is not None:
             origins[planned.address] = ctx.writer.image(planned.row.origin)
     return origins

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Ask,
     Attrs,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
+    Lifecycle,
     Mistake,
     Observed,
     Provider,
@@ -23,6 +27,7 @@ from hacore.contract import (
     Step,
     View,
     Work,
+    account_claims,
 )
 
 from . import file_steps
@@ -37,6 +42,7 @@ _VERBS = {"file": "write", "directory": "make", "link": "link"}
 class FileProvider(Provider[FileSpec]):
     """Content, mode and owner of one path; see FileSpec for what a user writes."""
 
+    api = 2
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
 
@@ -55,12 +61,14 @@ class FileProvider(Provider[FileSpec]):
             sensitive = sensitive or secret
         return spec.model_copy(update={**changes, "sensitive": sensitive})
 
-    def validate(self, members: Mapping[str, FileSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, FileSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Mistakes in the values, for each host."""
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
     def claims(self, spec: FileSpec) -> Sequence[Claim]:
-        """The path is its own; it uses the folders above it, a link's target and the program of its check."""
+        """The path is its own; it uses the folders above it, its accounts, a link's target, its check's program."""
         used = []
         folder = posixpath.dirname(spec.path)
         while folder not in ("", "/"):
@@ -68,7 +76,11 @@ class FileProvider(Provider[FileSpec]):
             folder = posixpath.dirname(folder)
         program = (spec.check or "").split(maxsplit=1)
         used += [path for path in (spec.link_to, *program[:1]) if path and path.startswith("/") and path != "/"]
-        return [Claim(f"path:{spec.path}"), *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used))]
+        return [
+            Claim(f"path:{spec.path}"),
+            *(Claim(f"path:{path}", "use") for path in dict.fromkeys(used)),
+            *account_claims(spec.owner, spec.group),
+        ]
 
     def recorded(self, spec: FileSpec) -> FileSpec:
         """Without the content and its check. Its hash stays, unless the content is a secret: a hash can be guessed."""
@@ -129,6 +141,15 @@ class FileProvider(Provider[FileSpec]):
             replace_on=frozenset({"ensure"}),
             effect=f"{_VERBS[spec.kind]} {spec.path}",
         )
+
+    def delete_effect(self, view: View[FileSpec], found: Found) -> Effect:
+        """What becomes of the path."""
+        spec = view.spec
+        if not view.removed(found):
+            return Effect(f"restore {spec.path} as found before hacore")
+        if spec.kind == "absent":
+            return Effect()
+        return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
         """Whoever uses the path."""

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hacore.contract import (
+    NO_RULES,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
     Facts,
+    Found,
     Host,
+    Lifecycle,
     Mistake,
     Observed,
     Provider,
@@ -73,6 +77,7 @@ class Unsupported:
 class PackageProvider(Provider[PackageSpec]):
     """Presence, version or absence of packages; see PackageSpec for what a user writes."""
 
+    api = 2
     kind: ClassVar[str] = "package"
     spec: ClassVar[type[Spec]] = PackageSpec
 
@@ -83,7 +88,9 @@ class PackageProvider(Provider[PackageSpec]):
             return spec
         return spec.model_copy(update={"names": (files.name.partition("[")[0],)})
 
-    def validate(self, members: Mapping[str, PackageSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, PackageSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Mistakes in the values, for each host."""
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
@@ -136,6 +143,14 @@ class PackageProvider(Provider[PackageSpec]):
             return Desired({name: _newest(view.facts, name) for name in names})
         want = spec.version or ("absent" if spec.ensure == "absent" else "installed")
         return Desired(dict.fromkeys(names, want))
+
+    def delete_effect(self, view: View[PackageSpec], found: Found) -> Effect:
+        """Which packages go, or come back. Whose were there before hacore, and what others hold, stays."""
+        names = view.spec.of(view.facts.host.family) or view.spec.every
+        listed = f"{'package' if len(names) == 1 else 'packages'} {', '.join(names)}"
+        if view.removed(found) and view.spec.ensure != "absent":
+            return Effect(f"remove {listed}")
+        return Effect(f"restore {listed} as found before hacore")
 
     def invalidates(self, change: Change[PackageSpec]) -> Sequence[str]:
         """Whoever uses the packages."""

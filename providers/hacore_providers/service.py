@@ -18,14 +18,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Observed,
     Output,
@@ -50,6 +54,7 @@ _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSe
 class ServiceProvider(Provider[ServiceSpec]):
     """Keeps units running and enabled, and reloads them when their sources change."""
 
+    api = 2
     kind = "service"
     spec = ServiceSpec
     plain = ("unit",)  # the state keeps it: who undoes a run reloads the daemon by its row
@@ -61,7 +66,9 @@ class ServiceProvider(Provider[ServiceSpec]):
         sensitive = spec.sensitive or (spec.definition is not None and files.sensitive)
         return spec.model_copy(update={"unit": unit, "sensitive": sensitive})
 
-    def validate(self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """Names that are no units' names, and definitions that cannot do what is wanted."""
         for host, spec in members.items():
             for mistake in mistakes(spec):
@@ -73,6 +80,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         if spec.definition is not None:
             claims.append(Claim(f"path:{spec.path}"))
             claims += [Claim(f"path:{path}", "use") for path in unit_file.paths_named(spec.definition)]
+            claims += unit_file.accounts_named(spec.definition)
         return claims
 
     def daemon(self, spec: ServiceSpec) -> str:
@@ -136,6 +144,16 @@ class ServiceProvider(Provider[ServiceSpec]):
             effect=_effect(spec, observed.attrs if observed else {}, attrs),
             disrupts="restart" if stops else "none",
         )
+
+    def delete_effect(self, view: View[ServiceSpec], found: Found) -> Effect:
+        """Stop, disable and remove what hacore set up; else as it was found."""
+        spec = view.spec
+        if not view.removed(found):
+            return Effect(f"restore {spec.short} as found before hacore")
+        words = [f"stop {spec.short}"] if spec.running else []
+        words += [f"disable {spec.short}"] if spec.enabled else []
+        words += [f"remove {spec.path}"] if spec.definition is not None else []
+        return Effect(", ".join(words))
 
     def invalidates(self, change: Change[ServiceSpec]) -> Sequence[str]:
         """The unit."""

@@ -9,6 +9,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from hacore.contract import Claim, account_claims
+
 SUFFIXES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope", "device")
 FOLDER = "/etc/systemd/system"
 SCRIPTS = "/etc/init.d"
@@ -110,6 +112,23 @@ def paths_named(text: str) -> tuple[str, ...]:
                 found.update(dict.fromkeys(_paths(word)))
         elif key == "EnvironmentFile":
             found.update(dict.fromkeys(_paths(value.lstrip("-"))))
+    return tuple(found)
+
+
+def accounts_named(text: str) -> tuple[Claim, ...]:
+    """The accounts that a unit file runs its commands as: User=, Group=, SupplementaryGroups= of systemd.exec(5).
+
+    One that systemd makes (DynamicUser=), or that a specifier names (%i), is made by no resource.
+    """
+    if is_script(text):
+        return ()
+    found: dict[Claim, None] = {}
+    for _, key, value in settings(text):
+        names = [name for name in value.split() if "%" not in name]
+        if key == "User":
+            found.update(dict.fromkeys(claim for name in names for claim in account_claims(user=name)))
+        elif key in ("Group", "SupplementaryGroups"):
+            found.update(dict.fromkeys(claim for name in names for claim in account_claims(group=name)))
     return tuple(found)
 
 

@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Observed,
     Output,
@@ -28,6 +32,7 @@ from hacore.contract import (
     Unknown,
     View,
     Work,
+    account_claims,
 )
 from hacore_providers import source_build_install as installing
 from hacore_providers import source_build_make as making
@@ -41,6 +46,7 @@ _TOOLS = ("gcc", "g++", "cc", "make", "patch", "tar", "build-essential")
 class SourceBuildProvider(Provider[SourceBuildSpec]):
     """Builds programs from source, and takes them away again."""
 
+    api = 2
     kind = "source_build"
     spec = SourceBuildSpec
 
@@ -50,7 +56,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         return specs.resolve(spec, files)
 
     def validate(
-        self, members: Mapping[str, SourceBuildSpec], hosts: Mapping[str, Host]
+        self, members: Mapping[str, SourceBuildSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
         """Hashes, paths, names."""
         for host, spec in members.items():
@@ -66,6 +72,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             *([Claim(f"path:{spec.binary}")] if spec.binary else []),
             *(Claim(f"path:{folder}", "share") for folder in folders),
             *(Claim(f"pkg:{tool}", "use") for tool in _TOOLS),
+            *(claim for d in spec.directories for claim in account_claims(d.owner, d.group)),
         ]
 
     def recorded(self, spec: SourceBuildSpec) -> SourceBuildSpec:
@@ -111,6 +118,13 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             sensitive=frozenset({"stamp"} if spec.sensitive else ()),
             effect="build, install",
         )
+
+    def delete_effect(self, view: View[SourceBuildSpec], found: Found) -> Effect:
+        """The files of its manifest go; what they replaced comes back."""
+        what = view.spec.binary or view.spec.title
+        if view.removed(found):
+            return Effect(f"remove the files that the build of {what} installed")
+        return Effect(f"restore the files that the build of {what} replaced")
 
     def invalidates(self, change: Change[SourceBuildSpec]) -> Sequence[str]:
         """The binary, and with it the units that run it."""

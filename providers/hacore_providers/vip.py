@@ -13,11 +13,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hacore.contract import (
+    NO_RULES,
     Ask,
     Check,
     Desired,
     Health,
     Host,
+    Lifecycle,
     Mistake,
     Observed,
     Provider,
@@ -56,6 +58,7 @@ class VipSpec(Spec):
 class Vip(Provider[VipSpec]):
     """The kind `vip`: one row for all hosts."""
 
+    api = 2
     kind = "vip"
     spec = VipSpec
     hosts = "together"
@@ -70,7 +73,9 @@ class Vip(Provider[VipSpec]):
             address = addresses[0].address if len(addresses) == 1 else ""
         return spec.model_copy(update={"address": plain(address)})
 
-    def validate(self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         """The address must be one, and the questions must be HTTP URLs."""
         for host, spec in list(members.items())[:1]:
             if not spec.address:

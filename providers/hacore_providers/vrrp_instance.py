@@ -10,15 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from hacore.contract import (
+    NO_RULES,
     Action,
     Address,
     Ask,
     Change,
     Claim,
     Desired,
+    Effect,
+    Found,
     Guard,
     Host,
     Image,
+    Lifecycle,
     Mistake,
     Network,
     Observed,
@@ -28,6 +32,7 @@ from hacore.contract import (
     Trigger,
     View,
     Work,
+    account_claims,
 )
 
 from . import vrrp_steps as steps
@@ -45,6 +50,7 @@ OWNER = "root:root"
 class VrrpInstance(Provider[VrrpInstanceSpec]):
     """The kind `vrrp_instance`."""
 
+    api = 2
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
     whole = True  # the file
@@ -65,7 +71,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return spec.model_copy(update=found)
 
     def validate(
-        self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host]
+        self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
         """What no test on a single host can see."""
         return tuple(mistakes(members, hosts))
@@ -81,6 +87,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Claim(f"path:{spec.binary}", "use"),
             Claim("pkg:keepalived", "use"),
             *(Claim(f"path:{path}", "use") for path in _programs([spec])),
+            *_accounts(spec),
         )
 
     def triggers(self, spec: VrrpInstanceSpec, address: Address) -> Sequence[Trigger]:
@@ -141,6 +148,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             effect="reload keepalived",
         )
 
+    def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
+        """The block goes; the file with the last one."""
+        spec = view.spec
+        back = "" if view.removed(found) else "; with the last one, the file found before hacore is restored"
+        return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
+
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
         """The file, for what else looks at it."""
         return (f"path:{change.spec.config}",)
@@ -195,7 +208,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             origin = Image({**origin.data, "type": "absent"})
         return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
 
-    def absent(self, spec: VrrpInstanceSpec) -> Image:
+    def absent(self, spec: VrrpInstanceSpec, found: Found = "absent") -> Image:
         """No file."""
         return Image({"config": spec.config, "type": "absent", "missing": []})
 
@@ -223,6 +236,14 @@ def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
         commands += [script.script for script in spec.track_scripts.values()]
         commands += spec.notify.scripts().values()
     return steps.first_words(commands)
+
+
+def _accounts(spec: VrrpInstanceSpec) -> Iterable[Claim]:
+    """Whom its scripts run as: USER [GROUP]."""
+    named = [script.user for script in spec.track_scripts.values()] + [spec.globals.get("script_user")]
+    for text in named:
+        user, _, group = text.partition(" ") if isinstance(text, str) else ("", "", "")
+        yield from account_claims(user, group.strip())
 
 
 def _sha256(text: str) -> str:

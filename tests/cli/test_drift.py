@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hacore.load import load_providers
-from hacore.testing import Here
+from hacore.testing import ThisMachine
 from tests.cli.conftest import Console
 from tests.engine.play import Play
 
@@ -244,7 +244,7 @@ async def test_an_empty_environment_will_do(tmp_path: Path, monkeypatch: pytest.
     states, folder, file = tmp_path / "states", tmp_path / "stack", tmp_path / "file"
     states.mkdir()
     folder.mkdir()
-    room = Here(tmp_path / "room")
+    room = ThisMachine(tmp_path / "room")
     play = Play(folder, states, options={"providers": load_providers(), "connect": room.connect})
     head = "\nstack: test\nhosts: {here: {address: localhost, connection: {transport: local}}}\nresources:\n"
     play.stack(f'file: {{it: {{path: "{file}", content: "wanted\\n"}}}}', head)

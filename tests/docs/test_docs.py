@@ -63,13 +63,14 @@ def test_each_kind_has_an_example() -> None:
     assert {path.stem for path in EXAMPLES} == set(load_providers())
 
 
-def test_the_reference_is_what_the_models_say() -> None:
-    script = ROOT / "scripts" / "stack-reference.py"
+@pytest.mark.parametrize("page", ["stack-reference", "provider-reference"])
+def test_the_references_are_what_the_code_says(page: str) -> None:
+    script = ROOT / "scripts" / f"{page}.py"
 
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (ROOT / "docs" / "stack-reference.md").read_text(), "`make docs` writes it afresh"
+    assert done.stdout == (ROOT / "docs" / f"{page}.md").read_text(), "`make docs` writes it afresh"
 
 
 # -- commands ---------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import sys
 import tomllib
+import types
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ from typing import Any
 import pytest
 
 from hacore.contract import Provider
+from hacore.engine import Request, apply, plan
 from hacore.load import load, load_providers
+from hacore.load.vetting import fault_of
+from hacore.plan import plan_json
+from hacore.testing import ThisMachine
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "docs" / "examples" / "hacore-command"
@@ -51,7 +57,7 @@ def test_the_code_of_the_page_is_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_the_test_of_the_page_is_one(tmp_path: Path) -> None:
     found: dict[str, Any] = {}
-    exec(compile(block("python", 1), "providers.md", "exec"), found)
+    exec(compile(block("python", 2), "providers.md", "exec"), found)
 
     await found["test_it_comes_and_goes"](tmp_path)
 
@@ -68,3 +74,69 @@ def test_it_is_as_short_as_the_page_says() -> None:
 
     (most,) = re.findall(r"(\d+) lines without blank ones", PAGE)
     assert len(code) <= int(most)
+
+
+# -- the whole kind ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pgpass(monkeypatch: pytest.MonkeyPatch) -> Provider[Any]:
+    """The kind as it is printed."""
+    made = types.ModuleType("hacore_pgpass")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    exec(compile(block("python", 1), "hacore_pgpass.py", "exec"), vars(made))
+    provider: Provider[Any] = made.PROVIDER
+    assert fault_of(provider, "pgpass", "hacore_pgpass:PROVIDER") == ""
+    return provider
+
+
+HEAD = """\
+stack: mine
+variables: {backup_password: {type: string, sensitive: true, default: "pa:ss\\\\word-1"}}
+hosts: {here: {address: localhost}}
+"""
+
+
+async def test_the_whole_kind_comes_changes_and_goes(pgpass: Provider[Any], tmp_path: Path) -> None:
+    file, state = tmp_path / "pgpass", tmp_path / "state.db"
+    file.write_bytes(b"old\\n")
+    file.chmod(0o640)
+    body = block("yaml", 1).replace("/var/lib/backup/.pgpass", str(file)).replace("      owner: backup\n", "")
+    (tmp_path / "stack.yaml").write_text(HEAD + body)
+    kinds = {**load_providers(), "pgpass": pgpass}
+    connect = ThisMachine(tmp_path / "here").connect
+    request = Request(tmp_path / "stack.yaml", kinds, connect=connect, state_url=f"sqlite:///{state}")
+
+    planned = plan_json((await plan(request)).plan)
+    assert "word-1" not in str(planned)
+    assert planned["changes"][0]["effect"] == f"write {file}"
+    assert (await apply(request, approve=yes)).ok
+    assert file.read_text() == "db1:*:*:backup:pa\\:ss\\\\word-1\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (await plan(request)).plan.empty
+    assert b"word-1" not in state.read_bytes()
+
+    gone = plan_json((await plan(request, destroy=True)).plan)
+    assert gone["changes"][0]["effect"] == f"restore {file}"
+    assert (await apply(request, approve=yes, destroy=True)).ok
+    assert file.read_bytes() == b"old\\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+async def test_the_whole_kind_goes_back_when_something_else_fails(pgpass: Provider[Any], tmp_path: Path) -> None:
+    file = tmp_path / "pgpass"
+    body = block("yaml", 1).replace("/var/lib/backup/.pgpass", str(file)).replace("      owner: backup\n", "")
+    late = '  command: {late: {needs: [pgpass.backup], check: "false", do: "false", undo: "true"}}\n'
+    (tmp_path / "stack.yaml").write_text(HEAD + body + late)
+    kinds = {**load_providers(), "pgpass": pgpass}
+    connect = ThisMachine(tmp_path / "here").connect
+    request = Request(tmp_path / "stack.yaml", kinds, connect=connect, state_url=f"sqlite:///{tmp_path}/state.db")
+
+    result = await apply(request, approve=yes)
+
+    assert result.status == "rolled_back"
+    assert not file.exists()
+
+
+async def yes(*_: Any) -> bool:
+    return True

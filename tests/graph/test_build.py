@@ -22,6 +22,7 @@ class Tokens(Spec):
 
 
 class Kind(Provider[Tokens]):
+    api = 2
     kind = "x"
     spec = Tokens
 

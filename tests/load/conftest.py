@@ -12,7 +12,20 @@ import pytest
 from pydantic import Field
 
 from hacore.address import Address
-from hacore.contract import Ask, Desired, Host, Mistake, Observed, Provider, Spec, StackFiles, Trigger, View
+from hacore.contract import (
+    NO_RULES,
+    Ask,
+    Desired,
+    Host,
+    Lifecycle,
+    Mistake,
+    Observed,
+    Provider,
+    Spec,
+    StackFiles,
+    Trigger,
+    View,
+)
 from hacore.errors import Problem, StackError
 from hacore.load import Stack, load
 
@@ -48,6 +61,7 @@ class DocSpec(Spec):
 class Doc(Pure):
     """Like a file: takes in templates and sources."""
 
+    api = 2
     kind = "doc"
     spec = DocSpec
 
@@ -59,7 +73,9 @@ class Doc(Pure):
             return spec.model_copy(update={"content": files.read(spec.source).decode()})
         return spec
 
-    def validate(self, members: Mapping[str, DocSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, DocSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         for name, spec in members.items():
             if not spec.path.startswith("/"):
                 yield name, Mistake("path", f"{spec.path!r} is not absolute: start it with /")
@@ -73,6 +89,7 @@ class UnitSpec(Spec):
 class Unit(Pure):
     """Like a service: its triggers are edges."""
 
+    api = 2
     kind = "unit"
     spec = UnitSpec
 
@@ -92,6 +109,7 @@ class PairSpec(Spec):
 class Pair(Pure):
     """Like a vip: one instance that looks at all hosts."""
 
+    api = 2
     kind = "pair"
     spec = PairSpec
     hosts = "together"
@@ -104,7 +122,9 @@ class Pair(Pure):
     def needs(self, spec: PairSpec) -> Sequence[str]:
         return (f"doc.{spec.instance}",)
 
-    def validate(self, members: Mapping[str, PairSpec], hosts: Mapping[str, Host]) -> Iterable[tuple[str, Mistake]]:
+    def validate(
+        self, members: Mapping[str, PairSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
+    ) -> Iterable[tuple[str, Mistake]]:
         if len(members) != 2:
             yield next(iter(members)), Mistake.where("instance", f"is on {len(members)} hosts: a pair needs two")
 

@@ -121,7 +121,7 @@ def test_a_mistake_in_a_body(bench: Any, body: str, place: str, message: str | N
         ("stack: a\nhosts: {a: {address: '{{ host.name }}'}}", "host cannot be used in hosts"),
         ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: [a]}", "must be a mapping of names to bodies"),
         ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: {a: text}}", "a resource's body must be a mapping"),
-        ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: {'a b': {}}}", "'a b' cannot be a name"),
+        ("stack: a\nhosts: {a: {address: b}}\nresources: {doc: {'a b': {path: /a}}}", "'a b' cannot be a name"),
         ("stack: a\nhosts: {a: {address: b}}\nbystanders: {b: {serve: {}}}", "'address' is missing: it is required"),
         ("stack: a\nhosts: {a: {address: b}}\nstate: state.db", "the state must be a database URL"),
         ("stack: a\nhosts: {a: {address: b}}\nstate: 'sqlite://'", "the state must be kept in a file"),
@@ -191,3 +191,23 @@ def test_problems_name_the_file_as_seen_from_here(bench: Any, monkeypatch: pytes
 def test_a_stack_that_cannot_be_read_is_a_usage_error(bench: Any) -> None:
     with pytest.raises(UsageError, match=r"cannot read .*stack\.yaml: No such file"):
         load(bench.folder / "stack.yaml", providers={})
+
+
+def test_a_bad_name_hides_no_other_mistake_of_its_body(bench: Any) -> None:
+    found = bench.problems(
+        """
+        resources:
+          doc: {"a b": {path: x, contnt: y, mode: [1], needs: [doc.nothing]}, "-c": {path: c}}
+        """
+    )
+
+    said = "\n".join(str(problem) for problem in found)
+    for part in (
+        "'a b' cannot be a name",
+        "'-c' cannot be a name",
+        "contnt",
+        "mode must be",
+        "doc.nothing names nothing",
+    ):
+        assert part in said
+    assert "'c' is not absolute" in said

@@ -203,3 +203,16 @@ def test_no_message_tells_a_secret(bench: Any, body: str) -> None:
 
         for form in (secret, repr(secret)[1:-1], secret[:4]):
             assert not any(form in str(problem) for problem in found), found
+
+
+@pytest.mark.parametrize("secret", ["a", "s", "is", "1"])
+def test_a_very_short_secret_masks_no_other_word(bench: Any, secret: str) -> None:
+    """The message stays legible; the value itself is not told where it is quoted."""
+    body = "resources: {doc: {it: {path: x1, content: '{{ var.pw }}'}, other: {path: '{{ var.pw }}'}}}"
+
+    found = bench.problems(body, head=HEAD, variables={"pw": secret})
+
+    assert {p.message for p in found} == {
+        "path 'x1' is not absolute: start it with /".replace("path ", "path: ", 1),
+        "path: '(sensitive)' is not absolute: start it with /",
+    }

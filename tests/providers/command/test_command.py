@@ -14,7 +14,7 @@ from hacore.contract import Address, Ask, Facts, View
 from hacore.engine import drift
 from hacore.errors import StackError
 from hacore.load import load_providers
-from hacore.testing import Here
+from hacore.testing import ThisMachine
 from tests.engine.play import Play
 
 HEAD = """
@@ -30,7 +30,7 @@ resources:
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
     monkeypatch.delenv("HACORE_KEY", raising=False)
-    room, folder = Here(tmp_path / "room"), tmp_path / "stack"
+    room, folder = ThisMachine(tmp_path / "room"), tmp_path / "stack"
     folder.mkdir()
     with tempfile.TemporaryDirectory() as states:
         options = {"providers": load_providers(), "connect": room.connect}

@@ -253,7 +253,7 @@ def test_delete_goes_back_to_the_origin_or_to_nothing(here: Here) -> None:
     (step,) = PROVIDER.delete(Work((change,), origin))
     assert here.run(step).rc == 0
     assert here.manifest() == was
-    (step,) = PROVIDER.delete(Work((change,), {ADDRESS: PROVIDER.absent(spec)}))
+    (step,) = PROVIDER.delete(Work((change,), {ADDRESS: PROVIDER.absent(spec, "absent")}))
     assert here.run(step).rc == 0
     assert not path.exists()
 

@@ -139,7 +139,7 @@ def test_a_definition_for_another_init_system_is_refused_before_anything_is_touc
 def test_remove_takes_away_what_was_found(init: Init) -> None:
     wanted = spec(running=True, enabled=True, definition=init.definition())
     init.host.apply(PROVIDER, ADDRESS, wanted)
-    init.host.delete(PROVIDER, ADDRESS, wanted, PROVIDER.absent(wanted))
+    init.host.delete(PROVIDER, ADDRESS, wanted, PROVIDER.absent(wanted, "absent"))
 
 
 SCRIPTS = {

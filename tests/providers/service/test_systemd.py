@@ -167,5 +167,5 @@ def test_odd_names_survive(host: Player) -> None:
 
 
 def test_the_absent_image_needs_no_host() -> None:
-    assert PROVIDER.absent(spec()) == Image(data=None)
+    assert PROVIDER.absent(spec(), "absent") == Image(data=None)
     assert PROVIDER.observe(View(ADDRESS, spec(running=False), None, Facts())) is None

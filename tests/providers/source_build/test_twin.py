@@ -163,7 +163,7 @@ def test_what_others_own_is_not_touched(host: Player, build: Build) -> None:
     host.sh("echo theirs >/etc/greeter/greeter.conf")
     host.apply(PROVIDER, ADDRESS, build("bye"))
     host.undo(PROVIDER, ADDRESS, build("bye"))
-    host.delete(PROVIDER, ADDRESS, build(), PROVIDER.absent(build()))
+    host.delete(PROVIDER, ADDRESS, build(), PROVIDER.absent(build(), "absent"))
     assert host.sh("cat /etc/greeter/greeter.conf") == "theirs\n"
     host.sh("rm -r /etc/greeter")
 

@@ -43,6 +43,7 @@ CHECKS = CheckFact()
 class Command(c.Provider[CommandSpec]):
     """The kind `command`."""
 
+    api = 2
     kind = "command"
     spec = CommandSpec
     plain = ("check", "undo")  # the state keeps them, so they may not name a secret
@@ -51,7 +52,9 @@ class Command(c.Provider[CommandSpec]):
         text = "its `do`" if files.sensitive else spec.do.strip().replace("\n", "; ")
         return spec.model_copy(update={"effect": spec.effect or f"run {text}"})
 
-    def validate(self, members: Mapping[str, CommandSpec], hosts: object) -> Iterable[tuple[str, c.Mistake]]:
+    def validate(
+        self, members: Mapping[str, CommandSpec], hosts: object, lifecycle: object = None
+    ) -> Iterable[tuple[str, c.Mistake]]:
         for host, spec in members.items():
             if bool(spec.undo) == bool(spec.irreversible):
                 yield host, c.Mistake("undo", "give either `undo`, or `irreversible` with the reason why there is none")
@@ -68,8 +71,12 @@ class Command(c.Provider[CommandSpec]):
         s = view.spec
         return c.Desired({"check": "passed"}, irreversible=s.irreversible, effect=s.effect, disrupts=s.disrupts)
 
-    def indelible(self, spec: CommandSpec) -> str:
+    def delete_irreversible(self, spec: CommandSpec) -> str:
         return spec.irreversible
+
+    def delete_effect(self, view: c.View[CommandSpec], found: c.Found) -> c.Effect:
+        text = view.spec.undo.strip().replace("\n", "; ")
+        return c.Effect(f"run {text}" if text else "", view.spec.disrupts)
 
     def capture(self, work: c.Work[CommandSpec]) -> c.Step:
         (change,), script = work.changes, f"! {SHELL}check >/dev/null 2>&1 || echo passed"

@@ -22,7 +22,7 @@ class _Session(LocalSession):
         return await super().run(script.replace(_EXPORT, _EXPORT + self._ours), **more)
 
 
-class Here:
+class ThisMachine:
     """For tests of a kind's shell: `connect` is what a Request takes in place of SSH.
 
     Each host of a stack is this machine, as the user who runs the test, root or not, without a way

@@ -1,0 +1,250 @@
+"""What a provider's answers must look like: one check for each method of the contract.
+
+A check gives the answer back, sequences as tuples, or raises Misshapen with what is wrong, in words that
+follow "returned".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, get_args
+
+from ..address import Address
+from ..contract import (
+    Ask,
+    Check,
+    Claim,
+    Desired,
+    Disrupts,
+    Effect,
+    Guard,
+    Image,
+    Mistake,
+    Observed,
+    Provider,
+    Step,
+    Trigger,
+    Unknown,
+)
+
+DISRUPTS = get_args(Disrupts)
+
+Shape = Callable[[Any, Provider[Any]], Any]
+
+
+class Misshapen(Exception):  # noqa: N818 - a verdict on a value
+    """A value that the contract does not allow."""
+
+
+def json_fault(value: Any, path: str) -> str:
+    """Where a value is no JSON, in words; "" when it is."""
+    if value is None or isinstance(value, str | bool | int):
+        return ""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{path}, which is {value} and no JSON number"
+    if isinstance(value, list):
+        return next((fault for i, item in enumerate(value) if (fault := json_fault(item, f"{path}[{i}]"))), "")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return f"{path} with the key {key!r}: keys of JSON are strings"
+            if fault := json_fault(item, f"{path}.{key}"):
+                return fault
+        return ""
+    return f"{path}, which is a {type(value).__name__} and no JSON: strings, numbers, booleans, null, lists, dicts"
+
+
+def _need(value: Any, wanted: type | tuple[type, ...], words: str, where: str = "") -> None:
+    if not isinstance(value, wanted):
+        raise Misshapen(f"{where + ' that is ' if where else ''}a {type(value).__name__}, and must be {words}")
+
+
+def _attrs(value: Any, where: str, *, unknown: bool = False) -> None:
+    _need(value, Mapping, "a mapping", where)
+    for key, item in value.items():
+        _need(key, str, "a string", f"a key of {where}")
+        if unknown and isinstance(item, Unknown):
+            continue
+        if fault := json_fault(item, f"{where}[{key!r}]"):
+            raise Misshapen(fault)
+
+
+def _texts(value: Any) -> None:
+    _need(value, Mapping, "a mapping", "texts")
+    for item in value.values():
+        _need(item, str, "a string", "a text")
+
+
+def spec(value: Any, provider: Provider[Any]) -> Any:
+    """A spec of the kind."""
+    _need(value, provider.spec, f"a {provider.spec.__name__}")
+    return value
+
+
+def observed(value: Any, _: Provider[Any]) -> Any:
+    """What is there: JSON."""
+    if value is not None:
+        _need(value, Observed, "an Observed or None")
+        _attrs(value.attrs, "attrs")
+        _attrs(value.info, "info")
+        if value.texts:
+            _texts(value.texts)
+    return value
+
+
+def desired(value: Any, _: Provider[Any]) -> Any:
+    """What should be there: JSON, or Unknown."""
+    _need(value, Desired, "a Desired")
+    if value.attrs is not None:
+        _attrs(value.attrs, "attrs", unknown=True)
+    if value.texts:
+        _texts(value.texts)
+    _need(value.sensitive, Set, "a frozenset of names", "sensitive")
+    _need(value.replace_on, Set, "a frozenset of names", "replace_on")
+    _need(value.irreversible, str, "a string", "irreversible")
+    _need(value.effect, str, "a string", "effect")
+    _disrupts(value.disrupts)
+    if value.replace_effect is not None:
+        effect(value.replace_effect, _)
+    return value
+
+
+def effect(value: Any, _: Provider[Any]) -> Any:
+    """What a delete or a replace does."""
+    _need(value, Effect, "an Effect")
+    _need(value.text, str, "a string", "text")
+    _disrupts(value.disrupts)
+    return value
+
+
+def _disrupts(value: Any) -> None:
+    if value not in DISRUPTS:
+        raise Misshapen(f"disrupts = {value!r}, and must be one of {', '.join(DISRUPTS)}")
+
+
+def image(value: Any, _: Provider[Any]) -> Any:
+    """A before-image: JSON and bytes."""
+    _need(value, Image, "an Image")
+    if fault := json_fault(value.data, "data"):
+        raise Misshapen(fault)
+    _need(value.blobs, Mapping, "a mapping", "blobs")
+    for blob in value.blobs.values():
+        _need(blob, bytes, "bytes", "a blob")
+    return value
+
+
+def images(value: Any, provider: Provider[Any]) -> dict[Address, Image]:
+    """What a capture's parse gives."""
+    _need(value, Mapping, "a mapping of Address to Image")
+    for address, item in value.items():
+        _need(address, Address, "an Address", "a key")
+        image(item, provider)
+    return dict(value)
+
+
+def step(value: Any, _: Provider[Any] | None = None) -> Any:
+    """One step."""
+    _need(value, Step, "a Step")
+    _need(value.script, str, "a string", "script")
+    _need(value.deadline, (int, float), "a number of seconds", "deadline")
+    for blob in value.blobs.values():
+        _need(blob, bytes, "bytes", "a blob")
+    _disrupts(value.disrupts)
+    return value
+
+
+def steps(value: Any, _: Provider[Any]) -> tuple[Step, ...]:
+    """Steps in order."""
+    return tuple(step(item) for item in many(value, Step))
+
+
+def maybe_step(value: Any, _: Provider[Any]) -> Any:
+    """A capture."""
+    return None if value is None else step(value)
+
+
+def guard(value: Any, _: Provider[Any]) -> Any:
+    """A guard, or none."""
+    if value is None:
+        return None
+    _need(value, Guard, "a Guard or None")
+    return replace(value, drain=step(value.drain), undrain=step(value.undrain))
+
+
+def many(value: Any, wanted: type) -> tuple[Any, ...]:
+    """Items of one type; generators are run here, where what they raise is the kind's."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise Misshapen(f"a {type(value).__name__}, and must be a sequence of {wanted.__name__}")
+    found = tuple(value)
+    for item in found:
+        _need(item, wanted, f"of {wanted.__name__}", "an item")
+    return found
+
+
+def _all(wanted: type) -> Shape:
+    return lambda value, _: many(value, wanted)
+
+
+def _asks(value: Any, _: Provider[Any]) -> Sequence[Ask]:
+    found = many(value, Ask)
+    for ask in found:
+        _need(ask.arg, str, "a string", "an Ask with an arg")
+        _need(ask.wanted, str, "a string", "an Ask with a `wanted`")
+    return found
+
+
+def _by_host(value: Any, _: Provider[Any]) -> tuple[tuple[str, Mistake], ...]:
+    found = many(value, tuple)
+    for item in found:
+        if len(item) != 2 or not isinstance(item[0], str) or not isinstance(item[1], Mistake):
+            raise Misshapen(f"{item!r}, and must be pairs of a host's name and a Mistake")
+    return found
+
+
+def _is(wanted: type | tuple[type, ...], words: str) -> Shape:
+    def check(value: Any, _: Provider[Any]) -> Any:
+        _need(value, wanted, words)
+        return value
+
+    return check
+
+
+_NAME = _is((str, type(None)), "a string or None")
+
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "resolve": spec,
+        "validate": _by_host,
+        "claims": _all(Claim),
+        "needs": _all(str),
+        "triggers": _all(Trigger),
+        "aggregate": _NAME,
+        "recorded": spec,
+        "facts": _asks,
+        "observe": observed,
+        "desire": desired,
+        "examine": _all(Mistake),
+        "invalidates": _all(str),
+        "exclusive": _NAME,
+        "guard": guard,
+        "checks": _all(Check),
+        "prepare": steps,
+        "capture": maybe_step,
+        "apply": steps,
+        "undo": steps,
+        "delete": steps,
+        "absent": image,
+        "delete_effect": effect,
+        "delete_irreversible": _is(str, "a string"),
+        "trigger": steps,
+        "loads": _is(bool, "true or false"),
+        "patience": _is((int, float), "a number of seconds"),
+    }
+)
+"""By method; one that is not here is not called by the engine."""
+
+
+__all__ = ["SHAPES", "Misshapen", "images"]

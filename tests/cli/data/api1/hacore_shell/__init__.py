@@ -1,0 +1,93 @@
+"""command: what no other kind fits, as shell: a check, what to do when it fails, and how to take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import Field
+
+from hacore import contract as c
+
+SHELL = 'sh -eu "$HACORE_WORK"/'
+
+
+class CommandSpec(c.Spec):
+    """What no other kind fits, as shell: a check, what to do when it fails, and how to take that back."""
+
+    check: str = Field(description="read-only sh, asked in every plan and drift: exit code 0 when all is as wanted")
+    do: str = Field(description="sh that makes it so; not run when `check` says that it is so already")
+    undo: str = Field(default="", description="sh that takes back what `do` did, also when it did only half of it")
+    irreversible: str = Field(default="", description="in place of `undo`: why there is no way back")
+    disrupts: c.Disrupts = Field(default="none", description="what `do` does to the services of its host")
+    effect: str = Field(default="", description="what a plan says of `do`; default: its text, if that names no secret")
+    timeout: float = Field(default=120, gt=0, description="seconds for `do`, and for `undo`; a check has 10")
+
+
+class CheckFact:
+    """The exit codes of checks. A shell reads its check from a descriptor: no process list shows the text."""
+
+    name = "command"
+
+    def command(self, asks: Sequence[c.Ask]) -> str:
+        run = "timeout -k 1 10 sh -eu /dev/fd/3 >/dev/null 2>&1 </dev/null 3<<END || rc=$?\n$check\nEND"
+        return "\n".join(f"check={c.quote(a.arg)} rc=0\n{run}\nprintf '%s\\0' \"$check\" $rc" for a in asks)
+
+    def parse(self, stdout: bytes) -> Mapping[str, int]:
+        fields = stdout.decode("utf-8", "surrogateescape").split("\0")
+        return {check: int(code) for check, code in zip(fields[0::2], fields[1::2], strict=False)}
+
+
+CHECKS = CheckFact()
+
+
+class Command(c.Provider[CommandSpec]):
+    """The kind `shell`."""
+
+    kind = "shell"
+    spec = CommandSpec
+    plain = ("check", "undo")  # the state keeps them, so they may not name a secret
+
+    def resolve(self, spec: CommandSpec, files: c.StackFiles) -> CommandSpec:
+        text = "its `do`" if files.sensitive else spec.do.strip().replace("\n", "; ")
+        return spec.model_copy(update={"effect": spec.effect or f"run {text}"})
+
+    def validate(self, members: Mapping[str, CommandSpec], hosts: object) -> Iterable[tuple[str, c.Mistake]]:
+        for host, spec in members.items():
+            if bool(spec.undo) == bool(spec.irreversible):
+                yield host, c.Mistake("undo", "give either `undo`, or `irreversible` with the reason why there is none")
+
+    def facts(self, spec: CommandSpec) -> Sequence[c.Ask]:
+        return [c.Ask(CHECKS, spec.check)]
+
+    def observe(self, view: c.View[CommandSpec]) -> c.Observed:
+        code = view.facts.get(CHECKS, view.spec.check)
+        words = {0: "passed", 124: "no answer within 10 s", None: "not asked"}
+        return c.Observed({"check": words.get(code, f"exit code {code}")}, absent=code != 0)
+
+    def desire(self, view: c.View[CommandSpec]) -> c.Desired:
+        s = view.spec
+        return c.Desired({"check": "passed"}, irreversible=s.irreversible, effect=s.effect, disrupts=s.disrupts)
+
+    def indelible(self, spec: CommandSpec) -> str:
+        return spec.irreversible
+
+    def capture(self, work: c.Work[CommandSpec]) -> c.Step:
+        (change,), script = work.changes, f"! {SHELL}check >/dev/null 2>&1 || echo passed"
+        blobs = {"check": change.spec.check.encode()}
+        return c.Step(script, blobs, parse=lambda out: {change.address: c.Image({"passed": bool(out.stdout)})})
+
+    def apply(self, work: c.Work[CommandSpec]) -> Sequence[c.Step]:
+        spec = work.changes[0].spec
+        failed = '{ echo "its check still fails: exit code $?" >&2; exit 1; }'
+        script = f"! {SHELL}check >/dev/null 2>&1 || exit 0\n{SHELL}do\n{SHELL}check || {failed}"
+        blobs = {"check": spec.check.encode(), "do": spec.do.encode()}
+        return [c.Step(script, blobs, deadline=spec.timeout, disrupts=spec.disrupts)]
+
+    def undo(self, work: c.Work[CommandSpec]) -> Sequence[c.Step]:
+        (change,), spec = work.changes, work.changes[0].spec
+        if (work.images[change.address].data or {}).get("passed"):
+            return self.apply(work)
+        return [c.Step(f"{SHELL}undo", {"undo": spec.undo.encode()}, deadline=spec.timeout, disrupts=spec.disrupts)]
+
+
+PROVIDER = Command()

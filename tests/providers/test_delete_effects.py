@@ -1,0 +1,78 @@
+"""What a plan says that a delete does on the host: true of each kind, made by hacore or found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import hacore_command
+from hacore.address import Address
+from hacore.contract import Facts, Found, HostFacts, Lifecycle, Provider, View
+from hacore_providers import file, package, service, source_build, vip, vrrp_instance
+
+UNIT = "[Service]\nExecStart=/bin/x\n"
+PAIR = {"name": "VI_1", "interface": "eth0", "priority": 100, "virtual_router_id": 1, "addresses": ["192.0.2.9/24"]}
+BUILD = {"source": "http://x/x.tgz", "sha256": "0" * 64, "binary": "/opt/x/bin/x"}
+
+
+def effect(provider: Provider[Any], body: dict[str, Any], found: Found, on_delete: Any = "restore") -> str:
+    spec = provider.spec.model_validate(body)
+    facts = Facts(HostFacts(family="debian"))
+    view = View(Address(provider.kind, "it", None, "h"), spec, None, facts, lifecycle=Lifecycle(on_delete=on_delete))
+    return provider.delete_effect(view, found).text
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "made", "found"),
+    [
+        (file, {"path": "/etc/x", "content": "x"}, "remove /etc/x", "restore /etc/x as found before hacore"),
+        (
+            file,
+            {"path": "/srv/x", "ensure": "directory"},
+            "remove /srv/x if it is empty",
+            "restore /srv/x as found before hacore",
+        ),
+        (file, {"path": "/etc/x", "ensure": "absent"}, "", "restore /etc/x as found before hacore"),
+        (
+            package,
+            {"names": {"debian": ["gcc", "make"], "redhat": ["gcc-c++"]}},
+            "remove packages gcc, make",
+            "restore packages gcc, make as found before hacore",
+        ),
+        (package, {"name": "nginx"}, "remove package nginx", "restore package nginx as found before hacore"),
+        (
+            package,
+            {"name": "nginx", "ensure": "absent"},
+            "restore package nginx as found before hacore",
+            "restore package nginx as found before hacore",
+        ),
+        (
+            service,
+            {"unit": "x.service", "running": True, "enabled": True, "definition": UNIT},
+            "stop x, disable x, remove /etc/systemd/system/x.service",
+            "restore x as found before hacore",
+        ),
+        (service, {"unit": "x.service", "running": True}, "stop x", "restore x as found before hacore"),
+        (
+            source_build,
+            BUILD,
+            "remove the files that the build of /opt/x/bin/x installed",
+            "restore the files that the build of /opt/x/bin/x replaced",
+        ),
+        (
+            vrrp_instance,
+            PAIR,
+            "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf",
+            "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf; "
+            "with the last one, the file found before hacore is restored",
+        ),
+        (vip, {"instance": "VI_1"}, "", ""),
+        (hacore_command, {"check": "true", "do": "x", "undo": "a\nb"}, "run a; b", "run a; b"),
+        (hacore_command, {"check": "true", "do": "x", "irreversible": "gone"}, "", ""),
+    ],
+)
+def test_what_a_delete_does(provider: Any, body: dict[str, Any], made: str, found: str) -> None:
+    assert effect(provider.PROVIDER, body, "absent") == made
+    assert effect(provider.PROVIDER, body, "different") == found
+    assert effect(provider.PROVIDER, body, "different", "remove") == made
