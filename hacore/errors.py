@@ -8,9 +8,11 @@
     │   ├── UnreachableError    no connection: the host may be fine, we do not know
     │   │   ├── RestartedError  the host is there again and has forgotten the run's lock
     │   │   └── HostKeyError    the host's key is unknown or has changed
-    │   └── DeadlineError       a command outlived its deadline on the host
+    │   ├── DeadlineError       a command outlived its deadline on the host
+    │   └── FloodError          a command printed more than is read
     ├── ProbeError              a host answered, but not in the form that was asked for
     ├── ProviderError           a kind raised, or returned what the contract does not allow
+    ├── DoubtError              a host does not tell what came of a task
     ├── StepError               a step failed on a host
     │   └── FencedError         the host's lock is not ours any more (exit 75 there)
     ├── PlanError               no plan can be made (cycles, claims, prevent_destroy)
@@ -89,6 +91,10 @@ class DeadlineError(TransportError):
     """A command did not end within its deadline."""
 
 
+class FloodError(TransportError):
+    """A command printed more than its limit; it was stopped."""
+
+
 class ProbeError(HacoreError):
     """A host answered a probe in a form that cannot be read."""
 
@@ -105,6 +111,10 @@ class ProviderError(HacoreError):
         self.brief = brief
         self.addresses = tuple(addresses)
         self.spec = spec
+
+
+class DoubtError(HacoreError):
+    """A host was asked again and does not tell what came of a task: that is no reason to undo it."""
 
 
 class StepError(HacoreError):

@@ -83,7 +83,7 @@ def command(
     progress = Progress(terminal)
     request = replace(args.request(quietly(progress)), selection=chosen, refresh=not no_refresh)
     clock.lap("import")
-    planned = run(terminal, lambda _: plan(request, destroy=destroy), progress=progress)
+    planned = run(terminal, lambda _: plan(request, destroy=destroy, whole=out is not None), progress=progress)
     clock.lap("engine")
     args.know(planned.stack)
     if out is not None:

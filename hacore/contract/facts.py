@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +38,10 @@ class Fact(Protocol[T_co]):
     with sbin, `$HACORE_INIT` (systemd, sysv or none) and `$HACORE_PKG` (dpkg, rpm or none) set, its
     stdin is empty and its exit code is ignored. `parse` is pure: the snippet's stdout to a value
     per argument; an argument that is missing from the mapping was not answered.
+
+    A snippet that does not end within 60 seconds is stopped on the host, and the resources that ask for
+    the fact are not asked. A fact that may take longer has an attribute `deadline`: seconds, or a
+    function of the asks that gives them.
     """
 
     @property
@@ -73,11 +77,17 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The answers of one host."""
+    """The answers of one host. `failed`: facts that it did not answer, name to reason."""
 
     host: HostFacts = HostFacts()
     answers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, fact: Fact[T_co], arg: str) -> T_co | None:
         """The answer to one question; None when the host did not answer it."""
         return self.answers.get((fact.name, arg))
+
+    def unanswered(self, asks: Iterable[Ask]) -> str:
+        """Why some of these questions have no answer; empty when all were asked."""
+        names = dict.fromkeys(ask.fact.name for ask in asks) if self.failed else {}
+        return "; ".join(self.failed[name] for name in names if name in self.failed)

@@ -13,7 +13,7 @@ from ..contract import Health, Provider
 from ..errors import StoreError
 from ..events import Listener, silent
 from ..model import Host, has_taken, is_unaware
-from ..plan import Drift, asks_of_recorded, drift_of, recorded_views, revive
+from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..transport import Password, Transport
@@ -98,6 +98,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     known = recorded_hosts(memory)
     hosts.connect(known)
     recorded = revive(memory.rows, providers)
+    hosts.askers = lambda: askers([(a.kind, item.spec) for a, item in recorded.items()], providers)
     asks = with_markers(asks_of_recorded(recorded, providers), known)
     statuses = await looked_twice(await hosts.probe(asks, known), recorded, hosts, providers, memory.seal)
     facts = answered(statuses)
@@ -108,7 +109,8 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     checked = 0
     whose = custody(claimant_of(memory), memory, facts, known)
     for address, item in sorted(recorded.items()):
-        if address in whose.lost or not any(host in facts for host in item.row.hosts):
+        asked = answered_by(item.row.hosts, providers[address.kind].facts(item.spec), facts)
+        if address in whose.lost or not asked:
             continue
         checked += 1
         observed = providers[address.kind].observe(views[address])
@@ -126,7 +128,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         lineage=memory.lineage,
         serial=memory.serial,
         drift=tuple(found),
-        unreachable={name: s.error for name, s in statuses.items() if s.facts is None},
+        unreachable={name: s.error for name, s in statuses.items() if s.facts is None or s.facts.failed},
         checked=checked,
         notes=notes,
         health=health,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..contract import Ask, Facts
-from ..errors import HacoreError, TransportError
+from ..errors import DeadlineError, FloodError, HacoreError, ProbeError, TransportError
 from ..events import Event, Listener
 from ..model import Host
 from ..plan import HostStatus
-from ..probe import HostLink, SessionLink
+from ..probe import ASK_MARKERS, HostLink, SessionLink
 from ..transport import Transport
 
 Connect = Callable[[Host], Awaitable[HostLink]]
@@ -21,13 +21,16 @@ Connect = Callable[[Host], Awaitable[HostLink]]
 class Hosts:
     """Connections to hosts by name, made in the background as soon as a host is named.
 
-    `opener` takes the place of SSH: hosts in memory, another transport.
+    `opener` takes the place of SSH: hosts in memory, another transport. `whole`: a host that does not
+    answer everything is taken for one that cannot be asked at all, for commands that change hosts.
     """
 
     transport: Transport
     listener: Listener
     opener: Connect | None = None
     known: dict[str, Host] = field(default_factory=dict)
+    whole: bool = False
+    askers: Callable[[], Mapping[str, Collection[str]]] | None = None  # fact to the kinds that ask for it
     _pending: dict[str, asyncio.Task[HostLink]] = field(default_factory=dict)
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
@@ -48,7 +51,7 @@ class Hosts:
 
     def anew(self) -> Hosts:
         """None of these connections, but the same way to make new ones."""
-        return Hosts(self.transport.anew(), self.listener, self.opener)
+        return Hosts(self.transport.anew(), self.listener, self.opener, whole=self.whole)
 
     async def probe(self, asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, HostStatus]:
         """Ask each host all of its questions, in one exec each."""
@@ -61,10 +64,21 @@ class Hosts:
         try:
             link = await self._pending[name]
             facts = await link.facts(asks)
-        except TransportError as error:
+        except (TransportError, ProbeError) as error:
             self.listener(Event("host_unreachable", str(error), host=name))
-            return HostStatus(host, None, str(error))
-        return HostStatus(host, facts)
+            return HostStatus(host, None, str(error), isinstance(error, ProbeError | DeadlineError | FloodError))
+        if not facts.failed:
+            return HostStatus(host, facts)
+        why = "; ".join(self._failures(facts))
+        lost = self.whole or ASK_MARKERS.fact.name in facts.failed  # whose it is must be known
+        why = f"{name}@{host.address} does not answer everything: {why}"
+        self.listener(Event("host_unreachable", why, host=name))
+        return HostStatus(host, None if lost else facts, why, answered=True)
+
+    def _failures(self, facts: Facts) -> list[str]:
+        """Why facts failed, each with the kinds that ask for it."""
+        kinds = self.askers() if self.askers is not None else {}
+        return [f"{w} (asked by {', '.join(sorted(kinds[n]))})" if n in kinds else w for n, w in facts.failed.items()]
 
     async def link(self, name: str) -> HostLink:
         """The connection to a host; raises TransportError when there is none."""

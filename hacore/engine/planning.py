@@ -23,6 +23,7 @@ from ..plan import (
     Plan,
     Recorded,
     Seal,
+    askers,
     asks_of_desired,
     asks_of_recorded,
     hosts_to_ask,
@@ -138,6 +139,8 @@ class Session:
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
+        specs = [(a.kind, i.spec) for some in (self.stack.instances, recorded) for a, i in some.items()]
+        self.hosts.askers = lambda: askers(specs, providers)
         asked = await self.hosts.probe(with_markers(asks, known), [name for name in known if name not in self.without])
         asked = await looked_twice(asked, recorded, self.hosts, providers, memory.seal)
         statuses = {n: asked[n] if n in asked else HostStatus(h, None, self.without[n]) for n, h in known.items()}
@@ -233,7 +236,7 @@ async def open_session(
     )  # which of them it is about is known when the state is
     loaded = time.perf_counter()
     transport = Transport(listener=request.listener, password=request.password)
-    hosts = Hosts(transport, request.listener, request.connect)
+    hosts = Hosts(transport, request.listener, request.connect, whole=True)
     hosts.connect(used)
     await asyncio.sleep(0)  # the connections begin before the graph is built
     named = frozenset((*stack.instances, *stack.switched_off))
@@ -261,9 +264,13 @@ def last_run(memory: Recollection) -> RunRecord | None:
     return memory.runs[-1] if memory.runs else None
 
 
-async def plan(request: Request, *, destroy: bool = False) -> Planned:
-    """The plan of a stack. Writes nothing, here or there, and takes no lock."""
+async def plan(request: Request, *, destroy: bool = False, whole: bool = False) -> Planned:
+    """The plan of a stack. Writes nothing, here or there, and takes no lock.
+
+    `whole`: it is to be applied as it is, so a host that does not answer everything is left out of it.
+    """
     async with open_session(request, destroy=destroy) as session:
+        session.hosts.whole = whole
         began = time.perf_counter()
         memory = await asyncio.to_thread(read_state, session.stack.state)
         session.phases["state"] = time.perf_counter() - began

@@ -53,7 +53,7 @@ async def rollback(
     async with await StateWriter.open(state_url, who=who or whoami(), what="rollback") as writer:
         await take_in(writer, lambda message: listener(Event("warning", message)))
         way = choose(writer, run)
-        hosts = Hosts(Transport(listener=listener, password=password), listener, connect)
+        hosts = Hosts(Transport(listener=listener, password=password), listener, connect, whole=True)
         tools = Tools(
             writer, hosts, providers, listener, approve, parallelism, who or whoami(), force, no_irreversible, stop
         )

@@ -272,6 +272,8 @@ class Run:
     async def _look(self) -> Plan | None:
         """Promise 1: after a successful apply the plan is empty."""
         made, _ = await self.session.plan(recollect(self.writer))
+        for name in made.unreachable:
+            self.warn(f"{name} could not be looked at after the run: {made.hosts[name].error}")
         return None if made.empty else made
 
     def warn(self, message: str) -> None:

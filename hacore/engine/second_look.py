@@ -33,7 +33,9 @@ async def looked_twice(
     That is one more exec on each of these hosts, and none where all is as it was left.
     """
     facts = answered(statuses)
-    together = {a: item for a, item in recorded.items() if a.host is None and set(item.row.hosts) <= facts.keys()}
+    together = {
+        a: item for a, item in recorded.items() if a.host is None and _all_answered(item, facts, providers[a.kind])
+    }
     views = recorded_views(together, {name: s.host for name, s in statuses.items()}, facts, providers)
     asks: dict[str, list[Ask]] = {}
     for address, item in together.items():
@@ -47,10 +49,15 @@ async def looked_twice(
     return {name: replace(s, facts=_with(s.facts, later.get(name))) for name, s in statuses.items()}
 
 
+def _all_answered(item: Recorded, facts: Mapping[str, Facts], provider: Provider[Any]) -> bool:
+    asks = provider.facts(item.spec)
+    return all(host in facts and not facts[host].unanswered(asks) for host in item.row.hosts)
+
+
 def _with(facts: Facts | None, later: Facts | None) -> Facts | None:
     if facts is None or later is None:
         return facts
-    return replace(facts, answers={**facts.answers, **later.answers})
+    return replace(facts, answers={**facts.answers, **later.answers}, failed={**facts.failed, **later.failed})
 
 
 __all__ = ["looked_twice"]

@@ -1,5 +1,6 @@
 """Plan: a pure function of what is wanted, what is recorded and what was observed."""
 
+from .asked import answered_by, askers
 from .custody import (
     Claimant,
     Custody,
@@ -45,6 +46,8 @@ __all__ = [
     "Seal",
     "Selection",
     "Stranger",
+    "answered_by",
+    "askers",
     "asks_of_desired",
     "asks_of_recorded",
     "custody_of",

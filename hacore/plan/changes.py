@@ -17,9 +17,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Effect, Observed, View
+from ..contract import Change, Desired, Effect, Observed, Spec, View
 from ..diff import compare, same
 from ..model import Action, Row
+from .asked import answered_by
 from .claims import Owners, moved, owners_of
 from .drifts import drift_of
 from .examine import examine
@@ -55,9 +56,8 @@ def compare_all(given: Inputs) -> Comparison:
     return outcome
 
 
-def _reachable(hosts: tuple[str, ...], given: Inputs) -> bool:
-    """One instance without a host may be judged by the hosts that answered, if any did."""
-    return any(host in given.facts for host in hosts)
+def _asked(address: Address, spec: Spec, hosts: tuple[str, ...], given: Inputs) -> bool:
+    return answered_by(hosts, given.providers[address.kind].facts(spec), given.facts)
 
 
 def _observe_recorded(
@@ -65,7 +65,7 @@ def _observe_recorded(
 ) -> Observed | None:
     """Observe what is recorded, and note drift: recorded against observed on the recorded keys."""
     row = item.row
-    if not _reachable(row.hosts, given):
+    if not _asked(address, item.spec, row.hosts, given):
         return None
     observed = look(given.providers[address.kind], view, row, recall=given.recall)
     if given.recall is not None:
@@ -149,7 +149,7 @@ def _gone(
             reason=f"{reason}; lifecycle.on_delete is keep",
             attrs=(),
         )
-    if not _reachable(row.hosts, given):
+    if not _asked(address, item.spec, row.hosts, given):
         return None
     return planned
 
@@ -185,7 +185,7 @@ def _wanted(
 ) -> None:
     """A wanted address: compare, choose the action, and file the result."""
     instance = given.stack.instances[address]
-    if not _reachable(instance.hosts, given):
+    if not _asked(address, instance.spec, instance.hosts, given):
         return
     view = outcome.views[address]
     provider = given.providers[address.kind]

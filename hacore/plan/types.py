@@ -88,11 +88,16 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """A host as the plan's probe found it; `error` says why it is unreachable."""
+    """A host as the plan's probe found it.
+
+    `error` says why it could not be asked, or not about everything; `answered`: it can be reached, but did
+    not answer as it should.
+    """
 
     host: Host
     facts: Facts | None = None
     error: str = ""
+    answered: bool = False
 
 
 Sources = Mapping[Address, tuple[str, ...]]
@@ -144,12 +149,12 @@ class Plan:
 
     @property
     def unreachable(self) -> tuple[str, ...]:
-        """Hosts that could not be asked."""
-        return tuple(name for name, status in self.hosts.items() if status.facts is None)
+        """Hosts that could not be asked, or not about everything."""
+        return tuple(name for name, s in self.hosts.items() if s.facts is None or s.facts.failed)
 
     @property
     def complete(self) -> bool:
-        """Whether all hosts answered."""
+        """Whether all hosts answered all questions."""
         return not self.unreachable
 
     def summary(self) -> dict[str, int]:

@@ -106,11 +106,14 @@ def _views(
     known = list(items)
     members: dict[tuple[str, str, str | None], dict[str, tuple[Any, Facts]]] = {}
     companions: dict[tuple[str | None, str, str], list[tuple[Address, Any]]] = {}
+    own: dict[Address, Mapping[str, Facts]] = {}
     with naming((address, spec) for address, spec, _, _ in known):
         aggregates = {address: providers[address.kind].aggregate(spec) for address, spec, _, _ in known}
+        for address, spec, where, _ in known:
+            own[address] = _answers(address, spec, where, facts, providers)
     for address, spec, where, _ in known:
         group = members.setdefault((address.kind, address.name, address.key), {})
-        group.update((host, (spec, facts.get(host, NO_FACTS))) for host in where)
+        group.update((host, (spec, own[address].get(host, NO_FACTS))) for host in where)
         if (name := aggregates[address]) is not None:
             companions.setdefault((address.host, address.kind, name), []).append((address, spec))
     shared = {key: tuple(sorted(group, key=lambda item: item[0])) for key, group in companions.items()}
@@ -119,10 +122,20 @@ def _views(
             address=address,
             spec=spec,
             host=hosts.get(address.host) if address.host else None,
-            facts=facts.get(address.host, NO_FACTS) if address.host else NO_FACTS,
+            facts=own[address].get(address.host, NO_FACTS) if address.host else NO_FACTS,
             members=members[address.kind, address.name, address.key],
             companions=shared.get((address.host, address.kind, aggregates[address] or ""), ()),
             lifecycle=lifecycle,
         )
         for address, spec, _, lifecycle in known
     }
+
+
+def _answers(
+    address: Address, spec: Spec, where: tuple[str, ...], facts: Mapping[str, Facts], providers: Providers
+) -> Mapping[str, Facts]:
+    """The facts of an instance's hosts; one that did not answer all of its questions is to it as if out of reach."""
+    if not any(facts[host].failed for host in where if host in facts):
+        return facts
+    asks = providers[address.kind].facts(spec)
+    return {host: facts[host] for host in where if host in facts and not facts[host].unanswered(asks)}

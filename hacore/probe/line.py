@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..contract import Host, Output
 from ..errors import HostKeyError, UnreachableError
-from ..transport import Session
+from ..transport import Limits, Session
 from ..transport.session import OnOutput
 
 Again = Callable[[], Awaitable[Session]]
@@ -41,19 +41,21 @@ class Line:
         """The host, for messages."""
         return f"{self.host.name}@{self.host.address}"
 
-    async def attempt(self, script: str, heard: OnOutput | None = None) -> Output | UnreachableError:
+    async def attempt(
+        self, script: str, limits: Limits, heard: OnOutput | None = None, end: bytes = b""
+    ) -> Output | UnreachableError:
         """Run a script once; the error when the connection was lost, so that it may have run."""
         try:
-            return await self._session.run(script, on_output=heard)
+            return await self._session.run(script, limits=limits, on_output=heard, end=end)
         except UnreachableError as error:
             if self._again is None:
                 raise
             return error
 
-    async def repeat(self, script: str) -> Output:
+    async def repeat(self, script: str, limits: Limits, end: bytes = b"") -> Output:
         """Run a script that may run twice; raises UnreachableError when the host does not come back."""
         for _ in range(TRIES):
-            if isinstance(output := await self.attempt(script), Output):
+            if isinstance(output := await self.attempt(script, limits, end=end), Output):
                 return output
             lost = output
             await self.renew(lost)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
 from ..errors import FencedError, ProbeError, RestartedError
-from ..transport import Session
+from ..transport import Limits, Session
 from ..transport.session import OnOutput
 from . import script as script_of
 from .jobs import NOT_THERE, Job, attach_script, key_of, nonce_of, start_script
 from .line import Again, Line
-from .script import FENCED, frames, probe_script, read_probe, steps_script
+from .script import FENCED, frames, probe_limits, probe_script, read_probe, steps_script
+from .watchdog import EXEC_SECONDS, SHELL, SHELL_SECONDS, STEPS_STDERR, STEPS_STDOUT, watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class HostLink(Protocol):
         ...
 
     async def facts(self, asks: Sequence[Ask]) -> Facts:
-        """Ask; one exec. Raises UnreachableError, ProbeError."""
+        """Ask; one exec. Raises ProbeError, UnreachableError, and TransportError for one that breaks its limits."""
         ...
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
@@ -102,16 +102,20 @@ class SessionLink:
     async def facts(self, asks: Sequence[Ask]) -> Facts:
         """One exec with the whole probe."""
         nonce = secrets.token_hex(8)
-        output = await self._line.repeat(probe_script(asks, nonce))
+        script, limits = probe_script(asks, nonce), probe_limits(asks)
+        output = await self._line.repeat(script, limits, f"\n@{nonce} end\n".encode())
         found = frames(output.stdout, nonce)
         self._complete(found, output)
-        return read_probe(dict(found), asks)
+        try:
+            return read_probe(dict(found), asks, said=_last_words(output))
+        except ProbeError as error:
+            raise ProbeError(f"cannot ask {self._line.at}: {error}") from error
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
         """One exec with all frames, as a job of the host; `started` hears of each step as it begins."""
         job = _job_of(batch, token)
         watch = _Watch(job.nonce, lambda index, step: started(batch[index].id, step)) if started else None
-        output = await self._exec(job, token, watch.feed if watch else None)
+        output = await self._exec(job, token, _limits(batch), watch.feed if watch else None)
         return self._batch(batch, job.key, output)
 
     def _batch(self, batch: Sequence[Frame], key: str, output: Output) -> Batch:
@@ -134,22 +138,22 @@ class SessionLink:
 
     async def shell(self, script: str) -> Output:
         """The engine's own small scripts, which may run twice."""
-        return await self._line.repeat(script)
+        return await self._line.repeat(watched(script, SHELL_SECONDS), SHELL)
 
-    async def _exec(self, job: Job, token: str, heard: OnOutput | None) -> Output:
+    async def _exec(self, job: Job, token: str, limits: Limits, heard: OnOutput | None) -> Output:
         """Begin a job and wait for its end, over as many connections as it takes."""
         self._line.patient = True
         taken = tuple(self._taken)
         script = start_script(job, script_of.PRELUDE, token, taken)
-        lost = await self._line.attempt(script, heard)
+        lost = await self._line.attempt(script, limits, heard)
         if isinstance(lost, Output):
             self._taken = [key for key in self._taken if key not in taken]
             return lost
         for _ in range(LOSSES):
             await self._line.renew(lost)
-            output = await self._line.attempt(attach_script(job.key, script_of.PRELUDE, token), heard)
+            output = await self._line.attempt(attach_script(job.key, script_of.PRELUDE, token), limits, heard)
             if isinstance(output, Output) and output.rc == NOT_THERE and not output.stdout:
-                output = await self._line.attempt(script, heard)  # it was cut off before it had begun
+                output = await self._line.attempt(script, limits, heard)  # it was cut off before it had begun
             if not isinstance(output, Output):
                 lost = output
                 continue
@@ -163,11 +167,23 @@ class SessionLink:
 
     def _complete(self, found: Sequence[tuple[str, bytes]], output: Output) -> None:
         if not found or found[-1][0] != "end":
-            tail = output.stderr.decode("utf-8", "replace").strip()[-500:]
+            tail = _last_words(output)
             raise ProbeError(
                 f"cannot read the answer of {self._line.at}: it ended early with exit code {output.rc}"
                 + (f": {tail}" if tail else "")
             )
+
+
+def _last_words(output: Output) -> str:
+    return output.stderr[-500:].decode("utf-8", "replace").strip()
+
+
+def _limits(batch: Sequence[Frame]) -> Limits:
+    """Of the exec that follows a job, whose steps end within their deadlines on the host."""
+    steps = [step for frame in batch for step in frame.steps]
+    seconds = sum((step.deadline + step.pause + 20.0) * max(1, step.tries) for step in steps)
+    asked = sum(probe_limits(frame.asks).seconds or 0.0 for frame in batch if frame.asks)
+    return Limits(seconds + asked + EXEC_SECONDS, stdout=STEPS_STDOUT, stderr=STEPS_STDERR)
 
 
 def _job_of(batch: Sequence[Frame], token: str) -> Job:
@@ -190,10 +206,16 @@ def _result(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Result:
             break
         key = f"{name} {index}"
         outputs.append(Output(code, contents.get(f"out {key}", b""), contents.get(f"err {key}", b"")))
-    facts = None
-    with suppress(ProbeError):  # what cannot be read is asked again, by itself, and is then told
-        facts = read_probe(contents, frame.asks, f"{name} ") if frame.asks else None
+    facts = _facts(name, frame, contents) if frame.asks else None
     return Result(tuple(outputs), facts)
+
+
+def _facts(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Facts:
+    """What a frame was asked; nothing of it where the host does not even say what it is."""
+    try:
+        return read_probe(contents, frame.asks, f"{name} ")
+    except ProbeError as error:
+        return Facts(failed=dict.fromkeys((ask.fact.name for ask in frame.asks), str(error)))
 
 
 class _Watch:

@@ -8,13 +8,16 @@ a noisy shell profile prints first is before the first frame.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..contract import Ask, Fact, Facts, HostFacts, Step, quote
 from ..errors import ProbeError
+from ..transport import Limits
 from .host import BASE
 from .jobs import HELD
+from .watchdog import EXEC_SECONDS, FACT_SECONDS, WATCHDOG, limits_of, seconds_of
 
 PRELUDE = r"""export LC_ALL=C LANGUAGE=C
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -53,18 +56,44 @@ def by_fact(asks: Iterable[Ask]) -> dict[str, list[Ask]]:
 
 def probe_body(asks: Iterable[Ask], prefix: str = "") -> str:
     """The frames of a probe: the base fact, then each fact asked. `prefix` keeps frame names apart."""
-    parts = [_question(BASE, [], f"{prefix}{BASE.name}")]
-    parts += [_question(group[0].fact, group, f"{prefix}{name}") for name, group in by_fact(asks).items()]
-    return "".join(parts)
+    groups = {BASE.name: (BASE, []), **{name: (group[0].fact, group) for name, group in by_fact(asks).items()}}
+    parts: list[str] = []
+    watched = FACT_SECONDS if not prefix else 0.0
+    total = EXEC_SECONDS if not prefix else 0.0  # beside steps the script is as long as they are
+    for name, (fact, group) in groups.items():
+        seconds = seconds_of(fact, group)
+        if seconds != watched:
+            total = total and max(total, 2 * seconds)
+            parts += ["__unwatch\n"] if watched else []
+            parts.append(f"__watch {math.ceil(seconds)} {math.ceil(total)}\n")
+            watched = seconds
+        parts.append(_question(fact, group, f"{prefix}{name}"))
+    return "".join([*parts, "__unwatch\n"])
 
 
 def _question(fact: Fact[Any], asks: Sequence[Ask], frame: str) -> str:
-    return f"__f {quote('probe ' + frame)}\n(\n{fact.command(asks)}\n) </dev/null || :\n"
+    """What answers a fact, read as a whole by a shell of its own: a mistake in it is no other fact's."""
+    try:
+        text = f"{{ __f {quote(f'probe {frame}')}\n{fact.command(asks)}\n}}"
+    except Exception as error:
+        text = f"__f {quote(f'broken {frame}')}; printf %s {quote(_said(error))}"
+    return f"__ask {quote(frame)} {quote(text)}\n"
+
+
+def _said(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".replace("\0", "").split())[:500]
 
 
 def probe_script(asks: Iterable[Ask], nonce: str) -> str:
     """The whole script of a plan's probe: it reads and writes nothing."""
-    return f"{PRELUDE}__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n{probe_body(asks)}__f end\n"
+    watch = f"{WATCHDOG}__watch {FACT_SECONDS:g} {EXEC_SECONDS:g}\n"  # first of all: even the prelude may hang
+    return f"{watch}{PRELUDE}__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n{probe_body(asks)}__f end\n"
+
+
+def probe_limits(asks: Iterable[Ask]) -> Limits:
+    """What a probe may take, as the controller has it."""
+    return limits_of(seconds_of(group[0].fact, group) for group in by_fact(asks).values())
 
 
 def frames(stdout: bytes, nonce: str) -> list[tuple[str, bytes]]:
@@ -79,23 +108,43 @@ def frames(stdout: bytes, nonce: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "") -> Facts:
-    """Facts from the frames of a probe; raises ProbeError naming the fact that cannot be read."""
+def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "", said: str = "") -> Facts:
+    """Facts from the frames of a probe; a fact without a readable answer is in `failed`, with the reason.
+
+    `said` is what the script printed on stderr. Raises ProbeError when not even the base fact can be read.
+    """
     answers: dict[tuple[str, str], Any] = {}
+    failed: dict[str, str] = {}
     host = HostFacts()
-    groups = by_fact(asks)
-    for name, fact in {BASE.name: BASE, **{n: g[0].fact for n, g in groups.items()}}.items():
-        content = found.get(f"probe {prefix}{name}")
-        if content is None:
-            raise ProbeError(f"cannot read the probe: no answer about {name}")
-        try:
-            values = fact.parse(content)
-        except Exception as error:
-            raise ProbeError(f"cannot read the probe's answer about {name}: {error}") from error
-        if name == BASE.name:
+    for name, fact in {BASE.name: BASE, **{n: g[0].fact for n, g in by_fact(asks).items()}}.items():
+        values, why = _answer(found, fact, f"{prefix}{name}", said)
+        if why:
+            failed[name] = f"{name}: {why}"
+        elif name == BASE.name:
             host = values[""]
         answers.update({(name, arg): value for arg, value in values.items()})
-    return Facts(host, answers)
+    if BASE.name in failed:
+        raise ProbeError(f"cannot read the answer about {failed[BASE.name]}")
+    return Facts(host, answers, failed)
+
+
+def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, said: str) -> tuple[Mapping[str, Any], str]:
+    """The values of one fact, or why there are none."""
+    for name in found:
+        if name.startswith(f"late {frame} "):
+            rc, seconds = (int(word) for word in name.split()[-2:])
+            signal = f"signal {rc - 128}"
+            why = f"it did not end within {seconds} s and was stopped" if rc in (137, 142) else f"ended by {signal}"
+            return {}, why
+    if (broken := found.get(f"broken {frame}")) is not None:
+        return {}, f"its question cannot be written: {broken.decode('utf-8', 'replace')}"
+    content = found.get(f"probe {frame}")
+    if content is None:
+        return {}, "no answer" + (f": {said}" if said else "")
+    try:
+        return fact.parse(content), ""
+    except Exception as error:
+        return {}, f"its answer cannot be read: {_said(error)}" + (f"; {said}" if said else "")
 
 
 FENCED = 75  # EX_TEMPFAIL: the host's lock carries another token
@@ -133,7 +182,13 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
     host's lock first: with another token in it the whole script ends with exit code 75. It ends
     with 1 when a step failed. What begins is told on descriptor 3 too, where that is open.
     """
-    parts = [PRELUDE, f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n", HELD, _RUNNER]
+    parts = [
+        PRELUDE,
+        WATCHDOG,
+        f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n",
+        HELD,
+        _RUNNER,
+    ]
     for name, steps, asks in batch:
         parts.append("__ok=1\n")
         for index, step in enumerate(steps):

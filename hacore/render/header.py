@@ -93,11 +93,14 @@ def host_lines(hosts: Mapping[str, HostStatus], health: Mapping[str, Health], st
     lines = []
     for name, status in hosts.items():
         head = f"{name:<{names}}  {status.host.address:<{addresses}}  "
+        silent = "could not be asked" if status.answered else "unreachable"
         if status.facts is None:
-            lines.append(head + style("red", f"unreachable: {clean(status.error)}"))
+            lines.append(head + style("red", f"{silent}: {clean(status.error)}"))
             continue
         held = f"  holds {', '.join(holds[name])}" if name in holds else ""
         lines.append(f"{head}{clean(status.facts.host.os) or 'unknown system'}{style('cyan', held)}".rstrip())
+        if status.error:
+            lines.append(style("red", f"  {silent} about everything: {clean(status.error)}"))
     return lines
 
 

@@ -131,7 +131,7 @@ def count_line(plan: Plan) -> str:
             told.append(f"{counts['forget']} to forget")
         return f"Plan: {', '.join(told)}."
     if not plan.complete:
-        if len(plan.unreachable) == len(plan.hosts):
+        if all(status.facts is None for status in plan.hosts.values()):
             return "No host answered."
         return "No changes on the hosts that answered."
     if plan.selection:
@@ -151,7 +151,10 @@ def incomplete_lines(plan: Plan, style: Style) -> Sequence[str]:
         return ()
     names = ", ".join(plan.unreachable)
     verb = "is" if len(plan.unreachable) == 1 else "are"
-    text = f"Incomplete: {names} {verb} unreachable, so what is needed there is not known."
+    found = f"{names} {verb} unreachable"
+    if any(plan.hosts[name].answered for name in plan.unreachable):
+        found = f"{names} could not be asked"
+    text = f"Incomplete: {found}, so what is needed there is not known."
     if plan.changes:
         text += " To apply what concerns the other hosts, add --allow-degraded."
     return (style("red", text),)

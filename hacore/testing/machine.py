@@ -66,6 +66,8 @@ class Machine:
     log: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     reachable: bool = True
+    breach: Exception | None = None  # what asking it ends with: a deadline, a flood, nonsense
+    silent: dict[str, str] = field(default_factory=dict)  # facts that it does not answer, and why
     watchers: list[Callable[[Machine, str], None]] = field(default_factory=list)
 
     # -- what tests say

@@ -96,6 +96,8 @@ class MemoryLink:
     async def facts(self, asks: Sequence[Ask]) -> Facts:
         """One exec; the machine answers each question."""
         await self._exec()
+        if self._machine.breach is not None:
+            raise self._machine.breach
         return self._facts(asks)
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
@@ -152,8 +154,11 @@ class MemoryLink:
             raise FencedError(f"cannot go on at {self._host.name}: the host's lock is {why}", gone=gone)
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
-        answers = {ask.id: self._answer(ask) for ask in asks}
-        return Facts(self._machine.facts(), answers)
+        if self._machine.breach is not None:  # of a frame: its steps are done, and nothing is known of them
+            return Facts(failed={ask.fact.name: str(self._machine.breach) for ask in asks})
+        silent = {ask.fact.name: self._machine.silent.get(ask.fact.name, "") for ask in asks}
+        answers = {ask.id: self._answer(ask) for ask in asks if not silent[ask.fact.name]}
+        return Facts(self._machine.facts(), answers, {name: why for name, why in silent.items() if why})
 
     def _answer(self, ask: Ask) -> Any:
         if ask == ASK_MARKERS:

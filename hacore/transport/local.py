@@ -16,6 +16,7 @@ from ..contract import Output
 from ..errors import TransportError
 from ..model import Host
 from .become import Password, Talk
+from .limits import LINGER, Intake, until_closed
 from .session import BaseSession, OnOutput, argv
 
 CHUNK = 1 << 16
@@ -27,20 +28,37 @@ class LocalSession(BaseSession):
     def __init__(self, host: Host, password: Password | None = None) -> None:
         super().__init__(host, f"{host.name} (this machine)", password)
 
-    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
+    async def _execute(self, talk: Talk, intake: Intake) -> Output:
         try:
             pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None))
         except FileNotFoundError:
             if self._host.connection.become == "sudo":
                 raise TransportError(f"cannot become root on {self._label}: sudo is not installed there") from None
             raise TransportError(f"cannot run on {self._label}: there is no sh") from None
-        async with asyncio.TaskGroup() as group:
-            out = group.create_task(_collect(stdout, on_output))
-            err = group.create_task(_collect(stderr, talk.hear, talk.shut))
-            group.create_task(_feed(stdin, talk))
-            status = group.create_task(_wait(pid))
-        code = os.waitstatus_to_exitcode(status.result())
-        return Output(code if code >= 0 else 128 - code, out.result(), err.result())
+
+        def heard(chunk: bytes) -> None:
+            intake.err(chunk)
+            talk.hear(chunk)
+
+        status = asyncio.create_task(_wait(pid))
+        parts = [_collect(stdout, intake.out), _collect(stderr, heard, talk.shut), _feed(stdin, talk)]
+        tasks = [status, *map(asyncio.ensure_future, parts)]
+        closed = asyncio.gather(*tasks)
+        try:
+            if await until_closed(closed, intake):
+                closed.result()
+            else:
+                intake.torn = True
+            code = os.waitstatus_to_exitcode(status.result()) if status.done() else 0
+            return Output(code if code >= 0 else 128 - code, intake.stdout, intake.stderr)
+        finally:
+            if intake.torn:
+                _stop(pid)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(closed, *tasks, return_exceptions=True)
+            if intake.torn and status.cancelled():
+                await _reap(pid)
 
     async def _disconnect(self) -> None:
         return None
@@ -73,6 +91,19 @@ def _spawn(words: list[str]) -> tuple[int, int, int, int]:
     return (pid, *ours)
 
 
+def _stop(pid: int) -> None:
+    """Stop a session with all of its process group; what sudo runs as root cannot be stopped, and ends by itself."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+async def _reap(pid: int) -> None:
+    """Take the end of what was stopped; what is in an uninterruptible wait does not end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            await _wait(pid)
+
+
 @contextlib.asynccontextmanager
 async def _reader(end: int) -> AsyncIterator[asyncio.StreamReader]:
     reader = asyncio.StreamReader()
@@ -85,16 +116,13 @@ async def _reader(end: int) -> AsyncIterator[asyncio.StreamReader]:
         transport.close()
 
 
-async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = lambda: None) -> bytes:
-    chunks = []
+async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = lambda: None) -> None:
     try:
         async with _reader(end) as reader:
             while chunk := await reader.read(CHUNK):
-                chunks.append(chunk)
                 on_output(chunk)
     finally:
         on_end()
-    return b"".join(chunks)
 
 
 async def _feed(end: int, talk: Talk) -> None:

@@ -11,12 +11,16 @@ from ..contract import Output
 from ..errors import DeadlineError, UnreachableError
 from ..model import Host
 from .become import EVAL, EVAL_AS_ROOT, PROMPT, Door, Password, Script, Talk
+from .limits import Intake, Limits
 
 CHANNELS = 6
 """Commands at a time on one connection; sshd's MaxSessions is 10 by default, sshd_config(5), and it
 counts a session a little longer than its channel lives."""
 
 OnOutput = Callable[[bytes], None]
+
+LIMITS = Limits()
+"""Of an exec that names none."""
 
 
 class Session(Protocol):
@@ -27,15 +31,18 @@ class Session(Protocol):
         """The host as the stack describes it."""
         ...
 
-    async def run(self, script: str, *, deadline: float | None = None, on_output: OnOutput | None = None) -> Output:
+    async def run(
+        self, script: str, *, limits: Limits = LIMITS, on_output: OnOutput | None = None, end: bytes = b""
+    ) -> Output:
         """Run POSIX sh text on the host in one exec, script over stdin, whatever the login shell is.
 
-        `on_output` gets chunks of stdout as they arrive. `deadline` (seconds) is how long the
-        controller waits: after it, and when the caller is cancelled, the command itself goes on to
-        its end on the host. The output is raw: what a shell's profile prints comes first.
+        `on_output` gets chunks of stdout as they arrive. An exec that breaks its `limits` is stopped,
+        with its process group where that is possible (sshd does not do so for root); when the caller
+        is cancelled, the command goes on to its end on the host. `end` is what complete output ends
+        with: nothing is waited for after it. The output is raw: what a shell's profile prints comes first.
 
         Raises UnreachableError when the connection is lost: the command may have run wholly, partly
-        or not at all. Raises DeadlineError, and TransportError when sudo refuses.
+        or not at all. Raises DeadlineError, FloodError, and TransportError when sudo refuses.
         """
         ...
 
@@ -76,7 +83,7 @@ class _Tap:
 
 
 class BaseSession(ABC):
-    """What sessions have in common: a bound on parallel commands, deadlines that kill nothing, sudo."""
+    """What sessions have in common: a bound on parallel commands, limits, sudo."""
 
     def __init__(self, host: Host, label: str, password: Password | None = None) -> None:
         self._host = host
@@ -90,18 +97,22 @@ class BaseSession(ABC):
         """The host as the stack describes it."""
         return self._host
 
-    async def run(self, script: str, *, deadline: float | None = None, on_output: OnOutput | None = None) -> Output:
+    async def run(
+        self, script: str, *, limits: Limits = LIMITS, on_output: OnOutput | None = None, end: bytes = b""
+    ) -> Output:
         """See Session.run."""
         if "\0" in script:
             raise ValueError("cannot run a script with a NUL character: sh would drop it")
         tap = _Tap(on_output)
-        limit = asyncio.timeout(deadline)
+        limit = asyncio.timeout(limits.seconds)
+        intake = Intake(self._label, limits, tap, end)
+        task: asyncio.Task[Output] | None = None
         try:
             async with limit:
                 await self._channels.acquire()
                 # A task of its own: a script that is half sent or runs must not be torn off.
                 talk = self._talk(script.encode("utf-8", "surrogateescape"))
-                task = asyncio.create_task(self._execute(talk, tap))
+                task = asyncio.create_task(self._execute(talk, intake))
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 output = await asyncio.shield(task)
@@ -115,7 +126,10 @@ class BaseSession(ABC):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise DeadlineError(f"cannot wait longer on {self._label}: no end within {deadline:g} s") from None
+            if task is not None:
+                intake.torn = True
+                task.cancel()
+            raise DeadlineError(f"cannot wait longer on {self._label}: no end within {limits.seconds:g} s") from None
         finally:
             tap.shut()
         return talk.judge(output, self._label)
@@ -140,8 +154,11 @@ class BaseSession(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     @abstractmethod
-    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
-        """Run a script to its end; raises UnreachableError when the connection is lost."""
+    async def _execute(self, talk: Talk, intake: Intake) -> Output:
+        """Run a script to its end; raises UnreachableError when the connection is lost, FloodError.
+
+        With `intake.torn` what runs there is stopped on the way out.
+        """
 
     @abstractmethod
     async def _disconnect(self) -> None:

@@ -13,7 +13,8 @@ from ..errors import TransportError, UnreachableError
 from ..model import Host
 from .become import Password, Talk
 from .connect import Link
-from .session import BaseSession, OnOutput, command
+from .limits import Intake, until_closed
+from .session import BaseSession, command
 
 CHUNK = 1 << 17
 TRIES = 8
@@ -38,21 +39,29 @@ class SshSession(BaseSession):
         """Whether the connection still stands, as far as known."""
         return self._link.alive
 
-    async def _execute(self, talk: Talk, on_output: OnOutput) -> Output:
+    async def _execute(self, talk: Talk, intake: Intake) -> Output:
         if not self._link.alive:
             raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
-        exchange = _Exchange(on_output, talk)
+        exchange = _Exchange(intake, talk)
         channel = await self._begin(exchange)
         self._open += 1
         try:
-            await _feed(channel, exchange, talk)
-            lost = await exchange.closed
+            feed = asyncio.ensure_future(_feed(channel, exchange, talk))
+            feed.add_done_callback(exchange.fed)
+            try:
+                closed = await until_closed(exchange.closed, intake)
+                intake.torn = intake.torn or not closed
+                lost = exchange.closed.result() if closed else None
+            finally:
+                feed.cancel()
         finally:
             self._open -= 1
-        if exchange.rc is None:
+            if intake.torn:
+                _tear(channel)
+        if exchange.rc is None and closed:
             why = str(lost).lower() if lost else "the command ended without an exit status"
             raise UnreachableError(f"connection lost to {self._label}: {why}; the command may have run")
-        return Output(exchange.rc, b"".join(exchange.stdout), b"".join(exchange.stderr))
+        return Output(exchange.rc or 0, intake.stdout, intake.stderr)
 
     async def _begin(self, exchange: _Exchange) -> asyncssh.SSHClientChannel[bytes]:
         """A channel with the command on it.
@@ -101,24 +110,23 @@ class SshSession(BaseSession):
 class _Exchange(asyncssh.SSHClientSession[bytes]):
     """What comes back over a channel."""
 
-    def __init__(self, on_output: OnOutput, talk: Talk) -> None:
-        self.stdout: list[bytes] = []
-        self.stderr: list[bytes] = []
+    def __init__(self, intake: Intake, talk: Talk) -> None:
         self.rc: int | None = None
-        self.closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.flowing = asyncio.Event()
         self.flowing.set()
-        self._on_output = on_output
+        self._intake = intake
         self._talk = talk
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        if datatype is not None:
-            self.stderr.append(data)
-            self._talk.hear(data)
+        if self._intake.torn:
             return
-        self.stdout.append(data)
         try:
-            self._on_output(data)
+            if datatype is None:
+                self._intake.out(data)
+            else:
+                self._intake.err(data)
+                self._talk.hear(data)
         except Exception as exc:
             self._fail(exc)  # raised by `run`; from here it would cut the connection
 
@@ -143,7 +151,12 @@ class _Exchange(asyncssh.SSHClientSession[bytes]):
         if not self.closed.done():
             self.closed.set_result(exc)
 
-    def _fail(self, exc: Exception) -> None:
+    def fed(self, feed: asyncio.Future[None]) -> None:
+        """The script is sent, or not: what kept it from being sent is what `run` raises."""
+        if not feed.cancelled() and (error := feed.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, exc: BaseException) -> None:
         if not self.closed.done():
             self.closed.set_exception(exc)
 
@@ -163,6 +176,16 @@ async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, 
     with contextlib.suppress(OSError):
         await talk.speak(send)
         channel.write_eof()
+
+
+def _tear(channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    """Close a channel, and stop what runs behind it as far as the server does so.
+
+    OpenSSH does since 7.9, but not for root. So scripts that may hang have a watchdog of their own.
+    """
+    with contextlib.suppress(OSError, asyncssh.Error):
+        channel.kill()
+        channel.abort()
 
 
 async def hang_up(link: Link) -> None:

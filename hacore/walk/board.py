@@ -164,15 +164,19 @@ class Board:
         self.status[id] = Status.UNDO if rolling else Status.DONE
         return [id]
 
-    def failed(self, id: str, *, undo: bool = True) -> list[str]:
-        """It failed. `undo` False: nothing may be done about it (another run holds the host)."""
+    def failed(self, id: str, *, undo: bool = True, halt: bool = False) -> list[str]:
+        """It failed. `undo` False: nothing may be done about it (another run holds the host).
+
+        `halt`: it is not known whether it failed; nothing is undone for that, what depends on it waits.
+        """
         moved = {id}
-        if self.on_failure == "halt" or not undo:
+        halt = halt or self.on_failure == "halt"
+        if halt or not undo:
             self.status[id] = Status.ERROR
         else:
             self.status[id] = Status.UNDO
             self.doubtful.add(id)
-        if self.on_failure == "halt":
+        if halt:
             moved |= self._hold(self._below(id))
         else:
             moved |= self.roll_back(self.nodes[id].lane)

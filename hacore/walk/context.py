@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..address import Address
-from ..contract import Check, Facts, Image, Provider, Source, Step, View
-from ..errors import FencedError, ProbeError, RestartedError, StoreError, UnreachableError
+from ..contract import Ask, Check, Facts, Image, Provider, Source, Step, View
+from ..errors import (
+    DeadlineError,
+    DoubtError,
+    FencedError,
+    FloodError,
+    ProbeError,
+    RestartedError,
+    StoreError,
+    UnreachableError,
+)
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
@@ -30,6 +39,10 @@ if TYPE_CHECKING:
 
 Fetch = Callable[[Source], Awaitable[bytes]]
 Relock = Callable[[str], Awaitable[bool]]
+
+
+ASKED = 2
+"""How often a host is asked what came of a task, before that is in doubt."""
 
 
 async def never(_host: str) -> bool:
@@ -98,11 +111,19 @@ class Context:
     async def steps(
         self, host: str, frames: Sequence[Frame], started: Started | None = None, *, twice: bool = False
     ) -> Mapping[str, Result]:
-        """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError.
+        """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError, DoubtError.
 
         A host that was restarted before is locked again; one that was restarted meanwhile only for frames that
         may run `twice`, whole or in part.
         """
+        try:
+            return await self._steps(host, frames, started, twice=twice)
+        except (DeadlineError, FloodError) as error:
+            raise DoubtError(f"cannot tell what came of it: {error}; it is left as it is") from error
+
+    async def _steps(
+        self, host: str, frames: Sequence[Frame], started: Started | None, *, twice: bool
+    ) -> Mapping[str, Result]:
         link = self.link(host)
         try:
             return (await link.steps(frames, self.token, started)).results
@@ -113,6 +134,20 @@ class Context:
             if not twice or not await self.relock(host):
                 raise
         return (await link.steps(frames, self.token, started)).results
+
+    async def ask(self, host: str, asks: Sequence[Ask]) -> Facts:
+        """Ask a host; once more when it does not answer all of it. Raises DoubtError, UnreachableError."""
+        link = self.link(host)
+        for _ in range(ASKED):
+            try:
+                facts = await link.facts(asks)
+            except (DeadlineError, FloodError, ProbeError) as error:
+                why = str(error)
+            else:
+                why = facts.unanswered(asks)
+                if not why:
+                    return facts
+        raise DoubtError(f"cannot tell what is there now: {host} could not be asked: {why}; it is left as it is")
 
     async def intend(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Write what is about to be done. Raises StoreError, and then it must not be begun."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from ..address import Address
 from ..contract import Facts, Image, Output, Step
-from ..errors import FencedError, HacoreError, ImageError, ProbeError, ProviderError, StoreError
+from ..errors import DoubtError, FencedError, HacoreError, ImageError, ProviderError, StoreError
 from ..journal import Live
 from ..model import Op, Status
 from ..probe import Frame, Result
@@ -35,11 +35,21 @@ POLL = 0.5  # seconds between two looks while a provider is patient
 
 
 class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
-    """A task failed; the message is for the user. `fenced`: the host is another run's, nothing may be undone."""
+    """A task failed; the message is for the user.
 
-    def __init__(self, message: str, *, fenced: bool = False) -> None:
+    `fenced`: the host is another run's, nothing may be undone. `doubt`: nobody knows whether it failed,
+    which is no reason to undo anything.
+    """
+
+    def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False) -> None:
         super().__init__(message)
         self.fenced = fenced
+        self.doubt = doubt
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """What an error of the engine's own makes of a task."""
+        return cls(str(error), fenced=isinstance(error, FencedError), doubt=isinstance(error, DoubtError))
 
 
 @contextmanager
@@ -47,8 +57,10 @@ def own_fault(live: Live, failed: dict[str, Failed | None]) -> Iterator[None]:
     """What a kind has wrong fails the task that needed it, and no other one of the same exec."""
     try:
         yield
-    except (Failed, ProviderError) as error:
-        failed[live.id] = error if isinstance(error, Failed) else Failed(str(error))
+    except Failed as error:
+        failed[live.id] = error
+    except (DoubtError, ProviderError) as error:
+        failed[live.id] = Failed.of(error)
 
 
 def failure(output: Output, what: str) -> Failed:
@@ -71,7 +83,7 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
         except StoreError:
             raise
         except (HacoreError, ValueError) as error:
-            failed = {live.id: Failed(str(error), fenced=isinstance(error, FencedError)) for live in going}
+            failed = {live.id: Failed.of(error) for live in going}
         outcome.update(failed)
         going = [live for live in going if live.id not in outcome]
         if not going:
@@ -223,7 +235,9 @@ async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdi
     providers = [ctx.providers[p.kind] for p in changes]
     patience = max(provider.patience(p.change.spec) for provider, p in zip(providers, changes, strict=True))
     until = time.monotonic() + patience
-    found = {str(live.task.host): facts} if live.task.host is not None and facts is not None else {}
+    asks = asks_of(live, ctx)
+    answered = facts is not None and not facts.unanswered(asks)
+    found = {str(live.task.host): facts} if live.task.host is not None and facts is not None and answered else {}
     while True:
         if not found:
             found = await look(live, ctx)
@@ -242,10 +256,7 @@ async def look(live: Live, ctx: Context) -> dict[str, Facts]:
     """Ask the facts of a task again on all hosts that it looks at."""
     asks = asks_of(live, ctx)
     hosts = sorted({h for p in live.task.changes for h in p.hosts if h in ctx.links})
-    try:
-        answers = await asyncio.gather(*[ctx.link(host).facts(asks) for host in hosts])
-    except ProbeError as error:
-        raise Failed(f"cannot check {', '.join(str(a) for a in live.task.addresses)}: {error}") from error
+    answers = await asyncio.gather(*[ctx.ask(host, asks) for host in hosts])
     return dict(zip(hosts, answers, strict=True))
 
 

@@ -234,7 +234,7 @@ class Walker:
     async def _failed(self, live: Live, error: Failed) -> None:
         live.error, live.ended = str(error), self.ctx.now()
         self._say("task_failed", live, message=live.error)
-        moved = self.board.failed(live.id, undo=not error.fenced)
+        moved = self.board.failed(live.id, undo=not error.fenced, halt=error.doubt)
         await self._save(moved, self._taint(moved))
         for id in moved:
             if self.board.status[id] is Status.HOLD:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from hacore.address import Address
-from hacore.contract import Change, Desired, Facts, HostFacts, Observed, Spec
+from hacore.contract import Change, Desired, Facts, Health, HostFacts, Observed, Spec, Verdict
 from hacore.diff import AttrChange
 from hacore.model import Action, Connection, Host, Op, Unknown
 from hacore.plan import Drift, HostStatus, Plan, PlannedChange, PlanTask, Selection
@@ -89,6 +89,7 @@ PLAN = Plan(
     selection=Selection.parse(["thing.conf"], ["thing.page"]),
     widened={B: "a need"},
     left_out=5,
+    health={"vip.front": Health("192.0.2.200", ("a",), (Verdict("http://192.0.2.200/", True, "ok"),))},
 )
 NOT_OF_A_PLAN = {"facts", "views", "sources", "observed", "secrets", "refreshed"}
 """An apply plans again; of what was observed only the comparison is kept (see `differences`)."""

@@ -51,6 +51,21 @@ async def appears(path: Path) -> str:
     return read(path)
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there, and not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def gone(pid: int) -> None:
+    """Wait until a process has ended."""
+    async with asyncio.timeout(PATIENCE):
+        while runs(pid):  # noqa: ASYNC110 - another process ends
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Sshd:
     """One sshd: started by `start`, stopped by `stop`; what it logs can be counted."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from hacore.contract import Output
-from hacore.errors import DeadlineError, TransportError
+from hacore.errors import DeadlineError, FloodError, TransportError
 from hacore.model import Connection, Host
-from hacore.transport import Password, Transport
+from hacore.transport import Limits, Password, Transport
 from hacore.transport.session import CHANNELS
-from tests.transport.sshd import appears
+from tests.transport.sshd import appears, gone
 
 
 async def run(host: Host, script: str) -> Output:
@@ -79,20 +79,42 @@ async def test_output_is_heard_while_the_command_runs(local: Host, tmp_path: Pat
     script = f"echo first; while ! [ -e {go} ]; do sleep 0.02; done; echo second"
     async with Transport() as transport:
         session = await transport.session(local)
-        output = await session.run(script, deadline=20, on_output=lambda _: go.touch())
+        output = await session.run(script, limits=Limits(seconds=20), on_output=lambda _: go.touch())
 
     assert output.text == "first\nsecond\n"
 
 
-async def test_a_deadline_gives_up_waiting_and_kills_nothing_even_after_close(local: Host, tmp_path: Path) -> None:
-    script = f"while ! [ -e {tmp_path}/go ]; do sleep 0.02; done; echo done >{tmp_path}/end"
+async def test_an_exec_that_outlives_its_limit_is_stopped_with_what_it_runs(local: Host, tmp_path: Path) -> None:
+    script = f"sleep 1000 & echo $! $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait"
     async with Transport() as transport:
         session = await transport.session(local)
-        with pytest.raises(DeadlineError, match=r"cannot wait longer on here \(this machine\): no end within 0\.1 s"):
-            await session.run(script, deadline=0.1)
-    (tmp_path / "go").touch()
+        with pytest.raises(DeadlineError, match=r"cannot wait longer on here \(this machine\): no end within 0\.5 s"):
+            await session.run(script, limits=Limits(seconds=0.5))
 
-    assert await appears(tmp_path / "end") == "done\n"
+    for pid in (await appears(tmp_path / "pids")).split():
+        await gone(int(pid))
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_an_exec_that_prints_without_end_is_stopped(local: Host, stream: str, tmp_path: Path) -> None:
+    script = f"echo $$ >{tmp_path}/pid; exec yes {'>&2' if stream == 'stderr' else ''}"
+    async with Transport() as transport:
+        session = await transport.session(local)
+        with pytest.raises(FloodError, match=rf"cannot read what here .* prints: more than 100000 bytes on {stream}"):
+            await session.run(script, limits=Limits(stdout=100_000, stderr=100_000))
+        assert (await session.run("echo again")).text == "again\n"
+
+    await gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_nobody_waits_for_what_holds_the_output_open_after_its_end(local: Host, tmp_path: Path) -> None:
+    script = f"sleep 1000 & echo $! >{tmp_path}/pid; echo the end"
+    async with Transport() as transport:
+        session = await transport.session(local)
+        output = await session.run(script, end=b"the end\n")
+
+    assert output == Output(0, b"the end\n")
+    await gone(int((tmp_path / "pid").read_text()))
 
 
 async def test_a_deadline_counts_waiting_for_a_free_channel_and_then_starts_nothing(
@@ -104,7 +126,7 @@ async def test_a_deadline_counts_waiting_for_a_free_channel_and_then_starts_noth
         running = [asyncio.create_task(session.run(busy)) for _ in range(CHANNELS)]
         await asyncio.sleep(0)  # they are first
         with pytest.raises(DeadlineError):
-            await session.run(f"echo started >{tmp_path}/late", deadline=0.2)
+            await session.run(f"echo started >{tmp_path}/late", limits=Limits(seconds=0.2))
         (tmp_path / "go").touch()
         await asyncio.gather(*running)
         await session.run(":")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from hacore.contract import Output
-from hacore.errors import DeadlineError, TransportError, UnreachableError
+from hacore.errors import DeadlineError, FloodError, TransportError, UnreachableError
 from hacore.events import Event
 from hacore.model import Host
-from hacore.transport import Session, Transport
-from tests.transport.sshd import Sshd, SshHome, appears
+from hacore.transport import Limits, Session, Transport
+from tests.transport.sshd import Sshd, SshHome, appears, gone
 
 HostOf = Callable[..., Host]
 
@@ -139,7 +139,7 @@ async def test_output_is_heard_while_the_command_runs(server: Sshd, host_of: Hos
         session = await transport.session(host_of(server))
         # The script ends only after the listener has heard its first line.
         script = f"echo first; while ! [ -e {go} ]; do sleep 0.02; done; echo second"
-        output = await session.run(script, deadline=20, on_output=lambda _: go.touch())
+        output = await session.run(script, limits=Limits(seconds=20), on_output=lambda _: go.touch())
 
     assert output.text == "first\nsecond\n"
 
@@ -170,18 +170,46 @@ async def test_neither_terminal_nor_agent_nor_environment_goes_along(
     assert output.text == "no tty\nnone none\n"
 
 
-async def test_a_deadline_gives_up_waiting_and_kills_nothing(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:
-    heard: list[bytes] = []
-    script = f"while ! [ -e {tmp_path}/go ]; do sleep 0.02; done; echo late; echo done >{tmp_path}/end"
+async def test_an_exec_that_outlives_its_limit_is_given_up_and_the_connection_serves_on(
+    server: Sshd, host_of: HostOf, tmp_path: Path
+) -> None:
+    script = f"sleep 1000 & echo $! $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait"
     async with Transport() as transport:
         session = await transport.session(host_of(server))
-        with pytest.raises(DeadlineError, match=r"cannot wait longer on lb1@127\.0\.0\.1:\d+: no end within 0\.3 s"):
-            await session.run(script, deadline=0.3, on_output=heard.append)
-        (tmp_path / "go").touch()
-        assert await appears(tmp_path / "end") == "done\n"
+        with pytest.raises(DeadlineError, match=r"cannot wait longer on lb1@127\.0\.0\.1:\d+: no end within 0\.5 s"):
+            await session.run(script, limits=Limits(seconds=0.5))
         assert (await session.run("echo again")).text == "again\n"
 
-    assert heard == []
+        stopped = [int(pid) for pid in (await appears(tmp_path / "pids")).split()]
+        if os.geteuid() == 0:  # sshd passes no signals on to what root runs
+            await session.run(f"kill -9 {' '.join(map(str, stopped))}")
+        for pid in stopped:
+            await gone(pid)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_an_exec_that_prints_without_end_is_stopped(
+    server: Sshd, host_of: HostOf, stream: str, tmp_path: Path
+) -> None:
+    script = f"echo $$ >{tmp_path}/pid; exec yes {'>&2' if stream == 'stderr' else ''}"
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        with pytest.raises(FloodError, match=rf"cannot read what lb1@.* prints: more than 100000 bytes on {stream}"):
+            await session.run(script, limits=Limits(stdout=100_000, stderr=100_000))
+        assert (await session.run("echo again")).text == "again\n"
+        await gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_nobody_waits_for_what_holds_the_output_open_after_its_end(
+    server: Sshd, host_of: HostOf, tmp_path: Path
+) -> None:
+    script = f"sleep 1000 & echo $! >{tmp_path}/pid; echo the end"
+    async with Transport() as transport:
+        session = await transport.session(host_of(server))
+        output = await session.run(script, end=b"the end\n")
+        assert (await session.run(f"kill $(cat {tmp_path}/pid); echo again")).text == "again\n"
+
+    assert output.stdout == b"the end\n"
 
 
 async def test_a_cancelled_caller_kills_nothing(server: Sshd, host_of: HostOf, tmp_path: Path) -> None:

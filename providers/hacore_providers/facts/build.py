@@ -78,7 +78,8 @@ def _record(line: str) -> dict[str, Any]:
 
 TOOLCHAIN_SCRIPT = r"""toolchain() { # compiler: its version and what it compiles for, in a line; fails if it is missing
   command -v "$1" >/dev/null 2>&1 || return 1
-  printf '%s, %s\n' "$("$1" --version 2>/dev/null | sed 1q)" "$("$1" -dumpmachine 2>/dev/null)" | tr -d '"\\\t'
+  printf '%s, %s\n' "$("$1" --version 2>/dev/null | head -c 4096 | sed 1q)" \
+    "$("$1" -dumpmachine 2>/dev/null | head -c 4096)" | tr -d '"\\\t'
 }
 """
 """A shell function that names a compiler; a build notes with it what the fact asks with it later."""

@@ -80,7 +80,7 @@ class VersionFact:
         """It prints its version to stderr."""
         names = " ".join(quote(a.arg) for a in asks)
         return (
-            f'for b in {names}; do [ -x "$b" ] || continue; v=$("$b" -v 2>&1) || :\n'
+            f'for b in {names}; do [ -x "$b" ] || continue; v=$("$b" -v 2>&1 | head -c 4096) || :\n'
             'printf \'%s %s\\n\' "$b" "${v%%)*}" | head -n 1; done'
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hacore.contract import Action, Address, Ask, Change, Facts, HostFacts, Image, Output, Step, View, Work
-from hacore.transport import Session
+from hacore.transport import Limits, Session
 from hacore_providers.facts.stat import STAT
 from hacore_providers.file import PROVIDER, FileProvider
 from hacore_providers.file_spec import FileSpec
@@ -113,7 +113,7 @@ class ThroughSudo(Here):
         env = f"LC_ALL=C PATH={shlex.quote(self.path)} HACORE_WORK={shlex.quote(str(self.work))} HOME=/"
         argv = shlex.join([*prefix, "sh", str(file)])
         output = self.runner.run(
-            self.session.run(f"umask 022; cd /; export {env}\nexec {argv} </dev/null", deadline=60)
+            self.session.run(f"umask 022; cd /; export {env}\nexec {argv} </dev/null", limits=Limits(seconds=60))
         )
         code = 128 - output.rc if output.rc > 128 else output.rc  # a signal, as subprocess has it
         return subprocess.CompletedProcess([], code, output.stdout, output.stderr)
