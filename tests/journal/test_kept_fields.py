@@ -95,7 +95,7 @@ def test_every_field_of_a_task_comes_back() -> None:
 
 def test_what_is_not_kept_is_just_that() -> None:
     """Whoever keeps one of these takes it off the list, so that its sample is wanted."""
-    task = replace(TASK, guarded=(ADDRESS,), wanted=((ADDRESS, ThingSpec()),))
+    task = replace(TASK, wanted=((ADDRESS, ThingSpec()),))
     assert kept(Live(task))[1].task == TASK
 
 
