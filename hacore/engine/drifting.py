@@ -91,7 +91,7 @@ def _at_work(memory: Recollection) -> LockInfo | None:
 def recorded_hosts(memory: Recollection) -> dict[str, Host]:
     """The hosts that rows live on, as recorded."""
     used = {h for row in memory.rows.values() for h in row.hosts}
-    return {n: Host.model_validate(r.host) for n, r in sorted(memory.hosts.items()) if n in used}
+    return {n: Host.recorded(r.host) for n, r in sorted(memory.hosts.items()) if n in used}
 
 
 async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, Provider[Any]]) -> DriftReport:

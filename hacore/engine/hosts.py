@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..contract import Ask, Facts
-from ..errors import HacoreError, TransportError
+from ..errors import HacoreError, TransportError, UnreachableError
 from ..events import Event, Listener
 from ..model import Host
 from ..plan import HostStatus
@@ -38,6 +38,8 @@ class Hosts:
                 self._pending[name] = asyncio.create_task(self._open(host))
 
     async def _open(self, host: Host) -> HostLink:
+        if refusal := host.refusal:  # also where something else takes the place of SSH
+            raise UnreachableError(refusal)
         if self.opener is not None:
             return await self.opener(host)
         return SessionLink(

@@ -112,7 +112,7 @@ async def rename_host(
             )
         moved = {a: replace(a, host=new) for a in sorted(rows) if a.host == old}
         record = hosts[old]
-        host = Host.model_validate(record.host).model_copy(update={"name": new})
+        host = Host.recorded(record.host).model_copy(update={"name": new})
         put = PutHost(replace(record, name=new, host=host.model_dump(mode="json")))
         renaming = Renaming(moved, {old: new}, set(rows), _named(providers))
         return await _rename(writer, renaming, DropHost(old), put)

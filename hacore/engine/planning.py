@@ -104,7 +104,7 @@ def hosts_of(stack: Stack, memory: Recollection) -> dict[str, Host]:
         if name in stack.hosts:
             known[name] = stack.hosts[name]
         elif name in memory.hosts:
-            known[name] = Host.model_validate(memory.hosts[name].host)
+            known[name] = Host.recorded(memory.hosts[name].host)
         else:
             raise UsageError(f"cannot plan: the state names the host {name} but not how to reach it")
     return known

@@ -58,7 +58,7 @@ def shown_left(left: Leftover, made: Plan, providers: Providers) -> bool:
 
 
 def _known(memory: Recollection) -> dict[str, Host]:
-    return {name: Host.model_validate(record.host) for name, record in memory.hosts.items()}
+    return {name: Host.recorded(record.host) for name, record in memory.hosts.items()}
 
 
 def _open_drains(left: Leftover) -> list[str]:

@@ -179,7 +179,7 @@ def _rebuilt(saved: SavedPlan, request: Request, state: str, taken: Mapping[Addr
         folder=file.parent,
         file=file,
         state=state,
-        hosts={name: Host.model_validate(host) for name, host in data["hosts"].items()},
+        hosts={name: Host.recorded(host) for name, host in data["hosts"].items()},
         groups={},
         instances=instances,
         switched_off=frozenset(Address.parse(a) for a in data["switched_off"]),

@@ -60,7 +60,7 @@ class Survey:
 
 def known_hosts(memory: Recollection) -> dict[str, Host]:
     """All hosts that the state can name."""
-    return {**{n: Host.model_validate(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
+    return {**{n: Host.recorded(r.host) for n, r in memory.hosts.items()}, **recorded_hosts(memory)}
 
 
 def concerned(used: Collection[str], rows: Mapping[Address, Row], providers: Mapping[str, Provider[Any]]) -> set[str]:

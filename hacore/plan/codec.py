@@ -114,7 +114,7 @@ def _host(status: HostStatus) -> dict[str, JSON]:
 
 def _read_host(data: Mapping[str, Any]) -> HostStatus:
     facts = None if data["facts"] is None else Facts(HostFacts(**data["facts"]))
-    return HostStatus(Host.model_validate(data["host"]), facts, data["error"])
+    return HostStatus(Host.recorded(data["host"]), facts, data["error"])
 
 
 def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:
