@@ -24,6 +24,8 @@ Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin f
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
 without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
 vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
+Whoever is root writes only where nobody else can redirect it: `SAFE_PATH` is shell text that defines
+`safe_path PATH...`, which ends the step otherwise.
 Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
 program (arguments are visible in the process list).
 """
@@ -34,6 +36,7 @@ from ..address import Address
 from ..model import Action, Attrs, Disrupts, Host, Image, Unknown
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
+from .safepath import SAFE_PATH
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
     Change,
@@ -49,6 +52,7 @@ from .views import (
 )
 
 __all__ = [
+    "SAFE_PATH",
     "Action",
     "Address",
     "Ask",
