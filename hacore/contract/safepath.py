@@ -12,7 +12,7 @@ from __future__ import annotations
 __all__ = ["SAFE_PATH"]
 
 SAFE_PATH = r"""
-__unsafe() { # PATH: whether somebody else can change where it leads; $__why says who. $__mode: of its folder
+__unsafe() { # PATH: whether somebody else can change where it leads; $__why says who. $__last: mode of the last folder
   __rest=${1#/} __at= __links=0 __why=
   set -- /
   while :; do
@@ -38,6 +38,7 @@ __unsafe() { # PATH: whether somebody else can change where it leads; $__why say
   __me=$(id -u) __open=
   __seen=$(stat -c '%u %g %a %f' -- "$@" 2>&1) || { __why="its folders change: $__seen"; return 0; }
   while read -r __uid __gid __mode __type; do
+    __last=$__mode
     case $__type in a*) __what='the link' ;; *) __what='the folder' ;; esac
     if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
       __why="$__what $1 belongs to uid $__uid, who could redirect the write"
@@ -86,7 +87,7 @@ __alone() { # GID FOLDER: whether only root and we are in the group that can wri
   [ "$1" != 0 ] || return 0
   __seats=$(getent group "$1") || return 1
   { getent passwd || cat /etc/passwd; } 2>/dev/null |
-    awk -F : -v group="$1" -v me="$__me" '$4 == group && $3 != 0 && $3 != me { other = 1 } END { exit other }' || return 1
+    awk -F : -v g="$1" -v me="$__me" '$4 == g && $3 != 0 && $3 != me { other = 1 } END { exit other }' || return 1
   for __member in $(printf '%s\n' "${__seats##*:}" | tr , ' '); do
     case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__me") ;; *) return 1 ;; esac
   done

@@ -41,11 +41,11 @@ __folder() { # FOLDER MODE: made, or ours already and nobody else's; else says w
   if [ -L "$1" ]; then __why='it is a link'
   elif [ ! -d "$1" ]; then __why='it is not a folder'
   elif [ ! -O "$1" ]; then __why='it belongs to another user'
-  elif ! __unsafe "$1/."; then
-    [ "$2" != 0700 ] || [ "$__mode" = 700 ] || chmod 0700 -- "$1" || return 1
+  elif ! __unsafe "$1/." && [ -z "$__open" ]; then
+    [ "$2" != 0700 ] || [ "$__last" = 700 ] || chmod 0700 -- "$1" || return 1
     return 0
   fi
-  echo "cannot use the folder $1: $__why; hacore's folders on a host must be its user's own" >&2
+  echo "cannot use the folder $1: ${__why:-others can write in it}; it must be this user's alone" >&2
   return 1
 }
 __run_folder() { __folder "$HACORE_RUN" 0700; }

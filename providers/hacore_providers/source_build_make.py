@@ -37,7 +37,9 @@ safe_paths() {{ while IFS= read -r one; do safe_path "$one"; done; }}
 safe_folders() {{
   sed 's,/[^/]*$,/.,' | LC_ALL=C sort -u | while IFS= read -r one; do
     safe_path "$one"
-    if [ -n "$__open" ]; then echo "cannot write in ${{one%.}}: others can; hacore does not write there yet" >&2; exit 1; fi
+    [ -n "$__open" ] || continue
+    echo "cannot write in ${{one%.}}: others can; hacore does not write there yet" >&2
+    exit 1
   done
 }}
 safe_path "$scratch" "$record"
