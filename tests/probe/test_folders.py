@@ -20,7 +20,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only root can make a folder so
 
 
 def sh(script: str, **env: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/nowhere", **env}
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": "/proc/nowhere", **env}
     return subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, timeout=60, env=environment)
 
 
@@ -37,7 +37,7 @@ def test_where_they_lie(tmp_path: Path) -> None:
     own = tmp_path / "runtime"
     own.mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(own)
-    home = "/nowhere/.local/state/hacore"
+    home = "/proc/nowhere/.local/state/hacore"
     assert places(tmp_path, 0, XDG_RUNTIME_DIR=str(own)) == ("/var/lib/hacore", "/run/hacore")
     assert places(tmp_path, XDG_RUNTIME_DIR=str(own)) == (home, f"{own}/hacore-4711")
     for other in ("", str(tmp_path / "missing"), str(tmp_path / "link")):
@@ -59,7 +59,7 @@ def test_what_an_older_version_left_running_is_still_seen(tmp_path: Path, what: 
     old = tmp_path / "hacore-4711"
     old.mkdir(mode=0o700)
     (old / "jobs").mkdir()
-    fresh = f"/nowhere/.local/state/hacore/run/{BOOT}"
+    fresh = f"/proc/nowhere/.local/state/hacore/run/{BOOT}"
     assert places(tmp_path)[1] == fresh
     (old / what).mkdir(parents=True) if what.endswith("/") else (old / what).touch()
     assert places(tmp_path)[1] == str(old)
@@ -150,7 +150,7 @@ async def test_lock_jobs_steps_and_markers_ask_first(tmp_path: Path, bad: str) -
     refusal = f"cannot use the folder {planted}: everybody can write in the folder {planted}"
     with pytest.raises(TransportError, match=f"^cannot lock here@localhost: {refusal}"):
         await acquire(Refusing(head), Holder("token", {}))  # type: ignore[arg-type]
-    scripts = [steps_script([("0", [Step("touch /nowhere/x")], ())], "nonce", "").replace(PRELUDE, PRELUDE + head)]
+    scripts = [steps_script([("0", [Step("touch /proc/nowhere/x")], ())], "nonce", "").replace(PRELUDE, PRELUDE + head)]
     scripts.append(start_script(Job("key", "echo owned"), PRELUDE + head, ""))
     if bad == "HACORE_HOME":
         scripts = [PRELUDE + head + marking(Marker("s", "", "h", "lineage", 1, "me", 1.0))]
@@ -168,7 +168,7 @@ async def test_a_planted_folder_of_older_versions_is_named(tmp_path: Path) -> No
     told: list[str] = []
 
     async def shell(script: str) -> object:
-        led = script.replace("/tmp/hacore-", f"{tmp_path}/hacore-")
+        led = script.replace(PRELUDE, PRELUDE + head).replace("/tmp/hacore-", f"{tmp_path}/hacore-")
         return await Refusing.shell(link, f"id() {{ echo 4711; }}\n{led}")
 
     link.shell = shell  # type: ignore[method-assign]

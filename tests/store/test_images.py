@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hacore.errors import StoreError
 from hacore.model import Image
-from hacore.store import PutRow, StateReader, StateWriter, keys
+from hacore.store import PutRow, StateReader, StateWriter
 from hacore.store.images import decode, encode
 from hacore.store.keys import Key, Keyring
 
@@ -206,13 +206,3 @@ def test_a_key_never_shows_itself() -> None:
     key = KEY.need()
     assert repr(key.secret) not in repr(KEY)
     assert key.secret.hex() not in repr(key)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_key_that_somebody_else_made_is_not_used(tmp_path: Path) -> None:
-    file = tmp_path / "state.db.key"
-    keys.make(file)
-    assert keys.find(file, "").key is not None
-    os.chown(file, 65534, 65534)
-    ring = keys.find(file, "")
-    assert (ring.key, "belongs to uid 65534, who could give the state a key of theirs" in ring.problem) == (None, True)
