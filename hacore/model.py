@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .address import Address
+from .endpoint import HostAddress, KeyFile, LoginName
 
 JSON = Any  # a JSON value: a recursive alias costs mypy more than it finds
 Attrs = Mapping[str, Any]
@@ -76,10 +77,10 @@ class Connection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     transport: Literal["ssh", "local"] = "ssh"
-    user: str | None = None
+    user: LoginName | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     become: Literal["none", "sudo"] = "none"
-    identity_file: str | None = None
+    identity_file: KeyFile | None = None
     connect_timeout: float = Field(default=10.0, gt=0, description="seconds until a host counts as unreachable")
     reconnect_timeout: float = Field(
         default=120.0, ge=0, description="seconds for which a run tries to reach a host again that it has lost"
@@ -103,12 +104,44 @@ class Host(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    address: str
+    name: HostAddress  # ssh_config may name a jump host by its address alone
+    address: HostAddress
     groups: tuple[str, ...] = ()
     vars: dict[str, Any] = Field(default_factory=dict)
     connection: Connection = Connection()
     twin: TwinBody = Field(default=TwinBody(), exclude=True)  # nothing that is kept of a host knows of it
+
+    @classmethod
+    def recorded(cls, data: JSON) -> Host:
+        """A host as a state or a saved plan has it.
+
+        One with values that are not allowed keeps them, so that messages can name it; `refusal` says why
+        no connection to it is made.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError:
+            given = data if isinstance(data, dict) else {}
+            connection = given.get("connection")
+            return cls.model_construct(
+                name=str(given.get("name", "")),
+                address=str(given.get("address", "")),
+                groups=(),
+                vars={},
+                connection=Connection.model_construct(**(connection if isinstance(connection, dict) else {})),
+            )
+
+    @property
+    def refusal(self) -> str:
+        """Why no connection to this host may be made; empty for every host that was validated."""
+        try:
+            Host.model_validate(self.model_dump(exclude={"vars", "groups"}, warnings=False))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(step) for step in first["loc"])
+            at = ascii(f"{self.name}@{self.address}")[1:-1]  # whatever it is, it is shown as one line
+            return f"cannot reach {at}: {field}: {first['msg'].removeprefix('Value error, ')}"
+        return ""
 
 
 class Lifecycle(BaseModel):

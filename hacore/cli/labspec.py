@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..address import NAME
 from ..errors import StackError, UsageError
 from ..events import silent
 from .options import StackArgs
@@ -82,6 +83,11 @@ def lab_name(args: StackArgs) -> str:
     node = root.child("stack") if root is not None else None
     if node is None or not isinstance(node.value, str):
         raise UsageError(f"cannot tell the lab of {args.file()}: the file has no `stack: NAME`")
+    if not NAME.match(node.value):
+        raise UsageError(
+            f"{args.file()}:{node.position.line}:{node.position.column}: cannot tell the lab of this stack: "
+            f"stack must be a name of letters, digits, _ . and -, not {node.value!r}"
+        )
     return node.value
 
 

@@ -24,6 +24,8 @@ Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin f
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
 without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
 vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
+Whoever is root writes only where nobody else can redirect it: `SAFE_PATH` is shell text that defines
+`safe_path PATH...`, which ends the step otherwise.
 Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
 program (arguments are visible in the process list).
 """
@@ -35,6 +37,7 @@ from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle, Unkn
 from .claims import Claim, TokenType, account_claims
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
+from .safepath import SAFE_PATH
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
     NO_RULES,
@@ -55,6 +58,7 @@ from .views import (
 
 __all__ = [
     "NO_RULES",
+    "SAFE_PATH",
     "Action",
     "Address",
     "Ask",

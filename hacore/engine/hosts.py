@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 
 from ..contract import Ask, Facts
-from ..errors import DeadlineError, FloodError, HacoreError, ProbeError, TransportError
+from ..errors import DeadlineError, FloodError, HacoreError, ProbeError, TransportError, UnreachableError
 from ..events import Event, Listener
 from ..model import Host
 from ..plan import HostStatus
@@ -41,6 +41,8 @@ class Hosts:
                 self._pending[name] = asyncio.create_task(self._open(host))
 
     async def _open(self, host: Host) -> HostLink:
+        if refusal := host.refusal:  # also where something else takes the place of SSH
+            raise UnreachableError(refusal)
         if self.opener is not None:
             return await self.opener(host)
         return SessionLink(

@@ -14,7 +14,7 @@ from pathlib import Path
 from hacore.errors import LabError
 from hacore.lab import bystander, image
 from hacore.lab.cgroups import Cgroups
-from hacore.lab.model import Bystander, LabSpec, Names
+from hacore.lab.model import Bystander, LabSpec, Names, check_name
 from hacore.lab.mounts import mounts_below, unmount
 from hacore.lab.network import Network
 from hacore.lab.sshfiles import SYSTEM, SshFiles
@@ -73,7 +73,7 @@ class Lab:
     @classmethod
     def named(cls, name: str, *, say: Say = lambda _: None) -> Lab:
         """The lab that lives in a folder of this name: for taking down what no stack describes any more."""
-        path = HOME / name / "lab.json"
+        path = HOME / check_name(name) / "lab.json"
         if not path.exists():
             raise LabError(f"cannot find lab {name}: no {path}")
         return cls(LabSpec.loads(path.read_text()), root=path.parent, say=say)

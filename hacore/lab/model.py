@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hacore.address import NAME
 from hacore.errors import LabError
 
 WIDEST = 8
@@ -17,6 +18,16 @@ NARROWEST = 24
 """The longest prefix: a pair of neighbours still gets a /24, as a real site would give them."""
 LINKS = ipaddress.IPv4Network("198.18.0.0/15")
 """Where the /30 between a lab and the machine comes from: set aside for tests (RFC 2544), so nobody routes it."""
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can be the name of a folder of a lab; raises LabError.
+
+    `up`, `exec` and `down` work as root in the folder of that name: a path would lead elsewhere.
+    """
+    if not NAME.match(name):
+        raise LabError(f"cannot use {name!r} as the name of a lab or a twin: it has letters, digits, '_', '.' and '-'")
+    return name
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,10 @@ class LabSpec:
     twins: tuple[Twin, ...]
     bystanders: tuple[Bystander, ...] = ()
     reserved: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (self.stack, *(t.name for t in self.twins), *(b.name for b in self.bystanders)):
+            check_name(name)
 
     def addresses(self) -> tuple[str, ...]:
         """The addresses of twins and bystanders, each once."""

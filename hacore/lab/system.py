@@ -215,12 +215,13 @@ def readable() -> Iterator[None]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder: one lab program at a time. It ends with us, however we end."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue
         try:
+            _check_own(handle, folder)
             fcntl.flock(handle, fcntl.LOCK_EX)
             # Who held it before us may have removed the folder: then we hold the lock of something that is no more.
             if _same(handle, folder):
@@ -228,6 +229,16 @@ def locked(folder: Path) -> Iterator[None]:
                 return
         finally:
             os.close(handle)
+
+
+def _check_own(handle: int, folder: Path) -> None:
+    """What lies there is run and removed as root: nobody else may have put it there."""
+    found = os.fstat(handle)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise LabError(
+            f"cannot use {folder}: it belongs to uid {found.st_uid} with mode {found.st_mode & 0o7777:04o}; "
+            f"it must be uid {os.geteuid()}'s, and nobody else may write in it"
+        )
 
 
 def _same(handle: int, folder: Path) -> bool:

@@ -69,7 +69,7 @@ def _with_connection(node: Node, connection: Node | None) -> Node:
 
 def _host(name: str, body: HostBody | None, data: Any) -> tuple[Host, dict[str, Any]]:
     if body is not None:
-        host = Host(
+        host = Host.model_construct(  # all of it was checked: the body just now, the name by `load_hosts`
             name=name,
             address=body.address,
             groups=tuple(body.groups),
@@ -89,7 +89,8 @@ def _host(name: str, body: HostBody | None, data: Any) -> tuple[Host, dict[str, 
         "groups": groups,
         "vars": variables if isinstance(variables, dict) else Broken(),
     }
-    return Host(name=name, address=address if isinstance(address, str) else name, groups=tuple(groups)), view
+    known = address if isinstance(address, str) else name
+    return Host.model_construct(name=name, address=known, groups=tuple(groups)), view
 
 
 def _checked(node: Node, model: type[M], world: World, address: str) -> tuple[M | None, frozenset[Path], Any]:

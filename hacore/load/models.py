@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
+from ..endpoint import HostAddress
 from ..model import Connection, Lifecycle, TwinBody
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -33,7 +34,7 @@ class VariableBody(Shape):
 class HostBody(Shape):
     """A host, as written under `hosts`."""
 
-    address: str = Field(min_length=1, description="IP address or host name to reach it by")
+    address: HostAddress = Field(min_length=1, description="IP address or host name to reach it by")
     groups: list[str] = Field(default_factory=list)
     vars: dict[str, Any] = Field(default_factory=dict, description="seen as host.vars")
     connection: Connection = Connection()
@@ -51,7 +52,7 @@ class Serve(Shape):
 class BystanderBody(Shape):
     """A machine that only twins and rehearsals bring to life."""
 
-    address: str = Field(min_length=1)
+    address: HostAddress = Field(min_length=1)
     serve: Serve = Serve()
 
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..contract import quote
+from .folders import FOLDERS
 
 NOT_THERE = 66  # EX_NOINPUT
 """The exit code when a job is asked after that was never laid."""
@@ -158,7 +159,8 @@ __token={quote(token)}
 __fence() {{ __held || {{ printf '\\n@%s fenced %s\\n' {nonce} "$__why"; exit 75; }}; }}
 __fence
 __nonce={nonce} __jobs=$HACORE_RUN/jobs __job=$HACORE_RUN/jobs/{key}
-mkdir -p -m 0700 "$HACORE_RUN" "$__jobs" || exit 1
+{FOLDERS}
+__run_folder && mkdir -p -m 0700 "$__jobs" || exit 1
 __run={quote(_RUN)}
 {_FOLLOW}
 {rest}

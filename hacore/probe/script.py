@@ -15,11 +15,13 @@ from typing import Any
 from ..contract import Ask, Fact, Facts, HostFacts, Step, quote
 from ..errors import ProbeError
 from ..transport import Limits
+from .folders import FOLDERS, PLACES
 from .host import BASE
 from .jobs import HELD
 from .watchdog import EXEC_SECONDS, FACT_SECONDS, WATCHDOG, limits_of, seconds_of
 
-PRELUDE = r"""export LC_ALL=C LANGUAGE=C
+PRELUDE = (
+    r"""export LC_ALL=C LANGUAGE=C
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022; unset CDPATH ENV; cd /
 if [ -d /run/systemd/system ]; then HACORE_INIT=systemd
@@ -33,10 +35,10 @@ if command -v dpkg-query >/dev/null 2>&1; then # either can be had on the other'
     *) HACORE_PKG=dpkg ;;
   esac
 fi
-if [ "$(id -u)" = 0 ]; then HACORE_HOME=/var/lib/hacore HACORE_RUN=/run/hacore
-else HACORE_HOME=${XDG_STATE_HOME:-$HOME/.local/state}/hacore HACORE_RUN=${XDG_RUNTIME_DIR:-/tmp}/hacore-$(id -u); fi
-export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN
 """
+    + PLACES
+    + "export HACORE_INIT HACORE_PKG HACORE_HOME HACORE_RUN\n"
+)
 
 
 def by_fact(asks: Iterable[Ask]) -> dict[str, list[Ask]]:
@@ -153,7 +155,7 @@ _RUNNER = r"""
 __work= __bad=0
 trap '[ -z "$__work" ] || rm -rf "$__work"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
-mkdir -p -m 0700 "$HACORE_RUN" || exit 1
+__run_folder || exit 1
 __heard() { (trap '' PIPE; __f "$1" >&3) 2>/dev/null || :; } # to whoever is connected, if somebody is
 __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.script
   __held || { __f "fenced $__why"; exit 75; }
@@ -187,6 +189,7 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
         WATCHDOG,
         f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n",
         HELD,
+        FOLDERS,
         _RUNNER,
     ]
     for name, steps, asks in batch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model import JSON, Connection, Host, Lifecycle
+from ..model import JSON, Host, Lifecycle
 
 
 def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
@@ -32,22 +32,27 @@ def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
 
 
 def host_from_json(data: Mapping[str, Any]) -> Host:
-    """A host from `host_to_json`; raises KeyError, TypeError or ValueError for what is none."""
+    """A host from `host_to_json`; raises KeyError for what is none.
+
+    One whose values are not allowed is there all the same, and its `refusal` says why it is not connected to.
+    """
     connection: Mapping[str, Any] = data.get("connection", {})
-    return Host(
-        name=data["name"],
-        address=data["address"],
-        groups=tuple(data.get("groups", ())),
-        vars=dict(data.get("vars", {})),
-        connection=Connection(
-            transport=connection.get("transport", "ssh"),
-            user=connection.get("user"),
-            port=connection.get("port"),
-            become=connection.get("become", "none"),
-            identity_file=connection.get("identity_file"),
-            connect_timeout=connection.get("connect_timeout", 10.0),
-            reconnect_timeout=connection.get("reconnect_timeout", 120.0),
-        ),
+    return Host.recorded(
+        {
+            "name": data["name"],
+            "address": data["address"],
+            "groups": tuple(data.get("groups", ())),
+            "vars": dict(data.get("vars", {})),
+            "connection": {
+                "transport": connection.get("transport", "ssh"),
+                "user": connection.get("user"),
+                "port": connection.get("port"),
+                "become": connection.get("become", "none"),
+                "identity_file": connection.get("identity_file"),
+                "connect_timeout": connection.get("connect_timeout", 10.0),
+                "reconnect_timeout": connection.get("reconnect_timeout", 120.0),
+            },
+        }
     )
 
 

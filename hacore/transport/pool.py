@@ -76,6 +76,8 @@ class Transport:
         Calls for one host while it is being connected share that one attempt. A connection that has
         been lost is made anew. Raises UnreachableError, HostKeyError.
         """
+        if refusal := host.refusal:
+            raise UnreachableError(refusal)
         key = (host.name, host.address, host.connection)
         if host.connection.transport == "local":
             if key not in self._local:
@@ -97,6 +99,8 @@ class Transport:
             from .ssh import hang_up
             from .trust import trust
 
+        if refusal := host.refusal:
+            raise UnreachableError(refusal)
         links: list[Link] = []
         timeout = host.connection.connect_timeout
         try:

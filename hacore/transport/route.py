@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from ..errors import UnreachableError
 from ..model import Connection, Host
 from .settings import Target, resolve
@@ -44,5 +46,9 @@ def _hop(text: str, host: Host) -> Host:
     if port and not port.isdecimal():
         raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has no port number")
     timeout = host.connection.connect_timeout
-    connection = Connection(user=user or None, port=int(port) if port else None, connect_timeout=timeout)
-    return Host(name=address, address=address, connection=connection)
+    try:
+        connection = Connection(user=user or None, port=int(port) if port else None, connect_timeout=timeout)
+        return Host(name=address, address=address, connection=connection)
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r}: {why}") from None

@@ -15,6 +15,7 @@ from typing import Any
 from ..contract import quote
 from ..errors import LockedError, TransportError
 from ..probe import HostLink
+from ..probe.folders import FOLDERS
 from ..probe.jobs import WAIT
 from ..probe.revert import disarm
 from ..probe.script import PRELUDE
@@ -32,7 +33,9 @@ def _acquire(holder: Holder) -> str:
     text = f"{holder.token}\n{json.dumps(holder.info, sort_keys=True)}"
     return f"""{PRELUDE}
 {WAIT}
-mkdir -p -m 0700 "$HACORE_RUN" && mkdir -p -m 0755 "$HACORE_HOME" || exit 1
+{FOLDERS}
+__folder "$HACORE_HOME" 0755 && __run_folder || exit 1
+__strange_folder >&2
 new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(text)} >"$new"
 [ $? -eq 0 ] || {{ rm -f "$new"; echo "$HACORE_RUN takes no file: is it full?" >&2; exit 1; }}
@@ -63,6 +66,9 @@ async def acquire(
     while tries:
         output = await link.shell(_acquire(holder))
         if output.rc == 0:
+            for line in output.stderr.decode("utf-8", "replace").splitlines():
+                if say is not None and line.startswith("warning: "):
+                    say(f"{link.host.name}@{link.host.address}: {line.removeprefix('warning: ')}")
             return output.text.strip()
         at = f"{link.host.name}@{link.host.address}"
         if output.rc == 5:

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from ..contract import quote
 from ..errors import FencedError, TransportError
 from ..probe import HostLink, Marker
+from ..probe.folders import FOLDERS
 from ..probe.script import FENCED, PRELUDE
 
 
 def marking(marker: Marker) -> str:
     """Shell text that writes a marker: whole or not at all, readable by its owner only."""
-    return f"""mkdir -p -m 0755 "$HACORE_HOME" && mkdir -p -m 0700 "$HACORE_HOME/stacks" || exit 1
+    return f"""{FOLDERS}
+__folder "$HACORE_HOME" 0755 && __folder "$HACORE_HOME/stacks" 0700 || exit 1
 mark=$(mktemp "$HACORE_HOME/stacks/.new.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(marker.text())} >"$mark" || {{ rm -f "$mark"; exit 1; }}
 mv -f "$mark" "$HACORE_HOME/stacks/"{quote(marker.file)} || exit 1

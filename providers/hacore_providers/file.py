@@ -31,7 +31,7 @@ from hacore.contract import (
 )
 
 from . import file_steps
-from .facts.stat import LIMIT, STAT, Stat
+from .facts.stat import LIMIT, STAT, Stat, unsafe_folder
 from .file_spec import SECRET, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
@@ -150,6 +150,13 @@ class FileProvider(Provider[FileSpec]):
         if spec.kind == "absent":
             return Effect()
         return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
+
+    def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
+        """A path that somebody else could lead elsewhere, where there is something to be done."""
+        observed, wanted = self.observe(view), self.desire(view).attrs
+        why = unsafe_folder(view.facts, view.spec.path)
+        if why and (None if observed is None else observed.attrs) != wanted:
+            yield Mistake("", f"cannot write {view.spec.path}: {why}; hacore does not write there yet")
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
         """Whoever uses the path."""

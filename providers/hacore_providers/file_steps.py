@@ -14,7 +14,7 @@ import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from hacore.contract import Action, Address, Change, Image, Output, Step, quote
+from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Step, quote
 
 from .file_spec import FileSpec
 
@@ -56,16 +56,18 @@ def _head(path: str) -> str:
     # a killed run leaves its temporary file, and nobody else's, under this name
     stem = f"{folder.rstrip('/')}/.hacore-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
     return (
-        f'path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{_LIBRARY}rm -rf -- "$stem".*\n'
+        f"path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{SAFE_PATH}{_LIBRARY}"
+        'safe_path "$path"\nrm -rf -- "$stem".*\n'
     )
 
 
 # --- before-images ---------------------------------------------------------------------------------
 
-_CAPTURE = f"""
+_CAPTURE = f"""{SAFE_PATH}
 die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
 look() {{ # number, path, folder, base name, what it is wanted to be, or nothing when it is deleted
   path=$2
+  safe_path "$path"
   case $5 in
     '' | absent) ;;
     *) [ -d "$3" ] || die "cannot create $2: $3 does not exist; add a file resource with ensure: directory for it" ;;

@@ -46,8 +46,8 @@ purge() { # a command, then names; configuration files also go where they lay th
   comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
     [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
   done >"$image/members"
-  [ ! -s "$image/members" ] ||
-    $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"
+  [ ! -s "$image/members" ] || { safe_members <"$image/members" &&
+    $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"; } || purged=1
   return "$purged"
 }
 what_came
@@ -103,7 +103,10 @@ if [ -s "$image/return" ]; then
   open_record
   hold_services
   bring $(cat "$image/return")
-  if [ -e "$image/configuration" ]; then $keep_all -C / -xpf "$image/configuration"; fi
+  if [ -e "$image/configuration" ]; then
+    $plain_tar -tf "$image/configuration" | safe_members
+    $keep_all -C / -xpf "$image/configuration"
+  fi
   free_services
   settle "$record"
   if [ -z "$afresh" ] && [ -d "$record" ]; then # what scripts did once more on the way back had been done before

@@ -133,7 +133,7 @@ take_away() { # whole: without what rpm would keep of configuration files
     [ -e "$path.rpmsave" ] || printf '%s\n' "$path.rpmsave"
   done >"$HACORE_WORK/saved"
   dnf remove "$@" || return 1
-  while IFS= read -r path; do rm -f -- "$path"; done <"$HACORE_WORK/saved"
+  while IFS= read -r path; do take_out "$path"; done <"$HACORE_WORK/saved"
 }
 take_broken() { take_away "$@"; }
 purge_list() {

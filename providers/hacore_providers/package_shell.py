@@ -12,9 +12,13 @@ left as it is.
 
 from __future__ import annotations
 
+from hacore.contract import SAFE_PATH
+
 __all__ = ["COMMON", "RECORDS"]
 
-COMMON = r"""
+COMMON = (
+    SAFE_PATH
+    + r"""
 nl='
 '
 die() { printf '%s\n' "$*" >&2; exit 1; }
@@ -30,6 +34,7 @@ words() { printf '%s\n' "$@" | sed '/^$/d' | sort -u; } # arguments as a sorted 
 trap free_services EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 """
+)
 
 RECORDS = r"""
 records=$HACORE_HOME/$manager
@@ -127,16 +132,25 @@ forget() { # after they went; a record of this very step was not looked back at
     "$HACORE_WORK/now" "$1/versions" >>"$HACORE_WORK/left"
   [ ! -s "$HACORE_WORK/left" ] || return 0
   sort -r "$HACORE_WORK/made.${1##*/}" | while IFS= read -r path; do
-    if [ -d "$path" ] && [ ! -L "$path" ]; then rmdir -- "$path" 2>/dev/null || :; else rm -f -- "$path"; fi
+    take_out "$path"
   done
   not_foreign <"$HACORE_WORK/edits.${1##*/}" | while IFS= read -r path; do put_back "$1/old" "$path"; done
   if [ -e "$1/ucf" ]; then old_registry "$1/old/var/lib/ucf"; fi
   cat "$1/added" >>"$HACORE_WORK/forgotten"
   rm -rf -- "$1"
 }
+take_out() ( # PATH: from the very folder; packages make folders of their own accounts', where others could redirect it
+  folder=${1%/*}; folder=${folder:-/} name=./${1##*/}
+  cd -P -- "$folder" 2>/dev/null && [ "$(pwd -P)" = "$folder" ] || exit 0
+  if [ -d "$name" ] && [ ! -L "$name" ]; then rmdir -- "$name" 2>/dev/null || :; else rm -f -- "$name"; fi
+)
+safe_members() { # the paths on stdin, without their first slash: nobody else can change where they lead
+  while IFS= read -r path; do safe_path "/$path"; done
+}
 put_back() { # folder of old entries, path
   if [ "$(sign "$1$2")" = "$(sign "$2")" ] && [ "$(stat -c '%a %u %g' -- "$1$2")" = "$(stat -c '%a %u %g' -- "$2")" ]
   then return 0; fi
+  safe_path "$2"
   if [ -d "$1$2" ] && [ ! -L "$1$2" ]; then
     $keep_all -C "$1" --no-recursion -cf - ".$2" | $keep_all -C / -xpf -
   else

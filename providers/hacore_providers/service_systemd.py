@@ -14,10 +14,12 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hacore.contract import Image, Output, quote
+from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.service_definition import path_of, short_name
 
-COMMON = r"""
+COMMON = (
+    SAFE_PATH
+    + r"""
 [ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
 show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
 ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
@@ -31,6 +33,7 @@ fail() {
   exit 1
 }
 """
+)
 """Shell functions over $unit. `fail` ends with the sentence that the user should read."""
 
 # A unit that is started again and again looks fine at any single moment: its count of restarts does not.
@@ -73,6 +76,7 @@ def head(unit: str, names: Iterable[str] = ()) -> str:
 # --- capture ---------------------------------------------------------------------------------------
 
 _CAPTURE = r"""
+safe_path "$definition"
 id=$(show Id); fragment=$(show FragmentPath)
 names="$names $(show Names)"
 [ ! -f "$fragment" ] || names="$names $(sed -n 's/^Also=//p' "$fragment" | tr '\n' ' ')"
@@ -117,6 +121,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 # --- do --------------------------------------------------------------------------------------------
 
 _WRITE = r"""
+safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
   cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0644 "$new"
@@ -209,11 +214,12 @@ _UNDO_LINKS = r"""
 tab=$(printf '\t')
 links | while IFS=$tab read -r path target; do
   grep -qxF -- "$path$tab$target" "$HACORE_WORK/links" && continue
-  rm -f -- "$path"
+  safe_path "$path"; rm -f -- "$path"
   case ${path%/*} in *.wants|*.requires|*.upholds) rmdir --ignore-fail-on-non-empty -- "${path%/*}";; esac
 done
 while IFS=$tab read -r path target; do
-  [ "$(readlink -- "$path" || :)" = "$target" ] || { mkdir -p -- "${path%/*}"; ln -sfnT -- "$target" "$path"; }
+  [ "$(readlink -- "$path" || :)" != "$target" ] || continue
+  safe_path "$path"; mkdir -p -- "${path%/*}"; ln -sfnT -- "$target" "$path"
 done <"$HACORE_WORK/links"
 """
 
@@ -230,12 +236,8 @@ def undo(
     blobs = {"links": image.blobs.get("links", b"")}
     if mode is not None:
         blobs["before"] = image.blobs.get("definition", b"")
-    parts = [
-        head(unit, data.get("names") or ()),
-        _STEADY,
-        _LINKS,
-        f"mode={quote(mode or '')}\nmask={quote(mask or '')}\n",
-    ]
+    values = f"mode={quote(mode or '')}\nmask={quote(mask or '')}\n"
+    parts = [head(unit, data.get("names") or ()), 'safe_path "$definition"\n', _STEADY, _LINKS, values]
     parts += [_STOP] if touches_run and not (ran or began) else []
     parts += [_UNDO_WRITE] if define else [_UNDO_MASK]
     parts += [_UNDO_LINKS] if define or enabled is not None else []

@@ -17,12 +17,13 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hacore.contract import Image, Output, quote
+from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service_definition import SCRIPTS, short_name
 
 COMMON = (
-    STATUS
+    SAFE_PATH
+    + STATUS
     + r"""
 definition=@scripts@/$name
 new=@scripts@/.hacore.$name.new
@@ -89,6 +90,7 @@ def head(unit: str) -> str:
 # --- capture ---------------------------------------------------------------------------------------
 
 _CAPTURE = r"""
+safe_path "$definition"
 rc=3
 if [ -f "$definition" ]; then rc=0; status_of "$name" || rc=$?; fi
 echo "status $rc"
@@ -133,6 +135,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 # --- do --------------------------------------------------------------------------------------------
 
 _WRITE = r"""
+safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
   cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0755 "$new"
@@ -186,6 +189,7 @@ else rm -f -- "$definition" "$new"; fi
 # script was added or taken away since: then insserv has computed for that one, too, and is right.
 _UNDO_LINKS = r"""
 tab=$(printf '\t')
+safe_path "$definition" $(find /etc/rc[0-6S].d -maxdepth 0 2>/dev/null | sed 's,$,/x,')
 bare() { sed 's,^\(/etc/rc.\.d/\)/*\([SK]\)[0-9][0-9],\1\2,' | cut -f 1 | sort; }
 mine() { grep -E "^/etc/rc[0-6S]\.d/+[SK][0-9][0-9]$pattern$tab" || :; }
 others() { grep -vE "^/etc/rc[0-6S]\.d/+[SK][0-9][0-9]$pattern$tab" || :; }
@@ -234,7 +238,13 @@ def undo(
     blobs.setdefault("links", b"")
     if mode is not None:
         blobs["before"] = image.blobs.get("definition", b"")
-    parts = [head(unit), _STEADY, _LINKS, f"mode={quote(mode or '')}\ntarget={quote(target or '')}\n"]
+    parts = [
+        head(unit),
+        'safe_path "$definition"\n',
+        _STEADY,
+        _LINKS,
+        f"mode={quote(mode or '')}\ntarget={quote(target or '')}\n",
+    ]
     parts += ["stop\n"] if touches_run and not ran else []
     parts += [_UNDO_LINKS] if define or enabled is not None else []
     parts += [_UNDO_WRITE] if define else []

@@ -46,11 +46,14 @@ LC_ALL=C sort -u -o "$HACORE_WORK/foreign" "$HACORE_WORK/foreign"
 _CAPTURE = r"""
 cd "$HACORE_WORK"
 { [ ! -d "$stage" ] || find "$stage" ! -type d -printf '/%P\n'; owned "$manifest"; } | without foreign >paths
+safe_folders <paths
+safe_paths <directories
 while IFS= read -r path; do
   if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path" >>had; else printf 'absent %s\n' "$path"; fi
 done <paths
 { [ ! -d "$stage" ] || find "$stage" -mindepth 1 -type d -printf '/%P\n'; cat directories; } | missing | sed 's/^/dir /'
 for path in @RUNTIME@; do
+  safe_path "$path"
   if [ -e "$path" ] || [ -L "$path" ]; then printf 'runtime %s\n' "$path"; fi
 done
 [ ! -e "$record" ] || sed 's/^/record /' "$record"
@@ -107,6 +110,7 @@ place() { # from, to: copied beside and renamed, so that whoever runs or reads t
 refresh_libraries() { [ "$(id -u)" != 0 ] || ldconfig; }
 make_dir() { # path, mode, owner: with those above it; noted before it is made
   [ -n "$1" ] || return 0
+  safe_path "$1"
   if [ ! -e "$1" ]; then
     make_dir "${1%/*}" 0755 :
     printf '%s\n' "$1" >>"$scratch/made"
@@ -170,6 +174,7 @@ while IFS=$tab read -r path mode owner; do make_dir "$path" "$mode" "$owner"; do
 find "$stage" -mindepth 1 -type d -printf '/%P\t%m\n' | LC_ALL=C sort | while IFS=$tab read -r path mode; do
   if [ ! -e "$path" ]; then make_dir "$path" "$mode" :; fi
 done
+cut -f 2- "$scratch/acts" | safe_folders # of what was made just now, too
 while IFS=$tab read -r act path; do
   case $act in
     put) place "$stage$path" "$path" ;;
@@ -216,6 +221,8 @@ for one in had absent dir folder runtime manifest; do touch "$one"; LC_ALL=C sor
   if [ ! -d "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
 done >remove
 { cat ours; cat absent; cat had; } | sed "s,/[^/]*\$,/.hacore.$name.new," | LC_ALL=C sort -u >halves
+cat remove halves had folder.sorted | safe_folders
+{ cat dir; made "$manifest"; } | safe_paths
 [ ! -s halves ] || xargs -d '\n' rm -f -- <halves
 [ ! -s remove ] || xargs -d '\n' rm -f -- <remove
 if [ -e files ]; then
@@ -233,6 +240,7 @@ fi
 if [ ! -e record ]; then
   for path in @RUNTIME@; do
     if { [ -e "$path" ] || [ -L "$path" ]; } && ! grep -qxF -- "$path" runtime && ! grep -qxF -- "$path" foreign; then
+      safe_path "$path"
       rm -rf -- "$path"
     fi
   done

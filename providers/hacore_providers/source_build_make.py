@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 
-from hacore.contract import Source, Step, quote
+from hacore.contract import SAFE_PATH, Source, Step, quote
 from hacore_providers.facts.build import HOME, TOOLCHAIN_SCRIPT
 from hacore_providers.source_build_spec import SourceBuildSpec, command_of, stamp
 
@@ -31,6 +31,18 @@ home="{HOME}"
 scratch=$home/build/$name; stage=$scratch/stage; log=$home/build/$name.log
 record=$home/builds/$name.json; manifest=$home/builds/$name.manifest
 tab=$(printf '\\t')
+{SAFE_PATH}
+safe_paths() {{ while IFS= read -r one; do safe_path "$one"; done; }}
+# the folders of the paths on stdin, where others may not make names either: ours can be guessed there
+safe_folders() {{
+  sed 's,/[^/]*$,/.,' | LC_ALL=C sort -u | while IFS= read -r one; do
+    safe_path "$one"
+    [ -n "$__open" ] || continue
+    echo "cannot write in ${{one%.}}: others can; hacore does not write there yet" >&2
+    exit 1
+  done
+}}
+safe_path "$scratch" "$record"
 is() {{ [ -r "$1" ] && [ "$(cat "$1")" = "$stamp" ]; }}
 """
 

@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hacore.contract import Address, Image, Output, Step, quote
+from hacore.contract import SAFE_PATH, Address, Image, Output, Step, quote
 
 from .vrrp_spec import VrrpInstanceSpec
 
@@ -34,6 +34,7 @@ MODE = "0600"
 
 _CAPTURE = r"""
 config=@config@
+safe_path "$config"
 dir=${config%/*}; missing=
 while [ -n "$dir" ] && [ ! -d "$dir" ]; do missing="$dir $missing"; dir=${dir%/*}; done
 echo "missing $missing"
@@ -52,7 +53,7 @@ def capture(config: str, addresses: Iterable[Address]) -> Step:
         image = read_image(config, output)
         return dict.fromkeys(wanted, image)
 
-    return Step(_filled(_CAPTURE, {"config": quote(config)}), what=f"reading {config}", parse=parse)
+    return Step(SAFE_PATH + _filled(_CAPTURE, {"config": quote(config)}), what=f"reading {config}", parse=parse)
 
 
 def read_image(config: str, output: Output) -> Image:
@@ -71,6 +72,7 @@ def read_image(config: str, output: Output) -> Image:
 _INSTALL = r"""
 config=@config@ binary=@binary@
 dir=${config%/*}
+safe_path "$config"
 if [ ! -x "$binary" ]; then
   echo "cannot test $config: there is no $binary; install keepalived first (a package or a source_build)" >&2; exit 1
 fi
@@ -79,7 +81,7 @@ for script in@scripts@; do
     echo "cannot use $config: it runs $script, which is not there or not executable" >&2; exit 1
   fi
 done
-[ -d "$dir" ] || mkdir -p "$dir"
+[ -d "$dir" ] || { mkdir -p "$dir"; safe_path "$config"; }
 temp=$(mktemp "$dir/.hacore.XXXXXX")
 trap 'rm -f "$temp"' EXIT
 cat "$HACORE_WORK/keepalived.conf" >"$temp"
@@ -118,7 +120,9 @@ def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str]) -> Step:
         "scripts": "".join(f" {quote(s)}" for s in scripts),
     }
     return Step(
-        _filled(_INSTALL, values), blobs={"keepalived.conf": text.encode()}, what=f"testing and replacing {spec.config}"
+        SAFE_PATH + _filled(_INSTALL, values),
+        blobs={"keepalived.conf": text.encode()},
+        what=f"testing and replacing {spec.config}",
     )
 
 
@@ -130,6 +134,7 @@ def _filled(script: str, values: Mapping[str, str]) -> str:
 _RESTORE = r"""
 config=@config@
 dir=${config%/*}
+safe_path "$config"
 case @type@ in
 absent) rm -f "$config" ;;
 link)
@@ -138,7 +143,7 @@ link)
   ln -s "${target%.}" "$temp"
   mv -fT "$temp" "$config" ;;
 file)
-  [ -d "$dir" ] || mkdir -p "$dir"
+  [ -d "$dir" ] || { mkdir -p "$dir"; safe_path "$config"; }
   temp=$(mktemp "$dir/.hacore.XXXXXX")
   trap 'rm -f "$temp"' EXIT
   cat "$HACORE_WORK/content" >"$temp"
@@ -162,13 +167,13 @@ def restore(image: Image) -> Step:
         "owner": f"{data.get('uid', 0)}:{data.get('gid', 0)}",
         "mode": data.get("mode", "644"),
     }
-    return Step(_filled(_RESTORE, values), blobs=dict(image.blobs), what=f"restoring {data['config']}")
+    return Step(SAFE_PATH + _filled(_RESTORE, values), blobs=dict(image.blobs), what=f"restoring {data['config']}")
 
 
 def forget_drains(specs: Iterable[VrrpInstanceSpec]) -> Step:
     """Remove the drain files of instances that are gone."""
     files = " ".join(quote(spec.drain_file) for spec in specs)
-    return Step(f"rm -f {files}", what="removing drain files")
+    return Step(f"{SAFE_PATH}safe_path {files}\nrm -f {files}", what="removing drain files")
 
 
 _RELOAD = r"""
@@ -211,9 +216,12 @@ def reload(spec: VrrpInstanceSpec) -> Step:
 def drain(spec: VrrpInstanceSpec, on: bool) -> Step:
     """Write the drain file in place: keepalived watches the file itself and would not see a rename."""
     file = quote(spec.drain_file)
+    # the shell would write to where a link leads
+    refusal = quote(f"cannot write {spec.drain_file}: it is a link")
+    safe = f"{SAFE_PATH}safe_path {file}\n[ ! -L {file} ] || {{ echo {refusal} >&2; exit 1; }}\n"
     if on:
-        return Step(f"echo 1 >{file}", what=f"draining {spec.name}")
-    return Step(f"[ ! -e {file} ] || echo 0 >{file}", what=f"undraining {spec.name}")
+        return Step(f"{safe}echo 1 >{file}", what=f"draining {spec.name}")
+    return Step(f"{safe}[ ! -e {file} ] || echo 0 >{file}", what=f"undraining {spec.name}")
 
 
 def made_by_hacore(image: Image, header: str) -> bool:

@@ -10,6 +10,7 @@ from hacore.errors import LabError
 from hacore.lab import Bystander, LabSpec, Twin
 from hacore.lab.layers import LAYERS
 from hacore.lab.model import Names, gateway, link_network, subnet
+from hacore.lab.system import locked
 from hacore.model import Host, TwinBody, TwinSystem
 
 
@@ -70,3 +71,15 @@ def test_a_host_may_ask_for_each_system_there_is_and_nothing_keeps_that() -> Non
     assert set(get_args(TwinSystem)) == {"debian", *LAYERS}
     host = Host(name="lb1", address="192.0.2.1", twin=TwinBody(os="redhat"))
     assert "twin" not in host.model_dump(mode="json")
+
+
+def test_a_folder_that_others_can_write_in_holds_no_lab(tmp_path: Path) -> None:
+    with locked(tmp_path / "lab"):
+        assert (tmp_path / "lab").stat().st_mode & 0o022 == 0
+    for mode in (0o775, 0o777, 0o1777):
+        (tmp_path / "lab").chmod(mode)
+        with (
+            pytest.raises(LabError, match=rf"^cannot use {tmp_path}/lab: it belongs to uid .* with mode {mode:04o}"),
+            locked(tmp_path / "lab"),
+        ):
+            pass

@@ -144,7 +144,7 @@ def _sudo(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Host:
     folder.joinpath("sudo").write_text(f"#!/bin/sh\n{script}\n")
     folder.joinpath("sudo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    return Host(name="here", address="-", connection=Connection(transport="local", become="sudo"))
+    return Host(name="here", address="localhost", connection=Connection(transport="local", become="sudo"))
 
 
 async def test_sudo_is_asked_without_a_password_and_for_roots_home(
@@ -213,6 +213,6 @@ async def test_a_sudo_that_asks_on_this_machine(tmp_path: Path, monkeypatch: pyt
 
 async def test_a_machine_without_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    host = Host(name="here", address="-", connection=Connection(transport="local", become="sudo"))
+    host = Host(name="here", address="localhost", connection=Connection(transport="local", become="sudo"))
     with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo is not installed there"):
         await run(host, "id")

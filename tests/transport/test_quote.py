@@ -95,7 +95,7 @@ def test_hostile_texts_come_through_a_shell(shell: str, tmp_path: Path) -> None:
 
 def test_hostile_texts_come_through_a_session(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    host = Host(name="here", address="-", connection=Connection(transport="local"))
+    host = Host(name="here", address="localhost", connection=Connection(transport="local"))
     with asyncio.Runner() as runner:
         transport = Transport()
         session = runner.run(transport.session(host))
@@ -118,7 +118,7 @@ def test_bytes_of_a_file_name_that_is_not_unicode_come_through_a_session() -> No
     name = b"caf\xe9\xff"
 
     async def run() -> bytes:
-        host = Host(name="here", address="-", connection=Connection(transport="local"))
+        host = Host(name="here", address="localhost", connection=Connection(transport="local"))
         async with Transport() as transport:
             output = await (await transport.session(host)).run(
                 f"printf %s {quote(name.decode(errors='surrogateescape'))}"

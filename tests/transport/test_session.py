@@ -17,7 +17,7 @@ SHELLS = [shell for shell in ("sh", "dash", "bash", "ksh", "mksh", "zsh", "fish"
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_any_login_shell_runs_the_command_line(shell: str) -> None:
-    line = command(Host(name="lb1", address="-"))
+    line = command(Host(name="lb1", address="localhost"))
     script = "x='a b'; echo \"$x\"; cat; exit 5"
     done = subprocess.run([shell, "-c", line], input=script.encode(), capture_output=True, check=False)
 
@@ -25,7 +25,7 @@ def test_any_login_shell_runs_the_command_line(shell: str) -> None:
 
 
 def test_command_and_argv_say_the_same() -> None:
-    host = Host(name="lb1", address="-", connection=Connection(become="sudo"))
+    host = Host(name="lb1", address="localhost", connection=Connection(become="sudo"))
 
     script = 'echo hacore"-"root >&2; eval "$(cat)"'
     assert argv(host) == ["sudo", "-n", "-H", "--", "sh", "-c", script]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import posixpath
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hacore.contract import Ask, quote
+from hacore.contract import Ask, Facts, quote
 
-__all__ = ["LIMIT", "STAT", "Stat", "StatFact", "sha256"]
+__all__ = ["LIMIT", "STAT", "Stat", "StatFact", "sha256", "unsafe_folder"]
 
 LIMIT = 256 * 1024
 """Bytes up to which a probe brings a file's content."""
@@ -120,7 +121,10 @@ want() {
 
 @dataclass(frozen=True, slots=True)
 class StatFact:
-    """Fact: argument an absolute path, value a Stat. `wanted` is a sha256 in hex; see contract.Ask."""
+    """Fact: argument an absolute path, value a Stat. `wanted` is a sha256 in hex; see contract.Ask.
+
+    The folders above the paths are answered as well, where they are there: see `unsafe_folder`.
+    """
 
     name: str = "stat"
 
@@ -129,6 +133,7 @@ class StatFact:
         return _ASK + "\n".join(self._part(asks[at : at + CHUNK]) for at in range(0, len(asks), CHUNK))
 
     def _part(self, asks: Sequence[Ask]) -> str:
+        above = " ".join(quote(folder) for folder in _above(ask.arg for ask in asks))
         paths = " ".join(quote(ask.arg) for ask in asks)
         names = " ".join(_b64(ask.arg) for ask in asks)
         wants = [
@@ -136,7 +141,9 @@ class StatFact:
             for ask in asks
             if not ask.secret
         ]
-        return "\n".join([f"echo asked {names}", f"set -- {paths}", 'look "$@"; links "$@"; sums "$@"', *wants])
+        return "\n".join(
+            [f"echo asked {names}", f"set -- {paths}", f'look "$@" {above}; links "$@"; sums "$@"', *wants]
+        )
 
     def parse(self, stdout: bytes) -> Mapping[str, Stat]:
         """Stats by path. A path that could not be looked at (for want of permission) is left out."""
@@ -164,6 +171,35 @@ class StatFact:
 
 
 STAT = StatFact()
+
+
+def _above(paths: Iterable[str]) -> list[str]:
+    """All folders above paths, each once."""
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = posixpath.dirname(path)
+        while folder not in found:
+            found[folder] = None
+            folder = posixpath.dirname(folder)
+    return list(found)
+
+
+def unsafe_folder(facts: Facts, path: str) -> str:
+    """Why somebody else can change where a path leads, as far as a probe shows it; empty: it shows nothing.
+
+    Says less than `safe_path` (see contract.SAFE_PATH), which has the last word: links are not followed here,
+    and who is in a group is not known.
+    """
+    ours = (0, facts.host.uid)
+    for folder in reversed(_above([path])):
+        found = facts.get(STAT, folder)
+        if found is None or found.kind != "directory":
+            return ""
+        if found.uid not in ours:
+            return f"the folder {folder} belongs to uid {found.uid}, who could redirect the write"
+        if found.mode & stat.S_IWOTH and not found.mode & stat.S_ISVTX:
+            return f"everybody can write in the folder {folder}"
+    return ""
 
 
 def _stats(encoded: bytes) -> Iterator[tuple[str, Stat]]:

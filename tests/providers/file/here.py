@@ -41,6 +41,10 @@ class Here:
         )
 
     def ask(self, *asks: Ask) -> Mapping[str, Any]:
+        found = self.ask_with_folders(*asks)
+        return {ask.arg: found[ask.arg] for ask in asks if ask.arg in found}
+
+    def ask_with_folders(self, *asks: Ask) -> Mapping[str, Any]:
         done = self.shell(STAT.command(asks))
         assert done.stderr == b""
         return STAT.parse(done.stdout)
@@ -54,7 +58,7 @@ class Here:
         return Output(done.returncode, done.stdout, done.stderr)
 
     def view(self, spec: FileSpec) -> View[FileSpec]:
-        answers = self.ask(*self.provider.facts(spec))
+        answers = self.ask_with_folders(*self.provider.facts(spec))
         facts = Facts(HostFacts(), {(STAT.name, path): value for path, value in answers.items()})
         return View(ADDRESS, spec, None, facts)
 

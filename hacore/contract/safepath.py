@@ -1,0 +1,109 @@
+"""Shell text that tells whether anybody else can change where a path leads, as safe_path(3) of sshd does.
+
+Root that works by name in a folder of somebody else's works where that user wants: between two calls a file
+is exchanged for a link. So before a path is written, made or removed every folder that leads to it is looked
+at: each belongs to root or to the user we act as, and nobody else may write in it, or it is sticky
+(unlink(2), EPERM) and what comes next in it belongs to one of the two. Links on the way are followed one by
+one, and the folders that they lie in and lead through are looked at as well.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SAFE_PATH"]
+
+SAFE_PATH = r"""
+__unsafe() { # PATH: whether somebody else can change where it leads; $__why says who. $__last: mode of the last folder
+  __rest=${1#/} __at= __links=0 __why=
+  set -- /
+  while :; do
+    case $__rest in */*) ;; *) break ;; esac
+    __one=${__rest%%/*} __rest=${__rest#*/}
+    case $__one in
+      '' | .) continue ;;
+      ..) __at=${__at%/*}; continue ;;
+    esac
+    if [ -L "$__at/$__one" ]; then
+      set -- "$@" "$__at/$__one"
+      __links=$((__links + 1))
+      if [ "$__links" -gt 40 ]; then __why="its links go round in a circle at $__at/$__one"; return 0; fi
+      __to=$(readlink -n -- "$__at/$__one"; echo x) # the x keeps a newline at the end
+      case $__to in /*) __at= ;; esac
+      __rest=${__to%x}/$__rest
+    elif [ -d "$__at/$__one" ]; then
+      __at=$__at/$__one
+      set -- "$@" "$__at"
+    else break # there is nothing yet, or no folder
+    fi
+  done
+  __me=$(id -u) __open=
+  __seen=$(stat -c '%u %g %a %f' -- "$@" 2>&1) || { __why="its folders change: $__seen"; return 0; }
+  while read -r __uid __gid __mode __type; do
+    __last=$__mode
+    case $__type in a*) __what='the link' ;; *) __what='the folder' ;; esac
+    if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+      __why="$__what $1 belongs to uid $__uid, who could redirect the write"
+      return 0
+    fi
+    if [ "$__what" = 'the folder' ]; then
+      __sticky=; case $__mode in [1357]???) __sticky=1 ;; esac
+      [ "$1" != "${__at:-/}" ] || __open=
+      case $__mode in
+        *[2367]) [ -n "$__sticky" ] || { __why="everybody can write in the folder $1"; return 0; } ;;
+        *[2367]?)
+          if [ -z "$__sticky" ] && ! __alone "$__gid" "$1"; then
+            __why="group $__gid can write in the folder $1"
+            return 0
+          fi ;;
+        *) __sticky= ;;
+      esac
+      [ -z "$__sticky" ] || [ "$1" != "${__at:-/}" ] || __open=1
+    fi
+    shift
+  done <<__END
+$__seen
+__END
+  case $__rest in */*) return 1 ;; esac
+  __leaf=$__at/$__rest
+  if [ -n "$__open" ] && [ -n "$__rest" ] && { [ -e "$__leaf" ] || [ -L "$__leaf" ]; }; then
+    __seen=$(stat -c '%u %h %f' -- "$__leaf" 2>&1) || { __why="it changes: $__seen"; return 0; }
+    read -r __uid __links __type <<__END
+$__seen
+__END
+    if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+      __why="others can write in the folder ${__at:-/}, and what is there belongs to uid $__uid"
+      return 0
+    fi
+    case $__type in
+      8*) [ "$__links" = 1 ] || {
+        __why="others can write in the folder ${__at:-/}, and the file has another name, too (a hard link)"
+        return 0
+      } ;;
+    esac
+  fi
+  return 1
+}
+__alone() { # GID FOLDER: whether only root and we are in the group that can write there, and no ACL lets others
+  case $(ls -ld -- "$2") in ??????????+*) return 1 ;; esac
+  [ "$1" != 0 ] || return 0
+  __seats=$(getent group "$1") || return 1
+  { getent passwd || cat /etc/passwd; } 2>/dev/null |
+    awk -F : -v g="$1" -v me="$__me" '$4 == g && $3 != 0 && $3 != me { other = 1 } END { exit other }' || return 1
+  for __member in $(printf '%s\n' "${__seats##*:}" | tr , ' '); do
+    case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__me") ;; *) return 1 ;; esac
+  done
+}
+safe_path() { # PATH...: ends the script unless nobody else can change where each of them leads
+  for __path do
+    if __unsafe "$__path"; then
+      printf 'cannot write %s: %s; hacore does not write there yet\n' "$__path" "$__why" >&2
+      exit 1
+    fi
+  done
+}
+"""
+"""Defines `safe_path PATH...`. Costs an id(1) and a stat(1) for each path, and a readlink(1) for each link.
+
+What is missing on the way is not looked at: whoever makes folders calls it again afterwards. In a sticky
+folder that others may write in (/tmp) names that mktemp(1) makes are safe, and so is what belongs to root or
+to us and has one name.
+"""
