@@ -14,9 +14,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
-FILES = tuple(CONTRACT / name for name in ("provider.py", "views.py", "facts.py", "steps.py"))
+FILES = tuple(
+    CONTRACT / name for name in ("provider.py", "claims.py", "views.py", "facts.py", "steps.py", "safepath.py")
+)
 SHARED = (ROOT / "hacore" / "model.py", ROOT / "hacore" / "address.py")
-TITLES = {"provider.py": "The provider", "views.py": "Views and values", "facts.py": "Questions", "steps.py": "Steps"}
+TITLES = {
+    "provider.py": "The provider",
+    "claims.py": "Claims",
+    "safepath.py": "Paths",
+    "views.py": "Views and values",
+    "facts.py": "Questions",
+    "steps.py": "Steps",
+}
 
 HEAD = """\
 # The contract of a kind

@@ -11,16 +11,24 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Desired, Facts, Health, HostFacts, Observed, Spec, Verdict
+from ..contract import Change, Desired, Observed, Spec
 from ..diff import AttrChange
 from ..model import JSON, Action, Attrs, Op, Row, Unknown, canonical
-from ..probe import Marker
-from ..store import host_from_json, host_to_json
 from ..store.legacy import gone_of, health_of, moves_of
-from .custody import Custody, NewMachine, Stranger
+from .custody import Custody
 from .rows import Seal, sealed
+from .saved_hosts import (
+    health_from_json,
+    health_to_json,
+    machine_from_json,
+    machine_to_json,
+    status_from_json,
+    status_to_json,
+    stranger_from_json,
+    stranger_to_json,
+)
 from .selection import Selection
-from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
+from .types import Drift, Plan, PlannedChange, PlanTask
 
 _UNKNOWN = "$unknown"
 
@@ -32,7 +40,7 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "command": plan.command,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "hosts": {name: _host(status) for name, status in plan.hosts.items()},
+        "hosts": {name: status_to_json(status) for name, status in plan.hosts.items()},
         "changes": [_change(c, seal) for c in plan.changes],
         "quiet": [_change(c, seal) for c in plan.quiet],
         "drift": [
@@ -55,14 +63,14 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "widened": {str(address): why for address, why in plan.widened.items()},
         "left_out": plan.left_out,
         "custody": {
-            "new_machines": [_machine(machine) for machine in plan.custody.new_machines],
+            "new_machines": [machine_to_json(machine) for machine in plan.custody.new_machines],
             "lost": sorted(str(address) for address in plan.custody.lost),
-            "strangers": [_stranger(stranger) for stranger in plan.custody.strangers],
+            "strangers": [stranger_to_json(stranger) for stranger in plan.custody.strangers],
             "due": list(plan.custody.due),
         },
         "warnings": list(plan.warnings),
         "notes": dict(plan.notes),
-        "health": {address: _health(health) for address, health in plan.health.items()},
+        "health": {address: health_to_json(health) for address, health in plan.health.items()},
         "outputs": dict(plan.outputs),
     }
 
@@ -76,7 +84,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         command=data["command"],
         lineage=data["lineage"],
         serial=int(data["serial"]),
-        hosts={name: _read_host(h) for name, h in data["hosts"].items()},
+        hosts={name: status_from_json(h) for name, h in data["hosts"].items()},
         changes=changes,
         quiet=tuple(_read_change(c) for c in data["quiet"]),
         drift=tuple(
@@ -93,103 +101,24 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         noop=int(data["noop"]),
         warnings=tuple(data["warnings"]),
         notes=dict(data["notes"]),
-        health=_read_health(data["health"] if "health" in data else health_of(data["notes"])),
+        health=health_from_json(data["health"] if "health" in data else health_of(data["notes"])),
         outputs=dict(data["outputs"]),
         selection=Selection.of_options(data["selection"]),
         widened={Address.parse(a): why for a, why in data["widened"].items()},
         left_out=int(data["left_out"]),
         custody=Custody(
-            tuple(_read_machine(machine) for machine in data["custody"]["new_machines"]),
+            tuple(machine_from_json(machine) for machine in data["custody"]["new_machines"]),
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),
-            tuple(_read_stranger(stranger) for stranger in data["custody"]["strangers"]),
+            tuple(stranger_from_json(stranger) for stranger in data["custody"]["strangers"]),
             tuple(data["custody"]["due"]),
             lineage=data["lineage"],
         ),
     )
 
 
-def _health(health: Health) -> dict[str, JSON]:
-    return {
-        "address": health.address,
-        "holders": list(health.holders),
-        "verdicts": [[v.question, v.good, v.words] for v in health.verdicts],
-    }
-
-
-def _read_health(data: Mapping[str, Any]) -> dict[str, Health]:
-    return {
-        address: Health(item["address"], tuple(item["holders"]), tuple(Verdict(*v) for v in item["verdicts"]))
-        for address, item in data.items()
-    }
-
-
-def _machine(machine: NewMachine) -> dict[str, JSON]:
-    return {
-        "host": machine.host,
-        "address": machine.address,
-        "recorded": machine.recorded,
-        "found": machine.found,
-    }
-
-
-def _read_machine(data: Mapping[str, Any]) -> NewMachine:
-    return NewMachine(host=data["host"], address=data["address"], recorded=data["recorded"], found=data["found"])
-
-
-def _stranger(stranger: Stranger) -> dict[str, JSON]:
-    marker = stranger.marker.to_json()
-    return {"host": stranger.host, "address": stranger.address, "marker": marker, "why": stranger.why}
-
-
-def _read_stranger(data: Mapping[str, Any]) -> Stranger:
-    return Stranger(data["host"], data["address"], Marker.from_json(data["marker"]), data["why"])
-
-
 def _secrets(planned: PlannedChange) -> frozenset[str]:
     desired = planned.desired.sensitive if planned.desired is not None else frozenset[str]()
     return desired | frozenset(planned.row.sensitive if planned.row is not None else ())
-
-
-def _host(status: HostStatus) -> dict[str, JSON]:
-    return {
-        "host": host_to_json(status.host),
-        "facts": None if status.facts is None else _facts(status.facts.host),
-        "error": status.error,
-    }
-
-
-def _facts(host: HostFacts) -> dict[str, JSON]:
-    """Without what differs with every look: boot id and time."""
-    return {
-        "family": host.family,
-        "os": host.os,
-        "init": host.init,
-        "packager": host.packager,
-        "machine_id": host.machine_id,
-        "hostname": host.hostname,
-        "cpus": host.cpus,
-        "arch": host.arch,
-        "uid": host.uid,
-    }
-
-
-def _read_host(data: Mapping[str, Any]) -> HostStatus:
-    facts = None if data["facts"] is None else Facts(_read_facts(data["facts"]))
-    return HostStatus(host_from_json(data["host"]), facts, data["error"])
-
-
-def _read_facts(data: Mapping[str, Any]) -> HostFacts:
-    return HostFacts(
-        family=data["family"],
-        os=data["os"],
-        init=data["init"],
-        packager=data["packager"],
-        machine_id=data["machine_id"],
-        hostname=data["hostname"],
-        cpus=data["cpus"],
-        arch=data["arch"],
-        uid=data["uid"],
-    )
 
 
 def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:
