@@ -19,7 +19,7 @@ def main() -> int:
     gc.disable()
     atexit.register(gc.freeze)
     argv = sys.argv[1:]
-    if argv == ["--version"]:
+    if argv == ["--version"] or (argv == ["version"] and not _foreign_kinds()):
         from .. import __version__
 
         sys.stdout.write(f"hacore {__version__}\n")
@@ -27,3 +27,10 @@ def main() -> int:
     from .app import run
 
     return run(argv)
+
+
+def _foreign_kinds() -> bool:
+    """Whether other packages bring kinds: then `version` looks whether they can be used."""
+    from importlib.metadata import entry_points
+
+    return any(point.dist is None or point.dist.name != "hacore" for point in entry_points(group="hacore.providers"))

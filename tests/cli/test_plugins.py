@@ -68,6 +68,7 @@ async def test_a_recorded_resource_of_the_kind_is_named(tmp_path: Path, monkeypa
     """A state that knows such a resource, of when the package fitted: each command says what is to be done."""
     text = (HERE / "data" / "api1" / "hacore_shell" / "__init__.py").read_text()
     text = text.replace("def indelible", "def delete_irreversible").replace("    kind =", "    api = 2\n    kind =")
+    text = text.replace("hosts: object)", "hosts: object, lifecycle: object)")
     (tmp_path / "ported_shell.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     shell = EntryPoint("shell", "ported_shell:PROVIDER", "hacore.providers")
