@@ -111,31 +111,21 @@ class Host(BaseModel):
     connection: Connection = Connection()
     twin: TwinBody = Field(default=TwinBody(), exclude=True)  # nothing that is kept of a host knows of it
 
-    @classmethod
-    def recorded(cls, data: JSON) -> Host:
-        """A host as a state or a saved plan has it.
-
-        One with values that are not allowed keeps them, so that messages can name it; `refusal` says why
-        no connection to it is made.
-        """
-        try:
-            return cls.model_validate(data)
-        except ValidationError:
-            given = data if isinstance(data, dict) else {}
-            connection = given.get("connection")
-            return cls.model_construct(
-                name=str(given.get("name", "")),
-                address=str(given.get("address", "")),
-                groups=(),
-                vars={},
-                connection=Connection.model_construct(**(connection if isinstance(connection, dict) else {})),
-            )
-
     @property
     def refusal(self) -> str:
         """Why no connection to this host may be made; empty for every host that was validated."""
+        by = self.connection
         try:
-            Host.model_validate(self.model_dump(exclude={"vars", "groups"}, warnings=False))
+            Connection(
+                transport=by.transport,
+                user=by.user,
+                port=by.port,
+                become=by.become,
+                identity_file=by.identity_file,
+                connect_timeout=by.connect_timeout,
+                reconnect_timeout=by.reconnect_timeout,
+            )
+            Host(name=self.name, address=self.address)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(step) for step in first["loc"])

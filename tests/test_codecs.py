@@ -98,7 +98,7 @@ def violations(tree: ast.AST, *, codec: bool, specs: bool = False) -> Iterator[t
                 yield node.lineno, "an enum's name"
             case ast.Subscript(value=ast.Name(id=name)) if name in ENUMS:
                 yield node.lineno, "an enum's name"
-            case ast.Call(func=ast.Name(id="vars")):
+            case ast.Call(func=ast.Name(id="vars")) if not specs:
                 yield node.lineno, "vars"
             case ast.Call(func=ast.Name(id="getattr" | "setattr"), args=[_, name, *_]) if codec:
                 if not isinstance(name, ast.Constant):

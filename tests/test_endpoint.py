@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from hacore.endpoint import check_address, check_key_file, check_user
 from hacore.errors import UnreachableError
 from hacore.model import Connection, Host
+from hacore.store import host_from_json
 from hacore.transport import Transport
 
 ADDRESSES = [
@@ -73,7 +74,7 @@ def test_what_is_allowed(check: Callable[[str], str], good: list[str], bad: list
 async def test_no_such_host_is_made_and_a_recorded_one_is_never_connected(data: Any) -> None:
     with pytest.raises(ValidationError):
         Host.model_validate(data)
-    host = Host.recorded(data)  # by name it can still be told
+    host = host_from_json(data)  # by name it can still be told
 
     async with Transport(config=[]) as transport:
         for call in (transport.session(host), transport.trust(host, lambda _: ())):  # type: ignore[arg-type,return-value]
@@ -84,5 +85,5 @@ async def test_no_such_host_is_made_and_a_recorded_one_is_never_connected(data: 
 
 def test_a_valid_recorded_host_is_as_it_was() -> None:
     host = Host(name="a", address="fe80::1%eth0", connection=Connection(user="CORP\\alice", port=2222))
-    assert Host.recorded(host.model_dump(mode="json")) == host
+    assert host_from_json(host.model_dump(mode="json")) == host
     assert host.refusal == ""

@@ -24,10 +24,14 @@ NOT_OURS = {
     ("hacore/transport/become.py", "sudo: "),
     ("hacore/transport/explain.py", "authentication failures"),  # OpenSSH's server
     ("providers/hacore_providers/facts/packages.py", "  Candidate: "),  # apt-cache
+    ("hacore/model.py", "Value error, "),  # pydantic
+    ("hacore/transport/route.py", "Value error, "),
     # what our own scripts on a host write for us, and files of ours: a form, shown to nobody
     ("hacore/probe/link.py", "fenced "),
     ("hacore/probe/link.py", "fenced gone"),
     ("hacore/probe/link.py", "rc "),
+    ("hacore/probe/script.py", "late "),
+    ("hacore/walk/hostlock.py", "warning: "),
     ("hacore/lab/manifest.py", ": "),
     ("providers/hacore_providers/facts/packages.py", "rpm "),
     ("hacore/engine/remembering.py", "machine "),

@@ -62,6 +62,7 @@ def status_to_json(status: HostStatus) -> dict[str, JSON]:
         "host": host_to_json(status.host),
         "facts": None if status.facts is None else _facts(status.facts.host),
         "error": status.error,
+        "answered": status.answered,
     }
 
 
@@ -83,7 +84,7 @@ def _facts(host: HostFacts) -> dict[str, JSON]:
 def status_from_json(data: Mapping[str, Any]) -> HostStatus:
     """The host from `status_to_json`."""
     facts = None if data["facts"] is None else Facts(_read_facts(data["facts"]))
-    return HostStatus(host_from_json(data["host"]), facts, data["error"])
+    return HostStatus(host_from_json(data["host"]), facts, data["error"], data.get("answered", False))
 
 
 def _read_facts(data: Mapping[str, Any]) -> HostFacts:

@@ -6,10 +6,12 @@ nobody's business on disk. Keys that a version before did not write have the def
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..model import JSON, Host, Lifecycle
+from pydantic import ValidationError
+
+from ..model import JSON, Connection, Host, Lifecycle
 
 
 def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
@@ -32,28 +34,39 @@ def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
 
 
 def host_from_json(data: Mapping[str, Any]) -> Host:
-    """A host from `host_to_json`; raises KeyError for what is none.
+    """A host from `host_to_json`.
 
-    One whose values are not allowed is there all the same, and its `refusal` says why it is not connected to.
+    One whose values are not allowed keeps them, so that messages can name it; its `refusal` says why no
+    connection to it is made.
     """
-    connection: Mapping[str, Any] = data.get("connection", {})
-    return Host.recorded(
-        {
-            "name": data["name"],
-            "address": data["address"],
-            "groups": tuple(data.get("groups", ())),
-            "vars": dict(data.get("vars", {})),
-            "connection": {
-                "transport": connection.get("transport", "ssh"),
-                "user": connection.get("user"),
-                "port": connection.get("port"),
-                "become": connection.get("become", "none"),
-                "identity_file": connection.get("identity_file"),
-                "connect_timeout": connection.get("connect_timeout", 10.0),
-                "reconnect_timeout": connection.get("reconnect_timeout", 120.0),
-            },
-        }
+    data = _mapping(data)
+    try:
+        return _host(data, Host, Connection)
+    except ValidationError:
+        return _host(data, Host.model_construct, Connection.model_construct)
+
+
+def _host(data: Mapping[str, Any], host: Callable[..., Host], connection: Callable[..., Connection]) -> Host:
+    by = _mapping(data.get("connection"))
+    return host(
+        name=data.get("name", ""),
+        address=data.get("address", ""),
+        groups=tuple(data.get("groups", ())),
+        vars=dict(_mapping(data.get("vars"))),
+        connection=connection(
+            transport=by.get("transport", "ssh"),
+            user=by.get("user"),
+            port=by.get("port"),
+            become=by.get("become", "none"),
+            identity_file=by.get("identity_file"),
+            connect_timeout=by.get("connect_timeout", 10.0),
+            reconnect_timeout=by.get("reconnect_timeout", 120.0),
+        ),
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def lifecycle_to_json(lifecycle: Lifecycle) -> dict[str, JSON]:

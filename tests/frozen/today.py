@@ -34,7 +34,8 @@ from hacore.store import PutRow, PutRun, PutTask, SetTask, StateReader, StateWri
 from hacore.store.images import StoredBlob, StoredImage, decode, encode
 from hacore.store.keys import Keyring, find
 from hacore.store.legacy import gone_of, moves_of
-from hacore.testing import Here, World
+from hacore.testing import ThisMachine as Here
+from hacore.testing import World
 from hacore.walk import Holder, acquire, release
 from hacore_providers.file import PROVIDER as FILE
 from hacore_providers.package import PROVIDER as PACKAGE

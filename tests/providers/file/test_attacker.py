@@ -15,7 +15,7 @@ import pytest
 
 from hacore.cli.app import run
 from hacore.engine import Request
-from hacore.testing import Here
+from hacore.testing import ThisMachine
 
 pytestmark = [
     pytest.mark.machine,
@@ -86,7 +86,7 @@ def test_root_is_led_nowhere(
     victim.chmod(0o600)
     before = victim.stat()
     monkeypatch.chdir(tmp_path)
-    given = Here(tmp_path / "host")
+    given = ThisMachine(tmp_path / "host")
     made = Request.__init__
 
     def here(self: Request, *args: object, **more: object) -> None:
