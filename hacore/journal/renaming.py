@@ -112,7 +112,7 @@ class Renaming:
             }
             for change in payload.get("changes", ())
         ]
-        also = {name: list(map(self.text, payload.get(name, ()))) for name in ("sources", "guarded")}
+        also = {name: list(map(self.text, payload[name])) for name in ("sources", "guarded") if name in payload}
         moved = {**payload, "changes": changes, **also}
         if "restores" in payload:
             moved["restores"] = {self.text(address): number for address, number in payload["restores"].items()}
