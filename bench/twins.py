@@ -9,7 +9,7 @@ from pathlib import Path
 from hacore.lab import Lab, LabSpec, Twin
 
 from .child import environment
-from .plan import measure
+from .measure import measure
 from .stack import ask, stack
 from .table import Line
 
