@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .guard import guarded
+from .exit_codes import guarded
 from .runtime import Runtime
 
 # in the order in which they are used; the module is named after the command
@@ -38,7 +38,7 @@ COMMANDS = (
 )
 
 
-_MODULES = {"import": "importing"}  # a keyword is no name for a module
+_MODULES = {"import": "import_"}  # a keyword is no name for a module
 
 
 class Commands(click.Group):
@@ -52,7 +52,7 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f".{_MODULES.get(cmd_name, cmd_name)}", __package__).command
+        command: click.Command = import_module(f".commands.{_MODULES.get(cmd_name, cmd_name)}", __package__).command
         return command
 
     def resolve_command(
@@ -104,7 +104,7 @@ def cli(runtime: Runtime, folder: str | None, level: str | None) -> None:
         os.chdir(folder)
         runtime.folder = folder
     if level is not None:
-        from .logs import start_log
+        from .runtime import start_log
 
         start_log(runtime, level)
 
@@ -122,7 +122,7 @@ def run(argv: Sequence[str]) -> int:
     runtime = Runtime.of_process(argv)
     assert isinstance(cli, Commands)
     if "_HACORE_COMPLETE" in runtime.environ:  # a shell asks: see shells
-        from .shells import complete
+        from .complete.shells import complete
 
         return complete(cli, runtime)
     group = cli

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import shlex
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from ..urls import shown_url, url_secrets
-from . import completing
-from .runtime import Runtime
+from .complete import candidates
+from .runtime import BECOME_PASSWORD, Runtime
 
 if TYPE_CHECKING:
-    from ..contract import Provider
-    from ..engine import Request
-    from ..events import Listener
-    from ..load.stack import Stack
-    from ..transport import Password
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from ..plan import Selection
 
 
-def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if not value.partition("=")[0] or "=" not in value:
-            # the value is not told: it may be a secret that was written in the wrong place
-            raise click.BadParameter("write it as NAME=VALUE")
-    return values
-
-
-_VAR = click.option(
-    "--var", "var", metavar="NAME=VALUE", multiple=True, callback=_pairs, help="A variable's value; can be repeated."
-)
-_VAR_FILE = click.option(
-    "--var-file",
-    "var_file",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file of variables; can be repeated, the later one wins.",
-)
-_ENV = click.option(
-    "--env",
-    "env",
-    metavar="NAME",
-    shell_complete=completing.environment,
-    help="The environment env/NAME.yaml of the stack.",
-)
-_STATE = click.option("--state", "state", metavar="URL", help="The state, such as sqlite:///state/web.db.")
-stack_option = click.option(
-    "--stack",
-    "folder",
-    metavar="STACK",
-    shell_complete=completing.stack,
-    help="The stack's folder or file; default: here.",
-)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 parallelism = click.option(
     "--parallelism",
@@ -75,113 +32,105 @@ auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 
 
 @dataclass(frozen=True)
-class StackArgs:
-    """The stack that a command is about, as it was named."""
+class Options:
+    """How to apply."""
 
-    runtime: Runtime
-    stack: str | None = None
-    var: tuple[str, ...] = ()
-    var_file: tuple[Path, ...] = ()
-    env: str | None = None
-    state: str | None = None
+    destroy: bool = False
+    auto_approve: bool = False
+    on_failure: str = "rollback"
+    allow_degraded: bool = False
+    resume: bool = False
+    take_over: bool = False
+    selection: Selection | None = None
+    parallelism: int = 10
+    as_json: bool = False
+    no_irreversible: bool = False
+    confirm_within: int = 0
 
-    def file(self) -> Path:
-        """The stack file. Raises UsageError when there is none, or when it is not clear which."""
-        from ..load import find_stack
-
-        return find_stack(Path.cwd(), self.stack)
-
-    def request(self, listener: Listener, *, parallelism: int = 10, file: Path | None = None) -> Request:
-        """What the engine needs; from now on it can be found out what is secret. `file`: the stack, if known."""
-        from ..engine import Request, load_stack
-
-        request = Request(
-            file=self.file() if file is None else file,
-            providers=providers(),
-            variables=self.variables(),
-            var_files=self.var_file,
-            env_name=self.env,
-            state_url=self.state,
-            listener=listener,
-            parallelism=parallelism,
-            password=self.password(),
-        )
-        self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
-        self.runtime.learn = lambda: self.secrets_of(load_stack(request))
-        return request
-
-    def password(self) -> Password | None:
-        """sudo's password on the hosts, if one was given."""
-        from .password import become_password
-
-        return become_password(self.runtime)
-
-    def variables(self) -> Mapping[str, str]:
-        """Those of --var; the last one of a name wins."""
-        return {name: value for name, _, value in (text.partition("=") for text in self.var)}
-
-    def know(self, stack: Stack) -> None:
-        """Take out of everything that is printed from now on what is secret in this stack."""
-        self.runtime.terminal.redactor.add(self.secrets_of(stack))
-        self.runtime.learn = None
-
-    def secrets_of(self, stack: Stack) -> frozenset[str]:
-        """The strings that must not be shown."""
-        return stack.secrets | url_secrets(stack.state)
-
-    def state_url(self) -> str:
-        """Where the state lies, without looking at variables."""
-        if self.state is not None:
-            from ..load.find import absolute_state
-
-            url = absolute_state(self.state, Path.cwd())
-        else:
-            from ..load import state_url
-
-            url = state_url(self.file(), env_name=self.env, environ=self.runtime.environ)
-        self.runtime.terminal.redactor.add(url_secrets(url))
-        return url
-
-    def again(self, command: str, stack: Stack | None = None) -> str:
-        """The same stack and variables with another command, to be typed by the user."""
-        secrets = stack.secrets if stack is not None else frozenset()
-        words = ["hacore", *(["-C", self.runtime.folder] if self.runtime.folder else []), *command.split()]
-        words += [self.stack] if self.stack else []
-        for text in self.var:
-            name, _, value = text.partition("=")
-            words += ["--var", f"{name}=…" if value in secrets else text]
-        for path in self.var_file:
-            words += ["--var-file", str(path)]
-        words += ["--env", self.env] if self.env else []
-        words += ["--state", shown_url(self.state)] if self.state else []
-        words += ["--ask-become-pass"] if self.runtime.ask_become_pass else []
-        return shlex.join(words)
+    @property
+    def command(self) -> str:
+        """The command's name."""
+        return "destroy" if self.destroy else "apply"
 
 
-def providers() -> Mapping[str, Provider[Any]]:
-    """The installed resource kinds."""
-    from ..load import load_providers
+on_failure = click.option(
+    "--on-failure",
+    type=click.Choice(["rollback", "halt"]),
+    default="rollback",
+    show_default=True,
+    help="When a task fails: undo the tasks of its lane, or leave all as it is then.",
+)
 
-    return load_providers()
+
+allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on although a host cannot be reached.")
 
 
-def stack_options(*, variables: bool = True, argument: bool = True, metavar: str = "[STACK]") -> Callable[[F], F]:
-    """STACK and its options, given to the command as one `args: StackArgs`."""
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.find_object(Runtime).ask_become_pass = True  # type: ignore[union-attr]
 
-    def decorate(function: F) -> F:
-        @click.pass_obj
-        @functools.wraps(function)
-        def wrapped(runtime: Runtime, /, **given: Any) -> Any:
-            names = ("stack", "var", "var_file", "env", "state")
-            args = StackArgs(runtime, **{name: given.pop(name) for name in names if name in given})
-            return function(args=args, **given)
 
-        found: Any = wrapped
-        for option in (_STATE, _ENV, *((_VAR_FILE, _VAR) if variables else ())):
-            found = option(found)
-        if argument:
-            completer = completing.stack_or_file if "PLAN" in metavar else completing.stack
-            found = click.argument("stack", required=False, metavar=metavar, shell_complete=completer)(found)
-        return found  # type: ignore[no-any-return]
+ask_become_pass = click.option(
+    "-K",
+    "--ask-become-pass",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help=f"Ask for sudo's password on the hosts; else {BECOME_PASSWORD}, if there is one.",
+)
+"""For commands that connect; what was typed is `become_password`'s to give."""
 
-    return decorate
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[int]):
+    """A number of seconds, minutes or hours; the value is in seconds, at least `least`."""
+
+    name = "duration"
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds. Usage errors say what would be right."""
+        found = re.fullmatch(r"(\d+)([smh]?)", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
+        seconds = int(found[1]) * _UNITS[found[2]]
+        if seconds < self.least:
+            self.fail(f"{value} is too short: it takes {self.least}s or more", param, ctx)
+        return seconds
+
+
+target = click.option(
+    "--target",
+    "targets",
+    metavar="ADDRESS",
+    shell_complete=candidates.address,
+    multiple=True,
+    help="Only this, what it needs, and the reloads that follow; can be repeated.",
+)
+
+
+exclude = click.option(
+    "--exclude",
+    "excludes",
+    metavar="ADDRESS",
+    shell_complete=candidates.address,
+    multiple=True,
+    help="All but this and what rests on it; can be repeated.",
+)
+
+
+def selection(targets: Sequence[str], excludes: Sequence[str]) -> Selection:
+    """What the two options say. Raises UsageError for what is no address."""
+    from ..plan import Selection
+
+    return Selection.parse(targets, excludes)
+
+
+def words(selected: Selection) -> list[str]:
+    """The options as the user would type them again."""
+    found = [word for one in selected.targets for word in ("--target", str(one))]
+    return found + [word for one in selected.excludes for word in ("--exclude", str(one))]

@@ -69,7 +69,7 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     world = World("a", "b")
-    monkeypatch.setattr("hacore.cli.options.providers", lambda: KINDS)
+    monkeypatch.setattr("hacore.cli.stack_args.providers", lambda: KINDS)
     for name in ("Request", "drift", "rollback"):
         real = getattr(hacore.engine, name)
         monkeypatch.setattr(hacore.engine, name, functools.partial(real, connect=world.connect))

@@ -14,7 +14,7 @@ PAIR = ("--host", "lb1=192.0.2.11", "--host", "lb2=192.0.2.12,eth1", "--vip", "1
 
 @pytest.fixture
 def console(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
-    monkeypatch.setattr("hacore.cli.options.providers", load_providers)
+    monkeypatch.setattr("hacore.cli.stack_args.providers", load_providers)
     return console
 
 

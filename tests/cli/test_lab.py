@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hacore.cli import options
-from hacore.cli.labspec import lab_name, lab_spec, placeholder, stack_for_lab
-from hacore.cli.options import StackArgs
+from hacore.cli import stack_args
+from hacore.cli.lab_spec import lab_spec, placeholder, stack_for_lab
 from hacore.cli.runtime import Runtime
+from hacore.cli.stack_args import StackArgs, lab_name
 from hacore.contract import Network
 from hacore.errors import StackError, UsageError
 from hacore.testing.things import Thing
@@ -45,7 +45,7 @@ def args(console: Console, stack: str | None = None) -> StackArgs:
 
 def test_a_lab_has_the_hosts_their_interfaces_and_what_is_near_them(console: Console) -> None:
     (console.folder / "stack.yaml").write_text(STACK)
-    spec = lab_spec(stack_for_lab(args(console)), options.providers())
+    spec = lab_spec(stack_for_lab(args(console)), stack_args.providers())
     assert spec.stack == "pair"
     assert [(t.name, t.address, t.interface, t.os) for t in spec.twins] == [
         ("lb1", "192.0.2.11", "eth1", "debian"),
@@ -59,7 +59,7 @@ def test_what_a_kind_says_of_the_network_is_for_twins(console: Console, monkeypa
     told = Network("eth3", ("192.0.2.200/24", "192.0.2.11", "2001:db8::1"))
     monkeypatch.setattr(Thing, "network", lambda *_: told)
     (console.folder / "stack.yaml").write_text(STACK)
-    spec = lab_spec(stack_for_lab(args(console)), options.providers())
+    spec = lab_spec(stack_for_lab(args(console)), stack_args.providers())
     assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth1"), ("lb2", "eth3")]
     assert spec.reserved == ("192.0.2.200",)
 
@@ -69,17 +69,17 @@ def test_a_host_has_the_interface_of_what_is_on_it(console: Console, monkeypatch
     hosts = "lb1: {address: 192.0.2.11}\n  lb2: {address: 192.0.2.12}"
     things = "pinned: {hosts: lb2, key: /pinned}\n    free: {hosts: lb1}"
     (console.folder / "stack.yaml").write_text(f"stack: x\nhosts:\n  {hosts}\nresources:\n  thing:\n    {things}\n")
-    spec = lab_spec(stack_for_lab(args(console)), options.providers())
+    spec = lab_spec(stack_for_lab(args(console)), stack_args.providers())
     assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth0"), ("lb2", "eth9")]
 
 
 def test_the_reference_stack_needs_no_password_for_its_lab(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     from hacore.load import load_providers
 
-    monkeypatch.setattr("hacore.cli.options.providers", load_providers)
+    monkeypatch.setattr("hacore.cli.stack_args.providers", load_providers)
     monkeypatch.delenv("HACORE_VAR_vrrp_password", raising=False)
     stacks = Path(__file__).parents[2] / "stacks"
-    spec = lab_spec(stack_for_lab(args(console, str(stacks / "nginx-keepalived"))), options.providers())
+    spec = lab_spec(stack_for_lab(args(console, str(stacks / "nginx-keepalived"))), stack_args.providers())
     assert [(t.name, t.interface) for t in spec.twins] == [("lb1", "eth1"), ("lb2", "eth2")]
     assert spec.reserved == ("192.168.1.200",)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hacore.cli.rehearse import report_json, report_text
 from hacore.lab.rehearsal import Act, Rehearsed, touches
+from hacore.render.rehearsal import report_json, report_text
 from hacore.render.style import PLAIN
 from tests.cli.conftest import Console
 

@@ -1,0 +1,1 @@
+"""The commands, one module each, named after the command; each is imported when it is called."""

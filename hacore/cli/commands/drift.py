@@ -1,0 +1,120 @@
+"""`hacore drift`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import HacoreError
+from ..options import Duration, as_json, ask_become_pass
+from ..stack_args import StackArgs, stack_options
+
+if TYPE_CHECKING:
+    from ...engine import DriftReport
+
+
+@click.command("drift")
+@stack_options(variables=False)
+@ask_become_pass
+@as_json
+@click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to tell.")
+@click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this time, such as 90 (seconds) or 5m.")
+@click.option("--since-last", is_flag=True, help="Tell only what the last look with --since-last did not.")
+@click.option(
+    "--metrics", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write Prometheus metrics."
+)
+@click.option("--webhook", envvar="HACORE_WEBHOOK", metavar="URL", help="POST the report there when there is any.")
+@click.option("--print-cron", "printed", flag_value="cron", help="Print a file for /etc/cron.d, and do nothing else.")
+@click.option("--print-timer", "printed", flag_value="timer", help="The same as a systemd timer, with its install.")
+def command(
+    args: StackArgs,
+    as_json: bool,
+    quiet: bool,
+    timeout: float | None,
+    since_last: bool,
+    metrics: Path | None,
+    webhook: str | None,
+    printed: str | None,
+) -> int:
+    """Tell whether somebody changed a host by hand since the last run.
+
+    Reads the state and the hosts only, and changes neither: no variable and no file of the stack is
+    needed, and no password but sudo's where hosts ask for one. What a run is just doing is no
+    drift: its end is waited for, as long as --timeout allows. Exit code 0: clean, 2: drift, 1:
+    could not tell (a host that cannot be reached beats drift).
+
+    \b
+    Examples:
+      hacore drift
+      hacore drift --env staging
+      hacore drift --json | jq '.drift[].address'
+      hacore drift --quiet --since-last --metrics /var/lib/node_exporter/hacore.prom
+      hacore drift web --print-cron | sudo tee /etc/cron.d/hacore-drift-web
+      hacore drift web --print-timer | sudo sh
+    """
+    if printed is not None:
+        from ..cron.schedule import scheduled
+
+        args.runtime.terminal.say(scheduled(args, printed, timeout, since_last=since_last, metrics=metrics).rstrip())
+        return 0
+    from ...engine.remembering import news, place, read, write
+    from ...render.drift import drift_exit_code, drift_json, drift_text
+    from ..cron.webhook import checked_url, post
+
+    terminal = args.runtime.terminal
+    url = checked_url(webhook) if webhook else ""
+    terminal.redactor.add([url])
+    report = _measured(args, timeout, metrics)
+    code, found = drift_exit_code(report), None
+    told = code != 0
+    if since_last:
+        memory = place(args.runtime.environ, report.lineage)
+        before = read(memory)
+        found = news(report, before)
+        code, told = drift_exit_code(found.report), found.fresh
+    if as_json:
+        terminal.say_json(drift_json(report, found))
+    elif told or not quiet:
+        terminal.say(drift_text(report, terminal.out_style, found))
+    if url and told:
+        post(url, terminal.redactor.data(drift_json(report, found)))
+    if since_last:
+        write(memory, report, before)  # after the post: what did not arrive is told again
+    return code
+
+
+def _measured(args: StackArgs, timeout: float | None, metrics: Path | None) -> DriftReport:
+    """The look itself, and its metrics; those tell also that it failed."""
+    if metrics is None:
+        return _look(args, timeout)
+    from ...render.drift import drift_exit_code
+    from ..cron.metrics import write_metrics
+    from ..cron.schedule import stack_name
+
+    began = time.monotonic()
+    try:
+        report = _look(args, timeout)
+    except HacoreError:
+        write_metrics(metrics, stack_name(args), None, 1, time.monotonic() - began)
+        raise
+    write_metrics(metrics, stack_name(args), report, drift_exit_code(report), time.monotonic() - began)
+    return report
+
+
+def _look(args: StackArgs, timeout: float | None) -> DriftReport:
+    from ...engine import drift
+    from ...render.progress import Progress
+    from ..interruptible import quietly, run
+    from ..stack_args import providers
+
+    terminal = args.runtime.terminal
+    progress = Progress(terminal)
+    url, password = args.state_url(), args.password()
+    return run(
+        terminal,
+        lambda _: drift(url, providers=providers(), listener=quietly(progress), timeout=timeout, password=password),
+        progress=progress,
+    )

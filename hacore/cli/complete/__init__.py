@@ -1,0 +1,1 @@
+"""Shell completion: what can be typed next, and the scripts of the shells."""

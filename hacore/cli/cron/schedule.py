@@ -1,0 +1,113 @@
+"""`hacore drift --print-cron` and `--print-timer`: the same drift, with nothing taken from this shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from getpass import getuser
+from pathlib import Path
+
+from ...errors import UsageError
+from ...urls import url_secrets
+from ..stack_args import StackArgs
+
+WITHIN = 60.0
+"""Seconds for a look that nobody watches, unless --timeout says something else."""
+
+
+def scheduled(args: StackArgs, form: str, timeout: float | None, *, since_last: bool, metrics: Path | None) -> str:
+    """The text of a crontab or a timer. Raises UsageError when it would have a secret in it."""
+    from ...load.find import absolute_state
+
+    if url_secrets(args.state or ""):
+        raise UsageError("cannot print a schedule with a password in --state: set HACORE_STATE in it instead")
+    words = [*program(), "drift"]
+    if args.state is None or args.stack is not None:
+        words.append(str(args.file().absolute()))
+    words += ["--env", args.env] if args.env else []
+    words += ["--state", absolute_state(args.state, Path.cwd())] if args.state else []
+    words += ["--quiet", "--timeout", f"{timeout or WITHIN:g}"]
+    words += ["--since-last"] if since_last else []
+    words += ["--metrics", str(metrics.absolute())] if metrics else []
+    text = {"cron": cron_text, "timer": timer_text}[form]
+    return text(unit_name(stack_name(args), args.env), words, getuser())
+
+
+def program() -> list[str]:
+    """How to call this hacore from anywhere."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name == "hacore" and os.access(called, os.X_OK):
+        return [str(called)]
+    return [sys.executable, "-P", "-m", "hacore.cli"]
+
+
+def stack_name(args: StackArgs) -> str:
+    """The stack's name by its file; that of the state where no stack is named."""
+    from ..stack_args import lab_name
+
+    if args.state is not None and args.stack is None:
+        return Path(args.state.partition("?")[0].rpartition("/")[2]).stem
+    return lab_name(args)
+
+
+def unit_name(stack: str, env: str | None) -> str:
+    """A name for files: cron passes over those with anything but letters, digits, - and _."""
+    return "hacore-drift-" + re.sub(r"[^A-Za-z0-9_-]+", "-", f"{stack}-{env}" if env else stack)
+
+
+def cron_text(name: str, words: Sequence[str], user: str) -> str:
+    """The file for /etc/cron.d. `words` are the command, all its paths absolute."""
+    line = shlex.join(words).replace("%", r"\%")  # cron makes a newline of a bare one
+    return f"""\
+# /etc/cron.d/{name}: looks for drift every quarter of an hour.
+# It writes, and so mails, only when there is something to tell. HACORE_STATE, HACORE_KEY and
+# HACORE_WEBHOOK may be set here, if nobody else can read the file.
+SHELL=/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+*/15 * * * * {user} {line}
+"""
+
+
+def timer_text(name: str, words: Sequence[str], user: str) -> str:
+    """A script that writes service and timer, and starts the timer: to be read, then piped to `sudo sh`."""
+    line = " ".join(_systemd_word(word) for word in words)
+    return f"""\
+# Looks for drift every quarter of an hour. To install it: ... --print-timer | sudo sh
+set -eu
+cat >/etc/systemd/system/{name}.service <<'END'
+[Unit]
+Description=hacore drift, {name}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+User={user}
+# HACORE_STATE, HACORE_KEY, HACORE_WEBHOOK, where they are needed; mode 0600
+EnvironmentFile=-/etc/default/hacore
+# drift (2) and "could not tell" (1) are failures of the unit: systemctl --failed, OnFailure=
+ExecStart={line}
+END
+cat >/etc/systemd/system/{name}.timer <<'END'
+[Unit]
+Description=hacore drift, {name}
+
+[Timer]
+OnCalendar=*:0/15
+RandomizedDelaySec=60
+
+[Install]
+WantedBy=timers.target
+END
+systemctl daemon-reload
+systemctl enable --now {name}.timer
+"""
+
+
+def _systemd_word(word: str) -> str:
+    """A word of ExecStart: quoted, with $ and % doubled. See systemd.service(5), "COMMAND LINES"."""
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%")
+    return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else f'"{text}"'

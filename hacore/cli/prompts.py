@@ -1,0 +1,141 @@
+"""Asking: for a literal `yes`, or for a value that no option gave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from ..errors import HacoreError, UsageError
+from ..render.style import is_terminal
+from ..render.terminal import Terminal
+from .runtime import BECOME_PASSWORD, Runtime
+
+if TYPE_CHECKING:
+    from ..transport import Password
+
+
+async def ask_yes(
+    terminal: Terminal,
+    question: str,
+    details: str = "",
+    stdin: TextIO | None = None,
+    option: str = "--auto-approve",
+) -> bool:
+    """Whether the user types `yes`, nothing else.
+
+    Raises HacoreError that names the `option` to use when nobody can be asked: a closed stdin is an error, not a hang.
+    """
+    lines = [
+        question,
+        *([f"  {details}"] if details else []),
+        "  Only 'yes' will be accepted.",
+        "",
+        "  Enter a value: ",
+    ]
+    terminal.ask("\n".join(lines))
+    stream = sys.stdin if stdin is None else stdin
+    try:
+        answer = await _read_line(stream)
+    except asyncio.CancelledError:
+        terminal.tell("")
+        raise
+    if not (answer.endswith("\n") and is_terminal(stream)):  # nobody pressed Enter on our line
+        terminal.tell("")
+    if not answer:
+        raise HacoreError(f"cannot ask for approval: stdin is closed; use {option}")
+    return answer.strip() == "yes"
+
+
+def ask_line(terminal: Terminal, question: str, default: str, option: str, stdin: TextIO | None = None) -> str:
+    """What the user types, or `default` for an empty line.
+
+    Raises HacoreError that names the `option` to use when nobody can be asked.
+    """
+    terminal.ask(f"{question}{f' [{default}]' if default else ''}: ")
+    stream = sys.stdin if stdin is None else stdin
+    answer = asyncio.run(_read_line(stream))
+    if not (answer.endswith("\n") and is_terminal(stream)):
+        terminal.tell("")
+    if not answer:
+        raise HacoreError(f"cannot ask for the {question}: stdin is closed; use {option}")
+    return answer.strip() or default
+
+
+async def _read_line(stdin: TextIO | None) -> str:
+    """A line, or an empty string at the end of the stream; signals are heard while we wait."""
+    if stdin is None or stdin.closed:
+        return ""
+    try:
+        number = stdin.fileno()
+    except (OSError, ValueError):  # not a file: a test's own stream
+        return stdin.readline()
+    return await _in_thread(lambda: _line_of(number))
+
+
+def _line_of(number: int) -> str:
+    """Byte by byte from the descriptor: a second question must find what comes after this line."""
+    found = bytearray()
+    while not found.endswith(b"\n"):
+        try:
+            byte = os.read(number, 1)
+        except OSError:
+            break
+        if not byte:
+            break
+        found += byte
+    return found.decode("utf-8", "replace")
+
+
+async def _in_thread(read: Callable[[], str]) -> str:
+    """In a thread that nobody waits for: one of asyncio's own would keep the program alive after Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[str] = loop.create_future()
+
+    def work() -> None:
+        line = read()
+        with suppress(RuntimeError):  # the loop is closed: the question was given up
+            loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(line))
+
+    threading.Thread(target=work, name="stdin", daemon=True).start()
+    return await future
+
+
+def become_password(runtime: Runtime) -> Password | None:
+    """The password, once for the whole command; from now on no child process finds it in its environment.
+
+    Raises HacoreError when there is no terminal to ask on, UsageError for what cannot be a password.
+    """
+    if runtime.password is not None:
+        return runtime.password
+    given = os.environ.pop(BECOME_PASSWORD, "")
+    text = _typed() if runtime.ask_become_pass else given
+    if not text and not runtime.ask_become_pass:
+        return None
+    from ..transport import Password
+
+    runtime.terminal.redactor.add([text])
+    try:
+        runtime.password = Password(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return runtime.password
+
+
+def _typed() -> str:
+    from getpass import getpass
+
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise HacoreError(
+            f"cannot ask for sudo's password: there is no terminal; give it in {BECOME_PASSWORD}"
+        ) from None
+    try:
+        return getpass("sudo's password on the hosts: ")
+    except EOFError:
+        return ""

@@ -1,0 +1,40 @@
+"""The report of a rehearsal, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..lab.rehearsal import Rehearsed
+    from .style import Style
+
+
+def report_text(report: Rehearsed, style: Style) -> str:
+    """A line for each act; what a command wrote that failed; the verdict."""
+    from ..render.words import clean, count, span
+
+    lines = [f"Rehearsal of {report.stack} on twins of {', '.join(report.hosts)}", ""]
+    for act in report.acts:
+        mark = style("green", "ok  ") if act.ok else style("red", "FAIL")
+        lines.append(f"  {mark}  {act.name:<8}  {span(act.seconds):>6}  {clean(act.said)}")
+        lines += [f"      {clean(line)}" for line in act.output.splitlines()]
+    took = span(report.seconds)
+    if report.ok:
+        verdict = style("green", f"{report.stack} came out: {count(len(report.acts), 'act')} in {took}.")
+    else:
+        verdict = style("red", f"{report.stack} did not come out: {report.acts[-1].name} failed after {took}.")
+    return "\n".join([*lines, "", verdict])
+
+
+def report_json(report: Rehearsed) -> dict[str, Any]:
+    """The report in its documented format."""
+    return {
+        "format_version": 1,
+        "stack": report.stack,
+        "hosts": list(report.hosts),
+        "ok": report.ok,
+        "seconds": round(report.seconds, 1),
+        "acts": [
+            {"name": a.name, "ok": a.ok, "seconds": a.seconds, "said": a.said, "output": a.output} for a in report.acts
+        ],
+    }
