@@ -19,9 +19,9 @@ from typing import Any
 from ..address import Address
 from ..contract import Change
 from ..graph import components, depths, topological
+from ..graph.order import Edge, ordered
 from ..model import Action, Disrupts, Op, strongest
 from .inputs import Comparison, Inputs
-from .order import Edge, ordered
 from .types import PlannedChange, PlanTask
 
 _TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
