@@ -13,7 +13,7 @@ from ..errors import PlanError
 from ..journal import Live
 from ..model import JSON, Host
 from ..plan import Claimant, Custody, NewMachine, Plan, Stranger, custody_of, new_machines
-from ..plan.custody import Marks
+from ..plan.ownership import Marks
 from ..probe import ASK_MARKERS, HostLink, Marker
 from ..store import DropRow, HostRecord, Move, PutHost, RunRecord, host_to_json
 from ..walk import marking, unmarking, write_marks

@@ -18,8 +18,8 @@ from typing import Any
 from ..errors import PlanError, StalePlanError
 from ..model import digest
 from ..plan import Plan
-from ..plan.codec import plan_to_json
 from ..plan.differences import Difference, differences
+from ..plan.saved_format import plan_to_json
 from ..store import StateWriter, row_to_json
 from ..walk import OnFailure
 from .planning import Recollection, Session, hosts_of, last_run, open_session, read_state

@@ -19,8 +19,8 @@ from ..load.registry import why_missing
 from ..load.stack import Instance, Need, Position, Stack
 from ..model import canonical
 from ..plan import Plan, Seal
-from ..plan.codec import plan_from_json
 from ..plan.differences import Difference
+from ..plan.saved_format import plan_from_json
 from ..store import host_from_json, lifecycle_from_json
 from ..store.keys import Key, find, key_file
 from ..store.place import Place

@@ -19,7 +19,7 @@ from ..errors import PlanError
 from ..load.stack import Instance, Stack
 from ..model import JSON, canonical, digest
 from ..plan import Plan
-from ..plan.codec import plan_to_json
+from ..plan.saved_format import plan_to_json
 from ..store import host_to_json, lifecycle_to_json, row_to_json
 from ..store.keys import Key, find, key_file, make, put_aside
 from ..store.place import Place

@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..load.stack import Instance
 from ..model import Action, Found, Row, Unknown, has_taken, is_unaware, marked_keys, taken
 from ..plan import PlannedChange, Seal, recorded_spec, seal_attrs, stored_claims
-from ..plan.rows import addresses
+from ..plan.sealing import addresses
 from ..plan.types import Sources
 
 

@@ -1,7 +1,12 @@
 """Plan: a pure function of what is wanted, what is recorded and what was observed."""
 
 from .asked import answered_by, askers
-from .custody import (
+from .claims import stored_claims
+from .drift import drift_of
+from .examine import examine_stack
+from .inputs import Inputs
+from .make import make_plan
+from .ownership import (
     Claimant,
     Custody,
     NewMachine,
@@ -12,14 +17,10 @@ from .custody import (
     new_machines,
     refuse_conflicts,
 )
-from .drifts import drift_of
-from .examine import examine_stack
-from .inputs import Inputs
-from .make import make_plan
-from .narrow import hosts_to_ask
-from .rows import Seal, recorded_spec, seal_attrs, stored_claims
+from .public_json import plan_json
+from .sealing import Seal, recorded_spec, seal_attrs
 from .selection import NO_SELECTION, Selection
-from .show import plan_json
+from .targets import hosts_to_ask
 from .types import Drift, HostStatus, Plan, PlannedChange, PlanTask
 from .views import (
     Recorded,

@@ -21,12 +21,12 @@ from ..contract import Change, Desired, Effect, Observed, Spec, View
 from ..diff import compare, same
 from ..model import Action, Row
 from .asked import answered_by
-from .claims import Owners, moved, owners_of
-from .drifts import drift_of
+from .claims import Owners, moved, owners_of, split_claims, stored_claims
+from .drift import drift_of
 from .examine import examine
 from .inputs import Comparison, Inputs
 from .recall import look, wish
-from .rows import addresses, recorded_spec, seal_attrs, split_claims, stored_claims
+from .sealing import addresses, recorded_spec, seal_attrs
 from .types import PlannedChange
 from .views import Recorded, desired_views, recorded_views
 

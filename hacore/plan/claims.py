@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..address import Address
+from ..contract import Claim
 from ..contract.claims import token_type
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Row
-from .rows import split_claims
 
 Owners = Mapping[tuple[str, str], Address]  # host and token to who of the wanted ones has it
 
@@ -37,3 +37,13 @@ def moved(row: Row, claims: Collection[str], hosts: Collection[str], owners: Own
         if mode in token_type(token).leaves and token not in now and not any((host, token) in owners for host in hosts):
             return True
     return False
+
+
+def stored_claims(claims: Collection[Claim]) -> tuple[str, ...]:
+    """Claims as a row keeps them: `own path:/x`, `share pkg:gcc`; uses are edges, not claims."""
+    return tuple(sorted({f"{c.mode} {c.token}" for c in claims if c.mode != "use"}))
+
+
+def split_claims(stored: Collection[str]) -> Mapping[str, str]:
+    """Token to mode."""
+    return {token: mode for mode, _, token in (item.partition(" ") for item in stored)}

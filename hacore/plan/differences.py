@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model import JSON, canonical
-from .rows import sealed
+from .sealing import sealed
 
 _COUNTS = ("action", "desired", "hosts", "inherits", "disrupts")
 """Of a change, besides what was found and whether it can be undone. The rest is words for this."""

@@ -11,7 +11,7 @@ from ..contract import Facts, Observed, View
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Action, Host
-from .rows import Seal
+from .sealing import Seal
 from .selection import NO_SELECTION, Selection
 from .types import Drift, PlannedChange
 from .views import Providers, Recorded

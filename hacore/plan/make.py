@@ -15,7 +15,7 @@ from .changes import compare_all
 from .ensure import plan_ensures
 from .guards import add_guards
 from .inputs import Comparison, Inputs
-from .narrow import Scope, narrow
+from .targets import Scope, narrow
 from .tasks import Draft, build_tasks
 from .triggers import all_sources, plan_triggers
 from .types import HostStatus, Plan, PlannedChange

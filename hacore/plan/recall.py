@@ -11,7 +11,7 @@ from typing import Any
 
 from ..contract import Desired, Observed, Provider, View
 from ..model import Row, Unknown, canonical
-from .rows import Seal
+from .sealing import Seal
 
 
 def look(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Observed | None:

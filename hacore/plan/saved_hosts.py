@@ -9,7 +9,7 @@ from ..contract import Facts, Health, HostFacts, Verdict
 from ..model import JSON
 from ..probe import Marker
 from ..store import host_from_json, host_to_json
-from .custody import NewMachine, Stranger
+from .ownership import NewMachine, Stranger
 from .types import HostStatus
 
 

@@ -17,7 +17,7 @@ from ..graph import by_resource, members
 from ..graph.build import Index
 from ..model import Action, Disrupts, Op, has_taken, is_unaware, marked_keys, strongest
 from .inputs import Comparison, Inputs
-from .narrow import Scope
+from .targets import Scope
 from .tasks import Draft
 from .types import PlannedChange
 

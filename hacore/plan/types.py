@@ -10,7 +10,7 @@ from ..address import Address
 from ..contract import Change, Desired, Facts, Health, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import JSON, Action, Disrupts, Host, Op, Row
-from .custody import Custody
+from .ownership import Custody
 from .selection import NO_SELECTION, Selection
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model import Action
-from ..plan.show import FORMAT_VERSION
+from ..plan.public_json import FORMAT_VERSION
 from .blocks import adoptions, found_blocks
 from .header import machine_lines
 from .style import PLAIN, Style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..plan.show import FORMAT_VERSION, new_machine_json, stranger_json
+from ..plan.public_json import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
 from .header import health_lines, machine_lines, stranger_lines
 from .style import PLAIN, Style

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..address import Address
 from ..engine.results import WayBack
-from ..plan.show import FORMAT_VERSION, new_machine_json
+from ..plan.public_json import FORMAT_VERSION, new_machine_json
 from .blocks import drift_blocks
 from .drift import one_drift_json
 from .header import machine_lines, run_words

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from ..events import EVENTS_VERSION, EventType
 from ..model import Action, Op
-from ..plan.show import FORMAT_VERSION
+from ..plan.public_json import FORMAT_VERSION
 
 Schema = dict[str, Any]
 

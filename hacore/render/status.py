@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plan import Plan
-from ..plan.show import new_machine_json, stranger_json
+from ..plan.public_json import new_machine_json, stranger_json
 from .header import health_lines, held_lines, host_lines, machine_lines, stack_line, stranger_lines
 from .plan import count_line
 from .style import PLAIN, Style

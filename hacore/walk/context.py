@@ -26,7 +26,7 @@ from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Host, Row, taken, waiting
 from ..plan import PlannedChange, Seal
-from ..plan.rows import split_claims, stored_claims
+from ..plan.claims import split_claims, stored_claims
 from ..plan.triggers import counts
 from ..plan.types import Sources
 from ..probe import Frame, HostLink, Result, token_digest

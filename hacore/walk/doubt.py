@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..journal import Live, new_row
 from ..model import Action, Op, Row
-from ..plan.rows import seal_attrs
+from ..plan.sealing import seal_attrs
 from ..store import row_from_json
 from .context import Context
 from .work import touching

@@ -26,7 +26,7 @@ from hacore.model import (
     waiting,
 )
 from hacore.plan import plan_json
-from hacore.plan.codec import plan_to_json
+from hacore.plan.saved_format import plan_to_json
 from hacore.probe import MARKERS, Frame, SessionLink, jobs, revert
 from hacore.probe.script import PRELUDE
 from hacore.render.plan import PlanText, plan_text

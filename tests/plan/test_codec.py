@@ -11,8 +11,8 @@ from hacore.contract import Change, Desired, Facts, Health, HostFacts, Observed,
 from hacore.diff import AttrChange
 from hacore.model import Action, Connection, Host, Op, Unknown
 from hacore.plan import Drift, HostStatus, Plan, PlannedChange, PlanTask, Selection
-from hacore.plan.codec import plan_from_json, plan_to_json
-from hacore.plan.custody import Custody, NewMachine, Stranger
+from hacore.plan.ownership import Custody, NewMachine, Stranger
+from hacore.plan.saved_format import plan_from_json, plan_to_json
 from hacore.probe import Marker
 from tests.fields import left_at_their_default
 

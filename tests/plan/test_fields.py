@@ -12,8 +12,8 @@ from hacore.address import Address
 from hacore.contract import Desired, Health, Verdict
 from hacore.model import Action, Op
 from hacore.plan import Inputs, Plan, tasks
-from hacore.plan.codec import plan_from_json, plan_to_json
 from hacore.plan.inputs import Comparison
+from hacore.plan.saved_format import plan_from_json, plan_to_json
 from hacore.testing.things import Daemon
 from tests.plan.table import THING, Table, row_of
 

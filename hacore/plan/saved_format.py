@@ -15,8 +15,7 @@ from ..contract import Change, Desired, Observed, Spec
 from ..diff import AttrChange
 from ..model import JSON, Action, Attrs, Op, Row, Unknown, canonical
 from ..store.legacy import gone_of, health_of, moves_of
-from .custody import Custody
-from .rows import Seal, sealed
+from .ownership import Custody
 from .saved_hosts import (
     health_from_json,
     health_to_json,
@@ -27,6 +26,7 @@ from .saved_hosts import (
     stranger_from_json,
     stranger_to_json,
 )
+from .sealing import Seal, sealed
 from .selection import Selection
 from .types import Drift, Plan, PlannedChange, PlanTask
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..diff import AttrChange
 from ..model import Unknown
-from .custody import NewMachine, Stranger
+from .ownership import NewMachine, Stranger
 from .types import Drift, Plan, PlannedChange
 
 FORMAT_VERSION = "1.0"

@@ -14,7 +14,7 @@ from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Host, Row
 from ..probe import MARKERS, Marker, claim_marks, token_digest
-from .rows import stored_claims
+from .claims import stored_claims
 
 Marks = Mapping[str, str]  # claims as a marker has them
 Why = Literal["lineage", "newer", "name"]

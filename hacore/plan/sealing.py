@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ..address import Address
-from ..contract import Claim, Provider
+from ..contract import Provider
 from ..load.stack import Instance
 from ..model import JSON, Attrs, Unknown, canonical
 
@@ -56,16 +56,6 @@ def _seal_leaves(value: JSON, seal: Seal) -> JSON:
     if isinstance(value, list):
         return [_seal_leaves(item, seal) for item in value]
     return seal(canonical(value)) if isinstance(value, str) else value
-
-
-def stored_claims(claims: Collection[Claim]) -> tuple[str, ...]:
-    """Claims as a row keeps them: `own path:/x`, `share pkg:gcc`; uses are edges, not claims."""
-    return tuple(sorted({f"{c.mode} {c.token}" for c in claims if c.mode != "use"}))
-
-
-def split_claims(stored: Collection[str]) -> Mapping[str, str]:
-    """Token to mode."""
-    return {token: mode for mode, _, token in (item.partition(" ") for item in stored)}
 
 
 def addresses(values: Collection[Address]) -> tuple[str, ...]:

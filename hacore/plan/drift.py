@@ -7,7 +7,7 @@ from typing import Any
 from ..contract import Observed
 from ..diff import compare, same
 from ..model import Row
-from .rows import Seal, seal_attrs
+from .sealing import Seal, seal_attrs
 from .types import Drift
 
 
