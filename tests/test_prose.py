@@ -16,9 +16,9 @@ ASKING = frozenset(
 PROSE = re.compile(r"[A-Za-z:,] ")
 NOT_OURS = {
     # the words of others' programs, which have no other way to say it
-    ("hacore/load/translate.py", "Input should be "),  # pydantic
-    ("hacore/load/translate.py", "Value error, "),
-    ("hacore/load/translate.py", "Assertion failed, "),
+    ("hacore/load/pydantic_errors.py", "Input should be "),  # pydantic
+    ("hacore/load/pydantic_errors.py", "Value error, "),
+    ("hacore/load/pydantic_errors.py", "Assertion failed, "),
     ("hacore/lab/network.py", "-P FORWARD DROP"),  # iptables
     ("hacore/transport/become.py", "must have a tty"),  # sudo
     ("hacore/transport/become.py", "sudo: "),

@@ -10,12 +10,13 @@ from ..address import Address
 from ..errors import ProviderError, UsageError
 from ..model import digest
 from .blocks import Block
+from .built import Built
 from .edges import Edges
-from .instances import Built, Instances
-from .positions import Node, Step
+from .instances import Instances
 from .stack import Instance, Position
 from .values import Run
 from .world import World
+from .yaml_nodes import Node, Step
 
 _OUTPUT = frozenset(("var", "hosts", "groups"))
 

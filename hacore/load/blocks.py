@@ -14,12 +14,12 @@ from ..expressions import Path, mentions
 from ..model import Lifecycle
 from .hosts import select_hosts
 from .models import COMMON, CommonBody
-from .positions import Node
 from .problems import suggest
+from .pydantic_errors import Translator
 from .stack import Position
-from .translate import Translator
 from .values import Constant, Entries, Run, Value
 from .world import World
+from .yaml_nodes import Node
 
 _WIDE = frozenset(("var", "hosts", "groups", "file", "env"))
 _EACH = _WIDE | {"host", "each"}

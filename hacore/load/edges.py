@@ -11,14 +11,14 @@ from ..address import Address
 from ..contract import Provider, Spec
 from ..errors import ProviderError, UsageError
 from .blocks import Block, Slot
-from .instances import Built
+from .built import Built
 from .models import CommonBody
-from .positions import Node
 from .problems import suggest
+from .pydantic_errors import Translator
 from .stack import Need, Position
-from .translate import Translator
 from .values import Constant, Run
 from .world import World
+from .yaml_nodes import Node
 
 _Known = tuple[Address | None, str]
 

@@ -12,12 +12,12 @@ from ..address import NAME
 from ..expressions import Broken, Path
 from ..model import Connection, Host
 from .models import BystanderBody, HostBody
-from .positions import Node
 from .problems import suggest
+from .pydantic_errors import Translator
 from .stack import Bystander, Position
-from .translate import Translator
 from .values import Run
 from .world import World
+from .yaml_nodes import Node
 
 M = TypeVar("M", bound=BaseModel)
 _ONLY_VAR = frozenset(("var",))

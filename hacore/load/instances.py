@@ -16,31 +16,16 @@ from ..errors import ExpressionError, ProviderError, UsageError
 from ..expressions import Broken, BrokenError, NoSuchNameError
 from ..expressions import Path as Names
 from .blocks import Block, Slot
+from .built import Built
 from .files import BodyFiles
-from .positions import Node
+from .pydantic_errors import Translator
 from .references import Kinds
 from .stack import Position
-from .translate import Translator
 from .values import Entries, Run
-from .variables import strings_in
 from .world import World
+from .yaml_nodes import Node
 
 PLAIN = "may not name anything sensitive: the state keeps its text, which drift and undo need"
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at.
-
-    `files`: what of the stack's folder was taken in as it is.
-    """
-
-    spec: Spec
-    hosts: tuple[str, ...]
-    sensitive: frozenset[str] = frozenset()
-    references: tuple[tuple[Address, Position], ...] = ()
-    node: Node | None = None
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,23 +257,3 @@ def _where(spec: Spec, hot: set[str]) -> Iterator[str]:
                 yield from walk(item, (*path, str(index)))
 
     return walk(spec, ())
-
-
-def sensitive_strings(built: Built) -> set[str]:
-    """The strings at the sensitive paths of an instance."""
-    found: set[str] = set()
-    for path in built.sensitive:
-        value: Any = built.spec
-        for step in path.split("."):
-            if isinstance(value, BaseModel):
-                value = getattr(value, step, None)
-            elif isinstance(value, Mapping):
-                value = value.get(step)
-            elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):
-                value = value[int(step)]
-            else:
-                break
-        if isinstance(value, BaseModel):
-            value = value.model_dump(mode="json")
-        found.update(text for text in strings_in(value) if text)
-    return found

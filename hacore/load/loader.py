@@ -16,11 +16,11 @@ from .files import Folder, cache_folder
 from .hosts import load_bystanders, load_hosts, override_hosts
 from .instances import Instances
 from .outline import environment_of, name_of, root_of, section, state_of
-from .positions import Node
 from .problems import Problems
 from .stack import Stack
 from .variables import Given, Variables, load_variables, read_var_files
 from .world import World
+from .yaml_nodes import Node
 
 
 def load_stack(

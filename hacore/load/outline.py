@@ -8,9 +8,9 @@ from pathlib import Path
 from ..address import NAME
 from ..errors import UsageError
 from .find import absolute_state, default_state, environment_file, own_state, state_folder
-from .positions import Node, read_yaml
 from .problems import Problems, described, suggest
 from .stack import Position
+from .yaml_nodes import Node, read_yaml
 
 
 def state_url(file: Path, env_name: str | None, environ: Mapping[str, str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..address import Address
 from ..contract import Spec
@@ -13,8 +14,21 @@ from .stack import Position
 
 if TYPE_CHECKING:
     from .blocks import Block
-    from .instances import Built, Instances
+    from .built import Built
     from .values import Run
+
+
+class Instances(Protocol):
+    """What `resource` needs of the instances: the blocks of the stack, and one of them evaluated."""
+
+    @property
+    def blocks(self) -> Mapping[str, Block]:
+        """All blocks by `kind.name`."""
+        ...
+
+    def get(self, address: Address) -> Built | None:
+        """The instance at an address, evaluated; None when it has mistakes."""
+        ...
 
 
 class Kinds(Lookup):
@@ -86,7 +100,7 @@ class Kinds(Lookup):
 
     def spec(self, kind: str, name: str) -> Spec | None:
         """What a provider gets of another resource; its sensitive strings are looked out for afterwards."""
-        from .instances import sensitive_strings
+        from .built import sensitive_strings
 
         try:
             selector = Address.parse(f"{kind}.{name}")

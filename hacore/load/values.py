@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from ..errors import ExpressionError
 from ..expressions import Broken, BrokenError, Expression, Expressions, NoSuchNameError, Path, mentions, touches
 from .files import WITHHELD
-from .positions import Node
 from .problems import Problems, suggest
+from .yaml_nodes import Node
 
 NAMES = ("var", "host", "hosts", "groups", "each", "resource", "file", "env")
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from ..errors import UsageError
 from ..expressions import Broken, mentions
 from .models import VariableBody
-from .positions import Node, read_yaml
 from .problems import Problems, described, suggest
-from .translate import Translator
+from .pydantic_errors import Translator
+from .yaml_nodes import Node, read_yaml
 
 PREFIX = "HACORE_VAR_"
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from hacore.load import stack_schema
-from hacore.load.positions import read_yaml
 from hacore.load.problems import Problems
+from hacore.load.yaml_nodes import read_yaml
 
 GOOD = """\
 stack: web

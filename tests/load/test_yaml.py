@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hacore.load.positions import Node, core, read_yaml
 from hacore.load.problems import Problems
+from hacore.load.yaml_nodes import Node, core, read_yaml
 
 
 def read(text: str) -> tuple[Node | None, list[str]]:

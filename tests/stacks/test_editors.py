@@ -13,8 +13,8 @@ import pytest
 from hacore.cli.scaffold import NewHost, NewStack, files_of
 from hacore.errors import StackError
 from hacore.load import load, load_providers, stack_schema
-from hacore.load.positions import read_yaml
 from hacore.load.problems import Problems
+from hacore.load.yaml_nodes import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*ROOT.glob("stacks/*/stack.yaml"), *ROOT.glob("docs/examples/*.yaml")])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ...load.find import absolute_state, environment_file, find_stack
 
 if TYPE_CHECKING:
-    from ...load.positions import Node
+    from ...load.yaml_nodes import Node
 
 _LARGEST = 256 * 1024  # bytes of a stack file; reading more takes longer than a user waits for Tab
 _BUSY = 0.2  # seconds to wait for a writer
@@ -99,8 +99,8 @@ class Known:
 
 
 def _read(file: Path) -> Node | None:
-    from ...load.positions import read_yaml
     from ...load.problems import Problems
+    from ...load.yaml_nodes import read_yaml
 
     if file.stat().st_size > _LARGEST:
         return None

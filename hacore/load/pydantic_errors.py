@@ -9,8 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from ..expressions import Broken, Path, mentions, touches
-from .positions import Node, Step
 from .problems import Problems, described, suggest
+from .yaml_nodes import Node, Step
 
 _WANTED = {
     "string": "a string",

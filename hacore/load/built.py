@@ -1,0 +1,50 @@
+"""An evaluated instance: its spec, and which of its values are sensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..address import Address
+from ..contract import Spec
+from .stack import Position
+from .variables import strings_in
+from .yaml_nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at.
+
+    `files`: what of the stack's folder was taken in as it is.
+    """
+
+    spec: Spec
+    hosts: tuple[str, ...]
+    sensitive: frozenset[str] = frozenset()
+    references: tuple[tuple[Address, Position], ...] = ()
+    node: Node | None = None
+    files: tuple[str, ...] = ()
+
+
+def sensitive_strings(built: Built) -> set[str]:
+    """The strings at the sensitive paths of an instance."""
+    found: set[str] = set()
+    for path in built.sensitive:
+        value: Any = built.spec
+        for step in path.split("."):
+            if isinstance(value, BaseModel):
+                value = getattr(value, step, None)
+            elif isinstance(value, Mapping):
+                value = value.get(step)
+            elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                break
+        if isinstance(value, BaseModel):
+            value = value.model_dump(mode="json")
+        found.update(text for text in strings_in(value) if text)
+    return found
