@@ -35,7 +35,7 @@ def main(size: int) -> dict[str, Any]:
     from hacore.contract import Facts, HostFacts
     from hacore.engine.planning import no_key
     from hacore.graph import build_graph
-    from hacore.journal.rows import new_row
+    from hacore.journal.new_rows import new_row
     from hacore.load import load, load_providers
     from hacore.plan import HostStatus, Inputs, asks_of_desired, make_plan, revive
     from hacore_providers.facts.stat import Stat

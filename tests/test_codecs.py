@@ -22,7 +22,7 @@ CODECS = [
     "hacore/engine/remembering.py",
     "hacore/engine/saved.py",
     "hacore/engine/saving.py",
-    "hacore/journal/tasks.py",
+    "hacore/journal/task_records.py",
     "hacore/lab/image.py",
     "hacore/lab/layers.py",
     "hacore/lab/model.py",

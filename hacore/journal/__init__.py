@@ -1,14 +1,15 @@
 """The journal: a plan as a run with tasks in the store, and back. It is the rollback plan, too."""
 
-from .back import QUIET, Back, Given, Undone, inputs_of, mirrored, plan_back, rows_back
-from .back_triggers import hanging
-from .carry import Journey, Leftover, join, left_over, takers
-from .recorded import graph_of, stack_of
+from .live import Live
+from .new_rows import new_row, recorded_sources, rows_after
 from .renaming import Renaming
-from .rows import new_row, recorded_sources, rows_after
-from .tasks import live_tasks, records_of, restore_tasks
-from .types import Live
-from .ways import cancelled, last_applied, way_back
+from .resume import Journey, Leftover, join, left_over, takers
+from .rollback.as_stack import graph_of, stack_of
+from .rollback.plan import QUIET, Back, Given, inputs_of, plan_back, rows_back
+from .rollback.triggers import hanging
+from .rollback.types import Undone, mirrored
+from .rollback.which_runs import cancelled, last_applied, way_back
+from .task_records import live_tasks, records_of, restore_tasks
 
 __all__ = [
     "QUIET",

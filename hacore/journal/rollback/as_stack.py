@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..address import Address
-from ..contract import Provider
-from ..graph import Graph, topological
-from ..load.stack import Instance, Position, Stack
-from ..model import Host
-from ..plan import Recorded
+from ...address import Address
+from ...contract import Provider
+from ...graph import Graph, topological
+from ...load.stack import Instance, Position, Stack
+from ...model import Host
+from ...plan import Recorded
 
 _NOWHERE = Position("", 0, 0)
 

@@ -21,7 +21,7 @@ from ..contract import Provider, Spec
 from ..graph import Graph, components
 from ..model import Action, Op, Status
 from ..plan import PlanTask
-from .types import Live
+from .live import Live
 
 Providers = Mapping[str, Provider[Any]]
 Place = frozenset[tuple[Address, bool]]  # the addresses of a task, and whether each goes away

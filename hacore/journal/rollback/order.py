@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..address import Address
-from ..model import JSON
+from ...address import Address
+from ...model import JSON
 
 if TYPE_CHECKING:
-    from .back import Restore, Undone
+    from .types import Restore, Undone
 
 Needs = dict[str, set[str]]
 

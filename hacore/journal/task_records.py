@@ -17,7 +17,7 @@ from ..load.stack import Stack
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import PlannedChange, PlanTask, Seal, recorded_spec
 from ..store import TaskRecord, row_to_json
-from .types import Live
+from .live import Live
 
 
 def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[Live]:

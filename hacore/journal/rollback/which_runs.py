@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..store import RunRecord
+from ...store import RunRecord
 
 
 def way_back(runs: Sequence[RunRecord], before: int) -> list[RunRecord]:

@@ -13,63 +13,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..address import Address
-from ..contract import Facts, Provider
-from ..errors import PlanError
-from ..graph import topological
-from ..model import JSON, Action, Host, Op, Row, Status
-from ..plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
-from ..plan.guards import add_guards
-from ..plan.inputs import Comparison
-from ..store import RunRecord, row_from_json, row_to_json
-from .back_order import above, between, come_back_in_order, edges
-from .back_triggers import Due, Times, due_triggers
-from .recorded import graph_of, stack_of
-from .types import Live
+from ...address import Address
+from ...contract import Facts, Provider
+from ...errors import PlanError
+from ...graph import topological
+from ...model import JSON, Action, Host, Op, Row, Status
+from ...plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
+from ...plan.guards import add_guards
+from ...plan.inputs import Comparison
+from ...store import row_from_json, row_to_json
+from ..live import Live
+from .as_stack import graph_of, stack_of
+from .order import above, between, come_back_in_order, edges
+from .triggers import Due, Times, due_triggers
+from .types import Restore, Rows, Undone, touching
 
-Rows = dict[Address, JSON | None]
-_MIRROR = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
 _UNTOUCHED = (Status.DO, Status.HOLD, Status.UNDONE)
 QUIET = "rows"  # a run's option: the rows as they were that it only described anew
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """A run that is to be undone, with its tasks in their order."""
-
-    record: RunRecord
-    tasks: Sequence[Live]
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """A task that is taken back: the rows before and after that."""
-
-    key: str
-    run: int
-    live: Live
-    before: Rows
-    after: Rows
-
-    @property
-    def host(self) -> str:
-        """Where it works."""
-        return str(self.live.task.host)
-
-    @property
-    def changes(self) -> tuple[PlannedChange, ...]:
-        """What it does: the mirror of what was done."""
-        return tuple(mirrored(p) for p in touching(self.live))
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """What it brings back."""
-        return tuple(p.address for p in touching(self.live))
-
-    @property
-    def images(self) -> dict[Address, int]:
-        """The ids of the images that come back."""
-        return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +55,6 @@ class Back:
     touched: frozenset[Address] = frozenset()  # on hosts
     actions: Mapping[Address, Action] = field(default_factory=dict)  # all in all; ADOPT and FORGET: in the state only
     irreversible: Mapping[Address, str] = field(default_factory=dict)
-
-
-def touching(live: Live) -> tuple[PlannedChange, ...]:
-    """The changes of a task that have something to bring back."""
-    return tuple(p for p in live.task.changes if p.action not in (Action.ADOPT, Action.FORGET))
-
-
-def mirrored(planned: PlannedChange) -> PlannedChange:
-    """What taking back a change does to its address."""
-    action = _MIRROR.get(planned.action, planned.action)
-    return replace(planned, action=action, change=replace(planned.change, action=action), inherits=None)
 
 
 def rows_back(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> dict[Address, Row]:
@@ -290,4 +239,4 @@ def _marked(row: JSON | None, marks: Mapping[str, str]) -> JSON | None:
     return {**row, "loaded": {s: marks.get(s, mark) for s, mark in row["loaded"].items()}}
 
 
-__all__ = ["QUIET", "Back", "Given", "Restore", "Undone", "inputs_of", "mirrored", "plan_back", "touching"]
+__all__ = ["QUIET", "Back", "Given", "inputs_of", "plan_back"]

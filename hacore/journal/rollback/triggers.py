@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..address import Address
-from ..contract import Change, View
-from ..graph import by_resource
-from ..model import Action, Row, has_taken, marked_keys, taken
-from ..plan import Inputs
-from ..plan.triggers import sources_of
-from .back_order import above, reach
+from ...address import Address
+from ...contract import Change, View
+from ...graph import by_resource
+from ...model import Action, Row, has_taken, marked_keys, taken
+from ...plan import Inputs
+from ...plan.triggers import sources_of
+from .order import above, reach
 
 if TYPE_CHECKING:
-    from .back import Restore
+    from .types import Restore
 
 Ops = Mapping[tuple[Address, Address], str]  # consumer and source -> reload or restart
 At = Mapping[Address, Sequence[str]]  # the tasks that bring an address back, the newest first

@@ -1,0 +1,1 @@
+"""The tasks that undo recorded runs, their order, and the reloads they need."""

@@ -1,0 +1,67 @@
+"""Values of a rollback: the tasks that are undone, and what each restores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...address import Address
+from ...model import JSON, Action
+from ...plan import PlannedChange
+from ...store import RunRecord
+from ..live import Live
+
+Rows = dict[Address, JSON | None]
+
+
+_MIRROR = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A run that is to be undone, with its tasks in their order."""
+
+    record: RunRecord
+    tasks: Sequence[Live]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A task that is taken back: the rows before and after that."""
+
+    key: str
+    run: int
+    live: Live
+    before: Rows
+    after: Rows
+
+    @property
+    def host(self) -> str:
+        """Where it works."""
+        return str(self.live.task.host)
+
+    @property
+    def changes(self) -> tuple[PlannedChange, ...]:
+        """What it does: the mirror of what was done."""
+        return tuple(mirrored(p) for p in touching(self.live))
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What it brings back."""
+        return tuple(p.address for p in touching(self.live))
+
+    @property
+    def images(self) -> dict[Address, int]:
+        """The ids of the images that come back."""
+        return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}
+
+
+def touching(live: Live) -> tuple[PlannedChange, ...]:
+    """The changes of a task that have something to bring back."""
+    return tuple(p for p in live.task.changes if p.action not in (Action.ADOPT, Action.FORGET))
+
+
+def mirrored(planned: PlannedChange) -> PlannedChange:
+    """What taking back a change does to its address."""
+    action = _MIRROR.get(planned.action, planned.action)
+    return replace(planned, action=action, change=replace(planned.change, action=action), inherits=None)
