@@ -49,7 +49,7 @@ CODECS = [
     "hacore/store/tables.py",
     "hacore/store/transaction.py",
     "hacore/walk/hostlock.py",
-    "hacore/walk/marks.py",
+    "hacore/probe/marker.py",
 ]
 """What writes to a disk or reads from there, here or on a host. Whoever moves one moves its line."""
 

@@ -24,6 +24,7 @@ from ..plan import Drift, NewMachine, desired_views
 from ..store import Move, PutRun, RunRecord, SetTask, row_from_json
 from ..walk import Context, Walker
 from ..walk.forward import POLL
+from ..walk.walker import watched
 from .custody import claimant_of, options_of, replaced_since, spare
 from .items import items_back
 from .planning import Recollection, recollect
@@ -31,7 +32,6 @@ from .results import RollbackPlan, RollbackResult, WayBack, summarize
 from .running import outcome
 from .sources import fetch
 from .survey import Hold, Survey, Tools, approved, concerned, held, known_hosts, look, may_roll_back
-from .watching import watched
 
 
 @dataclass(frozen=True, slots=True)

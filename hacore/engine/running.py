@@ -20,6 +20,7 @@ from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
+from ..walk.walker import watched
 from .confirming import confirmed, prolonged, timer_of
 from .custody import Marking, host_moves, may_own, options_of
 from .locking import held_hosts
@@ -27,7 +28,6 @@ from .planning import Recollection, Session, last_run, recollect
 from .quiet import as_they_were, quiet_moves
 from .results import Planned, Request, RunResult, summarize
 from .sources import fetch
-from .watching import watched
 
 Approve = Callable[[Planned, str], Awaitable[bool]]
 

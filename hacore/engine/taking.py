@@ -17,13 +17,13 @@ from ..load.stack import Stack
 from ..model import Host, Status
 from ..store import PutRun, RunRecord
 from ..walk import Context, Walker
+from ..walk.walker import watched
 from .custody import replaced_since, spare
 from .items import items_of
 from .planning import Recollection, recollect
 from .results import RollbackPlan, RollbackResult, WayBack, summarize
 from .sources import fetch
 from .survey import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
-from .watching import watched
 
 
 async def take_back(record: RunRecord, tools: Tools) -> RollbackResult:

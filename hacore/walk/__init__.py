@@ -1,13 +1,13 @@
 """Walk: run the tasks of a plan, forwards and backwards, and write down each move."""
 
-from .arming import Timer
+from ..probe.marker import marking, unmarking
+from ..probe.marker import write as write_marks
 from .board import Board, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
 from .hostlock import Holder, acquire, release
-from .marks import marking, unmarking
-from .marks import write as write_marks
 from .nodes import Node, nodes_of
+from .timer import Timer
 from .walker import Walker
 
 __all__ = [

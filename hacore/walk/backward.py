@@ -11,9 +11,8 @@ from ..journal import Live
 from ..model import Op, Row, Status, has_taken, last_taken, taken
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
-from .forward import Failed
-from .mirror import settle_steps, undo_steps
-from .steps import run_steps
+from .steps import Failed, run_steps
+from .undo_steps import settle_steps, undo_steps
 from .work import touching
 
 

@@ -18,38 +18,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ..address import Address
-from ..contract import Facts, Image, Output, Step
-from ..errors import DoubtError, FencedError, HacoreError, ImageError, ProviderError, StoreError
+from ..contract import Facts, Image, Step
+from ..errors import DoubtError, HacoreError, ImageError, ProviderError, StoreError
 from ..journal import Live
 from ..model import Op, Status
 from ..probe import Frame, Result
 from ..store import Move, SetLoaded, SetTask
-from .arming import arming
+from .confirm import arming
 from .context import Context
-from .mirror import trigger_steps
-from .recording import record
-from .restoring import restoring_steps
+from .record import record
+from .steps import Failed, failure
+from .undo_steps import restoring_steps, trigger_steps
 from .work import Verdict, asks_of, deletes, judge, load_origins, touching, work_of
 
 POLL = 0.5  # seconds between two looks while a provider is patient
-
-
-class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
-    """A task failed; the message is for the user.
-
-    `fenced`: the host is another run's, nothing may be undone. `doubt`: nobody knows whether it failed,
-    which is no reason to undo anything.
-    """
-
-    def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False) -> None:
-        super().__init__(message)
-        self.fenced = fenced
-        self.doubt = doubt
-
-    @classmethod
-    def of(cls, error: Exception) -> Failed:
-        """What an error of the engine's own makes of a task."""
-        return cls(str(error), fenced=isinstance(error, FencedError), doubt=isinstance(error, DoubtError))
 
 
 @contextmanager
@@ -61,14 +43,6 @@ def own_fault(live: Live, failed: dict[str, Failed | None]) -> Iterator[None]:
         failed[live.id] = error
     except (DoubtError, ProviderError) as error:
         failed[live.id] = Failed.of(error)
-
-
-def failure(output: Output, what: str) -> Failed:
-    """A failed step in words: the last lines that it wrote to stderr, else to stdout."""
-    text = (output.stderr or output.stdout).decode("utf-8", "replace").strip()
-    tail = "\n".join(text.splitlines()[-12:])
-    reason = "it did not end within its deadline" if output.rc in (124, 137) else f"exit code {output.rc}"
-    return Failed(f"{what}: {reason}" + (f": {tail}" if tail else ""))
 
 
 async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
@@ -281,4 +255,4 @@ def _verb(live: Live) -> str:
     return (words.pop() if len(words) == 1 else "change") + " " + ", ".join(str(a) for a in live.task.addresses)
 
 
-__all__ = ["Failed", "do_batch", "failure", "look"]
+__all__ = ["do_batch", "look"]

@@ -16,7 +16,8 @@ from ..address import Address
 from ..contract import Check
 from ..journal import Live
 from .context import Context
-from .forward import POLL, Failed
+from .forward import POLL
+from .steps import Failed
 
 
 def ask(check: Check) -> str:

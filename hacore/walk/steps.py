@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contract import Step
+from ..contract import Output, Step
+from ..errors import DoubtError, FencedError
 from ..journal import Live
 from ..probe import Frame
 from .context import Context
-from .forward import failure
 
 
 async def run_steps(live: Live, steps: Sequence[Step], ctx: Context, what: str) -> None:
@@ -27,3 +27,29 @@ async def run_steps(live: Live, steps: Sequence[Step], ctx: Context, what: str) 
     results = await ctx.steps(host, [Frame(live.id, tuple(steps))], started, twice=True)
     if (out := results[live.id].failed) is not None:
         raise failure(out, what)
+
+
+class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
+    """A task failed; the message is for the user.
+
+    `fenced`: the host is another run's, nothing may be undone. `doubt`: nobody knows whether it failed,
+    which is no reason to undo anything.
+    """
+
+    def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False) -> None:
+        super().__init__(message)
+        self.fenced = fenced
+        self.doubt = doubt
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """What an error of the engine's own makes of a task."""
+        return cls(str(error), fenced=isinstance(error, FencedError), doubt=isinstance(error, DoubtError))
+
+
+def failure(output: Output, what: str) -> Failed:
+    """A failed step in words: the last lines that it wrote to stderr, else to stdout."""
+    text = (output.stderr or output.stdout).decode("utf-8", "replace").strip()
+    tail = "\n".join(text.splitlines()[-12:])
+    reason = "it did not end within its deadline" if output.rc in (124, 137) else f"exit code {output.rc}"
+    return Failed(f"{what}: {reason}" + (f": {tail}" if tail else ""))

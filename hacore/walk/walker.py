@@ -20,11 +20,12 @@ from ..store import Move, PutRow, SetTask
 from .backward import undo_task
 from .board import Board, OnFailure
 from .context import Context
-from .doubt import tainted_rows
-from .forward import Failed, do_batch
-from .guarding import guard_task, serving
+from .forward import do_batch
+from .guards import guard_task, serving
 from .health import recheck
 from .nodes import nodes_of
+from .record import tainted_rows
+from .steps import Failed
 from .work import state_only, touching
 
 _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
@@ -300,3 +301,16 @@ class Walker:
             addresses=tuple(str(a) for a in live.task.addresses),
             data={"op": op, **data},
         )
+
+
+async def watched(walker: Walker, stop: asyncio.Event | None, *, undoing: bool = False) -> None:
+    """Walk to the end. When `stop` is set nothing new starts; `undoing`: not even an undo."""
+    if stop is None:
+        await walker.walk()
+        return
+    watcher = asyncio.create_task(stop.wait())
+    watcher.add_done_callback(lambda task: walker.stop(undoing=undoing) if not task.cancelled() else None)
+    try:
+        await walker.walk()
+    finally:
+        watcher.cancel()

@@ -17,7 +17,7 @@ MEMORY = "/dev/shm"  # states are synced to the disk at each commit; in memory t
 def impatient(patch: pytest.MonkeyPatch) -> None:
     """Hosts in memory need no pauses, and no key of this machine's user."""
     patch.delenv("HACORE_KEY", raising=False)
-    for module in ("forward", "guarding", "health"):
+    for module in ("forward", "guards", "health"):
         patch.setattr(f"hacore.walk.{module}.POLL", 0.005)
     patch.setattr("hacore.engine.second_look.PAUSE", 0.005)
 

@@ -10,9 +10,9 @@ import pytest
 
 from hacore.probe.folders import FOLDERS, PLACES
 from hacore.probe.jobs import Job, start_script
+from hacore.probe.marker import marking
 from hacore.probe.script import PRELUDE, steps_script
 from hacore.walk.hostlock import Holder, acquire
-from hacore.walk.marks import marking
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 ROOT = os.geteuid() == 0

@@ -25,7 +25,7 @@ MARKER = Marker("web", "", "lb1", "11111111-2222", 7, "it's me@desk", 1_790_000_
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = f"HACORE_HOME={tmp_path}/lib/home HACORE_RUN={tmp_path}/run\n"
-    for module in ("probe.script", "walk.hostlock", "walk.marks"):
+    for module in ("probe.script", "walk.hostlock", "probe.marker"):
         monkeypatch.setattr(f"hacore.{module}.PRELUDE", PRELUDE + text)
     (tmp_path / "lib").mkdir()
     return tmp_path / "lib/home"

@@ -17,9 +17,9 @@ from hacore.plan import PlanTask
 from hacore.store import row_to_json
 from hacore.testing import KINDS
 from hacore.walk import Context, Timer
-from hacore.walk.arming import arming
-from hacore.walk.guarding import guards_back
-from hacore.walk.mirror import settle_steps, trigger_steps
+from hacore.walk.confirm import arming
+from hacore.walk.guards import guards_back
+from hacore.walk.undo_steps import settle_steps, trigger_steps
 
 A = Host(name="a", address="192.0.2.1")
 DAEMON, THING, GATE = (Address.parse(text) for text in ("daemon.d@a", "thing.t@a", "gate.g@a"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hacore.address import Address
 from hacore.contract import Claim
 from hacore.model import Status
-from hacore.walk.owned import Owned
+from hacore.walk.context import Owned
 from hacore.walk.statuses import Statuses
 
 MOVES = st.lists(st.tuples(st.integers(0, 7), st.sampled_from(Status)), max_size=40)

@@ -20,10 +20,10 @@ from ..journal import Live
 from ..model import Op, Row, Status
 from ..plan import drift_of
 from ..store import SetTask
-from .arming import arming_drain
+from .confirm import arming_drain
 from .context import Context
-from .forward import POLL, Failed
-from .steps import run_steps
+from .forward import POLL
+from .steps import Failed, run_steps
 from .work import fresh_view, recorded_view
 
 Guards = list[tuple[View[Any], Guard]]

@@ -1,4 +1,4 @@
-"""`apply --confirm-within`: each host gets the way back of a task before that task touches it."""
+"""The timer of `apply --confirm-within`: how long a host waits before it reverts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Literal
 from ..address import Address
 from ..contract import Step
 from ..journal import Live
-from ..model import JSON, Op, Row
+from ..model import JSON, Row
 from ..probe.revert import arm
 from ..store import row_from_json
-from .context import Context
-from .mirror import settle_steps, undo_steps
 
 
 @dataclass
@@ -47,26 +45,3 @@ class Timer:
         self.armed.add(host)
         name = f"{self._laid:06d}-{id}.{kind}"
         return arm(tuple(steps), name, lineage=self.lineage, what=self.what, within=self.within)
-
-
-async def arming(live: Live, ctx: Context) -> tuple[Step, ...]:
-    """What goes before the steps of a task."""
-    host = live.task.host
-    if ctx.timer is None or host is None:
-        return ()
-    if live.task.op is Op.TRIGGER:
-        back = await settle_steps(live, ctx, ctx.timer.rows_back(ctx.rows))
-        return (ctx.timer.step(host, live.id, back, "settle"),) if back else ()
-    back = await undo_steps(live, ctx)
-    return (ctx.timer.step(host, live.id, back, "undo"),) if back else ()
-
-
-def arming_drain(live: Live, undrain: Sequence[Step], ctx: Context) -> tuple[Step, ...]:
-    """A host that is put back while it is out of service goes back into it."""
-    host = live.task.host
-    if ctx.timer is None or host is None:
-        return ()
-    return (ctx.timer.step(host, live.id, undrain, "serve"),)
-
-
-__all__ = ["Timer", "arming", "arming_drain"]

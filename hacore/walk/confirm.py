@@ -1,0 +1,34 @@
+"""`apply --confirm-within`: each host gets the way back of a task before that task touches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..contract import Step
+from ..journal import Live
+from ..model import Op
+from .context import Context
+from .undo_steps import settle_steps, undo_steps
+
+
+async def arming(live: Live, ctx: Context) -> tuple[Step, ...]:
+    """What goes before the steps of a task."""
+    host = live.task.host
+    if ctx.timer is None or host is None:
+        return ()
+    if live.task.op is Op.TRIGGER:
+        back = await settle_steps(live, ctx, ctx.timer.rows_back(ctx.rows))
+        return (ctx.timer.step(host, live.id, back, "settle"),) if back else ()
+    back = await undo_steps(live, ctx)
+    return (ctx.timer.step(host, live.id, back, "undo"),) if back else ()
+
+
+def arming_drain(live: Live, undrain: Sequence[Step], ctx: Context) -> tuple[Step, ...]:
+    """A host that is put back while it is out of service goes back into it."""
+    host = live.task.host
+    if ctx.timer is None or host is None:
+        return ()
+    return (ctx.timer.step(host, live.id, undrain, "serve"),)
+
+
+__all__ = ["arming", "arming_drain"]
