@@ -34,7 +34,7 @@ CODECS = [
     "hacore/probe/jobs.py",
     "hacore/probe/marker.py",
     "hacore/probe/revert.py",
-    "hacore/store/codec.py",
+    "hacore/store/columns.py",
     "hacore/store/effects.py",
     "hacore/store/history.py",
     "hacore/store/images.py",

@@ -10,7 +10,7 @@ nowhere else, and only when they are needed: reading an SQLite state needs none 
 
 from __future__ import annotations
 
-from .codec import row_from_json, row_to_json
+from .columns import row_from_json, row_to_json
 from .history import Delta, Episode, Revision, RowChange, changes_between, episodes
 from .parts import host_from_json, host_to_json, lifecycle_from_json, lifecycle_to_json
 from .place import Place

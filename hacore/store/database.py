@@ -21,8 +21,8 @@ from sqlalchemy.pool import NullPool
 
 from ..errors import StoreError
 from . import source
-from .codec import Columns
-from .faults import fault
+from .columns import Columns
+from .database_errors import fault
 from .source import Reading, connect
 
 # libpq's parameters. A silent connection must survive a long build behind a NAT, and a dead one must

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, CursorResult, Table
 
 from ..errors import StoreError
-from . import codec
-from .codec import Columns
+from . import columns
+from .columns import Columns
 from .images import StoredImage
 from .queries import chunks
 from .records import (
@@ -43,24 +43,24 @@ def prepare(move: Move) -> Effect:
     """The effect of a move; raises TypeError or ValueError for values that are not JSON."""
     match move:
         case PutRow(row, token):
-            return partial(_put_row, codec.row_columns(row), token)
+            return partial(_put_row, columns.row_columns(row), token)
         case DropRow(address):
             return partial(_drop_row, str(address))
         case PutHost(record):
-            return partial(_put_host, codec.host_columns(record))
+            return partial(_put_host, columns.host_columns(record))
         case DropHost(name):
             return partial(_drop_host, name)
         case PutRun(run):
-            return partial(_put_run, run.id, codec.run_columns(run))
+            return partial(_put_run, run.id, columns.run_columns(run))
         case PutTask(task, tokens):
-            return partial(_put_task, codec.task_columns(task), dict(task.images), dict(tokens))
+            return partial(_put_task, columns.task_columns(task), dict(task.images), dict(tokens))
         case SetTask(run_id, task_id, changed, tokens):
             plain = {name: value for name, value in changed.items() if name not in ("images", "before")}
-            before = json.loads(codec.dump(dict(changed.get("before", {}))))
+            before = json.loads(columns.dump(dict(changed.get("before", {}))))
             images = dict(changed.get("images", {}))
-            return partial(_set_task, (run_id, task_id), codec.task_changes(plain), before, images, dict(tokens))
+            return partial(_set_task, (run_id, task_id), columns.task_changes(plain), before, images, dict(tokens))
         case SetLoaded(address, loaded):
-            return partial(_set_loaded, str(address), json.loads(codec.dump(dict(loaded))))
+            return partial(_set_loaded, str(address), json.loads(columns.dump(dict(loaded))))
         case _:
             assert_never(move)
 
@@ -80,9 +80,9 @@ def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
 
 def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
     """Store a run and its tasks; the run's new id."""
-    result = work.connection.execute(RUN.insert().values(**codec.run_columns(run)))
+    result = work.connection.execute(RUN.insert().values(**columns.run_columns(run)))
     number = work.run = _inserted(result)
-    rows = [{**codec.task_columns(task), "run": number} for task in tasks]
+    rows = [{**columns.task_columns(task), "run": number} for task in tasks]
     links = [
         {"run": number, "task": task.id, "address": address, "image": image}
         for task in tasks
@@ -114,12 +114,12 @@ def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str
     return ids
 
 
-def _put_row(columns: Columns, token: str, work: Transaction, ids: Ids) -> None:
+def _put_row(values: Columns, token: str, work: Transaction, ids: Ids) -> None:
     if token:
-        columns = {**columns, "origin": ids[token]}
-    before, changed = _put(RESOURCE, columns, ("address",), work)
+        values = {**values, "origin": ids[token]}
+    before, changed = _put(RESOURCE, values, ("address",), work)
     if changed:
-        work.remember(columns["address"], before)
+        work.remember(values["address"], before)
 
 
 def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
@@ -129,29 +129,29 @@ def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
         work.remember(address, before)
 
 
-def _put_host(columns: Columns, work: Transaction, _ids: Ids) -> None:
-    _put(HOST, columns, ("name",), work)
+def _put_host(values: Columns, work: Transaction, _ids: Ids) -> None:
+    _put(HOST, values, ("name",), work)
 
 
 def _drop_host(name: str, work: Transaction, _ids: Ids) -> None:
     work.connection.execute(HOST.delete().where(HOST.c.name == name))
 
 
-def _put_run(number: int, columns: Columns, work: Transaction, _ids: Ids) -> None:
-    if work.connection.execute(RUN.update().where(RUN.c.id == number).values(**columns)).rowcount != 1:
+def _put_run(number: int, values: Columns, work: Transaction, _ids: Ids) -> None:
+    if work.connection.execute(RUN.update().where(RUN.c.id == number).values(**values)).rowcount != 1:
         raise StoreError(f"cannot record run {number}: it was never begun")
 
 
-def _put_task(columns: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
-    _put(TASK, columns, ("run", "id"), work)
-    number, task = columns["run"], columns["id"]
+def _put_task(values: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
+    _put(TASK, values, ("run", "id"), work)
+    number, task = values["run"], values["id"]
     work.connection.execute(TASK_IMAGE.delete().where(TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task))
     _link(number, task, images, tokens, work, ids)
 
 
 def _set_task(
     key: tuple[int, str],
-    columns: Columns,
+    values: Columns,
     before: Mapping[str, object],
     images: Ids,
     tokens: Mapping[str, str],
@@ -163,9 +163,9 @@ def _set_task(
     if stored is None:
         raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it was never begun")
     if before:
-        columns = {**columns, "before": codec.dump({**json.loads(stored), **before})}
-    if columns:
-        work.connection.execute(TASK.update().where(where).values(**columns))
+        values = {**values, "before": columns.dump({**json.loads(stored), **before})}
+    if values:
+        work.connection.execute(TASK.update().where(where).values(**values))
     _link(*key, images, tokens, work, ids)
 
 
@@ -174,7 +174,7 @@ def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transactio
     before = _stored(RESOURCE, where, work)
     if before is None:
         return
-    merged = codec.dump({**json.loads(before["loaded"]), **loaded})
+    merged = columns.dump({**json.loads(before["loaded"]), **loaded})
     if merged != before["loaded"]:
         work.connection.execute(RESOURCE.update().where(where).values(loaded=merged))
         work.remember(address, before)
@@ -187,15 +187,15 @@ def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: 
         _put(TASK_IMAGE, values, ("run", "task", "address"), work)
 
 
-def _put(table: Table, columns: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
+def _put(table: Table, values: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
     """Insert or update; what was there, and whether anything is different now."""
-    where: ColumnElement[bool] = sa.and_(*(table.c[name] == columns[name] for name in key))
+    where: ColumnElement[bool] = sa.and_(*(table.c[name] == values[name] for name in key))
     stored = _stored(table, where, work)
     if stored is None:
-        work.connection.execute(table.insert().values(**columns))
-    elif stored != columns:
-        work.connection.execute(table.update().where(where).values(**columns))
-    return stored, stored != columns
+        work.connection.execute(table.insert().values(**values))
+    elif stored != values:
+        work.connection.execute(table.update().where(where).values(**values))
+    return stored, stored != values
 
 
 def _stored(table: Table, where: ColumnElement[bool], work: Transaction) -> Columns | None:

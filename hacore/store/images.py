@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..errors import ImageError, StoreError
 from ..model import Image
-from .codec import dump
+from .columns import dump
 from .keys import Key, Keyring
 
 

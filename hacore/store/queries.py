@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ImageError, StoreError
-from .codec import (
+from .columns import (
     HOST_COLUMNS,
     LOCK_COLUMNS,
     REVISION_COLUMNS,

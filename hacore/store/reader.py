@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from ..address import Address
 from ..errors import StoreError
 from ..model import JSON, Image, Row
-from . import codec
+from . import columns
 from .keys import Keyring, find, key_file
 from .place import Place
 from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
@@ -79,21 +79,21 @@ class StateView:
 
     def rows(self) -> dict[Address, Row]:
         """All recorded instances, by address."""
-        return {row.address: row for row in map(codec.row_from_columns, self._snapshot().rows)}
+        return {row.address: row for row in map(columns.row_from_columns, self._snapshot().rows)}
 
     def hosts(self) -> dict[str, HostRecord]:
         """All recorded hosts, by name."""
-        return {host.name: host for host in map(codec.host_from_columns, self._snapshot().hosts)}
+        return {host.name: host for host in map(columns.host_from_columns, self._snapshot().hosts)}
 
     def runs(self) -> list[RunRecord]:
         """All runs that are kept, the newest last."""
-        return [codec.run_from_columns(run) for run in self._snapshot().runs]
+        return [columns.run_from_columns(run) for run in self._snapshot().runs]
 
     def run(self, number: int) -> RunRecord:
         """One run; raises StoreError when it is not kept."""
         for run in self._snapshot().runs:
             if run["id"] == number:
-                return codec.run_from_columns(run)
+                return columns.run_from_columns(run)
         raise StoreError(f"cannot find run {number} in the state")
 
     def unfinished(self) -> RunRecord | None:
@@ -126,7 +126,7 @@ class StateView:
 
     def rows_json(self) -> dict[str, JSON]:
         """All recorded instances as JSON, by address."""
-        return {row["address"]: json.loads(codec.row_text(row)) for row in self._snapshot().rows}
+        return {row["address"]: json.loads(columns.row_text(row)) for row in self._snapshot().rows}
 
     def _has_history(self) -> bool:
         return True

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import StoreError
-from .faults import is_half_written
+from .database_errors import is_half_written
 from .source import SqliteSource, connect, explained
 
 _TRIES = 5

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, StoreError
-from . import codec, holder, keys, queries, schema, versions
+from . import columns as codec
+from . import holder, keys, queries, schema, versions
 from .database import CoreReading, Database, open_writer
 from .keys import Keyring
 from .place import Place

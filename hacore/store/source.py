@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from .codec import Columns
-from .faults import fault
+from .columns import Columns
+from .database_errors import fault
 
 BUSY = 5.0  # seconds to wait for another process' transaction
 PATIENCE = 60.0  # the same in the middle of a run, which would end there

@@ -20,7 +20,7 @@ from typing import Any
 from ..address import Address
 from ..errors import StoreError
 from ..model import JSON, Image
-from . import codec
+from . import columns
 from .images import StoredBlob, StoredImage, decode
 from .keys import Keyring
 from .records import DropHost, DropRow, Move, PutHost, PutRow, PutRun, PutTask, SetLoaded, SetTask
@@ -47,7 +47,7 @@ def write(
     where: Sequence[Path], lineage: str, serial: int, moves: Iterable[Move], images: Mapping[str, StoredImage]
 ) -> Path:
     """Append a commit to the first file that takes it; on disk when this returns. Raises StoreError."""
-    line = codec.dump(
+    line = columns.dump(
         {
             "lineage": lineage,
             "serial": serial,
@@ -112,18 +112,18 @@ def _named(move: Move) -> tuple[str, dict[str, JSON]]:
     """What a move is called in the file, and what it holds."""
     match move:
         case PutRow(row, token):
-            return "PutRow", {"row": codec.row_to_json(row), "origin_token": token}
+            return "PutRow", {"row": columns.row_to_json(row), "origin_token": token}
         case DropRow(address):
             return "DropRow", {"address": str(address)}
         case PutHost(record):
-            return "PutHost", {"record": codec.host_columns(record)}
+            return "PutHost", {"record": columns.host_columns(record)}
         case DropHost(name):
             return "DropHost", {"name": name}
         case PutRun(run):
-            return "PutRun", {"run": {"id": run.id, **codec.run_columns(run)}}
+            return "PutRun", {"run": {"id": run.id, **columns.run_columns(run)}}
         case PutTask(task, tokens):
-            columns = codec.task_columns(task)
-            return "PutTask", {"task": columns, "images": dict(task.images), "image_tokens": dict(tokens)}
+            values = columns.task_columns(task)
+            return "PutTask", {"task": values, "images": dict(task.images), "image_tokens": dict(tokens)}
         case SetTask(number, name, changed, tokens):
             plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in changed.items()}
             return "SetTask", {"run": number, "id": name, "changed": plain, "image_tokens": dict(tokens)}
@@ -134,17 +134,17 @@ def _named(move: Move) -> tuple[str, dict[str, JSON]]:
 def _move_from_json(data: Mapping[str, Any]) -> Move:
     match data["move"]:
         case "PutRow":
-            return PutRow(codec.row_from_json(data["row"]), data["origin_token"])
+            return PutRow(columns.row_from_json(data["row"]), data["origin_token"])
         case "DropRow":
             return DropRow(Address.parse(data["address"]))
         case "PutHost":
-            return PutHost(codec.host_from_columns(data["record"]))
+            return PutHost(columns.host_from_columns(data["record"]))
         case "DropHost":
             return DropHost(data["name"])
         case "PutRun":
-            return PutRun(codec.run_from_columns(data["run"]))
+            return PutRun(columns.run_from_columns(data["run"]))
         case "PutTask":
-            return PutTask(codec.task_from_columns(data["task"], data["images"]), data["image_tokens"])
+            return PutTask(columns.task_from_columns(data["task"], data["images"]), data["image_tokens"])
         case "SetTask":
             return SetTask(data["run"], data["id"], data["changed"], data["image_tokens"])
         case "SetLoaded":

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..errors import LockedError, SerialError
 from . import queries
-from .codec import Columns, row_text
+from .columns import Columns, row_text
 from .database import CoreReading, Database
 from .place import Place
 from .records import LockInfo

@@ -30,7 +30,8 @@ from hacore.plan.saved_format import plan_to_json
 from hacore.probe import MARKERS, Frame, SessionLink, jobs, revert
 from hacore.probe.script import PRELUDE
 from hacore.render.plan import PlanText, plan_text
-from hacore.store import PutRow, PutRun, PutTask, SetTask, StateReader, StateWriter, codec, unlock
+from hacore.store import PutRow, PutRun, PutTask, SetTask, StateReader, StateWriter, unlock
+from hacore.store import columns as codec
 from hacore.store.images import StoredBlob, StoredImage, decode, encode
 from hacore.store.keys import Keyring, find
 from hacore.store.legacy import gone_of, moves_of

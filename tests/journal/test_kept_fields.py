@@ -13,7 +13,7 @@ from hacore.load.stack import Stack
 from hacore.model import Action, Host, Op, Status
 from hacore.plan import PlannedChange, PlanTask
 from hacore.store import TaskRecord
-from hacore.store.codec import task_columns, task_from_columns
+from hacore.store.columns import task_columns, task_from_columns
 from hacore.testing import KINDS
 from hacore.testing.things import ThingSpec
 from tests.fields import left_at_their_default

@@ -15,7 +15,6 @@ from hacore.store import (
     Revision,
     RunRecord,
     TaskRecord,
-    codec,
     host_from_json,
     host_to_json,
     lifecycle_from_json,
@@ -24,6 +23,7 @@ from hacore.store import (
     row_to_json,
     tables,
 )
+from hacore.store import columns as codec
 from tests.fields import left_at_their_default
 
 LIFECYCLE = Lifecycle(prevent_destroy=True, ignore_changes=("mode",), on_delete="keep", keep_on_failure=True)

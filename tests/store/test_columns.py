@@ -13,14 +13,7 @@ from hacore.address import Address
 from hacore.errors import StoreError
 from hacore.model import Lifecycle, Row, Unknown
 from hacore.store import TaskRecord, row_from_json, row_to_json
-from hacore.store.codec import (
-    dump,
-    row_columns,
-    row_from_columns,
-    task_columns,
-    task_from_columns,
-    text,
-)
+from hacore.store.columns import dump, row_columns, row_from_columns, task_columns, task_from_columns, text
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 anything = st.recursive(
