@@ -33,7 +33,7 @@ def main(size: int) -> dict[str, Any]:
     gc.disable()  # as the command line does
     clock = _Clock()
     from hacore.contract import Facts, HostFacts
-    from hacore.engine.planning import no_key
+    from hacore.engine.snapshot import no_key
     from hacore.graph import build_graph
     from hacore.journal.new_rows import new_row
     from hacore.load import load, load_providers

@@ -18,10 +18,10 @@ SPECS_OF_STACKS = ("hacore/load/", "hacore/cli/")
 
 CODECS = [
     "hacore/address.py",
-    "hacore/engine/planfile.py",
-    "hacore/engine/remembering.py",
-    "hacore/engine/saved.py",
-    "hacore/engine/saving.py",
+    "hacore/engine/saved_plans/file.py",
+    "hacore/engine/drift_memory.py",
+    "hacore/engine/saved_plans/read.py",
+    "hacore/engine/saved_plans/write.py",
     "hacore/journal/task_records.py",
     "hacore/lab/image.py",
     "hacore/lab/layers.py",

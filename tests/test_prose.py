@@ -34,8 +34,8 @@ NOT_OURS = {
     ("hacore/walk/hostlock.py", "warning: "),
     ("hacore/lab/manifest.py", ": "),
     ("providers/hacore_providers/facts/packages.py", "rpm "),
-    ("hacore/engine/remembering.py", "machine "),
-    ("hacore/engine/remembering.py", "stranger "),
+    ("hacore/engine/drift_memory.py", "machine "),
+    ("hacore/engine/drift_memory.py", "stranger "),
     # commands as they are run or written by the user
     ("providers/hacore_providers/source_build_spec.py", "make "),
     ("hacore/testing/world.py", "restart "),

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .results import (
-    DriftReport,
-    Planned,
-    Request,
-    RollbackItem,
-    RollbackPlan,
-    RollbackResult,
-    RunResult,
-    TaskSummary,
-    WayBack,
-    state_url_of,
-)
+from .request import Request, state_url_of
+from .results import DriftReport, Planned, RollbackItem, RollbackPlan, RollbackResult, RunResult, TaskSummary, WayBack
 
 if TYPE_CHECKING:
-    from .adopting import Adoption, adopt
     from .applying import apply
-    from .drifting import drift
-    from .keeping import Kept, forget, move, new_key, prune_runs, rename_host
-    from .planfile import check_place, names_plan
+    from .drift_check import drift
+    from .importing import Adoption, adopt
     from .planning import load_stack, plan
-    from .replaying import apply_saved
-    from .rolling import rollback
-    from .saved import SavedPlan, load_plan
-    from .saving import SavedAs, save_plan
+    from .rolling_back.choose import rollback
+    from .saved_plans.apply_file import apply_saved
+    from .saved_plans.file import check_place, names_plan
+    from .saved_plans.read import SavedPlan, load_plan
+    from .saved_plans.write import SavedAs, save_plan
+    from .state_edits import Kept, forget, move, new_key, prune_runs, rename_host
 
 __all__ = [
     "Adoption",
@@ -63,26 +53,26 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Kept": "keeping",
-    "SavedAs": "saving",
-    "SavedPlan": "saved",
-    "Adoption": "adopting",
-    "adopt": "adopting",
+    "Kept": "state_edits",
+    "SavedAs": "saved_plans.write",
+    "SavedPlan": "saved_plans.read",
+    "Adoption": "importing",
+    "adopt": "importing",
     "apply": "applying",
-    "apply_saved": "replaying",
-    "check_place": "planfile",
-    "drift": "drifting",
-    "forget": "keeping",
-    "load_plan": "saved",
+    "apply_saved": "saved_plans.apply_file",
+    "check_place": "saved_plans.file",
+    "drift": "drift_check",
+    "forget": "state_edits",
+    "load_plan": "saved_plans.read",
     "load_stack": "planning",
-    "names_plan": "planfile",
-    "move": "keeping",
-    "new_key": "keeping",
+    "names_plan": "saved_plans.file",
+    "move": "state_edits",
+    "new_key": "state_edits",
     "plan": "planning",
-    "prune_runs": "keeping",
-    "rename_host": "keeping",
-    "rollback": "rolling",
-    "save_plan": "saving",
+    "prune_runs": "state_edits",
+    "rename_host": "state_edits",
+    "rollback": "rolling_back.choose",
+    "save_plan": "saved_plans.write",
 }
 
 

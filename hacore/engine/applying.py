@@ -20,12 +20,14 @@ from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
 from ..walk import OnFailure
-from .custody import may_own
-from .planning import Recollection, Session, last_run, open_session, read_state
-from .recovering import take_in_at
-from .results import Planned, Request, RunResult
-from .resuming import Resumed, read_left, shown_left
-from .running import Approve, Run, may_run, same_plan
+from .ownership import may_own
+from .planning import Session, open_session
+from .recover_spill import take_in_at
+from .request import Request
+from .results import Planned, RunResult
+from .resumed_run import Resumed, read_left, shown_left
+from .run import Approve, Run, may_run, same_plan
+from .snapshot import Recollection, last_run, read_state
 
 
 async def apply(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from ..address import Address
 from ..contract import Facts, HostFacts
-from ..errors import StoreError, UsageError
+from ..errors import UsageError
 from ..graph import Graph, build_graph
 from ..load.stack import Stack
-from ..model import Action, Host, Row
+from ..model import Action, Host
 from ..plan import (
     Claimant,
     Custody,
@@ -22,7 +21,6 @@ from ..plan import (
     Inputs,
     Plan,
     Recorded,
-    Seal,
     askers,
     asks_of_desired,
     asks_of_recorded,
@@ -32,12 +30,14 @@ from ..plan import (
     refuse_conflicts,
     revive,
 )
-from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView, host_from_json
+from ..store import HostRecord, host_from_json
 from ..transport import Transport
-from .custody import custody, with_markers
-from .hosts import Hosts, answered
-from .results import Planned, Request
+from .connections import Hosts, answered
+from .ownership import custody, with_markers
+from .request import Request
+from .results import Planned
 from .second_look import looked_twice
+from .snapshot import Recollection, last_run, read_state
 
 
 def load_stack(request: Request) -> Stack:
@@ -51,48 +51,6 @@ def load_stack(request: Request) -> Stack:
         var_files=request.var_files,
         env_name=request.env_name,
         state_url=request.state_url,
-    )
-
-
-@dataclass
-class Recollection:
-    """What the state says, as values: a missing state is an empty one."""
-
-    lineage: str = ""
-    serial: int = 0
-    rows: Mapping[Address, Row] = field(default_factory=dict)
-    hosts: Mapping[str, HostRecord] = field(default_factory=dict)
-    runs: list[RunRecord] = field(default_factory=list)
-    unfinished: RunRecord | None = None
-    lock: LockInfo | None = None
-    seal: Seal = field(default_factory=lambda: no_key)
-
-
-def no_key(_value: str) -> str:
-    """A seal that equals nothing: without a key nothing sealed can be recorded yet."""
-    return f"hmac:{secrets.token_hex(16)}"
-
-
-def recollect(state: StateView | None) -> Recollection:
-    """Read what a plan needs of the state."""
-    if state is None:
-        return Recollection()
-    rows = state.rows()
-    if not state.has_key and any(row.sensitive for row in rows.values()):
-        # without it every secret would look changed
-        raise StoreError(
-            f"cannot compare what is sensitive: {state.key_problem}; bring the key back, or make a new one with "
-            "`hacore state new-key`: then the next apply writes what is sensitive afresh"
-        )
-    return Recollection(
-        lineage=state.lineage,
-        serial=state.serial,
-        rows=rows,
-        hosts=state.hosts(),
-        runs=state.runs(),
-        unfinished=state.unfinished(),
-        lock=state.lock(),
-        seal=state.hmac if state.has_key else no_key,
     )
 
 
@@ -248,20 +206,6 @@ async def open_session(
         yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases, without, named)
     finally:
         await hosts.close()
-
-
-def read_state(url: str) -> Recollection:
-    """The state as it is on disk, read only."""
-    reader = StateReader.open(url)
-    if reader is None:
-        return Recollection()
-    with reader:
-        return recollect(reader)
-
-
-def last_run(memory: Recollection) -> RunRecord | None:
-    """The newest run."""
-    return memory.runs[-1] if memory.runs else None
 
 
 async def plan(request: Request, *, destroy: bool = False, whole: bool = False) -> Planned:

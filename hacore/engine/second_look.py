@@ -15,7 +15,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Ask, Facts, Provider
 from ..plan import HostStatus, Recorded, Seal, drift_of, recorded_views
-from .hosts import Hosts, answered
+from .connections import Hosts, answered
 
 PAUSE = 1.0
 """Seconds between the looks: an address that moves is there long before."""

@@ -12,7 +12,7 @@ from .words import clean, count, when
 
 if TYPE_CHECKING:
     from ..engine import DriftReport
-    from ..engine.remembering import News
+    from ..engine.drift_memory import News
     from ..plan import Drift
 
 

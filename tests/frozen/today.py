@@ -5,7 +5,7 @@ from __future__ import annotations
 from hacore.address import Address
 from hacore.contract import Change, Facts, HostFacts, Step, View, Work
 from hacore.engine import load_plan
-from hacore.engine.remembering import news, read
+from hacore.engine.drift_memory import news, read
 from hacore.errors import FencedError, LockedError, PlanError
 from hacore.lab.image import Recipe
 from hacore.lab.layers import Layer

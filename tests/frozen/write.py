@@ -25,8 +25,8 @@ from unittest import mock
 
 from hacore.address import Address
 from hacore.engine import plan, save_plan
-from hacore.engine.remembering import Seen
-from hacore.engine.remembering import write as remember
+from hacore.engine.drift_memory import Seen
+from hacore.engine.drift_memory import write as remember
 from hacore.errors import LockedError
 from hacore.model import Image, Lifecycle, Row
 from hacore.plan import Selection

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.engine.saving import spec_json
+from hacore.engine.saved_plans.write import spec_json
 from hacore.errors import StackError
 from hacore.graph import build_graph
 from hacore.load import Stack, load, load_providers, stack_schema

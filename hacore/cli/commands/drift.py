@@ -60,7 +60,7 @@ def command(
 
         args.runtime.terminal.say(scheduled(args, printed, timeout, since_last=since_last, metrics=metrics).rstrip())
         return 0
-    from ...engine.remembering import news, place, read, write
+    from ...engine.drift_memory import news, place, read, write
     from ...render.drift import drift_exit_code, drift_json, drift_text
     from ..cron.webhook import checked_url, post
 

@@ -19,7 +19,7 @@ from ..store import DropRow, HostRecord, Move, PutHost, RunRecord, host_to_json
 from ..walk import marking, unmarking, write_marks
 
 if TYPE_CHECKING:
-    from .planning import Recollection
+    from .snapshot import Recollection
 
 _MACHINES, _ENV = "machines", "env"  # options of a run
 _TOLD = 5  # hosts in a message

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..address import Address
-from ..journal import Back, Live
-from ..model import Action, Op
-from ..walk.work import state_only
-from .results import RollbackItem, RollbackWord
+from ...address import Address
+from ...journal import Back, Live
+from ...model import Action, Op
+from ...walk.work import state_only
+from ..results import RollbackItem, RollbackWord
 
 _BACK: dict[Action, RollbackWord] = {
     Action.CREATE: "bring_back",

@@ -15,17 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import PlanError
-from ..load.stack import Instance, Stack
-from ..model import JSON, canonical, digest
-from ..plan import Plan
-from ..plan.saved_format import plan_to_json
-from ..store import host_to_json, lifecycle_to_json, row_to_json
-from ..store.keys import Key, find, key_file, make, put_aside
-from ..store.place import Place
-from ..urls import url_secrets
-from .planfile import write_plan
-from .results import Planned, Request
+from ...errors import PlanError
+from ...load.stack import Instance, Stack
+from ...model import JSON, canonical, digest
+from ...plan import Plan
+from ...plan.saved_format import plan_to_json
+from ...store import host_to_json, lifecycle_to_json, row_to_json
+from ...store.keys import Key, find, key_file, make, put_aside
+from ...store.place import Place
+from ...urls import url_secrets
+from ..request import Request
+from ..results import Planned
+from .file import write_plan
 
 GONE = "gone"  # in place of the checksum of a file that is not there
 

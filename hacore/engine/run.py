@@ -21,12 +21,14 @@ from ..probe import HostLink
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
 from ..walk.walker import watched
-from .confirming import confirmed, prolonged, timer_of
-from .custody import Marking, host_moves, may_own, options_of
-from .locking import held_hosts
-from .planning import Recollection, Session, last_run, recollect
-from .quiet import as_they_were, quiet_moves
-from .results import Planned, Request, RunResult, summarize
+from .confirm_within import confirmed, prolonged, timer_of
+from .host_locks import held_hosts
+from .ownership import Marking, host_moves, may_own, options_of
+from .planning import Session
+from .request import Request
+from .results import Planned, RunResult, summarize
+from .rows_without_task import as_they_were, quiet_moves
+from .snapshot import Recollection, last_run, recollect
 from .sources import fetch
 
 Approve = Callable[[Planned, str], Awaitable[bool]]

@@ -12,22 +12,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..address import Address
-from ..contract import Provider, Spec
-from ..errors import PlanError, UsageError
-from ..load.registry import why_missing
-from ..load.stack import Instance, Need, Position, Stack
-from ..model import canonical
-from ..plan import Plan, Seal
-from ..plan.differences import Difference
-from ..plan.saved_format import plan_from_json
-from ..store import host_from_json, lifecycle_from_json
-from ..store.keys import Key, find, key_file
-from ..store.place import Place
-from .planfile import read_plan
-from .planning import load_stack, no_key
-from .results import Request
-from .saving import GONE, beside, checksum, sealed_spec
+from ...address import Address
+from ...contract import Provider, Spec
+from ...errors import PlanError, UsageError
+from ...load.registry import why_missing
+from ...load.stack import Instance, Need, Position, Stack
+from ...model import canonical
+from ...plan import Plan, Seal
+from ...plan.differences import Difference
+from ...plan.saved_format import plan_from_json
+from ...store import host_from_json, lifecycle_from_json
+from ...store.keys import Key, find, key_file
+from ...store.place import Place
+from ..planning import load_stack
+from ..request import Request
+from ..snapshot import no_key
+from .file import read_plan
+from .write import GONE, beside, checksum, sealed_spec
 
 
 @dataclass(frozen=True, slots=True)

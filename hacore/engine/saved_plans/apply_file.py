@@ -15,24 +15,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import PlanError, StalePlanError
-from ..model import digest
-from ..plan import Plan
-from ..plan.differences import Difference, differences
-from ..plan.saved_format import plan_to_json
-from ..store import StateWriter, row_to_json
-from ..walk import OnFailure
-from .planning import Recollection, Session, hosts_of, last_run, open_session, read_state
-from .results import Planned, Request, RunResult, state_url_of
-from .running import Approve, Run, may_run
-from .saved import SavedPlan, seal_of, stack_of
+from ...errors import PlanError, StalePlanError
+from ...model import digest
+from ...plan import Plan
+from ...plan.differences import Difference, differences
+from ...plan.saved_format import plan_to_json
+from ...store import StateWriter, row_to_json
+from ...walk import OnFailure
+from ..planning import Session, hosts_of, open_session
+from ..request import Request, state_url_of
+from ..results import Planned, RunResult
+from ..run import Approve, Run, may_run
+from ..snapshot import Recollection, last_run, read_state
+from .read import SavedPlan, seal_of, stack_of
 
 SHOWN = 20  # differences in a message
 
 
 def state_of(saved: SavedPlan, request: Request) -> str:
     """Where the state lies: as told, else as the plan says, else as its stack says."""
-    from ..load.find import absolute_state
+    from ...load.find import absolute_state
 
     if request.state_url is not None:
         return absolute_state(request.state_url, Path.cwd())

@@ -32,8 +32,8 @@ from ..store import (
     host_to_json,
     matching,
 )
-from .custody import renamed_options
-from .results import whoami
+from .ownership import renamed_options
+from .request import whoami
 
 Providers = Mapping[str, Provider[Any]]
 _NO_PROVIDERS: Providers = MappingProxyType({})

@@ -18,11 +18,11 @@ from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..transport import Password, Transport
 from ..urls import shown_url
-from .custody import claimant_of, custody, with_markers
-from .hosts import Connect, Hosts, answered
-from .planning import Recollection, recollect
+from .connections import Connect, Hosts, answered
+from .ownership import claimant_of, custody, with_markers
 from .results import DriftReport
 from .second_look import looked_twice
+from .snapshot import Recollection, recollect
 
 AGAIN = 1.0  # seconds between two looks whether a run has ended
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..errors import PlanError, UsageError
+from ... import __version__
+from ...errors import PlanError, UsageError
 
 FORMAT = 1
 """Raised whenever a file of before could be misread."""

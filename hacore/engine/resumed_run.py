@@ -35,10 +35,11 @@ from ..plan.types import Sources
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader, host_from_json
 from ..walk import Board, Context, Walker, nodes_of
-from .custody import may_own, replaced_since
-from .planning import Recollection, hosts_of
+from .ownership import may_own, replaced_since
+from .planning import hosts_of
 from .results import Planned, RunResult
-from .running import Approve, Run, may_run, standing
+from .run import Approve, Run, may_run, standing
+from .snapshot import Recollection
 
 Providers = Mapping[str, Provider[Any]]
 

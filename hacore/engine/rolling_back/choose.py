@@ -13,19 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..contract import Provider
-from ..errors import PlanError, StoreError
-from ..events import Event, Listener, silent
-from ..journal import cancelled, last_applied, way_back
-from ..model import Op
-from ..store import UNFINISHED, RunRecord, StateView, StateWriter, TaskRecord
-from ..transport import Password, Transport
-from .hosts import Connect, Hosts
-from .recovering import take_in
-from .results import RollbackResult, WayBack, whoami
-from .returning import finish, undo
-from .survey import Approve, Tools
-from .taking import take_back
+from ...contract import Provider
+from ...errors import PlanError, StoreError
+from ...events import Event, Listener, silent
+from ...journal import cancelled, last_applied, way_back
+from ...model import Op
+from ...store import UNFINISHED, RunRecord, StateView, StateWriter, TaskRecord
+from ...transport import Password, Transport
+from ..connections import Connect, Hosts
+from ..recover_spill import take_in
+from ..request import whoami
+from ..results import RollbackResult, WayBack
+from .preflight import Approve, Tools
+from .undo_finished import finish, undo
+from .undo_unfinished import take_back
 
 
 async def rollback(

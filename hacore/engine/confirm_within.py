@@ -19,8 +19,8 @@ from ..model import Host, Status
 from ..probe import HostLink
 from ..probe.revert import ARMED, PUT_BACK, confirm_script, look_script, prolong_script
 from ..walk import Context, Timer
-from .hosts import Hosts
-from .results import Request
+from .connections import Hosts
+from .request import Request
 
 PAUSE = 1.0  # seconds between two attempts to connect
 _BACK = (Status.UNDONE, Status.HOLD, Status.DO)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hacore.engine import DriftReport, drift
-from hacore.engine.remembering import news, place, read, write
+from hacore.engine.drift_memory import news, place, read, write
 from hacore.errors import PlanError, StoreError
 from hacore.testing import KINDS, World
 from tests.engine.play import Play
@@ -25,7 +25,7 @@ async def look(play: Play, timeout: float | None = None) -> DriftReport:
 
 
 async def test_what_a_run_is_doing_is_no_drift(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hacore.engine.drifting.AGAIN", 0.005)
+    monkeypatch.setattr("hacore.engine.drift_check.AGAIN", 0.005)
     await play.make(ONE)
     play.stack(TWO)
     at_work, go_on = asyncio.Event(), asyncio.Event()
@@ -54,7 +54,7 @@ async def test_what_a_run_is_doing_is_no_drift(play: Play, monkeypatch: pytest.M
 async def test_a_change_by_hand_beside_a_run_is_found_when_it_has_ended(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hacore.engine.drifting.AGAIN", 0.005)
+    monkeypatch.setattr("hacore.engine.drift_check.AGAIN", 0.005)
     await play.make("thing: {one: {text: first}, two: {text: mine}}")
     play.stack("thing: {one: {text: second}, two: {text: mine}}")
 

@@ -11,22 +11,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..address import Address
-from ..contract import Facts, Provider, View
-from ..errors import Cancelled, PlanError, UnreachableError
-from ..events import Event, Listener
-from ..model import JSON, Host, Row
-from ..plan import Custody, Drift, asks_of_recorded, drift_of, marks_of_rows, merge_asks, recorded_views, revive
-from ..probe import HostLink
-from ..store import StateWriter, host_from_json, row_from_json
-from ..walk import Relock
-from .custody import Marking, claimant_of, custody, may_own, named_by_hosts, with_markers
-from .drifting import recorded_hosts
-from .hosts import Hosts, answered
-from .locking import held_hosts
-from .planning import Recollection
-from .results import RollbackPlan
-from .second_look import looked_twice
+from ...address import Address
+from ...contract import Facts, Provider, View
+from ...errors import Cancelled, PlanError, UnreachableError
+from ...events import Event, Listener
+from ...model import JSON, Host, Row
+from ...plan import Custody, Drift, asks_of_recorded, drift_of, marks_of_rows, merge_asks, recorded_views, revive
+from ...probe import HostLink
+from ...store import StateWriter, host_from_json, row_from_json
+from ...walk import Relock
+from ..connections import Hosts, answered
+from ..drift_check import recorded_hosts
+from ..host_locks import held_hosts
+from ..ownership import Marking, claimant_of, custody, may_own, named_by_hosts, with_markers
+from ..results import RollbackPlan
+from ..second_look import looked_twice
+from ..snapshot import Recollection
 
 Approve = Callable[[RollbackPlan], Awaitable[bool]]
 

@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..events import Event
-from ..graph import Graph
-from ..journal import Live, recorded_sources, restore_tasks
-from ..load.stack import Stack
-from ..model import Host, Status
-from ..store import PutRun, RunRecord
-from ..walk import Context, Walker
-from ..walk.walker import watched
-from .custody import replaced_since, spare
-from .items import items_of
-from .planning import Recollection, recollect
-from .results import RollbackPlan, RollbackResult, WayBack, summarize
-from .sources import fetch
-from .survey import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
+from ...events import Event
+from ...graph import Graph
+from ...journal import Live, recorded_sources, restore_tasks
+from ...load.stack import Stack
+from ...model import Host, Status
+from ...store import PutRun, RunRecord
+from ...walk import Context, Walker
+from ...walk.walker import watched
+from ..ownership import replaced_since, spare
+from ..results import RollbackPlan, RollbackResult, WayBack, summarize
+from ..snapshot import Recollection, recollect
+from ..sources import fetch
+from .preflight import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
+from .summary import items_of
 
 
 async def take_back(record: RunRecord, tools: Tools) -> RollbackResult:

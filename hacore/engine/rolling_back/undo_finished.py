@@ -13,25 +13,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..address import Address
-from ..contract import Work
-from ..errors import ImageError, PlanError
-from ..events import Event
-from ..journal import Back, Given, Live, Undone, hanging, inputs_of, plan_back, records_of, restore_tasks, rows_back
-from ..load.stack import Stack
-from ..model import Host, Row, Status
-from ..plan import Drift, NewMachine, desired_views
-from ..store import Move, PutRun, RunRecord, SetTask, row_from_json
-from ..walk import Context, Walker
-from ..walk.forward import POLL
-from ..walk.walker import watched
-from .custody import claimant_of, options_of, replaced_since, spare
-from .items import items_back
-from .planning import Recollection, recollect
-from .results import RollbackPlan, RollbackResult, WayBack, summarize
-from .running import outcome
-from .sources import fetch
-from .survey import Hold, Survey, Tools, approved, concerned, held, known_hosts, look, may_roll_back
+from ...address import Address
+from ...contract import Work
+from ...errors import ImageError, PlanError
+from ...events import Event
+from ...journal import Back, Given, Live, Undone, hanging, inputs_of, plan_back, records_of, restore_tasks, rows_back
+from ...load.stack import Stack
+from ...model import Host, Row, Status
+from ...plan import Drift, NewMachine, desired_views
+from ...store import Move, PutRun, RunRecord, SetTask, row_from_json
+from ...walk import Context, Walker
+from ...walk.forward import POLL
+from ...walk.walker import watched
+from ..ownership import claimant_of, options_of, replaced_since, spare
+from ..results import RollbackPlan, RollbackResult, WayBack, summarize
+from ..run import outcome
+from ..snapshot import Recollection, recollect
+from ..sources import fetch
+from .preflight import Hold, Survey, Tools, approved, concerned, held, known_hosts, look, may_roll_back
+from .summary import items_back
 
 
 @dataclass(frozen=True, slots=True)

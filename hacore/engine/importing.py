@@ -14,9 +14,11 @@ from ..load.stack import Stack
 from ..model import Action, Row
 from ..plan import Plan, PlannedChange, Seal, seal_attrs
 from ..store import PutRow, StateWriter
-from .custody import host_moves, may_own
-from .planning import Session, last_run, open_session, read_state, recollect
-from .results import Planned, Request
+from .ownership import host_moves, may_own
+from .planning import Session, open_session
+from .request import Request
+from .results import Planned
+from .snapshot import last_run, read_state, recollect
 
 
 @dataclass(frozen=True, slots=True)

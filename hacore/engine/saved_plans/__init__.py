@@ -1,0 +1,1 @@
+"""Saved plans: `plan --out FILE`, `show FILE` and `apply FILE`."""

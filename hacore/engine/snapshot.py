@@ -1,0 +1,69 @@
+"""The state as a command read it: rows, hosts, and the last and the unfinished run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..address import Address
+from ..errors import StoreError
+from ..model import Row
+from ..plan import Seal
+from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
+
+
+@dataclass
+class Recollection:
+    """What the state says, as values: a missing state is an empty one."""
+
+    lineage: str = ""
+    serial: int = 0
+    rows: Mapping[Address, Row] = field(default_factory=dict)
+    hosts: Mapping[str, HostRecord] = field(default_factory=dict)
+    runs: list[RunRecord] = field(default_factory=list)
+    unfinished: RunRecord | None = None
+    lock: LockInfo | None = None
+    seal: Seal = field(default_factory=lambda: no_key)
+
+
+def no_key(_value: str) -> str:
+    """A seal that equals nothing: without a key nothing sealed can be recorded yet."""
+    return f"hmac:{secrets.token_hex(16)}"
+
+
+def recollect(state: StateView | None) -> Recollection:
+    """Read what a plan needs of the state."""
+    if state is None:
+        return Recollection()
+    rows = state.rows()
+    if not state.has_key and any(row.sensitive for row in rows.values()):
+        # without it every secret would look changed
+        raise StoreError(
+            f"cannot compare what is sensitive: {state.key_problem}; bring the key back, or make a new one with "
+            "`hacore state new-key`: then the next apply writes what is sensitive afresh"
+        )
+    return Recollection(
+        lineage=state.lineage,
+        serial=state.serial,
+        rows=rows,
+        hosts=state.hosts(),
+        runs=state.runs(),
+        unfinished=state.unfinished(),
+        lock=state.lock(),
+        seal=state.hmac if state.has_key else no_key,
+    )
+
+
+def read_state(url: str) -> Recollection:
+    """The state as it is on disk, read only."""
+    reader = StateReader.open(url)
+    if reader is None:
+        return Recollection()
+    with reader:
+        return recollect(reader)
+
+
+def last_run(memory: Recollection) -> RunRecord | None:
+    """The newest run."""
+    return memory.runs[-1] if memory.runs else None
