@@ -37,7 +37,7 @@ NOT_OURS = {
     ("hacore/engine/drift_memory.py", "machine "),
     ("hacore/engine/drift_memory.py", "stranger "),
     # commands as they are run or written by the user
-    ("providers/hacore_providers/source_build_spec.py", "make "),
+    ("providers/hacore_providers/source_build/spec.py", "make "),
     ("hacore/testing/world.py", "restart "),
     ("hacore/testing/world.py", "cat /proc/sys/kernel/random/boot_id"),
     # records of earlier versions: their sentences stay as they were, whatever is shown today

@@ -38,11 +38,11 @@ from hacore.store.legacy import gone_of, moves_of
 from hacore.testing import ThisMachine as Here
 from hacore.testing import World
 from hacore.walk import Holder, acquire, release
-from hacore_providers.file import PROVIDER as FILE
-from hacore_providers.package import PROVIDER as PACKAGE
-from hacore_providers.service import PROVIDER as SERVICE
-from hacore_providers.source_build import PROVIDER as BUILD
-from hacore_providers.vrrp_instance import PROVIDER as VRRP
+from hacore_providers.file.provider import PROVIDER as FILE
+from hacore_providers.package.provider import PROVIDER as PACKAGE
+from hacore_providers.service.provider import PROVIDER as SERVICE
+from hacore_providers.source_build.provider import PROVIDER as BUILD
+from hacore_providers.vrrp_instance.provider import PROVIDER as VRRP
 from tests.engine.conftest import play
 from tests.engine.play import Play
 from tests.providers.file.here import ADDRESS

@@ -28,8 +28,11 @@ from hacore.store.images import encode
 from hacore.store.keys import Keyring
 from hacore.transport import Transport
 from hacore.walk import Holder, acquire
-from hacore_providers import package_tasks, service_systemd, service_sysv, vrrp_steps
-from hacore_providers.file import PROVIDER as FILE
+from hacore_providers.file.provider import PROVIDER as FILE
+from hacore_providers.package import manager as package_tasks
+from hacore_providers.service import systemd as service_systemd
+from hacore_providers.service import sysv as service_sysv
+from hacore_providers.vrrp_instance import steps as vrrp_steps
 from tests.providers.source_build.conftest import Folder, tarball
 from tests.providers.source_build.test_local import MAKEFILE, PROVIDER, Here, SourceBuildSpec
 

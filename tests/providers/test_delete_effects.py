@@ -9,7 +9,12 @@ import pytest
 import hacore_command
 from hacore.address import Address
 from hacore.contract import Facts, Found, HostFacts, Lifecycle, Provider, View
-from hacore_providers import file, package, service, source_build, vip, vrrp_instance
+from hacore_providers.file import provider as file
+from hacore_providers.package import provider as package
+from hacore_providers.service import provider as service
+from hacore_providers.source_build import provider as source_build
+from hacore_providers.vip import provider as vip
+from hacore_providers.vrrp_instance import provider as vrrp_instance
 
 UNIT = "[Service]\nExecStart=/bin/x\n"
 PAIR = {"name": "VI_1", "interface": "eth0", "priority": 100, "virtual_router_id": 1, "addresses": ["192.0.2.9/24"]}

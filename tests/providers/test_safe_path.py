@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from hacore.contract import SAFE_PATH, Action, Address, Facts, HostFacts, Image
-from hacore_providers import file_steps, service_systemd, service_sysv, source_build_install, vrrp_steps
 from hacore_providers.facts.stat import STAT, unsafe_folder
-from hacore_providers.file_spec import FileSpec
-from hacore_providers.package_shell import COMMON, RECORDS
-from hacore_providers.source_build_spec import SourceBuildSpec
-from hacore_providers.vrrp_spec import VrrpInstanceSpec
+from hacore_providers.file import steps as file_steps
+from hacore_providers.file.spec import FileSpec
+from hacore_providers.package.shell import COMMON, RECORDS
+from hacore_providers.service import systemd as service_systemd
+from hacore_providers.service import sysv as service_sysv
+from hacore_providers.source_build import install as source_build_install
+from hacore_providers.source_build.spec import SourceBuildSpec
+from hacore_providers.vrrp_instance import steps as vrrp_steps
+from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 
 OTHER = 65534
 

@@ -14,8 +14,8 @@ from typing import Any
 from hacore.contract import Action, Address, Ask, Change, Facts, HostFacts, Image, Output, Step, View, Work
 from hacore.transport import Limits, Session
 from hacore_providers.facts.stat import STAT
-from hacore_providers.file import PROVIDER, FileProvider
-from hacore_providers.file_spec import FileSpec
+from hacore_providers.file.provider import PROVIDER, FileProvider
+from hacore_providers.file.spec import FileSpec
 
 ADDRESS = Address("file", "it", host="here")
 

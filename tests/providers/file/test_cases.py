@@ -9,8 +9,8 @@ import pytest
 
 from hacore.contract import Facts, HostFacts, View
 from hacore_providers.facts.stat import STAT
-from hacore_providers.file import PROVIDER
-from hacore_providers.file_spec import FileSpec
+from hacore_providers.file.provider import PROVIDER
+from hacore_providers.file.spec import FileSpec
 from tests.providers.file.here import ADDRESS
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))

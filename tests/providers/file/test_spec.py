@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from hacore.contract import Claim, Host, Spec
 from hacore_providers.facts.stat import STAT, sha256
-from hacore_providers.file import PROVIDER
-from hacore_providers.file_spec import FileSpec
+from hacore_providers.file.provider import PROVIDER
+from hacore_providers.file.spec import FileSpec
 
 
 class Folder:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hacore.contract import Action, Change, Image, Work
-from hacore_providers.file import PROVIDER
-from hacore_providers.file_spec import FileSpec
+from hacore_providers.file.provider import PROVIDER
+from hacore_providers.file.spec import FileSpec
 from tests.providers.file.here import ADDRESS, Here
 
 NAME = 'it\'s "odd"\n-name.conf'

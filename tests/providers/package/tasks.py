@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hacore.contract import Action, Address, Change, Image, Work
-from hacore_providers.package import PROVIDER
-from hacore_providers.package_spec import PackageSpec
+from hacore_providers.package.provider import PROVIDER
+from hacore_providers.package.spec import PackageSpec
 from tests.providers.play import Player
 
 Specs = dict[Address, PackageSpec]

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from hacore.contract import Action, Address, Change, Claim, Facts, Host, HostFacts, Image, Spec, Unknown, View, Work
 from hacore_providers.facts.packages import CANDIDATE, PACKAGE
-from hacore_providers.package import PROVIDER
-from hacore_providers.package_spec import PackageSpec, wishes
+from hacore_providers.package.provider import PROVIDER
+from hacore_providers.package.spec import PackageSpec, wishes
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 HERE = Address("package", "it", host="lb1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hacore_providers.facts.packages import CANDIDATE, PACKAGE, Package
-from hacore_providers.package_spec import alike
+from hacore_providers.package.spec import alike
 
 # Recorded: rpm 4.18, dnf 4.14 (dnf ends each line by one more)
 RPM = """asked demo

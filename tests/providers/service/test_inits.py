@@ -12,8 +12,8 @@ from hacore.contract import Ask
 from hacore.lab import manifest
 from hacore.model import Action
 from hacore_providers.facts.systemd import UNIT
-from hacore_providers.service import PROVIDER
-from hacore_providers.service_spec import ServiceSpec
+from hacore_providers.service.provider import PROVIDER
+from hacore_providers.service.spec import ServiceSpec
 from tests.providers.play import Player, StepFailedError
 from tests.providers.service.inits import Init
 

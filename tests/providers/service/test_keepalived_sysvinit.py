@@ -10,9 +10,9 @@ from hacore.address import Address
 from hacore.contract import Change, Work
 from hacore.lab import manifest
 from hacore.model import Action
-from hacore_providers.service import PROVIDER as SERVICE
-from hacore_providers.service_spec import ServiceSpec
-from hacore_providers.vrrp_instance import PROVIDER as VRRP
+from hacore_providers.service.provider import PROVIDER as SERVICE
+from hacore_providers.service.spec import ServiceSpec
+from hacore_providers.vrrp_instance.provider import PROVIDER as VRRP
 from tests.providers.package.tasks import Task, names
 from tests.providers.play import Player
 from tests.providers.vrrp_instance.specs import address, spec

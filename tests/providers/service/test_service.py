@@ -14,9 +14,9 @@ import pytest
 from hacore.address import Address
 from hacore.contract import Ask, Change, Claim, Facts, HostFacts, Trigger, View, Work
 from hacore.model import Action, Image
-from hacore_providers import service_definition as unit_file
 from hacore_providers.facts.systemd import DEFINITION, LIMIT, UNIT
-from hacore_providers.service import PROVIDER, ServiceSpec
+from hacore_providers.service import unit_file
+from hacore_providers.service.provider import PROVIDER, ServiceSpec
 from tests.providers.source_build.conftest import Folder
 
 DATA = Path(__file__).parent / "data"

@@ -11,7 +11,7 @@ from hacore.address import Address
 from hacore.contract import Facts, View
 from hacore.lab import manifest
 from hacore.model import Action, Image
-from hacore_providers.service import PROVIDER, ServiceSpec
+from hacore_providers.service.provider import PROVIDER, ServiceSpec
 from tests.providers.play import Player, StepFailedError
 
 pytestmark = pytest.mark.twins

@@ -13,8 +13,8 @@ import pytest
 from hacore.address import Address
 from hacore.contract import Change, Facts, Output, Step, View, Work
 from hacore.model import Action, Image
-from hacore_providers.source_build import PROVIDER
-from hacore_providers.source_build_spec import SourceBuildSpec
+from hacore_providers.source_build.provider import PROVIDER
+from hacore_providers.source_build.spec import SourceBuildSpec
 from tests.providers.source_build.conftest import Folder, tarball
 
 ADDRESS = Address("source_build", "greeter", host="here")

@@ -17,9 +17,9 @@ from hacore.address import Address
 from hacore.contract import Ask, Change, Claim, Facts, Output, View, Work
 from hacore.model import Action, Unknown
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
-from hacore_providers.source_build import PROVIDER
-from hacore_providers.source_build_install import read_image
-from hacore_providers.source_build_spec import SourceBuildSpec, build_name, command_of, listing, stamp
+from hacore_providers.source_build.install import read_image
+from hacore_providers.source_build.provider import PROVIDER
+from hacore_providers.source_build.spec import SourceBuildSpec, build_name, command_of, listing, stamp
 from tests.providers.source_build.conftest import Folder
 
 ADDRESS = Address("source_build", "nginx", host="lb1")

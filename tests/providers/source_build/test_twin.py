@@ -11,8 +11,8 @@ import pytest
 from hacore.address import Address
 from hacore.lab import manifest
 from hacore.model import Action, Image
-from hacore_providers.source_build import PROVIDER
-from hacore_providers.source_build_spec import SourceBuildSpec
+from hacore_providers.source_build.provider import PROVIDER
+from hacore_providers.source_build.spec import SourceBuildSpec
 from tests.providers.play import Player, StepFailedError
 from tests.providers.source_build.conftest import MAKEFILE, Folder
 

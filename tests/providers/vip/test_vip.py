@@ -15,7 +15,7 @@ from hacore.address import Address
 from hacore.contract import Ask, Check, Facts, Verdict, View
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.http import HTTP, Answer, question
-from hacore_providers.vip import PROVIDER, VipSpec
+from hacore_providers.vip.provider import PROVIDER, VipSpec
 
 URL = "http://192.168.1.200/"
 ASKED = question(URL, "192.168.1.200", 3.0)

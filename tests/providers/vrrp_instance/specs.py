@@ -7,7 +7,7 @@ from typing import Any
 from hacore.address import Address
 from hacore.contract import Facts, View
 from hacore.model import Host
-from hacore_providers.vrrp_spec import VrrpInstanceSpec
+from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 
 HOSTS = {
     "lb1": Host(name="lb1", address="192.168.1.166"),

@@ -12,7 +12,7 @@ import pytest
 from hacore.contract import Ask, Fact
 from hacore_providers.facts.addresses import ADDRESSES, InterfaceAddress, holds, plain
 from hacore_providers.facts.keepalived import CONFIG, DRAIN, LIMIT, VERSION, ConfigFile
-from hacore_providers.vrrp_render import masked, render
+from hacore_providers.vrrp_instance.config_text import masked, render
 from tests.providers.vrrp_instance.specs import address, spec
 
 

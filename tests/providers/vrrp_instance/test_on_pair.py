@@ -11,10 +11,10 @@ import pytest
 from hacore.address import Address
 from hacore.contract import Change, Guard, View, Work
 from hacore.model import Action
-from hacore_providers.vip import PROVIDER as VIP
-from hacore_providers.vip import VipSpec
-from hacore_providers.vrrp_instance import PROVIDER
-from hacore_providers.vrrp_spec import VrrpInstanceSpec
+from hacore_providers.vip.provider import PROVIDER as VIP
+from hacore_providers.vip.provider import VipSpec
+from hacore_providers.vrrp_instance.provider import PROVIDER
+from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.play import Player
 from tests.providers.vrrp_instance.specs import address, pair
 

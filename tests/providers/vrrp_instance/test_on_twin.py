@@ -10,9 +10,9 @@ import pytest
 from hacore.address import Address
 from hacore.contract import Change, Image, Work
 from hacore.model import Action
-from hacore_providers.vrrp_instance import PROVIDER
-from hacore_providers.vrrp_render import render
-from hacore_providers.vrrp_spec import VrrpInstanceSpec
+from hacore_providers.vrrp_instance.config_text import render
+from hacore_providers.vrrp_instance.provider import PROVIDER
+from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.play import Player, StepFailedError
 from tests.providers.vrrp_instance.specs import CHECK, address, spec
 

@@ -11,10 +11,10 @@ from hacore.contract import Change, Claim, Facts, Image, Network, Output, Trigge
 from hacore.model import Action, Host
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.keepalived import ConfigFile
-from hacore_providers.vrrp_instance import PROVIDER
-from hacore_providers.vrrp_render import HEADER, render
-from hacore_providers.vrrp_spec import Unicast, VrrpInstanceSpec
-from hacore_providers.vrrp_steps import read_image
+from hacore_providers.vrrp_instance.config_text import HEADER, render
+from hacore_providers.vrrp_instance.provider import PROVIDER
+from hacore_providers.vrrp_instance.spec import Unicast, VrrpInstanceSpec
+from hacore_providers.vrrp_instance.steps import read_image
 from tests.providers.vrrp_instance.specs import HOSTS, address, pair, spec, view
 
 CONF = "/etc/keepalived/keepalived.conf"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hacore_providers.vrrp_checks import effective_priority
-from hacore_providers.vrrp_spec import DRAIN_WEIGHT
+from hacore_providers.vrrp_instance.check_pair import effective_priority
+from hacore_providers.vrrp_instance.spec import DRAIN_WEIGHT
 
 WEIGHT = st.integers(-253, 253)
 TRACKERS = st.lists(st.tuples(WEIGHT, st.booleans()), max_size=6)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hacore_providers.vrrp_checks import mistakes
-from hacore_providers.vrrp_spec import VrrpInstanceSpec
+from hacore_providers.vrrp_instance.check_pair import mistakes
+from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.vrrp_instance.specs import CHECK, HOSTS, pair, spec
 
 V3: dict[str, Any] = {"version": 3, "authentication": None}

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from hacore.contract import Host, Mistake
 
-from .vrrp_spec import OWNER, VrrpInstanceSpec
-from .vrrp_spec_checks import auth_key, member_mistakes
+from .check_member import auth_key, member_mistakes
+from .spec import OWNER, VrrpInstanceSpec
 
 Members = Mapping[str, VrrpInstanceSpec]
 LOWEST, HIGHEST = 1, 254

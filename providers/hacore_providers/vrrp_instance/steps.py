@@ -27,7 +27,7 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Address, Image, Output, Step, quote
 
-from .vrrp_spec import VrrpInstanceSpec
+from .spec import VrrpInstanceSpec
 
 MODE = "0600"
 """Of keepalived.conf: there may be a password in it."""

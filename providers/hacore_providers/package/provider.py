@@ -32,17 +32,18 @@ from hacore.contract import (
     Work,
     quote,
 )
+from hacore_providers.package import apt
+from hacore_providers.package import dnf as dnf
 
-from . import package_apt, package_dnf
-from .facts.packages import CANDIDATE, PACKAGE, Package
-from .package_spec import PackageSpec, alike, mistakes
-from .package_tasks import Manager
+from ..facts.packages import CANDIDATE, PACKAGE, Package
+from .manager import Manager
+from .spec import PackageSpec, alike, mistakes
 
 __all__ = ["PROVIDER", "PackageProvider"]
 
 
-APT = Manager("apt", "debian", package_apt.APT, package_apt.PREPARE)
-DNF = Manager("dnf", "redhat", package_dnf.DNF, package_dnf.PREPARE)
+APT = Manager("apt", "debian", apt.APT, apt.PREPARE)
+DNF = Manager("dnf", "redhat", dnf.DNF, dnf.PREPARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ from hacore.contract import (
     account_claims,
 )
 
-from . import vrrp_steps as steps
-from .facts.addresses import ADDRESSES, holds
-from .facts.keepalived import CONFIG, DRAIN, VERSION
-from .facts.links import LINKS
-from .vrrp_checks import mistakes
-from .vrrp_hosts import mistakes_on_hosts
-from .vrrp_render import HEADER, Companions, masked, render
-from .vrrp_spec import Unicast, VrrpInstanceSpec, instance_name
+from ..facts.addresses import ADDRESSES, holds
+from ..facts.keepalived import CONFIG, DRAIN, VERSION
+from ..facts.links import LINKS
+from . import steps
+from .check_hosts import mistakes_on_hosts
+from .check_pair import mistakes
+from .config_text import HEADER, Companions, masked, render
+from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
 

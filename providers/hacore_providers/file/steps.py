@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Step, quote
 
-from .file_spec import FileSpec
+from .spec import FileSpec
 
 __all__ = ["capture", "read_images", "remove", "replace", "restore"]
 

@@ -15,8 +15,8 @@ from hacore.plan import examine_stack
 from hacore_providers.facts.addresses import ADDRESSES, Addresses, InterfaceAddress
 from hacore_providers.facts.keepalived import VERSION
 from hacore_providers.facts.links import LINKS, Link
-from hacore_providers.vrrp_hosts import mistakes_on_hosts
-from hacore_providers.vrrp_spec import BINARY, VrrpInstanceSpec
+from hacore_providers.vrrp_instance.check_hosts import mistakes_on_hosts
+from hacore_providers.vrrp_instance.spec import BINARY, VrrpInstanceSpec
 from tests.providers.vrrp_instance.specs import HOSTS, address, pair
 from tests.providers.vrrp_instance.test_facts import ask
 

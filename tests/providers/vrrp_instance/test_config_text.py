@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hacore_providers.vrrp_render import ContradictionError, masked, merged_globals, render
-from hacore_providers.vrrp_spec import Unicast
+from hacore_providers.vrrp_instance.config_text import ContradictionError, masked, merged_globals, render
+from hacore_providers.vrrp_instance.spec import Unicast
 from tests.providers.vrrp_instance.specs import CHECK, address, pair, spec
 
 GOLDEN = Path(__file__).parent / "golden"

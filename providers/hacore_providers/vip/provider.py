@@ -29,8 +29,8 @@ from hacore.contract import (
     View,
 )
 
-from .facts.addresses import ADDRESSES, holds, plain
-from .facts.http import HTTP, Answer, question
+from ..facts.addresses import ADDRESSES, holds, plain
+from ..facts.http import HTTP, Answer, question
 
 PATIENCE = 30.0
 """Seconds for the members to agree: 3 adverts without an answer, and the start of what they watch."""

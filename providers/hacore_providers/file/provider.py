@@ -29,10 +29,10 @@ from hacore.contract import (
     Work,
     account_claims,
 )
+from hacore_providers.file import steps as file_steps
 
-from . import file_steps
-from .facts.stat import LIMIT, STAT, Stat, unsafe_folder
-from .file_spec import SECRET, FileSpec, mistakes
+from ..facts.stat import LIMIT, STAT, Stat, unsafe_folder
+from .spec import SECRET, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
 

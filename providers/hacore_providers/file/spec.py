@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from hacore.contract import Mistake, Spec
 
-from .facts.stat import sha256
+from ..facts.stat import sha256
 
 __all__ = ["SECRET", "Ensure", "FileSpec", "mistakes"]
 

@@ -41,11 +41,9 @@ from hacore.contract import (
     Work,
     quote,
 )
-from hacore_providers import service_definition as unit_file
-from hacore_providers import service_systemd as systemd
-from hacore_providers import service_sysv as sysv
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
-from hacore_providers.service_spec import ServiceSpec, mistakes, refusal
+from hacore_providers.service import systemd, sysv, unit_file
+from hacore_providers.service.spec import ServiceSpec, mistakes, refusal
 
 _UNMANAGEABLE = ("static", "indirect", "alias", "transient")
 _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)

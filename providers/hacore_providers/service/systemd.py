@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hacore.contract import SAFE_PATH, Image, Output, quote
-from hacore_providers.service_definition import path_of, short_name
+from hacore_providers.service.unit_file import path_of, short_name
 
 COMMON = (
     SAFE_PATH

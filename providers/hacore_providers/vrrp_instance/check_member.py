@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hacore.contract import Mistake
 
-from .vrrp_spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
+from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 
 PASSWORD = 8
 """Bytes of auth_pass that an advert carries (RFC 2338, section 5.3.6)."""

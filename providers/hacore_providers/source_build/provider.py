@@ -34,11 +34,11 @@ from hacore.contract import (
     Work,
     account_claims,
 )
-from hacore_providers import source_build_install as installing
-from hacore_providers import source_build_make as making
-from hacore_providers import source_build_spec as specs
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
-from hacore_providers.source_build_spec import SourceBuildSpec
+from hacore_providers.source_build import compile as making
+from hacore_providers.source_build import install as installing
+from hacore_providers.source_build import spec as specs
+from hacore_providers.source_build.spec import SourceBuildSpec
 
 _TOOLS = ("gcc", "g++", "cc", "make", "patch", "tar", "build-essential")
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from hacore.contract import Image, Output
-from hacore_providers.source_build_make import head
-from hacore_providers.source_build_spec import SourceBuildSpec, listing, stamp
+from hacore_providers.source_build.compile import head
+from hacore_providers.source_build.spec import SourceBuildSpec, listing, stamp
 
 _PATHS = ("absent", "had", "dir", "folder", "runtime")
 """Lists of an image: paths that were missing, there; missing directories, those of the build, what it made running."""

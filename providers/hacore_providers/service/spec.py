@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from hacore.contract import Mistake, Spec
-from hacore_providers import service_definition as unit_file
+from hacore_providers.service import unit_file
 
 __all__ = ["ServiceSpec", "mistakes", "refusal"]
 

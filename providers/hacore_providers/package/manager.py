@@ -33,9 +33,9 @@ from dataclasses import dataclass, replace
 from hacore.contract import Action, Address, Change, Image, Output, Step, Work, quote
 from hacore.model import digest
 
-from .package_back import BACK
-from .package_shell import COMMON, RECORDS
-from .package_spec import PackageSpec, Wish, wishes
+from .shell import COMMON, RECORDS
+from .spec import PackageSpec, Wish, wishes
+from .undo_shell import BACK
 
 __all__ = ["Manager", "read_images"]
 

@@ -15,7 +15,7 @@ import base64
 
 from hacore.contract import SAFE_PATH, Source, Step, quote
 from hacore_providers.facts.build import HOME, TOOLCHAIN_SCRIPT
-from hacore_providers.source_build_spec import SourceBuildSpec, command_of, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, command_of, stamp
 
 DEADLINE = 1800.0
 """Seconds for a build, and for waiting until another one of the same name is over."""

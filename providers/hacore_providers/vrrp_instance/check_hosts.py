@@ -11,11 +11,11 @@ from typing import Any
 
 from hacore.contract import Facts, Mistake, View
 
-from .facts.addresses import ADDRESSES
-from .facts.keepalived import VERSION
-from .facts.links import LINKS, Link
-from .vrrp_render import ContradictionError, render
-from .vrrp_spec import VrrpInstanceSpec
+from ..facts.addresses import ADDRESSES
+from ..facts.keepalived import VERSION
+from ..facts.links import LINKS, Link
+from .config_text import ContradictionError, render
+from .spec import VrrpInstanceSpec
 
 
 def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:

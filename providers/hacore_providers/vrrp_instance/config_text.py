@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hacore.contract import Address
 
-from .vrrp_spec import VirtualAddress, VrrpInstanceSpec
+from .spec import VirtualAddress, VrrpInstanceSpec
 
 HEADER = "# managed by hacore"
 Companions = Sequence[tuple[Address, VrrpInstanceSpec]]

@@ -19,7 +19,7 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
-from hacore_providers.service_definition import SCRIPTS, short_name
+from hacore_providers.service.unit_file import SCRIPTS, short_name
 
 COMMON = (
     SAFE_PATH
