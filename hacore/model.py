@@ -218,7 +218,7 @@ def canonical(value: JSON) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def taken(attrs: JSON, keys: Sequence[str] = ()) -> str:
+def loaded_mark(attrs: JSON, keys: Sequence[str] = ()) -> str:
     """The mark that a consumer has taken in a source with these attrs; with `keys` only those attrs count.
 
     A mark says itself which attrs it is of, so it can be compared without knowing the trigger.
@@ -227,35 +227,35 @@ def taken(attrs: JSON, keys: Sequence[str] = ()) -> str:
     return f"{','.join(keys)}:{digest(part)}" if keys else digest(part)
 
 
-def waiting(mark: str | None) -> str | None:
+def pending_mark(mark: str | None) -> str | None:
     """The mark of a consumer that is to take a source in, and has not: what it took in last stays known."""
-    return mark if is_waiting(mark) else f"?{mark}"
+    return mark if is_pending(mark) else f"?{mark}"
 
 
-def is_waiting(mark: str | None) -> bool:
+def is_pending(mark: str | None) -> bool:
     """Whether a mark is that of `waiting`; None: what was taken in last is not known."""
     return mark is None or mark.startswith("?")
 
 
-def last_taken(mark: str | None) -> str | None:
+def last_loaded_mark(mark: str | None) -> str | None:
     """The mark as it was before the consumer had to wait."""
     return mark.removeprefix("?") if mark is not None else None
 
 
 def marked_keys(mark: str | None) -> tuple[str, ...]:
     """The attrs that a mark is of; none named means all."""
-    keys = (last_taken(mark) or "").rpartition(":")[0]
+    keys = (last_loaded_mark(mark) or "").rpartition(":")[0]
     return tuple(keys.split(",")) if keys else ()
 
 
-def has_taken(mark: str | None, attrs: JSON) -> bool:
+def has_loaded(mark: str | None, attrs: JSON) -> bool:
     """Whether a mark says that these attrs were taken in; one that waits never does."""
-    return mark is not None and mark == taken(attrs, marked_keys(mark))
+    return mark is not None and mark == loaded_mark(attrs, marked_keys(mark))
 
 
-def is_unaware(mark: str | None) -> bool:
+def has_loaded_deleted(mark: str | None) -> bool:
     """Of a source that is gone: whether the consumer still has it loaded, and is to take in that it is gone."""
-    return is_waiting(mark) and last_taken(mark) not in (None, taken(None, marked_keys(mark)))
+    return is_pending(mark) and last_loaded_mark(mark) not in (None, loaded_mark(None, marked_keys(mark)))
 
 
 def digest(value: JSON) -> str:

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from .saved_plans.file import check_place, names_plan
     from .saved_plans.read import SavedPlan, load_plan
     from .saved_plans.write import SavedAs, save_plan
-    from .state_edits import Kept, forget, move, new_key, prune_runs, rename_host
+    from .state_edits import StateEditResult, forget, move, new_key, prune_runs, rename_host
 
 __all__ = [
     "Adoption",
     "DriftReport",
-    "Kept",
     "Planned",
     "Request",
     "RollbackItem",
@@ -31,6 +30,7 @@ __all__ = [
     "RunResult",
     "SavedAs",
     "SavedPlan",
+    "StateEditResult",
     "TaskSummary",
     "WayBack",
     "adopt",
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Kept": "state_edits",
+    "StateEditResult": "state_edits",
     "SavedAs": "saved_plans.write",
     "SavedPlan": "saved_plans.read",
     "Adoption": "importing",

@@ -20,14 +20,14 @@ from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
 from ..walk import OnFailure
-from .ownership import may_own
+from .ownership import check_ownership
 from .planning import Session, open_session
 from .recover_spill import take_in_at
 from .request import Request
 from .results import Planned, RunResult
 from .resumed_run import Resumed, read_left, shown_left
-from .run import Approve, Run, may_run, same_plan
-from .snapshot import Recollection, last_run, read_state
+from .run import Approve, Run, check_applyable, same_plan
+from .snapshot import StateSnapshot, last_run, read_state
 
 
 async def apply(
@@ -55,9 +55,9 @@ async def apply(
             raise _unfinished(memory.unfinished, memory.lock)
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
-        may_own(made.custody, session.command, take_over=request.take_over)
-        may_run(made, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
-        if made.empty and not made.chores:
+        check_ownership(made.ownership, session.command, take_over=request.take_over)
+        check_applyable(made, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+        if made.empty and not made.has_housekeeping:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):
             raise Cancelled("apply cancelled")
@@ -91,8 +91,8 @@ async def _resume(
     async with open_session(request, destroy=run.command == "destroy") as session:
         session.named = None  # it was checked when the run began
         planned, doubt = await _shown(session, memory, run)
-        may_own(planned.plan.custody, "resume", take_over=request.take_over)
-        may_run(planned.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+        check_ownership(planned.plan.ownership, "resume", take_over=request.take_over)
+        check_applyable(planned.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
         if (doubt or not planned.plan.empty) and not await approve(planned, ""):
             raise Cancelled(f"{run.command} cancelled")
         async with await StateWriter.open(session.stack.state, who=request.who, what=run.command) as writer:
@@ -100,7 +100,7 @@ async def _resume(
             return replace(await resumed.go(planned, approve), seconds=time.monotonic() - began)
 
 
-async def _shown(session: Session, memory: Recollection, run: RunRecord) -> tuple[Planned, bool]:
+async def _shown(session: Session, memory: StateSnapshot, run: RunRecord) -> tuple[Planned, bool]:
     """The plan that goes on with a run, and whether something of it must be taken back first."""
     providers = session.request.providers
     left = await asyncio.to_thread(read_left, session.stack.state, run.id, providers, memory)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from ..errors import HacoreError
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Host, Status
 from ..probe import HostLink
 from ..probe.revert import ARMED, PUT_BACK, confirm_script, look_script, prolong_script
@@ -63,7 +63,7 @@ async def _prolong(timer: Timer, links: Mapping[str, HostLink]) -> None:
     await asyncio.gather(*[one(links[name]) for name in timer.armed & links.keys()])
 
 
-async def confirmed(status: str, lives: Sequence[Live], ctx: Context, hosts: Hosts, *, halted: bool) -> str:
+async def confirmed(status: str, lives: Sequence[RunningTask], ctx: Context, hosts: Hosts, *, halted: bool) -> str:
     """How a run ended, once its hosts were told that it stays. `halted`: a failure leaves all as it is."""
     timer = ctx.timer
     if timer is None or not timer.armed:
@@ -149,7 +149,7 @@ async def _ask(link: HostLink, script: str) -> str:
     return "it does not wait any more: was it restarted?"
 
 
-async def _disarm_undone(timer: Timer, lives: Sequence[Live], links: Mapping[str, HostLink]) -> list[str]:
+async def _disarm_undone(timer: Timer, lives: Sequence[RunningTask], links: Mapping[str, HostLink]) -> list[str]:
     """Hosts where all went back over the old connections have nothing to put back. The others' names."""
     half = {str(live.task.host) for live in lives if live.status not in _BACK}
     whole = {name: links[name] for name in timer.armed - half if name in links}

@@ -12,17 +12,17 @@ from typing import Any
 from ..contract import Health, Provider
 from ..errors import StoreError
 from ..events import Listener, silent
-from ..model import Host, has_taken, is_unaware
+from ..model import Host, has_loaded, has_loaded_deleted
 from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, recorded_views, revive
 from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..transport import Password, Transport
 from ..urls import shown_url
 from .connections import Connect, Hosts, answered
-from .ownership import claimant_of, custody, with_markers
+from .ownership import claimant_of, ownership, with_markers
 from .results import DriftReport
 from .second_look import looked_twice
-from .snapshot import Recollection, recollect
+from .snapshot import StateSnapshot, read_snapshot
 
 AGAIN = 1.0  # seconds between two looks whether a run has ended
 
@@ -66,35 +66,35 @@ async def drift(
         await hosts.close()
 
 
-async def _recalled(state_url: str) -> Recollection:
-    def read() -> Recollection:
+async def _recalled(state_url: str) -> StateSnapshot:
+    def read() -> StateSnapshot:
         reader = StateReader.open(state_url)
         if reader is None:
             where = shown_url(state_url)
             raise StoreError(f"cannot look for drift: there is no state at {where} yet; `hacore apply` makes it")
         with reader:
-            return recollect(reader)
+            return read_snapshot(reader)
 
     return await asyncio.to_thread(read)
 
 
-def _moment(memory: Recollection) -> tuple[int, int, int]:
+def _moment(memory: StateSnapshot) -> tuple[int, int, int]:
     """What moves when a run writes: rows, or a run that was undone again."""
     return memory.serial, len(memory.runs), memory.runs[-1].id if memory.runs else 0
 
 
-def _at_work(memory: Recollection) -> LockInfo | None:
+def _at_work(memory: StateSnapshot) -> LockInfo | None:
     """Who writes the state now; one that surely died does not."""
     return memory.lock if memory.lock is not None and not is_dead(memory.lock) else None
 
 
-def recorded_hosts(memory: Recollection) -> dict[str, Host]:
+def recorded_hosts(memory: StateSnapshot) -> dict[str, Host]:
     """The hosts that rows live on, as recorded."""
     used = {h for row in memory.rows.values() for h in row.hosts}
     return {n: host_from_json(r.host) for n, r in sorted(memory.hosts.items()) if n in used}
 
 
-async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, Provider[Any]]) -> DriftReport:
+async def _compare(memory: StateSnapshot, hosts: Hosts, providers: Mapping[str, Provider[Any]]) -> DriftReport:
     known = recorded_hosts(memory)
     hosts.connect(known)
     recorded = revive(memory.rows, providers)
@@ -107,7 +107,7 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
     notes: dict[str, Any] = {}
     health: dict[str, Health] = {}
     checked = 0
-    whose = custody(claimant_of(memory), memory, facts, known)
+    whose = ownership(claimant_of(memory), memory, facts, known)
     for address, item in sorted(recorded.items()):
         asked = answered_by(item.row.hosts, providers[address.kind].facts(item.spec), facts)
         if address in whose.lost or not asked:
@@ -132,15 +132,17 @@ async def _compare(memory: Recollection, hosts: Hosts, providers: Mapping[str, P
         checked=checked,
         notes=notes,
         health=health,
-        custody=whose,
+        ownership=whose,
         hosts=tuple(known),
     )
 
 
-def _pending(memory: Recollection, address: Any, loaded: Mapping[str, str | None]) -> list[Drift]:
+def _pending(memory: StateSnapshot, address: Any, loaded: Mapping[str, str | None]) -> list[Drift]:
     """A daemon that has not taken in its newest configuration is drift, too."""
     by_text = {str(a): row for a, row in memory.rows.items()}
-    late = [s for s, d in loaded.items() if (not has_taken(d, by_text[s].attrs) if s in by_text else is_unaware(d))]
+    late = [
+        s for s, d in loaded.items() if (not has_loaded(d, by_text[s].attrs) if s in by_text else has_loaded_deleted(d))
+    ]
     if not late:
         return []
     return [Drift(address, (), f"has not taken in {', '.join(sorted(late))} yet", address.host)]

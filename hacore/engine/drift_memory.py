@@ -25,7 +25,7 @@ _STRANGE = "stranger "  # before the name of one that another state manages
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReportedDrift:
     """What the last look told: an address, or a host, to a digest of what was wrong. `at` is Unix time, 0: never."""
 
     seen: Mapping[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewDrift:
     """A report without what was told before; `known` counts that. `fresh`: there is something to tell."""
 
     report: DriftReport
@@ -50,32 +50,32 @@ def place(environ: Mapping[str, str], lineage: str) -> Path:
     return base / "hacore" / "drift" / f"{lineage}.json"
 
 
-def read(path: Path) -> Seen:
+def read(path: Path) -> ReportedDrift:
     """What is remembered; nothing when there is no such file or it cannot be read: then all is new."""
     try:
         data = json.loads(path.read_text())
         if data["format_version"] != _VERSION:
-            return Seen()
-        return Seen(dict(data["seen"]), dict(data["hosts"]), float(data["at"]))
+            return ReportedDrift()
+        return ReportedDrift(dict(data["seen"]), dict(data["hosts"]), float(data["at"]))
     except (OSError, ValueError, TypeError, KeyError):
-        return Seen()
+        return ReportedDrift()
 
 
-def news(report: DriftReport, before: Seen) -> News:
+def news(report: DriftReport, before: ReportedDrift) -> NewDrift:
     """What of a report is new."""
     now = _entries(report)
     fresh = {key for key, value in now.items() if before.seen.get(key) != value}
     found = tuple(d for d in report.drift if str(d.address) in fresh)
     whose = replace(
-        report.custody,
-        new_machines=tuple(m for m in report.custody.new_machines if f"{_NEW}{m.host}" in fresh),
-        strangers=tuple(s for s in report.custody.strangers if f"{_STRANGE}{s.host}" in fresh),
+        report.ownership,
+        new_machines=tuple(m for m in report.ownership.new_machines if f"{_NEW}{m.host}" in fresh),
+        foreign_hosts=tuple(s for s in report.ownership.foreign_hosts if f"{_STRANGE}{s.host}" in fresh),
     )
     known = len(report.drift) - len(found)
-    return News(replace(report, drift=found, custody=whose), known, before.at, bool(fresh))
+    return NewDrift(replace(report, drift=found, ownership=whose), known, before.at, bool(fresh))
 
 
-def write(path: Path, report: DriftReport, before: Seen) -> None:
+def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
     """Remember a report; of hosts that did not answer what was remembered stays. Raises HacoreError."""
     kept = {key: value for key, value in before.seen.items() if before.hosts.get(key) in report.unreachable}
     seen = {**kept, **_entries(report)}
@@ -100,8 +100,8 @@ def write(path: Path, report: DriftReport, before: Seen) -> None:
 def _entries(report: DriftReport) -> dict[str, str]:
     found = {str(drift.address): _digest(drift) for drift in report.drift}
     found |= {f"{_SILENT}{host}": "silent" for host in report.unreachable}
-    found |= {f"{_NEW}{m.host}": digest([m.recorded, m.found]) for m in report.custody.new_machines}
-    return found | {f"{_STRANGE}{s.host}": digest([s.why, s.marker.lineage]) for s in report.custody.strangers}
+    found |= {f"{_NEW}{m.host}": digest([m.recorded, m.found]) for m in report.ownership.new_machines}
+    return found | {f"{_STRANGE}{s.host}": digest([s.why, s.marker.lineage]) for s in report.ownership.foreign_hosts}
 
 
 def _digest(drift: Drift) -> str:
@@ -109,4 +109,4 @@ def _digest(drift: Drift) -> str:
     return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
 
 
-__all__ = ["News", "Seen", "news", "place", "read", "write"]
+__all__ = ["NewDrift", "ReportedDrift", "news", "place", "read", "write"]

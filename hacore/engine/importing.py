@@ -14,11 +14,11 @@ from ..load.stack import Stack
 from ..model import Action, Row
 from ..plan import Plan, PlannedChange, Seal, seal_attrs
 from ..store import PutRow, StateWriter
-from .ownership import host_moves, may_own
+from .ownership import check_ownership, host_moves
 from .planning import Session, open_session
 from .request import Request
 from .results import Planned
-from .snapshot import last_run, read_state, recollect
+from .snapshot import last_run, read_snapshot, read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,16 @@ async def adopt(request: Request, selectors: Sequence[Address], *, approve: Appr
         if memory.unfinished is not None:
             raise PlanError(f"cannot import: run {memory.unfinished.id} is unfinished; resume it or roll it back first")
         made, recorded = await session.plan(memory)
-        may_own(made.custody, "import")
+        check_ownership(made.ownership, "import")
         items = _items(chosen, made, recorded)
         shown = Adoption(Planned(made, session.stack, last_run(memory), None, session.phases), items)
         if not await approve(shown):
             raise Cancelled("import cancelled")
         async with await StateWriter.open(session.stack.state, who=request.who, what="import") as writer:
-            now = recollect(writer)
+            now = read_snapshot(writer)
             if (made.lineage or now.lineage, made.serial) != (now.lineage, now.serial) or now.unfinished is not None:
                 raise StalePlanError("cannot import: the state was written since it was read; try again")
-            rows: dict[Address, Row] = {a: r for a, r in now.rows.items() if a not in made.custody.lost}
+            rows: dict[Address, Row] = {a: r for a, r in now.rows.items() if a not in made.ownership.lost}
             for item in items:
                 rows[item.address] = _row(item, session, made, rows, writer.hmac)
             await writer.commit(*host_moves(made), *[PutRow(rows[item.address]) for item in items])

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from ..contract import Ask, Facts
 from ..errors import PlanError
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import JSON, Host
-from ..plan import Claimant, Custody, NewMachine, Plan, Stranger, custody_of, new_machines
+from ..plan import Claimant, NewMachine, Ownership, Plan, Stranger, custody_of, new_machines
 from ..plan.ownership import Marks
 from ..probe import ASK_MARKERS, HostLink, Marker
 from ..store import DropRow, HostRecord, Move, PutHost, RunRecord, host_to_json
 from ..walk import marking, unmarking, write_marks
 
 if TYPE_CHECKING:
-    from .snapshot import Recollection
+    from .snapshot import StateSnapshot
 
 _MACHINES, _ENV = "machines", "env"  # options of a run
 _TOLD = 5  # hosts in a message
@@ -30,13 +30,15 @@ def with_markers(asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dic
     return {name: [*asks.get(name, ()), ASK_MARKERS] for name in names}
 
 
-def custody(claimant: Claimant, memory: Recollection, facts: Mapping[str, Facts], hosts: Mapping[str, Host]) -> Custody:
+def ownership(
+    claimant: Claimant, memory: StateSnapshot, facts: Mapping[str, Facts], hosts: Mapping[str, Host]
+) -> Ownership:
     """Whose the hosts are that answered, by what the state remembers."""
     machine_ids = {name: record.machine_id for name, record in memory.hosts.items()}
     return custody_of(claimant, memory.rows, machine_ids, facts, hosts)
 
 
-def claimant_of(memory: Recollection) -> Claimant:
+def claimant_of(memory: StateSnapshot) -> Claimant:
     """The state as its newest run names it, where no stack is at hand."""
     run = next((run for run in reversed(memory.runs) if run.command != "rollback"), None)
     if run is None:
@@ -44,18 +46,20 @@ def claimant_of(memory: Recollection) -> Claimant:
     return Claimant(run.stack, str(run.options.get(_ENV, "")), memory.lineage, memory.serial, remembered=True)
 
 
-def named_by_hosts(claimant: Claimant, found: Custody) -> Claimant:
+def named_by_hosts(claimant: Claimant, found: Ownership) -> Claimant:
     """With the name that its own markers have: a stack may have been renamed since its last run."""
     marker = next(iter(found.own.values()), None)
     return claimant if marker is None else replace(claimant, stack=marker.stack, env=marker.env)
 
 
-def may_own(found: Custody, what: str, *, take_over: bool = False) -> None:
+def check_ownership(found: Ownership, what: str, *, take_over: bool = False) -> None:
     """Raise PlanError for hosts that another state manages, unless they are to be taken over."""
-    if found.strangers and not take_over:
-        more = len(found.strangers) - _TOLD
-        told = "; ".join(stranger_words(s) for s in found.strangers[:_TOLD]) + (f"; {more} more" if more > 0 else "")
-        if all(s.why == "name" for s in found.strangers):
+    if found.foreign_hosts and not take_over:
+        more = len(found.foreign_hosts) - _TOLD
+        told = "; ".join(stranger_words(s) for s in found.foreign_hosts[:_TOLD]) + (
+            f"; {more} more" if more > 0 else ""
+        )
+        if all(s.why == "name" for s in found.foreign_hosts):
             raise PlanError(
                 f"cannot {what}: {told}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "
                 "was renamed, `hacore apply --take-over` says so to its hosts"
@@ -95,24 +99,24 @@ class Marking:
         mine = self.claimant
         return Marker(mine.stack, mine.env, host, mine.lineage, mine.serial, self.who, time.time(), dict(claims))
 
-    async def claim(self, wanted: Mapping[str, Marks], found: Custody, links: Mapping[str, HostLink]) -> None:
+    async def claim(self, wanted: Mapping[str, Marks], found: Ownership, links: Mapping[str, HostLink]) -> None:
         """Before anything is touched: what will be there is this state's. No exec where the marker says so already."""
-        strangers: dict[str, list[Marker]] = {}
-        for stranger in found.strangers:
+        foreign_hosts: dict[str, list[Marker]] = {}
+        for stranger in found.foreign_hosts:
             if stranger.why == "lineage":
-                strangers.setdefault(stranger.host, []).append(stranger.marker)
+                foreign_hosts.setdefault(stranger.host, []).append(stranger.marker)
         texts: dict[str, str] = {}
         for host, claims in wanted.items():
             known = found.own[host].claims if host in found.own else {}
-            if host in links and (host in strangers or claims.keys() - known.keys()):
+            if host in links and (host in foreign_hosts or claims.keys() - known.keys()):
                 text = marking(self.marker(host, {**known, **claims}))
-                texts[host] = text + (unmarking(strangers[host]) if host in strangers else "")
+                texts[host] = text + (unmarking(foreign_hosts[host]) if host in foreign_hosts else "")
         await asyncio.gather(*[write_marks(links[host], self.token, text) for host, text in texts.items()])
 
-    def parting(self, host: str, claims: Marks, found: Custody) -> str:
+    def parting(self, host: str, claims: Marks, found: Ownership) -> str:
         """With the giving back of a host's lock: the marker says what is recorded; with nothing recorded it goes."""
         marker = self.marker(host, claims)
-        gone = [s.marker for s in found.strangers if s.host == host and s.why == "lineage"]
+        gone = [s.marker for s in found.foreign_hosts if s.host == host and s.why == "lineage"]
         gone += found.former.get(host, ())
         return (marking(marker) if claims else "") + unmarking([*([] if claims else [marker]), *gone])
 
@@ -122,7 +126,7 @@ class Marking:
 
 def host_moves(made: Plan) -> list[Move]:
     """The hosts as they are now; what was recorded of a machine that is gone goes in the same commit."""
-    moves: list[Move] = [DropRow(address) for address in sorted(made.custody.lost)]
+    moves: list[Move] = [DropRow(address) for address in sorted(made.ownership.lost)]
     for name, status in made.hosts.items():
         if status.facts is None:
             continue
@@ -160,7 +164,7 @@ def replaced_since(
     return new_machines(then, facts, {name: host.address for name, host in hosts.items()})
 
 
-def spare(lives: Iterable[Live], machines: Iterable[NewMachine]) -> None:
+def skip_replaced_hosts(lives: Iterable[RunningTask], machines: Iterable[NewMachine]) -> None:
     """Let an undo pass over the tasks of machines that are gone: there is nothing left to bring back to."""
     gone = {machine.host for machine in machines}
     for live in lives:

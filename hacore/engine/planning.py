@@ -16,9 +16,9 @@ from ..load.stack import Stack
 from ..model import Action, Host
 from ..plan import (
     Claimant,
-    Custody,
     HostStatus,
     Inputs,
+    Ownership,
     Plan,
     Recorded,
     askers,
@@ -33,11 +33,11 @@ from ..plan import (
 from ..store import HostRecord, host_from_json
 from ..transport import Transport
 from .connections import Hosts, answered
-from .ownership import custody, with_markers
+from .ownership import ownership, with_markers
 from .request import Request
 from .results import Planned
 from .second_look import looked_twice
-from .snapshot import Recollection, last_run, read_state
+from .snapshot import StateSnapshot, last_run, read_state
 
 
 def load_stack(request: Request) -> Stack:
@@ -54,7 +54,7 @@ def load_stack(request: Request) -> Stack:
     )
 
 
-def hosts_of(stack: Stack, memory: Recollection) -> dict[str, Host]:
+def hosts_of(stack: Stack, memory: StateSnapshot) -> dict[str, Host]:
     """All hosts that something lives on or shall live on, as the stack names them, else as recorded."""
     used = {h for i in stack.instances.values() for h in i.hosts} | {h for r in memory.rows.values() for h in r.hosts}
     known: dict[str, Host] = {}
@@ -86,7 +86,7 @@ class Session:
         self.hosts.connect({name: host for name, host in hosts.items() if name not in self.without})
 
     async def plan(
-        self, memory: Recollection, doubtful: Mapping[Address, Action] | None = None
+        self, memory: StateSnapshot, doubtful: Mapping[Address, Action] | None = None
     ) -> tuple[Plan, dict[Address, Recorded]]:
         """Probe and plan. `doubtful`: what an unfinished run was doing to an address."""
         providers = self.request.providers
@@ -105,7 +105,7 @@ class Session:
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()
         facts = answered(statuses)
-        found = self.custody(memory, facts, known)
+        found = self.ownership(memory, facts, known)
         refuse_conflicts(found, self.stack, self.graph)
         recorded = {address: item for address, item in recorded.items() if address not in found.lost}
         given = Inputs(
@@ -122,9 +122,9 @@ class Session:
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
-        return replace(made, custody=found), recorded
+        return replace(made, ownership=found), recorded
 
-    def _recalled(self, memory: Recollection, recorded: dict[Address, Recorded], known: dict[str, Host]) -> Plan:
+    def _recalled(self, memory: StateSnapshot, recorded: dict[Address, Recorded], known: dict[str, Host]) -> Plan:
         """A plan by what is recorded; no host is asked."""
         statuses = {name: HostStatus(host, _remembered(memory.hosts.get(name))) for name, host in known.items()}
         given = Inputs(
@@ -140,13 +140,13 @@ class Session:
         )
         return make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
 
-    def custody(self, memory: Recollection, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Custody:
+    def ownership(self, memory: StateSnapshot, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Ownership:
         """Whose the hosts are that answered."""
         claimant = Claimant(self.stack.name, self.request.env_name or "", memory.lineage, memory.serial)
-        return custody(claimant, memory, facts, known)
+        return ownership(claimant, memory, facts, known)
 
     def _concerned(
-        self, known: dict[str, Host], memory: Recollection, recorded: dict[Address, Recorded]
+        self, known: dict[str, Host], memory: StateSnapshot, recorded: dict[Address, Recorded]
     ) -> dict[str, Host]:
         """The hosts that a selection is about. Raises UsageError for one that means nothing."""
         selection = self.request.selection

@@ -11,11 +11,11 @@ from ..address import Address
 from ..contract import Health
 from ..load.stack import Stack
 from ..model import Op, Row
-from ..plan import Custody, Drift, NewMachine, Plan
+from ..plan import Drift, NewMachine, Ownership, Plan
 from ..store import RunRecord
 
 if TYPE_CHECKING:
-    from ..journal import Live
+    from ..journal import RunningTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class TaskSummary:
     seconds: float | None
 
 
-def summarize(live: Live) -> TaskSummary:
+def summarize(live: RunningTask) -> TaskSummary:
     """A task's summary."""
     task = live.task
     words = "/".join(sorted({p.action.word for p in task.changes})) if task.op is not Op.RESTORE else ""
@@ -87,13 +87,13 @@ class DriftReport:
     checked: int
     notes: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)
-    custody: Custody = field(default_factory=Custody)
+    ownership: Ownership = field(default_factory=Ownership)
     hosts: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
         """Whether there is drift, a new machine or another state's host."""
-        return bool(self.drift or self.custody.new_machines or self.custody.strangers)
+        return bool(self.drift or self.ownership.new_machines or self.ownership.foreign_hosts)
 
     @property
     def complete(self) -> bool:

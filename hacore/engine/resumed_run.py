@@ -18,9 +18,9 @@ from ..address import Address
 from ..contract import Check, Provider, View
 from ..errors import PlanError, RunError, StoreError
 from ..journal import (
-    Journey,
-    Leftover,
-    Live,
+    ResumedRun,
+    RunningTask,
+    UnfinishedTasks,
     join,
     left_over,
     live_tasks,
@@ -35,16 +35,16 @@ from ..plan.types import Sources
 from ..probe import HostLink
 from ..store import Move, PutRun, PutTask, RunRecord, SetTask, StateReader, host_from_json
 from ..walk import Board, Context, Walker, nodes_of
-from .ownership import may_own, replaced_since
+from .ownership import check_ownership, replaced_since
 from .planning import hosts_of
 from .results import Planned, RunResult
-from .run import Approve, Run, may_run, standing
-from .snapshot import Recollection
+from .run import Approve, Run, check_applyable, standing
+from .snapshot import StateSnapshot
 
 Providers = Mapping[str, Provider[Any]]
 
 
-def read_left(url: str, run: int, providers: Providers, memory: Recollection) -> Leftover:
+def read_left(url: str, run: int, providers: Providers, memory: StateSnapshot) -> UnfinishedTasks:
     """What an unfinished run left, read only."""
     reader = StateReader.open(url)
     if reader is None:
@@ -53,17 +53,17 @@ def read_left(url: str, run: int, providers: Providers, memory: Recollection) ->
         return left_over(restore_tasks(reader.tasks(run), providers, _known(memory)))
 
 
-def shown_left(left: Leftover, made: Plan, providers: Providers) -> bool:
+def shown_left(left: UnfinishedTasks, made: Plan, providers: Providers) -> bool:
     """Whether something must be taken back before the plan can be gone through, or a block is open."""
     _, odd = takers(left.doubtful, made.tasks, providers)
     return bool(odd or left.back or _open_drains(left))
 
 
-def _known(memory: Recollection) -> dict[str, Host]:
+def _known(memory: StateSnapshot) -> dict[str, Host]:
     return {name: host_from_json(record.host) for name, record in memory.hosts.items()}
 
 
-def _open_drains(left: Leftover) -> list[str]:
+def _open_drains(left: UnfinishedTasks) -> list[str]:
     """The kept drains whose hosts are out of service."""
     lives = [replace(live, status=Status.DONE) for live in left.kept]
     board = Board({node.id: node for node in nodes_of(lives)}, status={live.id: live.status for live in lives})
@@ -107,7 +107,7 @@ class Resumed(Run):
     async def _links(self, made: Plan) -> dict[str, HostLink]:
         return await self.session.hosts.links({*made.facts, *self._touched})
 
-    def _left(self) -> Leftover:
+    def _left(self) -> UnfinishedTasks:
         records = self.writer.tasks(self.unfinished.id)
         return left_over(restore_tasks(records, self.request.providers, self._hosts))
 
@@ -117,17 +117,17 @@ class Resumed(Run):
             left = self._left()
             made, self._recorded = await self.session.plan(memory, left.actions)
             self._same_machines(made, memory)
-            may_own(made.custody, "resume", take_over=self.request.take_over)
+            check_ownership(made.ownership, "resume", take_over=self.request.take_over)
             _, odd = takers(left.doubtful, made.tasks, self.request.providers)
             if not odd and not left.back:
                 break
-            may_run(made, allow_degraded=self.allow_degraded)
+            check_applyable(made, allow_degraded=self.allow_degraded)
             await self._take_back(left, odd, Planned(made, self.session.stack), memory)
         planned = await self._agreed(shown, made, memory, approve)
         await self._claim(made, standing(memory, made))
         return await self._walk(planned, memory)
 
-    def _same_machines(self, made: Plan, memory: Recollection) -> None:
+    def _same_machines(self, made: Plan, memory: StateSnapshot) -> None:
         """Raise PlanError when a machine that the run worked on is gone: its images must not come to another one."""
         for machine in replaced_since(self.unfinished, memory.hosts, made.facts, self._hosts):
             raise PlanError(
@@ -136,7 +136,9 @@ class Resumed(Run):
                 "takes back what it did to the other hosts"
             )
 
-    async def _take_back(self, left: Leftover, odd: Sequence[Live], planned: Planned, memory: Recollection) -> None:
+    async def _take_back(
+        self, left: UnfinishedTasks, odd: Sequence[RunningTask], planned: Planned, memory: StateSnapshot
+    ) -> None:
         """Undo what was on its way back, and what is in doubt and nothing goes on with."""
         going = [*left.back, *odd]
         still_open = _open_drains(left)
@@ -154,7 +156,7 @@ class Resumed(Run):
                 f"cannot resume run {self.unfinished.id}: what was in doubt cannot be undone: {'; '.join(wrong)}"
             )
 
-    async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
+    async def _walk(self, planned: Planned, memory: StateSnapshot) -> RunResult:
         made, rows, left = planned.plan, standing(memory, planned.plan), self._left()
         taken, _ = takers(left.doubtful, made.tasks, self.request.providers)
         times = int(self.unfinished.options.get("resumed", 0)) + 1
@@ -180,7 +182,7 @@ class Resumed(Run):
         await self.writer.commit(PutRun(record), *self._joined(left, journey))
         return await self._go_through(planned, rows, journey.lives, record, checks)
 
-    def _joined(self, left: Leftover, journey: Journey) -> list[Move]:
+    def _joined(self, left: UnfinishedTasks, journey: ResumedRun) -> list[Move]:
         """What the state must know before the run goes on: one commit."""
         run = self.unfinished.id
         tasks: dict[str, PlanTask] = {live.id: live.task for live in journey.lives}
@@ -222,7 +224,7 @@ class Resumed(Run):
         """Views of what is recorded."""
         return recorded_views(self._recorded, self._hosts, planned.plan.facts, self.request.providers)
 
-    def _summary(self, made: Plan, lives: Sequence[Live]) -> dict[str, int]:
+    def _summary(self, made: Plan, lives: Sequence[RunningTask]) -> dict[str, int]:
         """What the run did, all in all."""
         done = Counter(
             p.action.word

@@ -17,7 +17,7 @@ def quiet_moves(
 ) -> list[PutRow | DropRow]:
     """Rows whose description changed and nothing else, and rows whose place another took."""
     fresh = {}
-    for planned in made.quiet:
+    for planned in made.metadata_only:
         address = planned.address
         fresh[address] = new_row(
             planned,
@@ -30,7 +30,7 @@ def quiet_moves(
             sources=made.sources.get(address, {}),
             run=rows[address].run if address in rows else run,
         )
-    put = [PutRow(row) for row in rows_after(made.quiet, fresh, rows)]
+    put = [PutRow(row) for row in rows_after(made.metadata_only, fresh, rows)]
     drop = [DropRow(c.address) for c in made.changes if c.action is Action.FORGET and c.address in rows]
     return [*put, *drop]
 

@@ -14,7 +14,7 @@ from ..address import Address
 from ..contract import Check
 from ..errors import Cancelled, PlanError, ProviderError, StalePlanError, UnreachableError
 from ..events import Event
-from ..journal import QUIET, Live, live_tasks, records_of
+from ..journal import QUIET, RunningTask, live_tasks, records_of
 from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
@@ -23,18 +23,18 @@ from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
 from ..walk.walker import watched
 from .confirm_within import confirmed, prolonged, timer_of
 from .host_locks import held_hosts
-from .ownership import Marking, host_moves, may_own, options_of
+from .ownership import Marking, check_ownership, host_moves, options_of
 from .planning import Session
 from .request import Request
 from .results import Planned, RunResult, summarize
 from .rows_without_task import as_they_were, quiet_moves
-from .snapshot import Recollection, last_run, recollect
+from .snapshot import StateSnapshot, last_run, read_snapshot
 from .sources import fetch
 
 Approve = Callable[[Planned, str], Awaitable[bool]]
 
 
-def may_run(made: Plan, *, allow_degraded: bool, no_irreversible: bool = False) -> None:
+def check_applyable(made: Plan, *, allow_degraded: bool, no_irreversible: bool = False) -> None:
     """Raise UnreachableError for a plan that lacks a host, unless that is allowed and another one is there.
 
     With `no_irreversible` raise PlanError for one with a change that could not be undone.
@@ -58,9 +58,9 @@ def _essence(made: Plan) -> dict[str, Any]:
     return {key: data[key] for key in ("changes", "tasks", "unreachable", "lineage")}
 
 
-def standing(memory: Recollection, made: Plan) -> dict[Address, Row]:
+def standing(memory: StateSnapshot, made: Plan) -> dict[Address, Row]:
     """The recorded rows whose machines are still there."""
-    return {address: row for address, row in memory.rows.items() if address not in made.custody.lost}
+    return {address: row for address, row in memory.rows.items() if address not in made.ownership.lost}
 
 
 class Run:
@@ -114,35 +114,35 @@ class Run:
         touched = {h for c in made.changes for h in c.hosts if h in made.facts}
         there, coming = marks_of_rows(rows), marks_of_stack(self.session.stack, self.session.graph)
         wanted = {host: {**there.get(host, {}), **coming.get(host, {})} for host in sorted(touched)}
-        await self._marking().claim(wanted, made.custody, await self.session.hosts.links(wanted))
+        await self._marking().claim(wanted, made.ownership, await self.session.hosts.links(wanted))
 
     def _partings(self, result: RunResult, links: Mapping[str, HostLink]) -> dict[str, str]:
         """The markers as they are left. A host with something half done keeps the claims that the run began with."""
         made, there, marking = result.planned.plan, marks_of_rows(self.writer.rows()), self._marking()
         half = {task.host for task in result.tasks if task.status in ("doing", "error", "undo", "undoing")}
         hosts = [host for host in links if host in made.facts and host not in half]
-        return {host: marking.parting(host, there.get(host, {}), made.custody) for host in hosts}
+        return {host: marking.parting(host, there.get(host, {}), made.ownership) for host in hosts}
 
     def _involved(self, shown: Planned) -> set[str]:
         made = shown.plan
-        changing = {h for c in (*made.changes, *made.quiet) for h in c.hosts}
-        return changing | {machine.host for machine in made.custody.new_machines} | set(made.custody.due)
+        changing = {h for c in (*made.changes, *made.metadata_only) for h in c.hosts}
+        return changing | {machine.host for machine in made.ownership.new_machines} | set(made.ownership.due)
 
-    def _remembered(self, shown: Planned, unfinished: int | None) -> Recollection:
+    def _remembered(self, shown: Planned, unfinished: int | None) -> StateSnapshot:
         """What the state says under the lock; raises StalePlanError when the plan shown is of another time."""
-        memory = recollect(self.writer)
+        memory = read_snapshot(self.writer)
         if shown.plan.lineage not in ("", memory.lineage):
             raise StalePlanError("cannot apply: the state was replaced by another one since the plan was shown")
         if (None if memory.unfinished is None else memory.unfinished.id) != unfinished:
             raise StalePlanError("cannot apply: another run was begun or ended since the plan was shown")
         return memory
 
-    async def _agreed(self, shown: Planned, made: Plan, memory: Recollection, approve: Approve) -> Planned:
+    async def _agreed(self, shown: Planned, made: Plan, memory: StateSnapshot, approve: Approve) -> Planned:
         """The plan made under the lock; it is asked for again when it is not the one shown."""
         compared = replace(made, lineage="") if shown.plan.lineage == "" else made
         current = Planned(made, self.session.stack, last_run(memory), memory.unfinished, self.session.phases)
         if not same_plan(shown.plan, compared):
-            may_run(made, allow_degraded=self.allow_degraded, no_irreversible=self.request.no_irreversible)
+            check_applyable(made, allow_degraded=self.allow_degraded, no_irreversible=self.request.no_irreversible)
             if not made.empty and not await approve(current, "the hosts or the state changed since the plan was shown"):
                 raise Cancelled("apply cancelled")
         return current
@@ -154,16 +154,16 @@ class Run:
     async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
         memory = self._remembered(shown, None)
         made, _ = await self.session.plan(memory)
-        may_own(made.custody, self.session.command, take_over=self.request.take_over)
+        check_ownership(made.ownership, self.session.command, take_over=self.request.take_over)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
-            quiet = quiet_moves(made, standing(memory, made), 0, self.session, self.writer)
-            await self.writer.commit(*host_moves(made), *quiet)
+            metadata_only = quiet_moves(made, standing(memory, made), 0, self.session, self.writer)
+            await self.writer.commit(*host_moves(made), *metadata_only)
             return RunResult(None, "nothing", current, outputs=made.outputs)
         await self._claim(made, standing(memory, made))
         return await self._walk(current, memory)
 
-    async def _walk(self, planned: Planned, memory: Recollection) -> RunResult:
+    async def _walk(self, planned: Planned, memory: StateSnapshot) -> RunResult:
         made, rows = planned.plan, standing(memory, planned.plan)
         lives = live_tasks(made.tasks, rows)
         record = RunRecord(
@@ -187,7 +187,7 @@ class Run:
         self,
         planned: Planned,
         rows: dict[Address, Row],
-        lives: list[Live],
+        lives: list[RunningTask],
         record: RunRecord,
         checks: Mapping[Address, tuple[Check, ...]],
     ) -> RunResult:
@@ -201,11 +201,11 @@ class Run:
         async with prolonged(ctx.timer, ctx.links):
             await watched(walker, self.stop)
         status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=self.on_failure == "halt")
-        quiet = self._quiet(made, rows, number) if status == "done" else []
+        metadata_only = self._quiet(made, rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
-        if quiet:  # no task tells of these, so the run itself does: a rollback brings them back
-            ended = replace(ended, options={**ended.options, QUIET: as_they_were(quiet, before)})
-        await self.writer.commit(PutRun(ended), *quiet)
+        if metadata_only:  # no task tells of these, so the run itself does: a rollback brings them back
+            ended = replace(ended, options={**ended.options, QUIET: as_they_were(metadata_only, before)})
+        await self.writer.commit(PutRun(ended), *metadata_only)
         self.request.listener(Event("run_finished", status, data={"run": number, "status": status}))
         leftover = await self._look() if status == "done" else None
         outputs = made.outputs if status == "done" else {}
@@ -222,7 +222,7 @@ class Run:
     async def _links(self, made: Plan) -> dict[str, HostLink]:
         return await self.session.hosts.links(made.facts)
 
-    def _summary(self, made: Plan, _lives: Sequence[Live]) -> dict[str, int]:
+    def _summary(self, made: Plan, _lives: Sequence[RunningTask]) -> dict[str, int]:
         return made.summary()
 
     def _context(
@@ -253,7 +253,7 @@ class Run:
             checks=checks,
             relock=self.relock,
             timer=timer_of(self.request, self.writer.lineage, f"run {number} of {self.session.stack.name}"),
-            others={host: made.custody.others_have(host) for host in made.facts},
+            others={host: made.ownership.others_have(host) for host in made.facts},
         )
 
     async def healthy_checks(self, made: Plan) -> dict[Address, tuple[Check, ...]]:
@@ -273,7 +273,7 @@ class Run:
 
     async def _look(self) -> Plan | None:
         """Promise 1: after a successful apply the plan is empty."""
-        made, _ = await self.session.plan(recollect(self.writer))
+        made, _ = await self.session.plan(read_snapshot(self.writer))
         for name in made.unreachable:
             self.warn(f"{name} could not be looked at after the run: {made.hosts[name].error}")
         return None if made.empty else made
@@ -283,7 +283,7 @@ class Run:
         self.request.listener(Event("warning", message))
 
 
-def outcome(lives: Sequence[Live]) -> str:
+def outcome(lives: Sequence[RunningTask]) -> str:
     """How a run ended, by its tasks."""
     statuses = {live.status.value for live in lives}
     if statuses <= {"done"}:

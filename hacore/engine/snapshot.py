@@ -14,7 +14,7 @@ from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
 
 
 @dataclass
-class Recollection:
+class StateSnapshot:
     """What the state says, as values: a missing state is an empty one."""
 
     lineage: str = ""
@@ -32,10 +32,10 @@ def no_key(_value: str) -> str:
     return f"hmac:{secrets.token_hex(16)}"
 
 
-def recollect(state: StateView | None) -> Recollection:
+def read_snapshot(state: StateView | None) -> StateSnapshot:
     """Read what a plan needs of the state."""
     if state is None:
-        return Recollection()
+        return StateSnapshot()
     rows = state.rows()
     if not state.has_key and any(row.sensitive for row in rows.values()):
         # without it every secret would look changed
@@ -43,7 +43,7 @@ def recollect(state: StateView | None) -> Recollection:
             f"cannot compare what is sensitive: {state.key_problem}; bring the key back, or make a new one with "
             "`hacore state new-key`: then the next apply writes what is sensitive afresh"
         )
-    return Recollection(
+    return StateSnapshot(
         lineage=state.lineage,
         serial=state.serial,
         rows=rows,
@@ -55,15 +55,15 @@ def recollect(state: StateView | None) -> Recollection:
     )
 
 
-def read_state(url: str) -> Recollection:
+def read_state(url: str) -> StateSnapshot:
     """The state as it is on disk, read only."""
     reader = StateReader.open(url)
     if reader is None:
-        return Recollection()
+        return StateSnapshot()
     with reader:
-        return recollect(reader)
+        return read_snapshot(reader)
 
 
-def last_run(memory: Recollection) -> RunRecord | None:
+def last_run(memory: StateSnapshot) -> RunRecord | None:
     """The newest run."""
     return memory.runs[-1] if memory.runs else None

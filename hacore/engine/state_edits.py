@@ -40,7 +40,7 @@ _NO_PROVIDERS: Providers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StateEditResult:
     """What a command did to the state.
 
     `gone` and `moved` are addresses, `without` those that go on with one host less. `backup`: the file;
@@ -57,7 +57,9 @@ class Kept:
     upgraded: str = ""
 
 
-async def forget(state_url: str, selectors: Sequence[Address], *, hosts: Sequence[str] = (), who: str = "") -> Kept:
+async def forget(
+    state_url: str, selectors: Sequence[Address], *, hosts: Sequence[str] = (), who: str = ""
+) -> StateEditResult:
     """Forget what selectors cover and all that is on `hosts`, and leave it as it is there.
 
     A host that is forgotten is no member any more of what spans several. Raises UsageError for what
@@ -80,7 +82,7 @@ async def forget(state_url: str, selectors: Sequence[Address], *, hosts: Sequenc
 
 async def move(
     state_url: str, source: Address, target: Address, *, providers: Providers = _NO_PROVIDERS, who: str = ""
-) -> Kept:
+) -> StateEditResult:
     """Record under other addresses what `source` covers: edges, marks, images and journal follow.
 
     `providers` say where specs name addresses.
@@ -101,7 +103,7 @@ async def move(
 
 async def rename_host(
     state_url: str, old: str, new: str, *, providers: Providers = _NO_PROVIDERS, who: str = ""
-) -> Kept:
+) -> StateEditResult:
     """Record a host, and all that is on it, under another name. Raises UsageError when that is taken."""
     async with _opened(state_url, "state mv", who) as writer:
         rows, hosts = writer.rows(), writer.hosts()
@@ -120,7 +122,7 @@ async def rename_host(
         return await _rename(writer, renaming, DropHost(old), put)
 
 
-async def new_key(state_url: str, *, who: str = "") -> Kept | None:
+async def new_key(state_url: str, *, who: str = "") -> StateEditResult | None:
     """Give a state whose key is lost a new one; None when it is at hand. Images that the old key encrypted are lost.
 
     What is sensitive shows as changed in the next plan, and apply writes it afresh. Raises StoreError
@@ -133,7 +135,7 @@ async def new_key(state_url: str, *, who: str = "") -> Kept | None:
         if reader.has_key:
             return None
     async with await StateWriter.open(state_url, who=who or whoami(), what="state new-key", new_key=True) as writer:
-        return Kept(writer.serial, broke=writer.broke, upgraded=writer.upgraded)
+        return StateEditResult(writer.serial, broke=writer.broke, upgraded=writer.upgraded)
 
 
 def moved_addresses(rows: Mapping[Address, Row], source: Address, target: Address) -> dict[Address, Address]:
@@ -173,7 +175,7 @@ async def _opened(state_url: str, what: str, who: str) -> AsyncIterator[StateWri
         yield writer
 
 
-async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> Kept:
+async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> StateEditResult:
     rows = writer.rows()
     after = {address: renaming.row(row) for address, row in rows.items()}
     moves: list[Move] = [*more, *(DropRow(address) for address in renaming.addresses)]
@@ -189,10 +191,10 @@ async def _rename(writer: StateWriter, renaming: Renaming, *more: Move) -> Kept:
     return await _commit(writer, moves, moved=dict(renaming.addresses), tasks=len(changed))
 
 
-async def _commit(writer: StateWriter, moves: Sequence[Move], **about: object) -> Kept:
+async def _commit(writer: StateWriter, moves: Sequence[Move], **about: object) -> StateEditResult:
     backup = await writer.back_up()
     done = await writer.commit(*moves)
-    kept = Kept(done.serial, backup=backup, broke=writer.broke, upgraded=writer.upgraded)
+    kept = StateEditResult(done.serial, backup=backup, broke=writer.broke, upgraded=writer.upgraded)
     return replace(kept, **about)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from ..plan import PlanTask
 
 
 @dataclass(slots=True)
-class Live:
+class RunningTask:
     """A task of the running run: what it is, how it stands, and what it would go back to.
 
     `before`: the rows as JSON before this task (None: no row). `images`: the stored before-images by
@@ -34,6 +34,6 @@ class Live:
         return self.task.id
 
 
-def by_id(tasks: list[Live]) -> Mapping[str, Live]:
+def by_id(tasks: list[RunningTask]) -> Mapping[str, RunningTask]:
     """Tasks by id."""
     return {live.id: live for live in tasks}

@@ -10,7 +10,7 @@ from ..address import Address
 from ..contract import Observed, Provider
 from ..graph import Graph
 from ..load.stack import Instance
-from ..model import Action, Found, Row, Unknown, has_taken, is_unaware, marked_keys, taken
+from ..model import Action, Found, Row, Unknown, has_loaded, has_loaded_deleted, loaded_mark, marked_keys
 from ..plan import PlannedChange, Seal, recorded_spec, seal_attrs, stored_claims
 from ..plan.sealing import addresses
 from ..plan.types import Sources
@@ -77,23 +77,23 @@ def _loaded(old: Row | None, sources: Sources, rows: Mapping[Address, Row], star
     for source in sources:
         key, row = str(source), rows.get(source)
         if row is None:  # it is gone; whether that is known is told by the mark
-            if is_unaware(before.get(key)) and not started:
+            if has_loaded_deleted(before.get(key)) and not started:
                 loaded[key] = before[key]
             continue
         if started or key not in before:
-            loaded[key] = taken(row.attrs, sources[source])
+            loaded[key] = loaded_mark(row.attrs, sources[source])
         else:
             loaded[key] = before[key]
     return loaded
 
 
 def rows_after(
-    quiet: Sequence[PlannedChange],
+    metadata_only: Sequence[PlannedChange],
     make: Mapping[Address, Row],
     rows: Mapping[Address, Row],
 ) -> list[Row]:
     """Rows that are only written afresh, and consumers whose marks of them move along."""
-    out = [make[p.address] for p in quiet]
+    out = [make[p.address] for p in metadata_only]
     moved = {
         str(new.address): (rows[new.address].attrs, new.attrs)
         for new in out
@@ -106,8 +106,8 @@ def rows_after(
         current = fresh.get(address, row)
         loaded = {
             source: (
-                taken(moved[source][1], marked_keys(mark))
-                if source in moved and has_taken(mark, moved[source][0])
+                loaded_mark(moved[source][1], marked_keys(mark))
+                if source in moved and has_loaded(mark, moved[source][0])
                 else mark
             )
             for source, mark in current.loaded.items()

@@ -21,7 +21,7 @@ from ..contract import Provider, Spec
 from ..graph import Graph, components
 from ..model import Action, Op, Status
 from ..plan import PlanTask
-from .live import Live
+from .live import RunningTask
 
 Providers = Mapping[str, Provider[Any]]
 Place = frozenset[tuple[Address, bool]]  # the addresses of a task, and whether each goes away
@@ -29,13 +29,13 @@ Guards = Callable[[Address], str | None]  # the group in which an address is gua
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class UnfinishedTasks:
     """The tasks of an unfinished run, by what becomes of them."""
 
-    kept: list[Live] = field(default_factory=list)
-    doubtful: list[Live] = field(default_factory=list)
-    back: list[Live] = field(default_factory=list)
-    again: list[Live] = field(default_factory=list)
+    kept: list[RunningTask] = field(default_factory=list)
+    doubtful: list[RunningTask] = field(default_factory=list)
+    back: list[RunningTask] = field(default_factory=list)
+    again: list[RunningTask] = field(default_factory=list)
 
     @property
     def actions(self) -> dict[Address, Action]:
@@ -43,9 +43,9 @@ class Leftover:
         return {p.address: p.action for live in self.doubtful for p in _touching(live.task)}
 
 
-def left_over(lives: Iterable[Live]) -> Leftover:
+def left_over(lives: Iterable[RunningTask]) -> UnfinishedTasks:
     """Sort the tasks of an unfinished run. What is undone already plays no part any more."""
-    found = Leftover()
+    found = UnfinishedTasks()
     for live in lives:
         status, op = live.status, live.task.op
         if status in (Status.UNDO, Status.UNDOING):
@@ -60,15 +60,15 @@ def left_over(lives: Iterable[Live]) -> Leftover:
 
 
 def takers(
-    doubtful: Iterable[Live], tasks: Iterable[PlanTask], providers: Providers
-) -> tuple[dict[str, Live], list[Live]]:
+    doubtful: Iterable[RunningTask], tasks: Iterable[PlanTask], providers: Providers
+) -> tuple[dict[str, RunningTask], list[RunningTask]]:
     """Which task of a plan (by id) goes on with which one in doubt, and those that none goes on with.
 
     It must be about the same addresses in the same places: the images are of those.
     """
     by_place = {_place(task): task for task in tasks if _touching(task)}
-    found: dict[str, Live] = {}
-    odd: list[Live] = []
+    found: dict[str, RunningTask] = {}
+    odd: list[RunningTask] = []
     for live in doubtful:
         task = by_place.get(_place(live.task))
         if task is None or _tokens(task, providers) != _tokens(live.task, providers):
@@ -99,24 +99,24 @@ def _owned(provider: Provider[Any], spec: Spec) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class ResumedRun:
     """An unfinished run and the plan that goes on with it, as one: all tasks, and those that are new."""
 
-    lives: list[Live]
-    fresh: list[Live]
+    lives: list[RunningTask]
+    fresh: list[RunningTask]
 
 
 def join(
-    left: Leftover,
-    fresh: Sequence[Live],
-    taken: Mapping[str, Live],
+    left: UnfinishedTasks,
+    fresh: Sequence[RunningTask],
+    taken: Mapping[str, RunningTask],
     open_drains: Sequence[str],
     *,
     prefix: str,
     graph: Graph,
     providers: Providers,
     guards: Guards,
-) -> Journey:
+) -> ResumedRun:
     """One graph of what was done and what is to be done; `fresh` are the plan's tasks.
 
     `taken`: from `takers`. `open_drains`: the kept drains whose hosts are out of service.
@@ -130,24 +130,24 @@ def join(
     lives = [*kept, *new]
     lanes = _lanes(lives, guards)
     lives = [replace(live, task=replace(live.task, lane=lanes[live.id])) for live in lives]
-    return Journey(lives, [live for live in lives if live.id not in {k.id for k in kept}])
+    return ResumedRun(lives, [live for live in lives if live.id not in {k.id for k in kept}])
 
 
-def _renamed(live: Live, prefix: str, doubt: Live | None) -> Live:
+def _renamed(live: RunningTask, prefix: str, doubt: RunningTask | None) -> RunningTask:
     task = replace(live.task, id=prefix + live.id, needs=tuple(prefix + need for need in live.task.needs))
     if doubt is None:
         return replace(live, task=task)
     return replace(live, task=task, image_ids=dict(doubt.image_ids), before=dict(doubt.before), intent=True)
 
 
-def _needing(live: Live, more: Iterable[str]) -> Live:
+def _needing(live: RunningTask, more: Iterable[str]) -> RunningTask:
     return replace(live, task=replace(live.task, needs=tuple(sorted({*live.task.needs, *more}))))
 
 
 class _Done:
     """What was done before, and which of it a new task rests on."""
 
-    def __init__(self, kept: Sequence[Live], graph: Graph, providers: Providers) -> None:
+    def __init__(self, kept: Sequence[RunningTask], graph: Graph, providers: Providers) -> None:
         self.graph = graph
         self.providers = providers
         self.at: dict[Address, set[str]] = {}
@@ -185,7 +185,9 @@ class _Done:
         return found
 
 
-def _go_on_with_block(drain: str, kept: list[Live], new: list[Live], name: str) -> tuple[list[Live], list[Live]]:
+def _go_on_with_block(
+    drain: str, kept: list[RunningTask], new: list[RunningTask], name: str
+) -> tuple[list[RunningTask], list[RunningTask]]:
     """A host that was left out of service: its next block begins where it is, or it is taken back first.
 
     It is taken back when nothing more is to be done to it, when that waits for another host of its
@@ -200,7 +202,7 @@ def _go_on_with_block(drain: str, kept: list[Live], new: list[Live], name: str) 
     if mine is None or _comes_later(mine, {drain, *inside}, drains, kept, new):
         needs = tuple(sorted({drain, *inside}))
         task = replace(old.task, id=name, op=Op.UNDRAIN, needs=needs)
-        return kept, [Live(task), *[_needing(live, [name]) if live in drains else live for live in new]]
+        return kept, [RunningTask(task), *[_needing(live, [name]) if live in drains else live for live in new]]
     needs = tuple(sorted({*old.task.needs, *mine.task.needs}))
     task = replace(old.task, addresses=mine.task.addresses, needs=needs)
     again = replace(old, task=task, status=Status.DO, intent=True)
@@ -212,7 +214,13 @@ def _go_on_with_block(drain: str, kept: list[Live], new: list[Live], name: str) 
     )
 
 
-def _comes_later(mine: Live, done: set[str], drains: Sequence[Live], kept: Sequence[Live], new: Sequence[Live]) -> bool:
+def _comes_later(
+    mine: RunningTask,
+    done: set[str],
+    drains: Sequence[RunningTask],
+    kept: Sequence[RunningTask],
+    new: Sequence[RunningTask],
+) -> bool:
     """Whether a block waits for another one of its group, or for what rests on the tasks in `done`."""
     everything = [*kept, *new]
     return any(_rests_on(_undrain(mine, new), other.id, new) for other in drains if other is not mine) or any(
@@ -220,22 +228,22 @@ def _comes_later(mine: Live, done: set[str], drains: Sequence[Live], kept: Seque
     )
 
 
-def _swapped(live: Live, old: str, new: str) -> Live:
+def _swapped(live: RunningTask, old: str, new: str) -> RunningTask:
     needs = tuple(sorted(new if need == old else need for need in live.task.needs))
     return replace(live, task=replace(live.task, needs=needs))
 
 
-def _verify_of(drain: str, lives: Sequence[Live]) -> set[str]:
+def _verify_of(drain: str, lives: Sequence[RunningTask]) -> set[str]:
     inside = {live.id for live in lives if drain in live.task.needs}
     return {live.id for live in lives if live.task.op is Op.VERIFY and inside & set(live.task.needs)}
 
 
-def _undrain(drain: Live, lives: Sequence[Live]) -> str:
+def _undrain(drain: RunningTask, lives: Sequence[RunningTask]) -> str:
     verify = _verify_of(drain.id, lives)
     return next(live.id for live in lives if live.task.op is Op.UNDRAIN and verify & set(live.task.needs))
 
 
-def _rests_on(id: str, other: str, lives: Sequence[Live]) -> bool:
+def _rests_on(id: str, other: str, lives: Sequence[RunningTask]) -> bool:
     needs = {live.id: live.task.needs for live in lives}
     seen: set[str] = set()
     queue = [id]
@@ -249,7 +257,7 @@ def _rests_on(id: str, other: str, lives: Sequence[Live]) -> bool:
     return False
 
 
-def _lanes(lives: Sequence[Live], guards: Guards) -> dict[str, int]:
+def _lanes(lives: Sequence[RunningTask], guards: Guards) -> dict[str, int]:
     """Connected parts; what guards each other stands and falls together."""
     needs = {live.id: list(live.task.needs) for live in lives}
     first: dict[str, str] = {}
@@ -261,4 +269,4 @@ def _lanes(lives: Sequence[Live], guards: Guards) -> dict[str, int]:
     return {id: lane for lane, part in enumerate(components(needs)) for id in part}
 
 
-__all__ = ["Journey", "Leftover", "join", "left_over", "takers"]
+__all__ = ["ResumedRun", "UnfinishedTasks", "join", "left_over", "takers"]

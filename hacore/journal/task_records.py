@@ -17,12 +17,12 @@ from ..load.stack import Stack
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import PlannedChange, PlanTask, Seal, recorded_spec
 from ..store import TaskRecord, row_to_json
-from .live import Live
+from .live import RunningTask
 
 
-def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[Live]:
+def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[RunningTask]:
     """Tasks ready to run, each with the rows it would go back to."""
-    return [Live(task, before=_before(task, rows)) for task in tasks]
+    return [RunningTask(task, before=_before(task, rows)) for task in tasks]
 
 
 def _before(task: PlanTask, rows: Mapping[Address, Row]) -> dict[Address, JSON | None]:
@@ -37,7 +37,7 @@ def _row_json(row: Row | None) -> JSON | None:
 
 def records_of(
     run: int,
-    live: Sequence[Live],
+    live: Sequence[RunningTask],
     stack: Stack,
     providers: Mapping[str, Provider[Any]],
     seal: Seal,
@@ -77,8 +77,8 @@ def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]
         "disrupts": task.disrupts,
         "group": task.group,
         "guarded": [str(a) for a in task.guarded],
-        "abreast": task.abreast,
-        "keep": task.keep,
+        "abreast": task.reload_group,
+        "keep": task.keep_on_failure,
         **({"restores": {str(a): number for a, number in task.restores.items()}} if task.restores else {}),
         **({"rows": {str(a): row for a, row in task.rows.items()}} if task.rows else {}),
     }
@@ -109,12 +109,12 @@ def _change(
 
 def restore_tasks(
     records: Sequence[TaskRecord], providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]
-) -> list[Live]:
+) -> list[RunningTask]:
     """The tasks of a stored run, as far as their undo needs them."""
     return [_restore(record, providers, hosts) for record in records]
 
 
-def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]) -> Live:
+def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: Mapping[str, Host]) -> RunningTask:
     payload = record.payload
     changes = tuple(_restored_change(c, providers, hosts) for c in payload["changes"])
     task = PlanTask(
@@ -132,12 +132,12 @@ def _restore(record: TaskRecord, providers: Mapping[str, Provider[Any]], hosts: 
         disrupts=payload["disrupts"],
         group=payload["group"],
         guarded=tuple(Address.parse(a) for a in payload.get("guarded", ())),
-        abreast=payload.get("abreast", ""),
-        keep=payload["keep"],
+        reload_group=payload.get("abreast", ""),
+        keep_on_failure=payload["keep"],
         restores={Address.parse(a): number for a, number in payload.get("restores", {}).items()},
         rows={Address.parse(a): row for a, row in payload.get("rows", {}).items()},
     )
-    return Live(
+    return RunningTask(
         task,
         status=Status(record.status),
         image_ids={Address.parse(a): number for a, number in record.images.items()},

@@ -19,7 +19,7 @@ from .blocks import Block, Slot
 from .built import Built
 from .files import BodyFiles
 from .pydantic_errors import Translator
-from .references import Kinds
+from .references import ResourceReferences
 from .stack import Position
 from .values import Entries, Run
 from .world import World
@@ -112,7 +112,7 @@ class Instances:
             hosts = self._hosts_together(block, provider, slot)
             slot = Slot(address, slot.key, hosts[0])
         node = block.at(slot.host)[1]
-        kinds = Kinds(self, slot.host, address)
+        kinds = ResourceReferences(self, slot.host, address)
         scope = self.world.scope(slot.host, block.each(slot.key))
         scope["resource"] = kinds
         draft = self._draft(block, slot, provider, scope, kinds)
@@ -122,7 +122,9 @@ class Instances:
             return Built(draft.spec, hosts, _dotted(draft.tainted), draft.references, node)
         return self._resolved(block, provider, slot, draft, hosts, scope, kinds)
 
-    def _draft(self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], kinds: Kinds) -> _Draft:
+    def _draft(
+        self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], kinds: ResourceReferences
+    ) -> _Draft:
         body, node = block.at(slot.host)
         roots = body.roots
         shared = "resource" not in roots and not (
@@ -185,7 +187,7 @@ class Instances:
         draft: _Draft,
         hosts: tuple[str, ...],
         scope: dict[str, Any],
-        kinds: Kinds,
+        kinds: ResourceReferences,
     ) -> Built | None:
         assert draft.spec is not None
         node = block.at(slot.host)[1]

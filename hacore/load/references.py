@@ -31,7 +31,7 @@ class Instances(Protocol):
         ...
 
 
-class Kinds(Lookup):
+class ResourceReferences(Lookup):
     """`resource`, as one instance sees it. Notes what is referred to, and whether that is sensitive."""
 
     __slots__ = ("_found", "_host", "_instances", "_own", "hot", "run", "touched")
@@ -127,7 +127,7 @@ class _Names(Lookup):
 
     __slots__ = ("_kind", "_kinds")
 
-    def __init__(self, kinds: Kinds, kind: str) -> None:
+    def __init__(self, kinds: ResourceReferences, kind: str) -> None:
         self._kinds = kinds
         self._kind = kind
 
@@ -142,7 +142,7 @@ class _Keys(Lookup):
 
     __slots__ = ("_block", "_kinds")
 
-    def __init__(self, kinds: Kinds, block: Block) -> None:
+    def __init__(self, kinds: ResourceReferences, block: Block) -> None:
         self._kinds = kinds
         self._block = block
 
@@ -160,7 +160,7 @@ class _Fields(Lookup):
 
     __slots__ = ("_block", "_key", "_kinds")
 
-    def __init__(self, kinds: Kinds, block: Block, key: str | None) -> None:
+    def __init__(self, kinds: ResourceReferences, block: Block, key: str | None) -> None:
         self._kinds = kinds
         self._block = block
         self._key = key

@@ -8,8 +8,8 @@ from .inputs import Inputs
 from .make import make_plan
 from .ownership import (
     Claimant,
-    Custody,
     NewMachine,
+    Ownership,
     Stranger,
     custody_of,
     marks_of_rows,
@@ -35,11 +35,11 @@ from .views import (
 __all__ = [
     "NO_SELECTION",
     "Claimant",
-    "Custody",
     "Drift",
     "HostStatus",
     "Inputs",
     "NewMachine",
+    "Ownership",
     "Plan",
     "PlanTask",
     "PlannedChange",

@@ -25,7 +25,7 @@ from .claims import Owners, moved, owners_of, split_claims, stored_claims
 from .drift import drift_of
 from .examine import examine
 from .inputs import Comparison, Inputs
-from .recall import look, wish
+from .recall import desire, observe
 from .sealing import addresses, recorded_spec, seal_attrs
 from .types import PlannedChange
 from .views import Recorded, desired_views, recorded_views
@@ -67,7 +67,7 @@ def _observe_recorded(
     row = item.row
     if not _asked(address, item.spec, row.hosts, given):
         return None
-    observed = look(given.providers[address.kind], view, row, recall=given.recall)
+    observed = observe(given.providers[address.kind], view, row, recall=given.recall)
     if given.recall is not None:
         return observed
     drift = drift_of(row, observed, given.seal)
@@ -191,8 +191,8 @@ def _wanted(
     provider = given.providers[address.kind]
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
-    observed = outcome.observed[address] = look(provider, view, row, recall=given.recall)
-    desired = wish(provider, view, row, recall=given.recall)
+    observed = outcome.observed[address] = observe(provider, view, row, recall=given.recall)
+    desired = desire(provider, view, row, recall=given.recall)
     if row is None and observed is not None and observed.absent:
         observed = None
     secrets = desired.sensitive | frozenset(row.sensitive if row else ())
@@ -253,7 +253,7 @@ def _wanted(
     outcome.still[address] = planned
     assert row is not None
     if not _row_is_current(row, planned, claims, given):
-        outcome.quiet.append(planned)
+        outcome.metadata_only.append(planned)
 
 
 def _effect(action: Action, desired: Desired) -> Effect:

@@ -59,12 +59,12 @@ def _one_lane(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) -
 def _abreast(task: PlanTask, outcome: Comparison, given: Inputs) -> PlanTask:
     view = outcome.views.get(task.addresses[0])
     guard = given.providers[task.kind].guard(view) if view is not None else None
-    return task if guard is None else replace(task, abreast=guard.group)
+    return task if guard is None else replace(task, reload_group=guard.group)
 
 
 def _in_turn(task: PlanTask, guards: Mapping[str, tuple[tuple[Address, Guard], ...]]) -> PlanTask:
     own = guards.get(str(task.host), ())
-    if not own or task.abreast:
+    if not own or task.reload_group:
         return task
     group = "+".join(sorted({guard.group for _, guard in own}))
     return replace(task, group=f"{group} {task.addresses[0].resource}", guarded=tuple(a for a, _ in own))

@@ -40,7 +40,7 @@ class Comparison:
     """The outcome: changes that will be made or recorded, rows only written afresh, drift, no-ops."""
 
     changes: list[PlannedChange] = field(default_factory=list)
-    quiet: list[PlannedChange] = field(default_factory=list)
+    metadata_only: list[PlannedChange] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     views: dict[Address, View[Any]] = field(default_factory=dict)
     observed: dict[Address, Observed | None] = field(default_factory=dict)

@@ -52,7 +52,7 @@ def _plan(given: Inputs, lineage: str, serial: int, hosts: Mapping[str, HostStat
         changes=tuple(sorted(changes, key=lambda c: c.address)),
         drift=tuple(sorted(outcome.drift, key=lambda d: d.address)),
         tasks=tasks,
-        quiet=tuple(outcome.quiet),
+        metadata_only=tuple(outcome.metadata_only),
         noop=len(_at_rest(outcome, scope) - {c.address for c in pulled}),
         notes=_notes(outcome),
         health=_health(outcome),

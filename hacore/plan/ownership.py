@@ -81,7 +81,7 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
-class Custody:
+class Ownership:
     """What a state finds out about its hosts before it compares anything.
 
     `lost`: recorded addresses whose machines are gone. They are planned as if they had never been
@@ -93,7 +93,7 @@ class Custody:
 
     new_machines: tuple[NewMachine, ...] = ()
     lost: frozenset[Address] = frozenset()
-    strangers: tuple[Stranger, ...] = ()
+    foreign_hosts: tuple[Stranger, ...] = ()
     due: tuple[str, ...] = ()
     others: Mapping[str, tuple[Marker, ...]] = field(default_factory=dict)
     own: Mapping[str, Marker] = field(default_factory=dict)
@@ -111,13 +111,13 @@ def custody_of(
     machine_ids: Mapping[str, str],
     facts: Mapping[str, Facts],
     hosts: Mapping[str, Host],
-) -> Custody:
+) -> Ownership:
     """Whose the hosts are that answered. `machine_ids`: the recorded ones, by host."""
     addresses = {name: host.address for name, host in hosts.items()}
     machines = new_machines(machine_ids, facts, addresses)
     lost = lost_rows(rows, machines)
     recorded = marks_of_rows({address: row for address, row in rows.items() if address not in lost})
-    strangers: list[Stranger] = []
+    foreign_hosts: list[Stranger] = []
     others: dict[str, tuple[Marker, ...]] = {}
     own: dict[str, Marker] = {}
     former: dict[str, tuple[Marker, ...]] = {}
@@ -131,11 +131,11 @@ def custody_of(
                 own[host] = marker
             why = claimant.is_kept_from(marker, host)
             if why is not None:
-                strangers.append(Stranger(host, addresses.get(host, ""), marker, why))
+                foreign_hosts.append(Stranger(host, addresses.get(host, ""), marker, why))
         if recorded.get(host, {}) != (own[host].claims if host in own else {}):
             due.append(host)
-    due += [s.host for s in strangers if s.host not in due]
-    return Custody(tuple(machines), lost, tuple(strangers), tuple(due), others, own, claimant.lineage, former)
+    due += [s.host for s in foreign_hosts if s.host not in due]
+    return Ownership(tuple(machines), lost, tuple(foreign_hosts), tuple(due), others, own, claimant.lineage, former)
 
 
 def new_machines(
@@ -177,9 +177,9 @@ def _by_host(claimed: Iterable[tuple[Address, Iterable[str], Iterable[str]]]) ->
     return {host: claim_marks(items) for host, items in found.items()}
 
 
-def refuse_conflicts(custody: Custody, stack: Stack, graph: Graph) -> None:
+def refuse_conflicts(ownership: Ownership, stack: Stack, graph: Graph) -> None:
     """Raise PlanError when something wanted belongs to another stack on its host: only one can have it."""
-    if not any(custody.others.values()):
+    if not any(ownership.others.values()):
         return
     found: list[str] = []
     for address, instance in sorted(stack.instances.items()):
@@ -188,7 +188,7 @@ def refuse_conflicts(custody: Custody, stack: Stack, graph: Graph) -> None:
                 continue
             ((mark, _),) = claim_marks([(address, [f"{claim.mode} {claim.token}"])]).items()
             for host in instance.hosts:
-                for marker in custody.others.get(host, ()):
+                for marker in ownership.others.get(host, ()):
                     holder = _holder(mark, marker)
                     if holder is not None:
                         found.append(
@@ -210,9 +210,9 @@ def _holder(mark: str, marker: Marker) -> str | None:
 
 __all__ = [
     "Claimant",
-    "Custody",
     "Marks",
     "NewMachine",
+    "Ownership",
     "Stranger",
     "Why",
     "custody_of",

@@ -20,7 +20,7 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "command": plan.command,
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "applyable": (bool(plan.changes) and plan.complete and plan.refreshed and not plan.custody.strangers)
+        "applyable": (bool(plan.changes) and plan.complete and plan.refreshed and not plan.ownership.foreign_hosts)
         if applyable is None
         else applyable,
         "complete": plan.complete,
@@ -36,8 +36,8 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
             else {}
         ),
         "drift": [_drift(d) for d in plan.drift],
-        "strangers": [stranger_json(s) for s in plan.custody.strangers],
-        "new_machines": [new_machine_json(m) for m in plan.custody.new_machines],
+        "strangers": [stranger_json(s) for s in plan.ownership.foreign_hosts],
+        "new_machines": [new_machine_json(m) for m in plan.ownership.new_machines],
         "unreachable": [{"host": name, "reason": plan.hosts[name].error} for name in plan.unreachable],
         "tasks": [
             {

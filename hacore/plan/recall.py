@@ -14,14 +14,14 @@ from ..model import Row, Unknown, canonical
 from .sealing import Seal
 
 
-def look(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Observed | None:
+def observe(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Observed | None:
     """What is there by the facts; with `recall` what the row says."""
     if recall is None:
         return provider.observe(view)
     return None if row is None or row.attrs is None else Observed(dict(row.attrs))
 
 
-def wish(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Desired:
+def desire(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Desired:
     """What should be there, in the form in which it can be compared; `recall` is the state's seal."""
     desired = provider.desire(view)
     if recall is None or desired.attrs is None:

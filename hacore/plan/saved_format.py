@@ -15,7 +15,7 @@ from ..contract import Change, Desired, Observed, Spec
 from ..diff import AttrChange
 from ..model import JSON, Action, Attrs, Op, Row, Unknown, canonical
 from ..store.legacy import gone_of, health_of, moves_of
-from .ownership import Custody
+from .ownership import Ownership
 from .saved_hosts import (
     health_from_json,
     health_to_json,
@@ -42,7 +42,7 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "serial": plan.serial,
         "hosts": {name: status_to_json(status) for name, status in plan.hosts.items()},
         "changes": [_change(c, seal) for c in plan.changes],
-        "quiet": [_change(c, seal) for c in plan.quiet],
+        "quiet": [_change(c, seal) for c in plan.metadata_only],
         "drift": [
             {
                 "address": str(d.address),
@@ -63,10 +63,10 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "widened": {str(address): why for address, why in plan.widened.items()},
         "left_out": plan.left_out,
         "custody": {
-            "new_machines": [machine_to_json(machine) for machine in plan.custody.new_machines],
-            "lost": sorted(str(address) for address in plan.custody.lost),
-            "strangers": [stranger_to_json(stranger) for stranger in plan.custody.strangers],
-            "due": list(plan.custody.due),
+            "new_machines": [machine_to_json(machine) for machine in plan.ownership.new_machines],
+            "lost": sorted(str(address) for address in plan.ownership.lost),
+            "strangers": [stranger_to_json(stranger) for stranger in plan.ownership.foreign_hosts],
+            "due": list(plan.ownership.due),
         },
         "warnings": list(plan.warnings),
         "notes": dict(plan.notes),
@@ -86,7 +86,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         serial=int(data["serial"]),
         hosts={name: status_from_json(h) for name, h in data["hosts"].items()},
         changes=changes,
-        quiet=tuple(_read_change(c) for c in data["quiet"]),
+        metadata_only=tuple(_read_change(c) for c in data["quiet"]),
         drift=tuple(
             Drift(
                 Address.parse(d["address"]),
@@ -106,7 +106,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         selection=Selection.of_options(data["selection"]),
         widened={Address.parse(a): why for a, why in data["widened"].items()},
         left_out=int(data["left_out"]),
-        custody=Custody(
+        ownership=Ownership(
             tuple(machine_from_json(machine) for machine in data["custody"]["new_machines"]),
             frozenset(Address.parse(a) for a in data["custody"]["lost"]),
             tuple(stranger_from_json(stranger) for stranger in data["custody"]["strangers"]),
@@ -223,8 +223,8 @@ def _task(task: PlanTask) -> dict[str, JSON]:
         "disrupts": task.disrupts,
         "group": task.group,
         "guarded": [str(a) for a in task.guarded],
-        "abreast": task.abreast,
-        "keep": task.keep,
+        "abreast": task.reload_group,
+        "keep": task.keep_on_failure,
     }
 
 
@@ -243,8 +243,8 @@ def _read_task(data: Mapping[str, Any], changes: Mapping[str, PlannedChange]) ->
         disrupts=data["disrupts"],
         group=data["group"],
         guarded=tuple(Address.parse(a) for a in data["guarded"]),
-        abreast=data["abreast"],
-        keep=data["keep"],
+        reload_group=data["abreast"],
+        keep_on_failure=data["keep"],
     )
 
 

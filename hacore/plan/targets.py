@@ -56,10 +56,10 @@ def narrow(outcome: Comparison, given: Inputs) -> Scope | None:
     widened: dict[Address, str] = {}
     inside = everything
     if selection.targets:
-        inside = _spread((a for a in everything if selection.aimed(a)), web.pulls, widened)
+        inside = _spread((a for a in everything if selection.aimed(a)), web.target_closure, widened)
     if selection.excludes:
         held: dict[Address, str] = {}
-        inside = inside - _spread((a for a in everything if selection.excluded(a)), web.holds, held)
+        inside = inside - _spread((a for a in everything if selection.excluded(a)), web.exclude_closure, held)
         widened.update(held)
     scope = Scope(
         frozenset(inside),
@@ -68,7 +68,7 @@ def narrow(outcome: Comparison, given: Inputs) -> Scope | None:
         {a: why for a, why in sorted(widened.items()) if a in web.acting},
     )
     outcome.changes = [c for c in outcome.changes if c.address in inside]
-    outcome.quiet = [c for c in outcome.quiet if c.address in inside]
+    outcome.metadata_only = [c for c in outcome.metadata_only if c.address in inside]
     outcome.drift = [d for d in outcome.drift if d.address in inside]
     outcome.protected = [a for a in outcome.protected if a in inside]
     return scope
@@ -83,11 +83,11 @@ def hosts_to_ask(given: Inputs) -> set[str]:
     everything = {*given.stack.instances, *given.recorded}
     wanted = {a for a in everything if not selection.excluded(a)}
     if selection.targets:
-        wanted &= _spread((a for a in everything if selection.aimed(a)), web.pulls, {})
+        wanted &= _spread((a for a in everything if selection.aimed(a)), web.target_closure, {})
     hosts = {host for address in wanted for host in _hosts(address, given)}
     for address in everything:
         if _acts_together(given.providers[address.kind]) and hosts & set(_hosts(address, given)):
-            hosts |= {host for mate in web.mates(address) for host in _hosts(mate, given)}
+            hosts |= {host for mate in web.members(address) for host in _hosts(mate, given)}
     return hosts
 
 
@@ -165,7 +165,7 @@ class _Web:
         spec = instance.spec if instance else recorded.spec if recorded else None
         return None if spec is None else provider.aggregate(spec)
 
-    def mates(self, address: Address) -> list[Address]:
+    def members(self, address: Address) -> list[Address]:
         """All members of the resource, itself included."""
         return self.by_resource.get((address.kind, address.name, address.key), [])
 
@@ -173,8 +173,8 @@ class _Web:
         if address not in self.acting:
             return
         if _acts_together(self.given.providers[address.kind]) and not self._goes(address):
-            mates = [mate for mate in self.mates(address) if mate in self.acting and not self._goes(mate)]
-            yield from ((mate, _TOGETHER) for mate in mates)
+            members = [mate for mate in self.members(address) if mate in self.acting and not self._goes(mate)]
+            yield from ((mate, _TOGETHER) for mate in members)
         name = self._file(address)
         if name is not None:
             path = token_value(name) or name
@@ -196,7 +196,7 @@ class _Web:
         change = (self.changes or {}).get(address)
         return address not in self.given.stack.instances if change is None else change.action is Action.DELETE
 
-    def pulls(self, address: Address) -> Steps:
+    def target_closure(self, address: Address) -> Steps:
         """What a target takes along."""
         yield from ((need, "") for need in self.given.graph.needs.get(address, ()))
         yield from self._together(address)
@@ -213,7 +213,7 @@ class _Web:
         change = self.changes.get(consumer)
         return change is not None and change.row is None and change.observed is not None
 
-    def holds(self, address: Address) -> Steps:
+    def exclude_closure(self, address: Address) -> Steps:
         """What stays back with what is excluded."""
         yield from self._together(address)
         yield from self._places(address)

@@ -233,11 +233,11 @@ def _finish(drafts: Mapping[str, Draft], given: Inputs, loose: Set[Edge]) -> tup
 def _task(draft: Draft, ids: Mapping[str, str], needs: tuple[str, ...], lane: int, given: Inputs) -> PlanTask:
     exclusive = None
     wanted: tuple[tuple[Address, Any], ...] = ()
-    keep = bool(draft.changes)
+    keep_on_failure = bool(draft.changes)
     for planned in draft.changes:
         exclusive = given.providers[planned.kind].exclusive(planned.change.spec) or exclusive
         instance = given.stack.instances.get(planned.address)
-        keep = keep and instance is not None and instance.lifecycle.keep_on_failure
+        keep_on_failure = keep_on_failure and instance is not None and instance.lifecycle.keep_on_failure
         wanted = wanted or _wanted(planned, given)
     return PlanTask(
         id=ids[draft.key],
@@ -254,7 +254,7 @@ def _task(draft: Draft, ids: Mapping[str, str], needs: tuple[str, ...], lane: in
         disrupts=draft.disrupts,
         group=draft.group,
         wanted=wanted,
-        keep=keep,
+        keep_on_failure=keep_on_failure,
     )
 
 

@@ -15,7 +15,7 @@ from ..address import Address
 from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
-from ..model import Action, Disrupts, Op, has_taken, is_unaware, marked_keys, strongest
+from ..model import Action, Disrupts, Op, has_loaded, has_loaded_deleted, marked_keys, strongest
 from .inputs import Comparison, Inputs
 from .targets import Scope
 from .tasks import Draft
@@ -107,7 +107,7 @@ def gone_sources(address: Address, going: Set[Address], given: Inputs) -> Iterat
     known = list(given.providers[address.kind].triggers(recorded.spec, address))
     for text, mark in recorded.row.loaded.items():
         source = Address.parse(text)
-        unaware = source not in given.recorded and is_unaware(mark)
+        unaware = source not in given.recorded and has_loaded_deleted(mark)
         if source in given.stack.instances or not (source in going or unaware):
             continue
         named = (trigger for trigger in known if Address.parse(trigger.source).resource == source.resource)
@@ -152,7 +152,7 @@ def _pulled(
     for source, trigger in () if starts else sources_of(address, given, index):
         row = given.recorded[source].row if source in given.recorded else None
         now = source in changed and counts(changed[source], trigger.attrs)
-        left = not now and row is not None and str(source) in loaded and not has_taken(loaded[str(source)], row.attrs)
+        left = not now and row is not None and str(source) in loaded and not has_loaded(loaded[str(source)], row.attrs)
         if now or left:
             sources.append(source)
             op = strongest(op, trigger.op)

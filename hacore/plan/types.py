@@ -10,7 +10,7 @@ from ..address import Address
 from ..contract import Change, Desired, Facts, Health, Observed, Spec, View
 from ..diff import AttrChange
 from ..model import JSON, Action, Disrupts, Host, Op, Row
-from .ownership import Custody
+from .ownership import Ownership
 from .selection import NO_SELECTION, Selection
 
 
@@ -79,9 +79,9 @@ class PlanTask:
     disrupts: Disrupts = "none"
     group: str = ""  # of a guard block, or of a reload that takes its turn in a guarded group
     guarded: tuple[Address, ...] = ()  # the guards of such a reload's host
-    abreast: str = ""  # reloads of this name begin together, on all their hosts
+    reload_group: str = ""  # reloads of this name begin together, on all their hosts
     wanted: tuple[tuple[Address, Spec], ...] = ()
-    keep: bool = False  # keep_on_failure
+    keep_on_failure: bool = False  # keep_on_failure
     restores: Mapping[Address, int] = field(default_factory=dict)  # of a rollback: the images that come back
     rows: Mapping[Address, JSON | None] = field(default_factory=dict)  # of a rollback: the rows after it
 
@@ -120,7 +120,7 @@ class Plan:
     changes: tuple[PlannedChange, ...]
     drift: tuple[Drift, ...]
     tasks: tuple[PlanTask, ...]
-    quiet: tuple[PlannedChange, ...] = ()
+    metadata_only: tuple[PlannedChange, ...] = ()
     noop: int = 0
     warnings: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Plan:
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers
-    custody: Custody = field(default_factory=Custody)
+    ownership: Ownership = field(default_factory=Ownership)
     observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # what is wanted, as it was found
     secrets: Mapping[Address, frozenset[str]] = field(default_factory=dict)  # names of its sensitive attrs, if any
     selection: Selection = NO_SELECTION
@@ -143,9 +143,9 @@ class Plan:
         return not self.changes
 
     @property
-    def chores(self) -> bool:
+    def has_housekeeping(self) -> bool:
         """Whether something is to be written that nobody needs to be asked about: it changes nothing on a host."""
-        return bool(self.quiet or self.custody.lost or self.custody.due)
+        return bool(self.metadata_only or self.ownership.lost or self.ownership.due)
 
     @property
     def unreachable(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ TRIES = 3
 """How often a script that may run twice is begun."""
 
 
-class Line:
+class ReconnectingSession:
     """A session, and another one when its connection was lost.
 
     While `patient`, a host that is lost is tried for `reconnect_timeout` seconds of its connection;

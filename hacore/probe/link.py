@@ -13,7 +13,7 @@ from ..transport import Limits, Session
 from ..transport.session import OnOutput
 from . import script as script_of
 from .jobs import NOT_THERE, Job, attach_script, key_of, nonce_of, start_script
-from .line import Again, Line
+from .line import Again, ReconnectingSession
 from .script import FENCED, frames, probe_limits, probe_script, read_probe, steps_script
 from .watchdog import EXEC_SECONDS, SHELL, SHELL_SECONDS, STEPS_STDERR, STEPS_STDOUT, watched
 
@@ -91,7 +91,7 @@ class SessionLink:
     """
 
     def __init__(self, session: Session, again: Again | None = None, say: Callable[[str], None] | None = None) -> None:
-        self._line = Line(session, again, say)
+        self._line = ReconnectingSession(session, again, say)
         self._taken: list[str] = []
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def adoption_text(adoption: Adoption, style: Style = PLAIN) -> str:
     """What will be recorded, before it is asked for."""
     made = adoption.planned.plan
-    lines = machine_lines(made.custody.new_machines, "what the old one had is forgotten", style)
+    lines = machine_lines(made.ownership.new_machines, "what the old one had is forgotten", style)
     lines += [style("bold", f"hacore will record this in the state of {made.stack}; no host is touched:"), ""]
     lines += found_blocks((item for item in adoption.items if item.action is not Action.ADOPT), style)
     lines += adoptions(adoption.items, style)

@@ -12,7 +12,7 @@ from .words import clean, count, when
 
 if TYPE_CHECKING:
     from ..engine import DriftReport
-    from ..engine.drift_memory import News
+    from ..engine.drift_memory import NewDrift
     from ..plan import Drift
 
 
@@ -23,13 +23,13 @@ def drift_exit_code(report: DriftReport) -> int:
     return 2 if report.differs else 0
 
 
-def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = None) -> str:
+def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None) -> str:
     """Recorded -> found, per address; then what could not be told. With `news` only what is new."""
     if news is not None:
         report = news.report
-    lines = stranger_lines(report.custody.strangers, report.lineage, style)
+    lines = stranger_lines(report.ownership.foreign_hosts, report.lineage, style)
     lines += machine_lines(
-        report.custody.new_machines, "what is recorded of it was not compared; see `hacore plan`", style
+        report.ownership.new_machines, "what is recorded of it was not compared; see `hacore plan`", style
     )
     if report.drift:
         since = "since the last look" if news is not None and news.since else "since the last run"
@@ -40,7 +40,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = No
     if report.drift:
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
-    elif report.custody.new_machines:
+    elif report.ownership.new_machines:
         lines.append(f"No drift on the machines that are recorded; {checked}.")
     elif news is not None and news.known:
         lines.append(f"Nothing new; {checked}.")
@@ -57,7 +57,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: News | None = No
     return "\n".join(lines)
 
 
-def drift_json(report: DriftReport, news: News | None = None) -> dict[str, Any]:
+def drift_json(report: DriftReport, news: NewDrift | None = None) -> dict[str, Any]:
     """The report in its documented format. With `news` only what is new, and how much is known."""
     if news is not None:
         return {**drift_json(news.report), "known": news.known, "since": news.since or None}
@@ -69,8 +69,8 @@ def drift_json(report: DriftReport, news: News | None = None) -> dict[str, Any]:
         "complete": report.complete,
         "checked": report.checked,
         "drift": [one_drift_json(drift) for drift in report.drift],
-        "strangers": [stranger_json(stranger) for stranger in report.custody.strangers],
-        "new_machines": [new_machine_json(machine) for machine in report.custody.new_machines],
+        "strangers": [stranger_json(stranger) for stranger in report.ownership.foreign_hosts],
+        "new_machines": [new_machine_json(machine) for machine in report.ownership.new_machines],
         "unreachable": [{"host": h, "reason": reason} for h, reason in sorted(report.unreachable.items())],
         "notes": dict(report.notes),
     }

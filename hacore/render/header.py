@@ -43,10 +43,10 @@ def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style
     return lines
 
 
-def stranger_lines(strangers: Iterable[Stranger], lineage: str, style: Style) -> list[str]:
+def stranger_lines(foreign_hosts: Iterable[Stranger], lineage: str, style: Style) -> list[str]:
     """Hosts that another state manages, a line for each of those: nothing can be done before that is settled."""
     found: dict[tuple[str, str, str], list[Stranger]] = {}
-    for stranger in strangers:
+    for stranger in foreign_hosts:
         found.setdefault((stranger.why, stranger.marker.lineage, stranger.marker.title), []).append(stranger)
     return [style("red", clean(_stranger_line(group, lineage))) for group in found.values()]
 

@@ -145,7 +145,7 @@ def failure_lines(tasks: Sequence[PlanTask], on_failure: str = "rollback") -> li
         ]
         if len(lanes) > _LANES:
             lines.append(f"  and {count(len(lanes) - _LANES, 'more lane')}")
-    kept = [str(a) for task in tasks if task.keep for a in task.addresses]
+    kept = [str(a) for task in tasks if task.keep_on_failure for a in task.addresses]
     if kept:
         lines.append(f"  kept all the same: {listed(kept)} (lifecycle.keep_on_failure)")
     final = [str(c.address) for task in tasks for c in task.changes if c.irreversible]

@@ -52,8 +52,8 @@ def exit_code(plan: Plan, *, detailed: bool = False) -> int:
 def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
     """The whole plan."""
     lines = [
-        *stranger_lines(plan.custody.strangers, plan.lineage, style),
-        *machine_lines(plan.custody.new_machines, PLANNED_AFRESH, style),
+        *stranger_lines(plan.ownership.foreign_hosts, plan.lineage, style),
+        *machine_lines(plan.ownership.new_machines, PLANNED_AFRESH, style),
         *run_lines(None, about.unfinished, style),
         style("bold", stack_line(plan.stack, about.state, plan.lineage, plan.serial)),
         *run_lines(about.last_run if about.last_run != about.unfinished else None, None, style),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..journal import cancelled
-from ..model import Row, is_waiting
+from ..model import Row, is_pending
 from ..store import RunRecord, TaskRecord, lifecycle_to_json
 from .header import run_words
 from .style import PLAIN, Style
@@ -31,7 +31,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
         lines += ["  info:", *_table(row.info, "    ")]
     if row.needs:
         lines.append(f"  needs: {', '.join(row.needs)}")
-    pending = sorted(source for source, loaded in row.loaded.items() if is_waiting(loaded))
+    pending = sorted(source for source, loaded in row.loaded.items() if is_pending(loaded))
     if pending:
         lines.append(style("yellow", f"  has not taken in: {', '.join(pending)}"))
     if row.lifecycle.prevent_destroy:
@@ -67,7 +67,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "needs": list(row.needs),
         "claims": list(row.claims),
         "lifecycle": lifecycle_to_json(row.lifecycle),
-        "pending": sorted(source for source, loaded in row.loaded.items() if is_waiting(loaded)),
+        "pending": sorted(source for source, loaded in row.loaded.items() if is_pending(loaded)),
         "found": row.found,
         "tainted": row.tainted,
         "run": row.run,

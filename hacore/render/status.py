@@ -19,8 +19,8 @@ def status_exit_code(plan: Plan) -> int:
 
 def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
     """Hosts, holders, checks, and one line about what a plan would say."""
-    lines = stranger_lines(plan.custody.strangers, plan.lineage, style)
-    lines += machine_lines(plan.custody.new_machines, "nothing is known of what it has", style)
+    lines = stranger_lines(plan.ownership.foreign_hosts, plan.lineage, style)
+    lines += machine_lines(plan.ownership.new_machines, "nothing is known of what it has", style)
     lines.append(style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial)))
     lines += host_lines(plan.hosts, plan.health, style)
     lines += held_lines(plan.health, style)
@@ -44,8 +44,8 @@ def status_json(plan: Plan) -> dict[str, Any]:
             }
             for name, status in plan.hosts.items()
         ],
-        "strangers": [stranger_json(stranger) for stranger in plan.custody.strangers],
-        "new_machines": [new_machine_json(machine) for machine in plan.custody.new_machines],
+        "strangers": [stranger_json(stranger) for stranger in plan.ownership.foreign_hosts],
+        "new_machines": [new_machine_json(machine) for machine in plan.ownership.new_machines],
         "notes": dict(plan.notes),
         "summary": plan.summary(),
         "drift": len(plan.drift),

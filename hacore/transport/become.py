@@ -81,7 +81,7 @@ class Password:
         self._refused.append(label)
 
 
-class Talk(Protocol):
+class Exchange(Protocol):
     """What is said to a command over stdin, given what is heard from it on stderr."""
 
     def hear(self, chunk: bytes) -> None:
@@ -122,7 +122,7 @@ class Script:
         return output
 
 
-class Door:
+class SudoExchange:
     """A script behind sudo, for one exec on the host `label`."""
 
     def __init__(self, script: bytes, label: str, password: Password | None) -> None:

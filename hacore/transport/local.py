@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from ..contract import Output
 from ..errors import TransportError
 from ..model import Host
-from .become import Password, Talk
+from .become import Exchange, Password
 from .limits import LINGER, Intake, until_closed
 from .session import BaseSession, OnOutput, argv
 
@@ -28,7 +28,7 @@ class LocalSession(BaseSession):
     def __init__(self, host: Host, password: Password | None = None) -> None:
         super().__init__(host, f"{host.name} (this machine)", password)
 
-    async def _execute(self, talk: Talk, intake: Intake) -> Output:
+    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
         try:
             pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None))
         except FileNotFoundError:
@@ -125,7 +125,7 @@ async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = l
         on_end()
 
 
-async def _feed(end: int, talk: Talk) -> None:
+async def _feed(end: int, talk: Exchange) -> None:
     """All that is to be said, then EOF; a reader that is gone already is no error, its exit code tells."""
     loop = asyncio.get_running_loop()
     file = os.fdopen(end, "wb", 0)

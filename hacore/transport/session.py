@@ -10,7 +10,7 @@ from typing import Protocol
 from ..contract import Output
 from ..errors import DeadlineError, UnreachableError
 from ..model import Host
-from .become import EVAL, EVAL_AS_ROOT, PROMPT, Door, Password, Script, Talk
+from .become import EVAL, EVAL_AS_ROOT, PROMPT, Exchange, Password, Script, SudoExchange
 from .limits import Intake, Limits
 
 CHANNELS = 6
@@ -134,9 +134,9 @@ class BaseSession(ABC):
             tap.shut()
         return talk.judge(output, self._label)
 
-    def _talk(self, script: bytes) -> Talk:
+    def _talk(self, script: bytes) -> Exchange:
         if self._host.connection.become == "sudo":
-            return Door(script, self._label, self._password)
+            return SudoExchange(script, self._label, self._password)
         return Script(script)
 
     def _ended(self, task: asyncio.Task[Output]) -> None:
@@ -154,7 +154,7 @@ class BaseSession(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     @abstractmethod
-    async def _execute(self, talk: Talk, intake: Intake) -> Output:
+    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
         """Run a script to its end; raises UnreachableError when the connection is lost, FloodError.
 
         With `intake.torn` what runs there is stopped on the way out.

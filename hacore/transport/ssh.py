@@ -11,7 +11,7 @@ import asyncssh
 from ..contract import Output
 from ..errors import TransportError, UnreachableError
 from ..model import Host
-from .become import Password, Talk
+from .become import Exchange, Password
 from .connect import Link
 from .limits import Intake, until_closed
 from .session import BaseSession, command
@@ -39,7 +39,7 @@ class SshSession(BaseSession):
         """Whether the connection still stands, as far as known."""
         return self._link.alive
 
-    async def _execute(self, talk: Talk, intake: Intake) -> Output:
+    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
         if not self._link.alive:
             raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
         exchange = _Exchange(intake, talk)
@@ -110,7 +110,7 @@ class SshSession(BaseSession):
 class _Exchange(asyncssh.SSHClientSession[bytes]):
     """What comes back over a channel."""
 
-    def __init__(self, intake: Intake, talk: Talk) -> None:
+    def __init__(self, intake: Intake, talk: Exchange) -> None:
         self.rc: int | None = None
         self.closed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.flowing = asyncio.Event()
@@ -165,7 +165,7 @@ _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL"
 _SIGNALS |= {"TERM": 15, "USR1": 10, "USR2": 12}
 
 
-async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, talk: Talk) -> None:
+async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, talk: Exchange) -> None:
     """All that is to be said, then EOF; a command that is gone already is no error, its exit code tells."""
 
     async def send(data: bytes) -> None:

@@ -33,7 +33,7 @@ class HostKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class PresentedKeys:
     """A host whose keys are not known yet; `file` is where they would be written."""
 
     label: str
@@ -45,11 +45,11 @@ class Meeting:
 class Trusted:
     """What came of it: whom we met, as accepted, and why a login failed all the same."""
 
-    met: tuple[Meeting, ...]
+    met: tuple[PresentedKeys, ...]
     login_error: str = ""
 
 
-Accept = Callable[[Meeting], Awaitable[Sequence[HostKey]]]
+Accept = Callable[[PresentedKeys], Awaitable[Sequence[HostKey]]]
 """Shows a meeting to somebody; gives the keys to trust from now on, none to give up."""
 
 Connect = Callable[[Target, Link | None], Awaitable[Link]]
@@ -61,7 +61,7 @@ async def trust(way: Sequence[Target], connect: Connect, accept: Accept, links: 
     The connections that it takes are added to `links`. `timeout` (seconds) bounds each key exchange.
     Raises HostKeyError when a key has changed or is revoked, or none was accepted; UnreachableError.
     """
-    met: list[Meeting] = []
+    met: list[PresentedKeys] = []
     for target in way:
         tunnel = links[-1] if links else None
         try:
@@ -75,7 +75,7 @@ async def trust(way: Sequence[Target], connect: Connect, accept: Accept, links: 
         if not chosen:
             raise HostKeyError(f"cannot trust {target.label}: its keys were not accepted")
         remember(meeting.file, [key.line for key in chosen])
-        met.append(Meeting(meeting.label, chosen, meeting.file))
+        met.append(PresentedKeys(meeting.label, chosen, meeting.file))
         try:
             links.append(await connect(target, tunnel))
         except HostKeyError:
@@ -87,7 +87,7 @@ async def trust(way: Sequence[Target], connect: Connect, accept: Accept, links: 
     return Trusted(tuple(met))
 
 
-async def _meet(target: Target, tunnel: Link | None, timeout: float) -> Meeting | None:
+async def _meet(target: Target, tunnel: Link | None, timeout: float) -> PresentedKeys | None:
     """The keys of a host that nothing is known of; None when something is."""
     keys = []
     trouble: Exception | None = None
@@ -111,7 +111,7 @@ async def _meet(target: Target, tunnel: Link | None, timeout: float) -> Meeting 
         raise HostKeyError(
             f"cannot trust {target.label}: ssh_config's UserKnownHostsFile names no file to write its key to"
         )
-    return Meeting(target.label, tuple(keys), target.trust_file)
+    return PresentedKeys(target.label, tuple(keys), target.trust_file)
 
 
 async def _shown(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ..address import Address
 from ..errors import HacoreError, ImageError, StoreError
-from ..journal import Live
-from ..model import Op, Row, Status, has_taken, last_taken, taken
+from ..journal import RunningTask
+from ..model import Op, Row, Status, has_loaded, last_loaded_mark, loaded_mark
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
 from .steps import Failed, run_steps
@@ -16,7 +16,7 @@ from .undo_steps import settle_steps, undo_steps
 from .work import touching
 
 
-async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Address]]) -> Failed | None:
+async def undo_task(live: RunningTask, ctx: Context, *, triggered: dict[Address, set[Address]]) -> Failed | None:
     """Bring one task back; the failure, if it could not be. `triggered`: consumer -> sources it took in this run."""
     try:
         await _intend(live, ctx)
@@ -36,30 +36,30 @@ async def undo_task(live: Live, ctx: Context, *, triggered: dict[Address, set[Ad
     return None
 
 
-async def _intend(live: Live, ctx: Context) -> None:
+async def _intend(live: RunningTask, ctx: Context) -> None:
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDOING.value, "error": live.error})]
     for planned in touching(live):
         for consumer in ctx.pending(planned):
-            loaded = ctx.waiting(consumer, planned.address)
+            loaded = ctx.pending_mark(consumer, planned.address)
             moves.append(SetLoaded(consumer, loaded))
             ctx.set_loaded(consumer, loaded)
     await ctx.intend(*moves)
 
 
-async def _restore(live: Live, ctx: Context) -> None:
+async def _restore(live: RunningTask, ctx: Context) -> None:
     """Run the provider's undo with the images; without any nothing was touched."""
     if live.intent:
         what = "cannot undo " + ", ".join(str(a) for a in live.task.addresses)
         await run_steps(live, await undo_steps(live, ctx), ctx, what)
 
 
-async def _settle(live: Live, ctx: Context) -> None:
+async def _settle(live: RunningTask, ctx: Context) -> None:
     """Reload or restart with what is back, as the rows have it by now."""
     if live.intent:
         await run_steps(live, await settle_steps(live, ctx, ctx.rows), ctx, f"cannot {live.task.trigger}")
 
 
-async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address]]) -> None:
+async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[Address]]) -> None:
     """Undone, the rows as they were, and what consumers have taken in."""
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = {}
@@ -77,7 +77,7 @@ async def _record(live: Live, ctx: Context, triggered: dict[Address, set[Address
             back = rows[address]
             if back is not None and _has_it_loaded(consumer, address, back, ctx, triggered):
                 keys = ctx.sources[consumer][address]
-                loaded.setdefault(consumer, {})[str(address)] = taken(back.attrs, keys)
+                loaded.setdefault(consumer, {})[str(address)] = loaded_mark(back.attrs, keys)
     moves += [SetLoaded(consumer, values) for consumer, values in loaded.items()]
     await ctx.commit(*moves)
     for address, row in rows.items():
@@ -93,5 +93,5 @@ def _has_it_loaded(
     consumer: Address, source: Address, back: Row, ctx: Context, triggered: dict[Address, set[Address]]
 ) -> bool:
     """Whether a daemon still has loaded what is back: it never took the new one in, and did not wait before either."""
-    mark = last_taken(ctx.rows[consumer].loaded.get(str(source)))
-    return source not in triggered.get(consumer, set()) and (mark is None or has_taken(mark, back.attrs))
+    mark = last_loaded_mark(ctx.rows[consumer].loaded.get(str(source)))
+    return source not in triggered.get(consumer, set()) and (mark is None or has_loaded(mark, back.attrs))

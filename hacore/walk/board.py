@@ -100,7 +100,11 @@ class Board:
 
     def _standing(self, id: str) -> bool:
         """Done, and about to be undone because its lane is rolling back."""
-        return self.status[id] is Status.DONE and not self.nodes[id].keep and self.nodes[id].lane in self.failed_lanes
+        return (
+            self.status[id] is Status.DONE
+            and not self.nodes[id].keep_on_failure
+            and self.nodes[id].lane in self.failed_lanes
+        )
 
     def _resting_on(self, id: str, *, triggers: bool) -> set[str]:
         """Who must be undone before `id`: its dependants, looking through its own triggers."""
@@ -160,7 +164,7 @@ class Board:
 
     def done(self, id: str) -> list[str]:
         """It is done; in a lane that rolls back meanwhile it must be undone. The ids whose status moved."""
-        rolling = self.nodes[id].lane in self.failed_lanes and not self.nodes[id].keep
+        rolling = self.nodes[id].lane in self.failed_lanes and not self.nodes[id].keep_on_failure
         self.status[id] = Status.UNDO if rolling else Status.DONE
         return [id]
 
@@ -187,13 +191,13 @@ class Board:
         moved: set[str] = set()
         self.failed_lanes.add(lane)
         members = self._lanes.get(lane, [])
-        for id in [n.id for n in members if self._may_be_half(n.id) and not n.keep]:
+        for id in [n.id for n in members if self._may_be_half(n.id) and not n.keep_on_failure]:
             self.status[id] = Status.UNDO
             self.doubtful.add(id)
             moved.add(id)
         moved |= self._hold([n.id for n in members])
         for node in members:
-            if self.status[node.id] is Status.DONE and not node.keep:
+            if self.status[node.id] is Status.DONE and not node.keep_on_failure:
                 self.status[node.id] = Status.UNDO
                 moved.add(node.id)
         return moved
@@ -209,7 +213,7 @@ class Board:
         for lane in self._lanes:
             moved |= self.roll_back(lane)
         for id, node in self.nodes.items():
-            if node.keep and self.status[id] is Status.DONE:
+            if node.keep_on_failure and self.status[id] is Status.DONE:
                 self.status[id] = Status.UNDO
                 moved.add(id)
         return self._settle_again(moved)

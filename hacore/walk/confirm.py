@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..contract import Step
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Op
 from .context import Context
 from .undo_steps import settle_steps, undo_steps
 
 
-async def arming(live: Live, ctx: Context) -> tuple[Step, ...]:
+async def arming(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     """What goes before the steps of a task."""
     host = live.task.host
     if ctx.timer is None or host is None:
@@ -23,7 +23,7 @@ async def arming(live: Live, ctx: Context) -> tuple[Step, ...]:
     return (ctx.timer.step(host, live.id, back, "undo"),) if back else ()
 
 
-def arming_drain(live: Live, undrain: Sequence[Step], ctx: Context) -> tuple[Step, ...]:
+def arming_drain(live: RunningTask, undrain: Sequence[Step], ctx: Context) -> tuple[Step, ...]:
     """A host that is put back while it is out of service goes back into it."""
     host = live.task.host
     if ctx.timer is None or host is None:

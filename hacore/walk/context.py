@@ -25,7 +25,7 @@ from ..errors import (
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
-from ..model import Host, Row, taken, waiting
+from ..model import Host, Row, loaded_mark, pending_mark
 from ..plan import PlannedChange, Seal
 from ..plan.claims import split_claims, stored_claims
 from ..plan.triggers import counts
@@ -109,7 +109,7 @@ class Context:
         return link
 
     async def steps(
-        self, host: str, frames: Sequence[Frame], started: Started | None = None, *, twice: bool = False
+        self, host: str, frames: Sequence[Frame], started: Started | None = None, *, retry_safe: bool = False
     ) -> Mapping[str, Result]:
         """Run frames on a host, in one exec under its lock. Raises FencedError, UnreachableError, DoubtError.
 
@@ -117,12 +117,12 @@ class Context:
         may run `twice`, whole or in part.
         """
         try:
-            return await self._steps(host, frames, started, twice=twice)
+            return await self._steps(host, frames, started, retry_safe=retry_safe)
         except (DeadlineError, FloodError) as error:
             raise DoubtError(f"cannot tell what came of it: {error}; it is left as it is") from error
 
     async def _steps(
-        self, host: str, frames: Sequence[Frame], started: Started | None, *, twice: bool
+        self, host: str, frames: Sequence[Frame], started: Started | None, *, retry_safe: bool
     ) -> Mapping[str, Result]:
         link = self.link(host)
         try:
@@ -131,7 +131,7 @@ class Context:
             if not error.gone or not await self.relock(host):
                 raise
         except (RestartedError, ProbeError):  # an answer that breaks off may be a host's last words
-            if not twice or not await self.relock(host):
+            if not retry_safe or not await self.relock(host):
                 raise
         return (await link.steps(frames, self.token, started)).results
 
@@ -190,14 +190,14 @@ class Context:
         """The marks of a consumer that has just taken in these sources: as they are, or that they are gone."""
         own, before = self.sources.get(consumer, {}), self.rows[consumer].loaded if consumer in self.rows else {}
         return {
-            str(s): taken(self.rows[s].attrs if s in self.rows else None, own.get(s, ()))
+            str(s): loaded_mark(self.rows[s].attrs if s in self.rows else None, own.get(s, ()))
             for s in sources
             if s in self.rows or str(s) in before
         }
 
-    def waiting(self, consumer: Address, source: Address) -> dict[str, str | None]:
+    def pending_mark(self, consumer: Address, source: Address) -> dict[str, str | None]:
         """The mark of a consumer that is to take in what becomes of this source."""
-        return {str(source): waiting(self.rows[consumer].loaded.get(str(source)))}
+        return {str(source): pending_mark(self.rows[consumer].loaded.get(str(source)))}
 
     def set_loaded(self, consumer: Address, loaded: Mapping[str, str | None]) -> None:
         """Follow a SetLoaded in `rows`."""

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from ..address import Address
 from ..contract import Facts, Image, Step
 from ..errors import DoubtError, HacoreError, ImageError, ProviderError, StoreError
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Op, Status
 from ..probe import Frame, Result
 from ..store import Move, SetLoaded, SetTask
@@ -35,7 +35,7 @@ POLL = 0.5  # seconds between two looks while a provider is patient
 
 
 @contextmanager
-def own_fault(live: Live, failed: dict[str, Failed | None]) -> Iterator[None]:
+def own_fault(live: RunningTask, failed: dict[str, Failed | None]) -> Iterator[None]:
     """What a kind has wrong fails the task that needed it, and no other one of the same exec."""
     try:
         yield
@@ -45,7 +45,7 @@ def own_fault(live: Live, failed: dict[str, Failed | None]) -> Iterator[None]:
         failed[live.id] = Failed.of(error)
 
 
-async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+async def do_batch(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
     """Run tasks of one host (or state-only ones) to their end; the outcome of each by id."""
     outcome: dict[str, Failed | None] = {}
     going = list(lives)
@@ -66,7 +66,7 @@ async def do_batch(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
     return outcome
 
 
-async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+async def _ensure(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
     """What is as wanted is left alone.
 
     A task that only ensures leaves its rows as they are; one that an unfinished run was at is recorded.
@@ -83,7 +83,7 @@ async def _ensure(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | Non
     return fine
 
 
-async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+async def _prepare(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
     frames = []
     failed: dict[str, Failed | None] = {}
     for live in lives:
@@ -100,7 +100,7 @@ async def _prepare(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
     return failed | {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
 
 
-async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
     """Before-images first, then images and intent in one commit: nothing is touched before that."""
     frames, steps = [], {}
     failed: dict[str, Failed | None] = {}
@@ -127,7 +127,7 @@ async def _capture(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | No
     return failed
 
 
-async def _lost_origin(live: Live, ctx: Context) -> Failed | None:
+async def _lost_origin(live: RunningTask, ctx: Context) -> Failed | None:
     """Why what was there cannot be brought back: told before anything is touched, and of this task alone."""
     try:
         await load_origins(live, ctx)
@@ -140,7 +140,7 @@ async def _lost_origin(live: Live, ctx: Context) -> Failed | None:
     return None
 
 
-async def _intend(lives: Sequence[Live], ctx: Context) -> None:
+async def _intend(lives: Sequence[RunningTask], ctx: Context) -> None:
     moves: list[Move] = []
     images: dict[str, Image] = {}
     pending: dict[Address, dict[str, str | None]] = {}
@@ -152,7 +152,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
         moves.append(SetTask(ctx.run, live.id, now, image_tokens=tokens))
         for planned in touching(live):
             for consumer in ctx.pending(planned):
-                pending.setdefault(consumer, {}).update(ctx.waiting(consumer, planned.address))
+                pending.setdefault(consumer, {}).update(ctx.pending_mark(consumer, planned.address))
     moves += [SetLoaded(consumer, loaded) for consumer, loaded in pending.items()]
     if not moves:
         return
@@ -164,7 +164,7 @@ async def _intend(lives: Sequence[Live], ctx: Context) -> None:
         ctx.set_loaded(consumer, loaded)
 
 
-async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None]:
+async def _apply(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
     frames = []
     failed: dict[str, Failed | None] = {}
     for live in lives:
@@ -184,7 +184,7 @@ async def _apply(lives: Sequence[Live], ctx: Context) -> dict[str, Failed | None
     return failed
 
 
-async def _steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+async def _steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     if live.task.op is Op.RESTORE:
         return await restoring_steps(live, ctx)
     provider = ctx.providers[live.task.kind]
@@ -196,12 +196,12 @@ async def _steps(live: Live, ctx: Context) -> tuple[Step, ...]:
     return tuple([await ctx.ready(step) for step in steps])
 
 
-async def _is_fine(live: Live, ctx: Context) -> bool:
+async def _is_fine(live: RunningTask, ctx: Context) -> bool:
     facts = await look(live, ctx)
     return all(judge(p, facts, ctx).fine for p in touching(live))
 
 
-async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdict]:
+async def _verdicts(live: RunningTask, facts: Facts | None, ctx: Context) -> list[Verdict]:
     """Look until all is as wanted, or patience ends."""
     changes = touching(live) if live.task.op not in (Op.TRIGGER, Op.RESTORE) else ()
     if not changes:
@@ -226,7 +226,7 @@ async def _verdicts(live: Live, facts: Facts | None, ctx: Context) -> list[Verdi
         found = {}
 
 
-async def look(live: Live, ctx: Context) -> dict[str, Facts]:
+async def look(live: RunningTask, ctx: Context) -> dict[str, Facts]:
     """Ask the facts of a task again on all hosts that it looks at."""
     asks = asks_of(live, ctx)
     hosts = sorted({h for p in live.task.changes for h in p.hosts if h in ctx.links})
@@ -234,7 +234,7 @@ async def look(live: Live, ctx: Context) -> dict[str, Facts]:
     return dict(zip(hosts, answers, strict=True))
 
 
-async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> Mapping[str, Result]:
+async def _run(lives: Sequence[RunningTask], frames: Sequence[Frame], ctx: Context) -> Mapping[str, Result]:
     host = str(lives[0].task.host)
     steps = {frame.id: frame.steps for frame in frames}
 
@@ -246,7 +246,7 @@ async def _run(lives: Sequence[Live], frames: Sequence[Frame], ctx: Context) -> 
     return await ctx.steps(host, frames, started)
 
 
-def _verb(live: Live) -> str:
+def _verb(live: RunningTask) -> str:
     if live.task.op is Op.TRIGGER:
         return f"{live.task.trigger} {live.task.addresses[0].name}"
     if live.task.op is Op.RESTORE:

@@ -16,7 +16,7 @@ from ..address import Address
 from ..contract import Facts, Guard, Step, View
 from ..diff import same
 from ..errors import DoubtError, HacoreError, StoreError, TransportError
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Op, Row, Status
 from ..plan import drift_of
 from ..store import SetTask
@@ -29,7 +29,7 @@ from .work import fresh_view, recorded_view
 Guards = list[tuple[View[Any], Guard]]
 
 
-async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed | None:
+async def guard_task(live: RunningTask, ctx: Context, *, undo: bool = False) -> Failed | None:
     """Do or undo one part of a block; the failure, if there is one."""
     begun, over = (Status.UNDOING, Status.UNDONE) if undo else (Status.DOING, Status.DONE)
     try:
@@ -54,13 +54,13 @@ async def guard_task(live: Live, ctx: Context, *, undo: bool = False) -> Failed 
     return None
 
 
-def _guards(live: Live, ctx: Context) -> Guards:
+def _guards(live: RunningTask, ctx: Context) -> Guards:
     views = (ctx.views.get(address) for address in live.task.guarded or live.task.addresses)
     found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
     return [(view, guard) for view, guard in found if guard is not None]
 
 
-def guards_back(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
+def guards_back(live: RunningTask, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
     """The guards of a block that is undone: by the rows, and where that differs by the spec that drained."""
     views = (recorded_view(address, ctx, rows) for address in live.task.guarded or live.task.addresses)
     found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
@@ -69,7 +69,7 @@ def guards_back(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> Guards
     return [*recorded, *((view, guard) for view, guard in _guards(live, ctx) if known.get(view.address) != view.spec)]
 
 
-async def _drain(live: Live, guards: Guards, ctx: Context) -> None:
+async def _drain(live: RunningTask, guards: Guards, ctx: Context) -> None:
     host = str(live.task.host)
     back = arming_drain(live, _undrain_steps(live, ctx), ctx)
     await run_steps(live, [*back, *_distinct(guard.drain for _, guard in guards)], ctx, f"cannot drain {host}")
@@ -84,14 +84,14 @@ async def _drain(live: Live, guards: Guards, ctx: Context) -> None:
         await asyncio.sleep(POLL)
 
 
-def _undrain_steps(live: Live, ctx: Context) -> list[Step]:
+def _undrain_steps(live: RunningTask, ctx: Context) -> list[Step]:
     """What lets a host serve again that has put itself back while it was out of service."""
     if ctx.timer is None:
         return []
     return _distinct(guard.undrain for _, guard in guards_back(live, ctx, ctx.timer.rows_back(ctx.rows)))
 
 
-async def _undrain(live: Live, guards: Guards, ctx: Context) -> None:
+async def _undrain(live: RunningTask, guards: Guards, ctx: Context) -> None:
     steps = _distinct(guard.undrain for _, guard in guards)
     await run_steps(live, steps, ctx, f"cannot undrain {live.task.host}")
 
@@ -105,7 +105,7 @@ def _distinct(steps: Iterable[Step]) -> list[Step]:
     return found
 
 
-async def _verify(live: Live, ctx: Context) -> None:
+async def _verify(live: RunningTask, ctx: Context) -> None:
     """What the block touched must be as wanted before its host serves again."""
     host = str(live.task.host)
     views = [ctx.views[a] for a in live.task.addresses if a in ctx.views]
@@ -142,7 +142,7 @@ async def _look(host: str, guards: Guards, ctx: Context) -> Facts:
     return await ctx.ask(host, asks)
 
 
-async def serving(live: Live, ctx: Context) -> bool:
+async def serving(live: RunningTask, ctx: Context) -> bool:
     """Whether the host of a drain serves now: the other ones of its group go first."""
     host = str(live.task.host)
     guards = _guards(live, ctx)

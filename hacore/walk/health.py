@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from ..address import Address
 from ..contract import Check
-from ..journal import Live
+from ..journal import RunningTask
 from .context import Context
 from .forward import POLL
 from .steps import Failed
@@ -48,7 +48,7 @@ async def ask_all(checks: Mapping[Address, Iterable[Check]]) -> dict[Address, li
     return found
 
 
-async def recheck(live: Live, ctx: Context) -> Failed | None:
+async def recheck(live: RunningTask, ctx: Context) -> Failed | None:
     """After a task over all hosts: what passed before the run passes again, within the kind's patience."""
     for planned in live.task.changes:
         checks = ctx.checks.get(planned.address, ())

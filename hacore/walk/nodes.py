@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..address import Address
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Op
 
 
@@ -18,13 +18,13 @@ class Node:
     needs: tuple[str, ...] = ()
     lane: int = 0
     op: Op = Op.CHANGE
-    keep: bool = False
+    keep_on_failure: bool = False
     group: str = ""
     sources: frozenset[str] = frozenset()  # of a trigger: the tasks that it takes in
     consumer: frozenset[str] = frozenset()  # of a trigger: the tasks that change its consumer
 
 
-def nodes_of(lives: Sequence[Live]) -> list[Node]:
+def nodes_of(lives: Sequence[RunningTask]) -> list[Node]:
     """What the board needs to know of the tasks."""
     changed: dict[Address, set[str]] = {}
     for live in lives:
@@ -40,7 +40,7 @@ def nodes_of(lives: Sequence[Live]) -> list[Node]:
             live.task.needs,
             live.task.lane,
             live.task.op,
-            live.task.keep,
+            live.task.keep_on_failure,
             live.task.group,
             changing(live.task.sources),
             changing(live.task.addresses) if live.task.op is Op.TRIGGER else frozenset(),

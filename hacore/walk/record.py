@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..address import Address
 from ..contract import Observed
 from ..diff import same
-from ..journal import Live, new_row
+from ..journal import RunningTask, new_row
 from ..model import Action, Op, Row, Status
 from ..plan.sealing import seal_attrs
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
@@ -17,7 +17,7 @@ from .undo_steps import restored_rows
 from .work import Verdict, touching
 
 
-async def record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
+async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -> None:
     """Done, and the rows that say so, in one commit."""
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = restored_rows(live, ctx) if live.task.op is Op.RESTORE else {}
@@ -62,13 +62,13 @@ async def record(live: Live, verdicts: Iterable[Verdict], ctx: Context) -> None:
             ctx.rows[address] = row
 
 
-def _warn_leftover(address: Address, row: Row, observed: Observed, live: Live, ctx: Context) -> None:
+def _warn_leftover(address: Address, row: Row, observed: Observed, live: RunningTask, ctx: Context) -> None:
     """What hacore made and could not take away, a folder that is not empty; what it only found stays on purpose."""
     if row.found == "absent" and address.host is not None and same(observed.attrs, row.attrs):
         ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
 
 
-def tainted_rows(live: Live, ctx: Context) -> list[Row]:
+def tainted_rows(live: RunningTask, ctx: Context) -> list[Row]:
     """Rows that say "in doubt" for a task that failed and stays (`--on-failure halt`): the origin is kept."""
     if live.task.op is Op.RESTORE:
         return _half_restored(live, ctx)
@@ -95,7 +95,7 @@ def tainted_rows(live: Live, ctx: Context) -> list[Row]:
     return rows
 
 
-def _half_restored(live: Live, ctx: Context) -> list[Row]:
+def _half_restored(live: RunningTask, ctx: Context) -> list[Row]:
     """What is recorded now; what was to come back and may be half there, too."""
     if not live.intent:
         return []

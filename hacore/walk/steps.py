@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from ..contract import Output, Step
 from ..errors import DoubtError, FencedError
-from ..journal import Live
+from ..journal import RunningTask
 from ..probe import Frame
 from .context import Context
 
 
-async def run_steps(live: Live, steps: Sequence[Step], ctx: Context, what: str) -> None:
+async def run_steps(live: RunningTask, steps: Sequence[Step], ctx: Context, what: str) -> None:
     """Run them on the task's host; raises Failed that begins with `what` when one of them fails.
 
     An undo, a settling and a guard's steps may be repeated: they are, for a host that was restarted under them.
@@ -24,7 +24,7 @@ async def run_steps(live: Live, steps: Sequence[Step], ctx: Context, what: str) 
         if steps[index].what:
             ctx.say("task_progress", steps[index].what, host=host, task=frame)
 
-    results = await ctx.steps(host, [Frame(live.id, tuple(steps))], started, twice=True)
+    results = await ctx.steps(host, [Frame(live.id, tuple(steps))], started, retry_safe=True)
     if (out := results[live.id].failed) is not None:
         raise failure(out, what)
 

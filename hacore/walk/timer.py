@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..address import Address
 from ..contract import Step
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import JSON, Row
 from ..probe.revert import arm
 from ..store import row_from_json
@@ -28,7 +28,7 @@ class Timer:
     before: dict[Address, JSON | None] = field(default_factory=dict)
     _laid: int = 0
 
-    def begin(self, lives: Sequence[Live]) -> None:
+    def begin(self, lives: Sequence[RunningTask]) -> None:
         """Note what a host goes back to; the oldest task first."""
         for live in lives:
             for address, row in live.before.items():

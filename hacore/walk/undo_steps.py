@@ -8,14 +8,14 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Image, Step, View
-from ..journal import Live, mirrored
-from ..model import Row, waiting
+from ..journal import RunningTask, mirrored
+from ..model import Row, pending_mark
 from ..store import row_from_json
 from .context import Context
 from .work import recorded_view, touching, trigger_work, work_of
 
 
-async def undo_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+async def undo_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     """The provider's undo with the task's before-images; none where nothing was captured."""
     images = images_of(live, ctx)
     if not images or not touching(live) or live.task.host is None:
@@ -24,12 +24,12 @@ async def undo_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
     return tuple([await ctx.ready(step) for step in ctx.providers[live.task.kind].undo(work)])
 
 
-async def trigger_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+async def trigger_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     """The daemon's reload or restart, on the way to what is wanted."""
     return await _steps(live, ctx, ctx.views.get(live.task.addresses[0]))
 
 
-async def settle_steps(live: Live, ctx: Context, rows: Mapping[Address, Row]) -> tuple[Step, ...]:
+async def settle_steps(live: RunningTask, ctx: Context, rows: Mapping[Address, Row]) -> tuple[Step, ...]:
     """The daemon's reload or restart with what is back, by its row in `rows`.
 
     The stack of the run that is undone may not name what the daemon reads any more. A consumer that was
@@ -40,7 +40,7 @@ async def settle_steps(live: Live, ctx: Context, rows: Mapping[Address, Row]) ->
     return await _steps(live, ctx, recorded_view(address if address in rows else former, ctx, rows))
 
 
-async def _steps(live: Live, ctx: Context, view: View[Any] | None) -> tuple[Step, ...]:
+async def _steps(live: RunningTask, ctx: Context, view: View[Any] | None) -> tuple[Step, ...]:
     if view is None:
         return ()
     work = trigger_work(live, ctx, view)
@@ -48,7 +48,7 @@ async def _steps(live: Live, ctx: Context, view: View[Any] | None) -> tuple[Step
     return tuple([await ctx.ready(step) for step in steps])
 
 
-def images_of(live: Live, ctx: Context) -> dict[Address, Image]:
+def images_of(live: RunningTask, ctx: Context) -> dict[Address, Image]:
     """The task's before-images: those at hand, else those of the state."""
     if live.images or not live.image_ids:
         return live.images
@@ -56,7 +56,7 @@ def images_of(live: Live, ctx: Context) -> dict[Address, Image]:
     return {address: stored[number] for address, number in live.image_ids.items()}
 
 
-async def restoring_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
+async def restoring_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     """The undo of the task that this one takes back: its changes are the mirror of ours."""
     stored = ctx.writer.images(set(live.task.restores.values()))
     images = {address: stored[number] for address, number in live.task.restores.items()}
@@ -65,7 +65,7 @@ async def restoring_steps(live: Live, ctx: Context) -> tuple[Step, ...]:
     return tuple([await ctx.ready(step) for step in ctx.providers[live.task.kind].undo(work)])
 
 
-def restored_rows(live: Live, ctx: Context) -> dict[Address, Row | None]:
+def restored_rows(live: RunningTask, ctx: Context) -> dict[Address, Row | None]:
     """The rows as they were before that task; what a trigger of this run is yet to take in is pending."""
     rows: dict[Address, Row | None] = {}
     for address, data in live.task.rows.items():
@@ -75,7 +75,7 @@ def restored_rows(live: Live, ctx: Context) -> dict[Address, Row | None]:
         row = row_from_json(data)
         waits = {str(s) for s in ctx.sources.get(address, ())} if live.task.host is not None else set()
         here = ctx.rows[address].loaded if address in ctx.rows else {}  # what its daemon has really loaded
-        loaded = {s: waiting(here.get(s)) if s in waits else mark for s, mark in row.loaded.items()}
+        loaded = {s: pending_mark(here.get(s)) if s in waits else mark for s, mark in row.loaded.items()}
         rows[address] = replace(row, loaded=loaded)
     return rows
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Provider
 from ..errors import ProbeError, ProviderError
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Op, Row, Status
 from ..store import Move, PutRow, SetTask
 from .backward import undo_task
@@ -34,7 +34,7 @@ _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
 class Walker:
     """One walk over the tasks of a run."""
 
-    def __init__(self, lives: Sequence[Live], ctx: Context, on_failure: OnFailure = "rollback") -> None:
+    def __init__(self, lives: Sequence[RunningTask], ctx: Context, on_failure: OnFailure = "rollback") -> None:
         self.lives = {live.id: live for live in lives}
         self.ctx = ctx
         ctx.former = {p.address: p.inherits for live in lives for p in live.task.changes if p.inherits is not None}
@@ -48,16 +48,16 @@ class Walker:
         self._fatal: BaseException | None = None
         self._first: dict[str, str] = {}  # group -> the drain whose turn it is
         self._taken: dict[Address, set[Address]] = {}
-        self._abreast: dict[str, list[Live]] = {}
+        self._abreast: dict[str, list[RunningTask]] = {}
         for live in lives:
-            self._abreast.setdefault(live.task.abreast, []).append(live)
+            self._abreast.setdefault(live.task.reload_group, []).append(live)
 
     def stop(self, *, undoing: bool = False) -> None:
         """Start nothing new; what runs ends, open guard blocks end. `undoing`: undo nothing more either."""
         self.board.stopped = True
         self.board.paused = undoing
 
-    def remember(self, lives: Sequence[Live]) -> None:
+    def remember(self, lives: Sequence[RunningTask]) -> None:
         """For a run of the past: its triggers that were done have taken their sources in."""
         for live in lives:
             if live.task.op is Op.TRIGGER and live.status not in (Status.DO, Status.HOLD):
@@ -100,7 +100,7 @@ class Walker:
 
     async def _launch(self) -> None:
         await self._take_turns()
-        batches: dict[str, list[Live]] = {}
+        batches: dict[str, list[RunningTask]] = {}
         for id in self.board.startable() if self._may_start() else ():
             live = self.lives[id]
             host = str(live.task.host)
@@ -121,7 +121,7 @@ class Walker:
         """Whether one more exec stays below `--parallelism`, with `more` of them about to start."""
         return len(self._running) + more < self.ctx.parallelism
 
-    def _start(self, lives: Sequence[Live], work: Coroutine[Any, Any, None], *, undo: bool = False) -> None:
+    def _start(self, lives: Sequence[RunningTask], work: Coroutine[Any, Any, None], *, undo: bool = False) -> None:
         """The status moves here, not in the coroutine: a sibling's failure may come before it first runs."""
         for live in lives:
             if undo:
@@ -134,18 +134,18 @@ class Walker:
                 self._say("task_started", live)
         self._running[asyncio.create_task(work)] = tuple(live.id for live in lives)
 
-    def _alone(self, live: Live) -> bool:
+    def _alone(self, live: RunningTask) -> bool:
         """Whether a task gets an exec of its own: guards, tasks over several hosts, long and exclusive ones."""
         provider = self.ctx.providers[live.task.kind]
         long = type(provider).prepare is not Provider.prepare and live.task.op in (Op.CHANGE, Op.RESTORE)
-        own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.abreast)
+        own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.reload_group)
         return own or state_only(live) or long
 
     def _batch_may_start(self, host: str, more: int) -> bool:
         running = [self.lives[id] for ids in self._running.values() for id in ids]
         return self._may_start(more) and not any(o.task.host == host and not self._alone(o) for o in running)
 
-    def _blocked(self, live: Live) -> bool:
+    def _blocked(self, live: RunningTask) -> bool:
         """One package manager per host; never two hosts of a guarded group out of service."""
         running = [self.lives[id] for ids in self._running.values() for id in ids]
         mine = live.task.exclusive
@@ -158,9 +158,9 @@ class Walker:
             return bool(self.board.open_blocks(live.task.group))  # undoing it takes the host out of service
         if live.task.guarded and self.board.status[live.id] is Status.DO:
             return self._first.get(live.task.group) != live.id
-        return bool(live.task.abreast) and self._peers_to_come(live)
+        return bool(live.task.reload_group) and self._peers_to_come(live)
 
-    def _peers_to_come(self, live: Live) -> bool:
+    def _peers_to_come(self, live: RunningTask) -> bool:
         """Whether others of a reload that begins on all hosts together are not ready yet.
 
         What keepalived says in its adverts must change on all members within a few seconds, or two
@@ -170,13 +170,13 @@ class Walker:
         ready = set(self.board.startable() if status is Status.DO else self.board.undoable())
         return any(
             self.board.status[peer.id] is status and peer.id not in ready and not self.board.rests_on(peer.id, live.id)
-            for peer in self._abreast[live.task.abreast]
+            for peer in self._abreast[live.task.reload_group]
             if peer is not live
         )
 
     async def _take_turns(self) -> None:
         """Who serves is asked when a group is free: a host that does not serve goes first."""
-        groups: dict[str, list[Live]] = {}
+        groups: dict[str, list[RunningTask]] = {}
         others = False
         for id in self.board.startable():
             live = self.lives[id]
@@ -201,7 +201,7 @@ class Walker:
                 continue  # one that does not serve may become ready yet
             self._first[group] = (idle or ready)[0].id
 
-    async def _serves(self, live: Live) -> bool:
+    async def _serves(self, live: RunningTask) -> bool:
         """Whether its host serves; where a kind cannot tell, its turn comes first and fails by itself."""
         try:
             return await serving(live, self.ctx)
@@ -210,7 +210,7 @@ class Walker:
 
     # -- doing --------------------------------------------------------------------------------------
 
-    async def _do(self, lives: Sequence[Live]) -> None:
+    async def _do(self, lives: Sequence[RunningTask]) -> None:
         outcome = await do_batch(lives, self.ctx)
         for live in lives:
             error = outcome[live.id]
@@ -223,16 +223,16 @@ class Walker:
             else:
                 await self._failed(live, error)
 
-    async def _guard(self, live: Live) -> None:
+    async def _guard(self, live: RunningTask) -> None:
         error = await guard_task(live, self.ctx)
         await (self._finished(live) if error is None else self._failed(live, error))
 
-    async def _finished(self, live: Live) -> None:
+    async def _finished(self, live: RunningTask) -> None:
         live.ended = self.ctx.now()
         await self._save(self.board.done(live.id))
         self._say("task_done", live, seconds=live.ended - (live.started or live.ended))
 
-    async def _failed(self, live: Live, error: Failed) -> None:
+    async def _failed(self, live: RunningTask, error: Failed) -> None:
         live.error, live.ended = str(error), self.ctx.now()
         self._say("task_failed", live, message=live.error)
         moved = self.board.failed(live.id, undo=not error.fenced, halt=error.doubt)
@@ -248,7 +248,7 @@ class Walker:
         self.ctx.rows.update({row.address: row for row in rows})
         return [PutRow(row) for row in rows]
 
-    def _tainted(self, live: Live) -> Sequence[Row]:
+    def _tainted(self, live: RunningTask) -> Sequence[Row]:
         try:
             return tainted_rows(live, self.ctx)
         except ProviderError as error:  # its kind cannot say what is to be recorded: what is recorded is in doubt
@@ -258,7 +258,7 @@ class Walker:
 
     # -- undoing ------------------------------------------------------------------------------------
 
-    async def _undo(self, live: Live) -> None:
+    async def _undo(self, live: RunningTask) -> None:
         if live.task.op in _GUARDS:
             error = await guard_task(live, self.ctx, undo=True) if live.intent else None
         else:
@@ -289,7 +289,7 @@ class Walker:
         if moves or more:
             await self.ctx.commit(*moves, *more)
 
-    def _say(self, type_: str, live: Live, message: str = "", **data: Any) -> None:
+    def _say(self, type_: str, live: RunningTask, message: str = "", **data: Any) -> None:
         op = live.task.trigger or live.task.op.value
         if live.task.op is Op.CHANGE:
             op = "/".join(sorted({p.action.word for p in live.task.changes}))

@@ -9,7 +9,7 @@ from typing import Any
 from ..address import Address
 from ..contract import Ask, Change, Desired, Facts, Observed, Step, View, Work
 from ..diff import compare, same
-from ..journal import Live
+from ..journal import RunningTask
 from ..model import Action, Image, Op, Row, Unknown
 from ..plan import PlannedChange, recorded_views, revive
 from .context import Context
@@ -17,23 +17,23 @@ from .context import Context
 STATE_ONLY = (Action.ADOPT, Action.FORGET)
 
 
-def touching(live: Live) -> tuple[PlannedChange, ...]:
+def touching(live: RunningTask) -> tuple[PlannedChange, ...]:
     """The changes of a task that do something on a host."""
     return tuple(p for p in live.task.changes if p.action not in STATE_ONLY)
 
 
-def state_only(live: Live) -> bool:
+def state_only(live: RunningTask) -> bool:
     """Whether a task writes the state and no host."""
     return live.task.op in (Op.CHANGE, Op.RESTORE) and not touching(live)
 
 
-def deletes(live: Live) -> bool:
+def deletes(live: RunningTask) -> bool:
     """Whether all that a task does on its host is to delete."""
     changes = touching(live)
     return bool(changes) and all(p.action is Action.DELETE for p in changes)
 
 
-async def load_origins(live: Live, ctx: Context) -> dict[Address, Image]:
+async def load_origins(live: RunningTask, ctx: Context) -> dict[Address, Image]:
     """The origins that the deletes of a task go back to.
 
     What hacore adopted and never changed has no origin: it stays.
@@ -50,7 +50,7 @@ async def load_origins(live: Live, ctx: Context) -> dict[Address, Image]:
     return origins
 
 
-def work_of(live: Live, ctx: Context, images: Mapping[Address, Image], *, undo: bool = False) -> Work[Any]:
+def work_of(live: RunningTask, ctx: Context, images: Mapping[Address, Image], *, undo: bool = False) -> Work[Any]:
     """What the provider gets. Deletes without an origin are left out: there is nothing to bring back."""
     changes = tuple(p.change for p in touching(live) if undo or p.action is not Action.DELETE or p.address in images)
     host = live.task.host
@@ -66,7 +66,7 @@ def work_of(live: Live, ctx: Context, images: Mapping[Address, Image], *, undo: 
     )
 
 
-def trigger_work(live: Live, ctx: Context, view: View[Any]) -> Work[Any]:
+def trigger_work(live: RunningTask, ctx: Context, view: View[Any]) -> Work[Any]:
     """The work of a trigger: its consumer, as `view` has it, as one change that is as wanted."""
     change: Change[Any] = Change(view.address, Action.NOOP, view.spec, view.host, view.facts, view=view)
     return Work((change,), facts=view.facts, host=view.host, run=ctx.run, sources=live.task.sources)
@@ -88,7 +88,7 @@ def _seen_together(one: Address, other: Address) -> bool:
     return one.host == other.host or (one.name, one.key) == (other.name, other.key)
 
 
-def asks_of(live: Live, ctx: Context) -> tuple[Ask, ...]:
+def asks_of(live: RunningTask, ctx: Context) -> tuple[Ask, ...]:
     """What must be asked again after a task, to see what came of it."""
     asks: list[Ask] = []
     for planned in touching(live) if live.task.op is not Op.RESTORE else ():
@@ -146,6 +146,6 @@ def fresh_view(view: View[Any] | None, facts: Mapping[str, Facts]) -> View[Any] 
     return replace(view, facts=own, members=members)
 
 
-def title(step: Step, live: Live) -> str:
+def title(step: Step, live: RunningTask) -> str:
     """What to show while a step runs."""
     return step.what or live.task.op.value

@@ -144,7 +144,7 @@ async def test_another_machine_behind_an_address_is_news_once(play: Play, tmp_pa
         play.world["a"].base = replace(play.world["a"].base, machine_id=machine_id)
         report = await look(play)
         seen = news(report, read(memory))
-        told.append((len(report.custody.new_machines), len(seen.report.custody.new_machines)))
+        told.append((len(report.ownership.new_machines), len(seen.report.ownership.new_machines)))
         write(memory, report, read(memory))
 
     assert told == [(0, 0), (1, 1), (1, 0), (1, 1), (0, 0)]

@@ -152,7 +152,7 @@ async def test_take_over_makes_the_hosts_this_state_s(play: Play, tmp_path: Path
         await play.apply()
     with pytest.raises(PlanError, match=f"cannot roll back: .*{both}"):
         await play.rollback()
-    assert [s.host for s in (await play.drift()).custody.strangers] == ["a", "b"]
+    assert [s.host for s in (await play.drift()).ownership.foreign_hosts] == ["a", "b"]
 
 
 async def test_an_older_copy_of_the_state_is_refused(play: Play) -> None:
@@ -282,7 +282,7 @@ async def test_the_state_of_another_stack_is_refused(play: Play) -> None:
         with pytest.raises(PlanError, match=r"as the stack test, by tester@test on .*, and this is another stack"):
             await play.apply(destroy=destroy)
     assert play.text("/x", "b") == "v1"
-    assert (await play.drift()).custody.strangers == ()
+    assert (await play.drift()).ownership.foreign_hosts == ()
 
 
 async def test_one_state_is_not_of_two_environments(play: Play) -> None:
@@ -305,7 +305,7 @@ async def test_a_stack_that_was_renamed_is_taken_over_once(play: Play, changed: 
     play.options = {}
     assert [marker(play, host).stack for host in ("a", "b")] == ["other", "other"]
     assert (await play.plan())["strangers"] == []
-    assert (await play.drift()).custody.strangers == ()
+    assert (await play.drift()).ownership.foreign_hosts == ()
     assert (await play.rollback()).ok
     left = [json.loads(text)["stack"] for machine in play.world for text in machine.markers.values()]
     assert left == (["other", "other"] if changed else [])  # the first run is what was taken back else

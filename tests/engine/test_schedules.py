@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.model import has_taken, is_waiting
+from hacore.model import has_loaded, is_pending
 from hacore.store import StateReader
 from hacore.testing import World
 from tests.engine.dags import Dag, draw, mutate, without_a_source
@@ -130,7 +130,7 @@ class Story:
         rows = self.play.rows()
         for row in rows.values():
             for source, mark in row.loaded.items():
-                if source in rows and not rows[source].tainted and has_taken(mark, rows[source].attrs):
+                if source in rows and not rows[source].tainted and has_loaded(mark, rows[source].attrs):
                     machine, key = self.play.world[str(row.address.host)], f"/things/{Address.parse(source).name}"
                     loaded = machine.units[row.address.name]["loaded"].get(key)
                     assert loaded == machine.data.get(key), f"{row.address} has loaded {loaded} of {key}"
@@ -163,7 +163,7 @@ class Story:
             run = reader.unfinished()
             tasks = reader.tasks(run.id) if run is not None else []
         doing = {a for t in tasks if t.status in ("doing", "undoing", "undo", "error") for a in t.addresses}
-        marks = {str(a) for a, row in self.play.rows().items() if any(map(is_waiting, row.loaded.values()))}
+        marks = {str(a) for a, row in self.play.rows().items() if any(map(is_pending, row.loaded.values()))}
         odd = {str(d.address) for d in (await self.play.drift()).drift} - doing - marks
         assert odd <= {"shared.s"}, f"{odd} changed and nothing explains it"
 

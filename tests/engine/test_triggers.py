@@ -6,7 +6,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.errors import StoreError
-from hacore.model import is_waiting
+from hacore.model import is_pending
 from hacore.store import PutRow, SetLoaded, StateWriter
 from hacore.testing import Machine
 from tests.engine.play import Play
@@ -32,7 +32,7 @@ async def test_a_start_swallows_all_triggers(play: Play) -> None:
     await play.make(WEB)
     assert ops(play) == ["start"]
     assert set(play.row("daemon.web@a").loaded) == {"thing.conf@a", "thing.bin@a"}
-    assert not any(map(is_waiting, play.row("daemon.web@a").loaded.values()))
+    assert not any(map(is_pending, play.row("daemon.web@a").loaded.values()))
 
 
 async def test_a_changed_source_reloads_once(play: Play) -> None:
@@ -241,7 +241,7 @@ async def test_a_pending_trigger_survives_a_crash_after_the_effect(play: Play, m
             await play.apply()
     assert play.text("/etc/web.conf") == "v2"
     assert play.loaded("web", "/etc/web.conf") == "v1"
-    assert is_waiting(play.row("daemon.web@a").loaded["thing.conf@a"])
+    assert is_pending(play.row("daemon.web@a").loaded["thing.conf@a"])
     assert (await play.rollback()).ok
     assert play.text("/etc/web.conf") == "v1"
     assert play.loaded("web", "/etc/web.conf") == "v1"

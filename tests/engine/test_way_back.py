@@ -11,7 +11,7 @@ from hacore.address import Address
 from hacore.engine import RollbackPlan, move
 from hacore.errors import PlanError, StoreError
 from hacore.journal import cancelled, way_back
-from hacore.model import is_waiting
+from hacore.model import is_pending
 from hacore.store import RunRecord
 from hacore.testing import Machine
 from tests.engine.play import Play
@@ -98,7 +98,7 @@ async def test_what_comes_back_to_what_is_loaded_reloads_nothing(play: Play) -> 
     reloads = len(play.world["a"].did("reload *"))
     assert (await play.rollback(run=2)).ok
     assert len(play.world["a"].did("reload *")) == reloads
-    assert not is_waiting(play.row("daemon.web@a").loaded["thing.conf@a"])
+    assert not is_pending(play.row("daemon.web@a").loaded["thing.conf@a"])
     assert await play.actions() == {"thing.conf@a": "update"} or await play.actions() == {}
 
 

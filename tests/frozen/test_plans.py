@@ -112,7 +112,7 @@ async def test_whose_a_host_is_was_told_too(play: Play) -> None:
     thawed.world["b"].base = replace(thawed.world["b"].base, machine_id="another-machine")
     found = news(await thawed.drift(), read(DATA / "drift-whose.json"))
     assert not found.fresh
-    assert (found.report.custody.new_machines, found.report.custody.strangers) == ((), ())
+    assert (found.report.ownership.new_machines, found.report.ownership.foreign_hosts) == ((), ())
 
 
 def test_markers_of_an_earlier_version_are_read() -> None:
@@ -131,7 +131,7 @@ async def test_a_host_is_known_by_the_marker_that_an_earlier_version_wrote(play:
     made = await thawed.plan()
     assert made["changes"] == []
     report = await thawed.drift()
-    assert (report.custody.due, report.custody.strangers) == ((), ())
+    assert (report.ownership.due, report.ownership.foreign_hosts) == ((), ())
     (thawed.states / "test.db").unlink()
     with pytest.raises(PlanError, match="another state"):
         await thawed.apply()

@@ -19,11 +19,21 @@ from hacore.model import (
     Op,
     Status,
     canonical,
-    has_taken,
-    is_waiting,
-    last_taken,
-    taken,
-    waiting,
+)
+from hacore.model import (
+    has_loaded as has_taken,
+)
+from hacore.model import (
+    is_pending as is_waiting,
+)
+from hacore.model import (
+    last_loaded_mark as last_taken,
+)
+from hacore.model import (
+    loaded_mark as taken,
+)
+from hacore.model import (
+    pending_mark as waiting,
 )
 from hacore.plan import plan_json
 from hacore.plan.saved_format import plan_to_json

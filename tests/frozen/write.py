@@ -25,7 +25,7 @@ from unittest import mock
 
 from hacore.address import Address
 from hacore.engine import plan, save_plan
-from hacore.engine.drift_memory import Seen
+from hacore.engine.drift_memory import ReportedDrift
 from hacore.engine.drift_memory import write as remember
 from hacore.errors import LockedError
 from hacore.model import Image, Lifecycle, Row
@@ -367,7 +367,7 @@ def write_memory(out: Path) -> None:
     assert report.drift
     assert report.unreachable
     with mock.patch("time.time", lambda: 1700000000.0):
-        remember(out / "drift.json", report, Seen())
+        remember(out / "drift.json", report, ReportedDrift())
     play.world["b"].reachable = True
     keep(out, "drifted", play)
     lineage = play.world["a"].markers
@@ -377,10 +377,10 @@ def write_memory(out: Path) -> None:
     mark["lineage"] = "another-lineage"
     play.world["a"].markers["another-lineage.a.json"] = json.dumps(mark)
     report = asyncio.run(play.drift())
-    assert report.custody.new_machines
-    assert report.custody.strangers
+    assert report.ownership.new_machines
+    assert report.ownership.foreign_hosts
     with mock.patch("time.time", lambda: 1700000000.0):
-        remember(out / "drift-whose.json", report, Seen())
+        remember(out / "drift-whose.json", report, ReportedDrift())
     (out / "marker.json").write_text(json.dumps(play.world["a"].markers, indent=1, sort_keys=True) + "\n")
 
 

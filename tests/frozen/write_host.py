@@ -21,7 +21,7 @@ from hacore.contract import Change, Output, Step, Work
 from hacore.lab.image import Recipe
 from hacore.lab.layers import Layer
 from hacore.lab.model import Bystander, LabSpec, Twin
-from hacore.model import Action, Connection, Host, Image, Op, Status, taken, waiting
+from hacore.model import Action, Connection, Host, Image, Op, Status, loaded_mark, pending_mark
 from hacore.probe import Frame, SessionLink, jobs, revert
 from hacore.probe.script import PRELUDE
 from hacore.store.images import encode
@@ -258,8 +258,12 @@ def _words(out: Path) -> None:
         "symbols": [action.value for action in Action],
         "ops": [op.value for op in Op],
         "statuses": [status.value for status in Status],
-        "taken": [taken({"text": "a", "mode": "b"}), taken({"text": "a", "mode": "b"}, ["mode"]), taken(None)],
-        "waiting": [waiting("abc"), waiting("?abc"), waiting(None)],
+        "taken": [
+            loaded_mark({"text": "a", "mode": "b"}),
+            loaded_mark({"text": "a", "mode": "b"}, ["mode"]),
+            loaded_mark(None),
+        ],
+        "waiting": [pending_mark("abc"), pending_mark("?abc"), pending_mark(None)],
         "image": {"data": stored.data, "blob": {"id": blob.id, "size": blob.size, "coding": blob.coding, "body": body}},
     }
     (out / "words.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")

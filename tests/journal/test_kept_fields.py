@@ -8,7 +8,7 @@ from typing import Any
 
 from hacore.address import Address
 from hacore.contract import Change
-from hacore.journal import Live, records_of, restore_tasks
+from hacore.journal import RunningTask, records_of, restore_tasks
 from hacore.load.stack import Stack
 from hacore.model import Action, Host, Op, Status
 from hacore.plan import PlannedChange, PlanTask
@@ -48,14 +48,14 @@ TASK = PlanTask(
     exclusive="packs",
     disrupts="reload",
     group="v",
-    abreast="web",
-    keep=True,
+    reload_group="web",
+    keep_on_failure=True,
     restores={ADDRESS: 5},
     rows={ADDRESS: ROW, OTHER: None},
 )
 NOT_OF_A_TASK = {"guarded", "wanted"}
 """Found anew when a run is gone on with."""
-LIVE = Live(
+LIVE = RunningTask(
     TASK,
     status=Status.UNDOING,
     image_ids={ADDRESS: 7},
@@ -66,7 +66,7 @@ LIVE = Live(
 )
 
 
-def kept(live: Live) -> tuple[TaskRecord, Live]:
+def kept(live: RunningTask) -> tuple[TaskRecord, RunningTask]:
     """The record of a task, as it ended, through columns and JSON, and what comes back."""
     stack: Any = Stack.__new__(Stack)
     object.__setattr__(stack, "instances", {})
@@ -96,16 +96,16 @@ def test_every_field_of_a_task_comes_back() -> None:
 def test_what_is_not_kept_is_just_that() -> None:
     """Whoever keeps one of these takes it off the list, so that its sample is wanted."""
     task = replace(TASK, wanted=((ADDRESS, ThingSpec()),))
-    assert kept(Live(task))[1].task == TASK
+    assert kept(RunningTask(task))[1].task == TASK
 
 
 def test_each_status_and_op_comes_back() -> None:
     for status in Status:
         intent = status not in (Status.DO, Status.HOLD)
-        back = kept(Live(TASK, status=status))[1]
+        back = kept(RunningTask(TASK, status=status))[1]
         assert (back.status, back.intent) == (status, intent)
     for op in Op:
-        assert kept(Live(replace(TASK, op=op)))[1].task.op is op
+        assert kept(RunningTask(replace(TASK, op=op)))[1].task.op is op
     for action in Action:
         change = replace(CHANGE, action=action, change=replace(CHANGE.change, action=action))
-        assert kept(Live(replace(TASK, changes=(change,))))[1].task.changes[0].action is action
+        assert kept(RunningTask(replace(TASK, changes=(change,))))[1].task.changes[0].action is action

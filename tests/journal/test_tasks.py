@@ -27,7 +27,7 @@ RELOAD = PlanTask(
     disrupts="reload",
     group="v daemon.web",
     guarded=(GATE,),
-    abreast="v",
+    reload_group="v",
 )
 
 
@@ -40,11 +40,11 @@ def test_a_trigger_comes_back_with_its_sources_and_its_turn() -> None:
     assert restore_tasks([record(RELOAD)], KINDS, {})[0].task == RELOAD
 
 
-@pytest.mark.parametrize("field", ["guarded", "sources", "abreast"])
-def test_a_record_of_before_a_field_is_read_without_it(field: str) -> None:
+@pytest.mark.parametrize(("key", "field"), [("guarded",) * 2, ("sources",) * 2, ("abreast", "reload_group")])
+def test_a_record_of_before_a_field_is_read_without_it(key: str, field: str) -> None:
     stored = record(RELOAD)
-    older = replace(stored, payload={key: value for key, value in stored.payload.items() if key != field})
-    blank = "" if field == "abreast" else ()
+    older = replace(stored, payload={name: value for name, value in stored.payload.items() if name != key})
+    blank = "" if key == "abreast" else ()
     assert restore_tasks([older], KINDS, {})[0].task == replace(RELOAD, **{field: blank})
 
 

@@ -11,7 +11,7 @@ from hacore.contract import Change, Desired, Facts, Health, HostFacts, Observed,
 from hacore.diff import AttrChange
 from hacore.model import Action, Connection, Host, Op, Unknown
 from hacore.plan import Drift, HostStatus, Plan, PlannedChange, PlanTask, Selection
-from hacore.plan.ownership import Custody, NewMachine, Stranger
+from hacore.plan.ownership import NewMachine, Ownership, Stranger
 from hacore.plan.saved_format import plan_from_json, plan_to_json
 from hacore.probe import Marker
 from tests.fields import left_at_their_default
@@ -61,8 +61,8 @@ TASK = PlanTask(
     disrupts="reload",
     group="v",
     guarded=(B,),
-    abreast="web",
-    keep=True,
+    reload_group="web",
+    keep_on_failure=True,
 )
 NOT_OF_A_TASK = {"exclusive", "wanted", "restores", "rows"}
 PLAN = Plan(
@@ -75,14 +75,14 @@ PLAN = Plan(
         "b": HostStatus(Host(name="b", address="192.0.2.2")),
     },
     changes=(CHANGE,),
-    quiet=(CHANGE,),
+    metadata_only=(CHANGE,),
     drift=(Drift(A, (ATTR,), "is gone", "a", True),),
     tasks=(TASK,),
     noop=4,
     warnings=("beware",),
     notes={"path": "x"},
     outputs={"url": "y"},
-    custody=Custody(
+    ownership=Ownership(
         (NewMachine("a", "192.0.2.1", "m", "n"),),
         frozenset({B}),
         (Stranger("a", "192.0.2.1", MARKER, "newer"),),
@@ -107,7 +107,7 @@ def test_the_samples_have_something_in_every_field_that_is_kept() -> None:
     assert left_at_their_default(CHANGE, NOT_OF_A_CHANGE) == []
     assert left_at_their_default(TASK, NOT_OF_A_TASK) == []
     assert left_at_their_default(PLAN, NOT_OF_A_PLAN) == []
-    assert left_at_their_default(PLAN.custody, NOT_OF_CUSTODY) == []
+    assert left_at_their_default(PLAN.ownership, NOT_OF_CUSTODY) == []
     assert left_at_their_default(FACTS, {"boot_id", "time"}) == [], "these differ with every look"
     for sample in (ATTR, MARKER, PLAN.drift[0], PLAN.hosts["a"]):
         assert left_at_their_default(sample) == []
@@ -116,9 +116,9 @@ def test_the_samples_have_something_in_every_field_that_is_kept() -> None:
 def test_every_field_comes_back() -> None:
     found = back(PLAN)
     sealed: Any = {"mode": "0600", "text": 'hmac:"s"'}
-    for name in {f.name for f in fields(Plan)} - NOT_OF_A_PLAN - {"changes", "quiet", "tasks"}:
+    for name in {f.name for f in fields(Plan)} - NOT_OF_A_PLAN - {"changes", "metadata_only", "tasks"}:
         assert getattr(found, name) == getattr(PLAN, name), name
-    for change in (*found.changes, *found.quiet):
+    for change in (*found.changes, *found.metadata_only):
         for name in {f.name for f in fields(PlannedChange)} - NOT_OF_A_CHANGE - {"change", "desired"}:
             assert getattr(change, name) == getattr(CHANGE, name), name
         assert change.desired is not None

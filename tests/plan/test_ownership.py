@@ -9,7 +9,7 @@ from hacore.contract import Facts, HostFacts
 from hacore.errors import PlanError
 from hacore.graph import build_graph
 from hacore.model import Host, Row
-from hacore.plan import Claimant, Custody, custody_of, marks_of_rows, refuse_conflicts
+from hacore.plan import Claimant, Ownership, custody_of, marks_of_rows, refuse_conflicts
 from hacore.probe import MARKERS, Marker, claim_marks, token_digest
 from hacore.testing import KINDS
 from tests.plan.table import Table
@@ -31,7 +31,7 @@ def facts(*markers: Marker) -> dict[str, Facts]:
 
 
 def why(found: Marker, claimant: Claimant = MINE) -> list[str]:
-    return [s.why for s in custody_of(claimant, {}, {}, facts(found), HOSTS).strangers]
+    return [s.why for s in custody_of(claimant, {}, {}, facts(found), HOSTS).foreign_hosts]
 
 
 def test_what_a_marker_forbids() -> None:
@@ -90,9 +90,9 @@ def test_only_what_both_stacks_share_both_may_have(theirs: str, mine: str, refus
     stack = table.stack()
     claims = claim_marks([(Address.parse("file.theirs@a"), [f"{theirs} path:/x"])])
     other = Marker("other", "", "a", "another", 1, "you@desk", 0.0, claims)
-    custody = Custody(others={"a": (other,)})
+    ownership = Ownership(others={"a": (other,)})
     if not refused:
-        refuse_conflicts(custody, stack, build_graph(stack, KINDS))
+        refuse_conflicts(ownership, stack, build_graph(stack, KINDS))
         return
     with pytest.raises(PlanError, match=r"thing\.x@a: the path /x on a belongs to file\.theirs of the stack other"):
-        refuse_conflicts(custody, stack, build_graph(stack, KINDS))
+        refuse_conflicts(ownership, stack, build_graph(stack, KINDS))

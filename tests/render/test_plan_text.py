@@ -101,7 +101,7 @@ def test_first_plan_of_a_pair_with_its_order(golden: Golden) -> None:
     tasks = []
     for number, host in enumerate(("lb1", "lb2")):
         tasks += [
-            task(f"p{host}", made["package.tools"][number], keep=True),
+            task(f"p{host}", made["package.tools"][number], keep_on_failure=True),
             task(f"b{host}", made["source_build.nginx"][number], f"p{host}"),
             task(f"f{host}", made["file.conf"][number], f"b{host}"),
             task(f"s{host}", made["service.nginx"][number], f"f{host}", f"b{host}"),

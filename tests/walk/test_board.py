@@ -219,8 +219,8 @@ def boards(draw: st.DrawFn) -> tuple[Board, str]:
         changes = frozenset(n.id for n in earlier if n.id in needs and n.op is Op.CHANGE)
         op = Op.TRIGGER if trigger and changes else Op.CHANGE
         sources = changes if op is Op.TRIGGER else frozenset[str]()
-        keep = op is Op.CHANGE and draw(st.integers(0, 5)) == 0
-        nodes.append(Node(f"n{i}", needs, lane, op, keep, "", sources))
+        keep_on_failure = op is Op.CHANGE and draw(st.integers(0, 5)) == 0
+        nodes.append(Node(f"n{i}", needs, lane, op, keep_on_failure, "", sources))
     mode: OnFailure = draw(st.sampled_from(["rollback", "halt"]))
     names = [n.id for n in nodes]
     bad = draw(st.sets(st.sampled_from(names), max_size=3))
@@ -270,7 +270,7 @@ def test_a_lane_that_failed_holds_nothing_done_but_what_is_kept(case: tuple[Boar
     for id, node in board.nodes.items():
         if node.lane in board.failed_lanes:
             done = board.status[id] is Status.DONE
-            assert not done or node.keep
+            assert not done or node.keep_on_failure
         else:
             assert board.status[id] in (Status.DONE, Status.DO)
 

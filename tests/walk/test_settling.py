@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from hacore.address import Address
 from hacore.contract import Facts, Provider, Step, View, Work
 from hacore.graph import Graph
-from hacore.journal import Live
+from hacore.journal import RunningTask
 from hacore.load.stack import Stack
 from hacore.model import Host, Op, Row
 from hacore.plan import PlanTask
@@ -77,8 +77,8 @@ def context(rows: dict[Address, Row], views: dict[Address, View[Any]], **more: A
     )
 
 
-def reload(**more: Any) -> Live:
-    return Live(PlanTask("t2", Op.TRIGGER, "daemon", "a", (DAEMON,), trigger="reload", sources=(THING,)), **more)
+def reload(**more: Any) -> RunningTask:
+    return RunningTask(PlanTask("t2", Op.TRIGGER, "daemon", "a", (DAEMON,), trigger="reload", sources=(THING,)), **more)
 
 
 def laid(steps: Sequence[Step]) -> list[str]:
@@ -128,7 +128,7 @@ async def test_a_host_settles_no_daemon_that_the_run_has_made() -> None:
 
 
 def test_a_block_is_undone_by_the_row_and_as_it_was_drained() -> None:
-    live = Live(PlanTask("t1", Op.DRAIN, "gate", "a", (GATE,)))
+    live = RunningTask(PlanTask("t1", Op.DRAIN, "gate", "a", (GATE,)))
     ctx = context({GATE: row(GATE, {"vip": "old"})}, {GATE: view(GATE, {"vip": "new"})})
     assert [guard.group for _, guard in guards_back(live, ctx, ctx.rows)] == ["old", "new"]
     same = context({GATE: row(GATE, {"vip": "new"})}, {GATE: view(GATE, {"vip": "new"})})

@@ -18,7 +18,7 @@ from ..stack_args import StackArgs, stack_option, stack_options
 from .state_history import diff, history, pull
 
 if TYPE_CHECKING:
-    from ...engine import Kept
+    from ...engine import StateEditResult
 
 _host = click.option(
     "--host",
@@ -175,7 +175,7 @@ def new_key_(args: StackArgs) -> int:
     return 0
 
 
-def _tell(args: StackArgs, kept: Kept, lines: Sequence[str]) -> None:
+def _tell(args: StackArgs, kept: StateEditResult, lines: Sequence[str]) -> None:
     """What was done, and beside it where the state as it was before can be found."""
     terminal = args.runtime.terminal
     if kept.broke is not None:

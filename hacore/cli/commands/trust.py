@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...load.stack import Stack
     from ...model import Host
     from ...render.terminal import Terminal
-    from ...transport.trust import Accept, HostKey, Meeting, Trusted
+    from ...transport.trust import Accept, HostKey, PresentedKeys, Trusted
 
 
 @click.command("trust")
@@ -84,7 +84,7 @@ def _host(stack: Stack, word: str) -> Host:
 def _asked(terminal: Terminal) -> Accept:
     from ..prompts import ask_yes
 
-    async def accept(meeting: Meeting) -> Sequence[HostKey]:
+    async def accept(meeting: PresentedKeys) -> Sequence[HostKey]:
         width = max(len(key.algorithm) for key in meeting.keys)
         terminal.tell(f"{meeting.label} was never met from here. It shows:\n")
         for key in meeting.keys:
@@ -102,7 +102,7 @@ def _asked(terminal: Terminal) -> Accept:
 def _given(fingerprints: Sequence[str]) -> Accept:
     wanted = {text if ":" in text else f"SHA256:{text}" for text in fingerprints}
 
-    async def accept(meeting: Meeting) -> Sequence[HostKey]:
+    async def accept(meeting: PresentedKeys) -> Sequence[HostKey]:
         found = [key for key in meeting.keys if key.fingerprint in wanted]
         if not found:
             shown = ", ".join(f"{key.algorithm} {key.fingerprint}" for key in meeting.keys)

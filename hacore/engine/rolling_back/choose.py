@@ -24,7 +24,7 @@ from ..connections import Connect, Hosts
 from ..recover_spill import take_in
 from ..request import whoami
 from ..results import RollbackResult, WayBack
-from .preflight import Approve, Tools
+from .preflight import Approve, Means
 from .undo_finished import finish, undo
 from .undo_unfinished import take_back
 
@@ -55,30 +55,30 @@ async def rollback(
         await take_in(writer, lambda message: listener(Event("warning", message)))
         way = choose(writer, run)
         hosts = Hosts(Transport(listener=listener, password=password), listener, connect, whole=True)
-        tools = Tools(
+        means = Means(
             writer, hosts, providers, listener, approve, parallelism, who or whoami(), force, no_irreversible, stop
         )
         try:
             if way.how is WayBack.TAKE_BACK:
-                result = await take_back(way.runs[0], tools)
+                result = await take_back(way.runs[0], means)
             elif way.how is WayBack.FINISH:
-                result = await finish(way.runs[0], tools)
+                result = await finish(way.runs[0], means)
             else:
-                result = await undo(way.runs, tools)
+                result = await undo(way.runs, means)
             return replace(result, seconds=time.monotonic() - began)
         finally:
             await hosts.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RollbackTarget:
     """What a rollback does, and to which runs, the newest first."""
 
     how: WayBack
     runs: tuple[RunRecord, ...]
 
 
-def choose(state: StateView, wanted: int | None) -> Way:
+def choose(state: StateView, wanted: int | None) -> RollbackTarget:
     """The way back. Raises StoreError when there is none, PlanError when another one must be gone first."""
     runs = state.runs()
     if wanted is not None and wanted not in {run.id for run in runs}:
@@ -87,9 +87,9 @@ def choose(state: StateView, wanted: int | None) -> Way:
     newest = standing[0] if standing else None
     if newest is not None and (newest.status in UNFINISHED or _in_pieces(newest, state.tasks(newest.id))):
         if wanted is None and _goes_on(newest, state.tasks(newest.id)):
-            return Way(WayBack.FINISH, (newest,))
+            return RollbackTarget(WayBack.FINISH, (newest,))
         if wanted in (None, newest.id):
-            return Way(WayBack.TAKE_BACK, (newest,))
+            return RollbackTarget(WayBack.TAKE_BACK, (newest,))
         if newest.status in UNFINISHED:
             raise PlanError(
                 f"cannot roll back run {wanted}: run {newest.id} ({newest.command}) is unfinished; "
@@ -100,7 +100,7 @@ def choose(state: StateView, wanted: int | None) -> Way:
     way = way_back(runs, before) if before is not None else []
     if not way:
         raise StoreError(_nothing_left(runs, wanted))
-    return Way(WayBack.UNDO, tuple(way))
+    return RollbackTarget(WayBack.UNDO, tuple(way))
 
 
 def _nothing_left(runs: Sequence[RunRecord], wanted: int | None) -> str:
@@ -128,4 +128,4 @@ def _in_pieces(run: RunRecord, tasks: Sequence[TaskRecord]) -> bool:
     return drained > back or any(t.status in ("doing", "undo", "undoing", "error") for t in tasks)
 
 
-__all__ = ["Way", "choose", "rollback"]
+__all__ = ["RollbackTarget", "choose", "rollback"]

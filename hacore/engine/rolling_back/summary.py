@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...address import Address
-from ...journal import Back, Live
+from ...journal import RollbackTasks, RunningTask
 from ...model import Action, Op
 from ...walk.work import state_only
 from ..results import RollbackItem, RollbackWord
@@ -18,7 +18,7 @@ _BACK: dict[Action, RollbackWord] = {
 }
 
 
-def items_of(lives: Sequence[Live]) -> list[RollbackItem]:
+def items_of(lives: Sequence[RunningTask]) -> list[RollbackItem]:
     """What taking each task back does, newest first."""
     items: list[RollbackItem] = []
     for live in reversed(lives):
@@ -34,13 +34,13 @@ def _trigger(address: Address, op: str) -> RollbackItem:
     return RollbackItem(str(address), address.host, "restart" if op == "restart" else "reload")
 
 
-def _word(action: Action, live: Live) -> RollbackWord:
+def _word(action: Action, live: RunningTask) -> RollbackWord:
     if state_only(live) or action in (Action.ADOPT, Action.FORGET):
         return "remember" if action is Action.FORGET else "forget"
     return {Action.CREATE: "delete", Action.DELETE: "bring_back"}.get(action, "restore")  # type: ignore[return-value]
 
 
-def items_back(back: Back) -> list[RollbackItem]:
+def items_back(back: RollbackTasks) -> list[RollbackItem]:
     """What a rollback does, each address once, in the order of its tasks; what only the state knows comes last."""
     items: dict[tuple[str, Address], RollbackItem] = {}
     oldest = {p.address: p.action for live in back.lives if live.task.op is Op.RESTORE for p in live.task.changes}

@@ -12,75 +12,75 @@ from pathlib import Path
 
 from ...events import Event
 from ...graph import Graph
-from ...journal import Live, recorded_sources, restore_tasks
+from ...journal import RunningTask, recorded_sources, restore_tasks
 from ...load.stack import Stack
 from ...model import Host, Status
 from ...store import PutRun, RunRecord
 from ...walk import Context, Walker
 from ...walk.walker import watched
-from ..ownership import replaced_since, spare
+from ..ownership import replaced_since, skip_replaced_hosts
 from ..results import RollbackPlan, RollbackResult, WayBack, summarize
-from ..snapshot import Recollection, recollect
+from ..snapshot import StateSnapshot, read_snapshot
 from ..sources import fetch
-from .preflight import Hold, Survey, Tools, approved, held, known_hosts, look, may_roll_back
+from .preflight import LockedHosts, Means, Preflight, approved, held, known_hosts, look, may_roll_back
 from .summary import items_of
 
 
-async def take_back(record: RunRecord, tools: Tools) -> RollbackResult:
+async def take_back(record: RunRecord, means: Means) -> RollbackResult:
     """Show, ask, lock, walk backwards."""
-    memory = recollect(tools.writer)
+    memory = read_snapshot(means.writer)
     known = known_hosts(memory)
-    lives = restore_tasks(tools.writer.tasks(record.id), tools.providers, known)
+    lives = restore_tasks(means.writer.tasks(record.id), means.providers, known)
     standing = [live for live in lives if live.status not in (Status.DO, Status.HOLD, Status.UNDONE)]
     touched = {p.address for live in standing for p in live.task.changes}
     used = {live.task.host for live in standing} | {h for t in standing for p in t.task.changes for h in p.hosts}
     names = sorted(h for h in used if h in known)
-    tools.hosts.connect({name: known[name] for name in names})
-    seen = await look(tools, memory, known, names, touched)
+    means.hosts.connect({name: known[name] for name in names})
+    seen = await look(means, memory, known, names, touched)
     machines = replaced_since(record, memory.hosts, seen.facts, known)
-    spare(lives, machines)
+    skip_replaced_hosts(lives, machines)
     gone = {machine.host for machine in machines}
     drifted = tuple(d for d in seen.drifted if d.host not in gone)
     items = items_of([live for live in standing if live.task.host not in gone])
     shown = RollbackPlan(record, tuple(items), drifted, seen.unreachable, tuple(machines), WayBack.TAKE_BACK, (record,))
-    may_roll_back(shown, seen, tools, strict=False)
-    await approved(shown, tools)
-    links = await tools.hosts.links(names)
-    async with held(tools, memory, seen, record.stack, links) as hold:
-        await hold.claim(tools, memory, seen, [live.before for live in standing])
-        walker = Walker(lives, _context(record, memory, known, seen, hold, tools))
+    may_roll_back(shown, seen, means, strict=False)
+    await approved(shown, means)
+    links = await means.hosts.links(names)
+    async with held(means, memory, seen, record.stack, links) as hold:
+        await hold.claim(means, memory, seen, [live.before for live in standing])
+        walker = Walker(lives, _context(record, memory, known, seen, hold, means))
         walker.board.roll_back_all()
         walker.remember(lives)
-        result = await _walk(walker, lives, record, shown, tools)
+        result = await _walk(walker, lives, record, shown, means)
         hold.kept = result.ok
         return result
 
 
 async def _walk(
-    walker: Walker, lives: Sequence[Live], record: RunRecord, shown: RollbackPlan, tools: Tools
+    walker: Walker, lives: Sequence[RunningTask], record: RunRecord, shown: RollbackPlan, means: Means
 ) -> RollbackResult:
     started = {"run": record.id, "tasks": len(lives), "rollback": True}
-    tools.listener(Event("run_started", data=started))
-    await watched(walker, tools.stop, undoing=True)
+    means.listener(Event("run_started", data=started))
+    await watched(walker, means.stop, undoing=True)
     if walker.board.paused and not all(live.status.final for live in lives):
         status, stored = "interrupted", "interrupted"
     elif any(live.status is Status.ERROR or not live.status.final for live in lives):
         status, stored = "failed", "failed"
     else:
         status, stored = "rolled_back", "rolled_back"
-    await tools.writer.commit(PutRun(replace(record, status=stored, ended=time.time())))
-    tools.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
+    await means.writer.commit(PutRun(replace(record, status=stored, ended=time.time())))
+    means.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
     tasks = tuple(summarize(live) for live in reversed(lives))
     return RollbackResult(record.id, status, tasks, plan=shown)  # type: ignore[arg-type]
 
 
 def _context(
     record: RunRecord,
-    memory: Recollection,
+    memory: StateSnapshot,
     known: Mapping[str, Host],
-    seen: Survey,
-    hold: Hold,
-    tools: Tools,
+    seen: Preflight,
+    hold: LockedHosts,
+    means: Means,
 ) -> Context:
     rows = dict(memory.rows)
     return Context(
@@ -88,17 +88,17 @@ def _context(
         token=hold.token,
         stack=Stack(record.stack, Path(), Path(), "", hosts=known, groups={}, instances={}),
         graph=Graph((), {}, {}),
-        providers=tools.providers,
+        providers=means.providers,
         links=hold.links,
-        writer=tools.writer,
+        writer=means.writer,
         rows=rows,
         facts=dict(seen.facts),
         views=seen.views,
         sources=recorded_sources(rows),
         hosts=known,
-        emit=tools.listener,
+        emit=means.listener,
         fetch=fetch,
-        parallelism=tools.parallelism,
+        parallelism=means.parallelism,
         relock=hold.relock,
         others={name: seen.whose.others_have(name) for name in seen.facts},
     )

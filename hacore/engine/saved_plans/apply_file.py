@@ -25,8 +25,8 @@ from ...walk import OnFailure
 from ..planning import Session, hosts_of, open_session
 from ..request import Request, state_url_of
 from ..results import Planned, RunResult
-from ..run import Approve, Run, may_run
-from ..snapshot import Recollection, last_run, read_state
+from ..run import Approve, Run, check_applyable
+from ..snapshot import StateSnapshot, last_run, read_state
 from .read import SavedPlan, seal_of, stack_of
 
 SHOWN = 20  # differences in a message
@@ -55,7 +55,7 @@ async def apply_saved(
     on is not so any more; PlanError, UnreachableError and what else prevents a run from beginning.
     """
     began = time.monotonic()
-    may_run(saved.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+    check_applyable(saved.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
     request = replace(request, selection=saved.plan.selection, env_name=saved.stack["env"])
     url = state_of(saved, request)
     stack, different = await asyncio.to_thread(stack_of, saved, request, url)
@@ -67,7 +67,7 @@ async def apply_saved(
     destroy = saved.plan.command == "destroy"
     async with open_session(request, destroy=destroy, stack=stack, without=without) as session:
         planned = Planned(saved.plan, session.stack, last_run(memory), None, session.phases, memory.rows)
-        if saved.plan.empty and not saved.plan.chores:
+        if saved.plan.empty and not saved.plan.has_housekeeping:
             return RunResult(None, "nothing", planned, outputs=saved.plan.outputs, seconds=time.monotonic() - began)
         session.connect(hosts_of(session.stack, memory))
         async with await StateWriter.open(url, who=request.who, what=saved.plan.command) as writer:
@@ -86,12 +86,12 @@ class SavedRun(Run):
         """That this plan was applied."""
         return {**super().options(), "plan": self.saved.id}
 
-    def _remembered(self, shown: Planned, unfinished: int | None) -> Recollection:
+    def _remembered(self, shown: Planned, unfinished: int | None) -> StateSnapshot:
         memory = super()._remembered(shown, unfinished)
         _check_state(self.saved, memory)
         return memory
 
-    async def _agreed(self, shown: Planned, made: Plan, memory: Recollection, approve: Approve) -> Planned:  # noqa: ARG002
+    async def _agreed(self, shown: Planned, made: Plan, memory: StateSnapshot, approve: Approve) -> Planned:  # noqa: ARG002
         now = plan_to_json(made, seal_of(self.saved, self.session.stack.state))
         found = differences(self.saved.content["plan"], now)
         if found:
@@ -103,7 +103,7 @@ async def _nobody(_planned: Planned, _why: str) -> bool:
     raise AssertionError("a saved plan is not asked about")
 
 
-def _check_state(saved: SavedPlan, memory: Recollection) -> None:
+def _check_state(saved: SavedPlan, memory: StateSnapshot) -> None:
     """Whether the state is the one that the plan was made of, as it was then."""
     done = next((run for run in memory.runs if run.options.get("plan") == saved.id), None)
     if done is not None:
@@ -135,7 +135,7 @@ def _rows(before: Mapping[str, str], now: Mapping[str, str], plan: Plan) -> list
     return found or [Difference(str(c.address), "was changed and brought back since") for c in plan.changes]
 
 
-def _since(saved: SavedPlan, memory: Recollection) -> str:
+def _since(saved: SavedPlan, memory: StateSnapshot) -> str:
     serials = f"the state has serial {memory.serial} now, the plan is of {saved.plan.serial}"
     runs = [f"run {r.id}, {r.command} by {r.who}" for r in memory.runs if r.started >= saved.made]
     return f"{serials} ({'; '.join(runs[-3:])})" if runs else serials

@@ -22,10 +22,10 @@ from ...plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
 from ...plan.guards import add_guards
 from ...plan.inputs import Comparison
 from ...store import row_from_json, row_to_json
-from ..live import Live
+from ..live import RunningTask
 from .as_stack import graph_of, stack_of
 from .order import above, between, come_back_in_order, edges
-from .triggers import Due, Times, due_triggers
+from .triggers import BeforeAfter, PendingTrigger, due_triggers
 from .types import Restore, Rows, Undone, touching
 
 _UNTOUCHED = (Status.DO, Status.HOLD, Status.UNDONE)
@@ -33,7 +33,7 @@ QUIET = "rows"  # a run's option: the rows as they were that it only described a
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RollbackInputs:
     """What a rollback is planned from. `disruptive`: whether the steps of an undo interrupt a service."""
 
     stack: str
@@ -43,14 +43,14 @@ class Given:
     providers: Mapping[str, Provider[Any]]
     seal: Seal
     drifted: frozenset[Address] = frozenset()
-    disruptive: Callable[[Live], bool] = lambda _live: False
+    disruptive: Callable[[RunningTask], bool] = lambda _live: False
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class RollbackTasks:
     """A rollback's tasks, and the rows when it is done."""
 
-    lives: list[Live]
+    lives: list[RunningTask]
     target: Mapping[Address, Row]
     touched: frozenset[Address] = frozenset()  # on hosts
     actions: Mapping[Address, Action] = field(default_factory=dict)  # all in all; ADOPT and FORGET: in the state only
@@ -62,7 +62,7 @@ def rows_back(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> dict[Add
     return {a: row_from_json(row) for a, row in _fold(undone, rows)[2].items() if row is not None}
 
 
-def plan_back(undone: Sequence[Undone], given: Given) -> Back:
+def plan_back(undone: Sequence[Undone], given: RollbackInputs) -> RollbackTasks:
     """The way back over runs, the newest first."""
     restores, actual, target = _fold(undone, given.rows)
     rows = {a: row_from_json(row) for a, row in target.items() if row is not None}
@@ -71,10 +71,10 @@ def plan_back(undone: Sequence[Undone], given: Given) -> Back:
     needs = edges(restores, undone, [actual, target, *(r.before for r in restores)])
     come_back_in_order(restores, needs, {a for a in rows if a not in given.rows}, then.graph.needs)
     views = desired_views(then.stack.instances, given.hosts, given.facts, given.providers)
-    dues = due_triggers(restores, needs, Times(now, then, rows, views, given.drifted, _ops(undone)))
+    dues = due_triggers(restores, needs, BeforeAfter(now, then, rows, views, given.drifted, _ops(undone)))
     tasks = add_guards(_tasks(restores, dues, needs, given), Comparison(changes=changes, views=views), then)
     lives = _lives(tasks, restores)
-    return Back(
+    return RollbackTasks(
         [*lives, *_rows_task(lives, actual, target, dues)],
         rows,
         frozenset(a for r in restores for a in r.addresses),
@@ -89,7 +89,7 @@ def _ops(undone: Sequence[Undone]) -> dict[tuple[Address, Address], str]:
     return {(task.addresses[0], source): task.trigger for task in triggers for source in task.sources}
 
 
-def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: Given) -> Inputs:
+def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: RollbackInputs) -> Inputs:
     """Rows in the shape of a stack; `now`: what is recorded."""
     wanted = revive(rows, given.providers)
     return Inputs(
@@ -123,7 +123,7 @@ def _fold(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> tuple[list[R
     return restores, actual, target
 
 
-def _touched_host(live: Live) -> bool:
+def _touched_host(live: RunningTask) -> bool:
     """Images and intent are on disk before a host is touched: without any, nothing was."""
     return live.task.host is not None and live.intent and any(p.address in live.image_ids for p in touching(live))
 
@@ -149,7 +149,7 @@ def _state_only(
 
 
 def _tasks(
-    restores: Sequence[Restore], dues: Sequence[Due], needs: dict[str, set[str]], given: Given
+    restores: Sequence[Restore], dues: Sequence[PendingTrigger], needs: dict[str, set[str]], given: RollbackInputs
 ) -> tuple[PlanTask, ...]:
     """Restores and triggers as tasks, ordered, `disrupts` set on what a guard block must hold."""
     made: dict[str, PlanTask] = {}
@@ -166,8 +166,8 @@ def _tasks(
             trigger="",
             group="",
             guarded=(),
-            abreast="",
-            keep=False,
+            reload_group="",
+            keep_on_failure=False,
             restores=restore.images,
             rows=restore.after,
         )
@@ -201,18 +201,20 @@ def _tasks(
     )
 
 
-def _interrupts(restore: Restore, given: Given) -> bool:
+def _interrupts(restore: Restore, given: RollbackInputs) -> bool:
     updates = all(p.action not in (Action.CREATE, Action.DELETE) for p in restore.changes)
     return updates and given.disruptive(restore.live)
 
 
-def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[Live]:
+def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[RunningTask]:
     """The tasks ready to run, each with the rows that it would go back to."""
     before = {frozenset(r.images.values()): r.before for r in restores}  # an image is of one task only
-    return [Live(task, before=dict(before.get(frozenset(task.restores.values()), {}))) for task in tasks]
+    return [RunningTask(task, before=dict(before.get(frozenset(task.restores.values()), {}))) for task in tasks]
 
 
-def _rows_task(lives: Sequence[Live], actual: Rows, target: Rows, dues: Sequence[Due]) -> list[Live]:
+def _rows_task(
+    lives: Sequence[RunningTask], actual: Rows, target: Rows, dues: Sequence[PendingTrigger]
+) -> list[RunningTask]:
     """The task that brings back what only the state knows; none if that is right by then."""
     marks = {due.consumer: due.marks for due in dues}
     here = {a: _marked(row, marks.get(a, {})) for a, row in actual.items()}
@@ -229,7 +231,7 @@ def _rows_task(lives: Sequence[Live], actual: Rows, target: Rows, dues: Sequence
         needs=tuple(live.id for live in lives),
         rows={a: there.get(a) for a in odd},
     )
-    return [Live(task, before={a: here.get(a) for a in odd})]
+    return [RunningTask(task, before={a: here.get(a) for a in odd})]
 
 
 def _marked(row: JSON | None, marks: Mapping[str, str]) -> JSON | None:
@@ -239,4 +241,4 @@ def _marked(row: JSON | None, marks: Mapping[str, str]) -> JSON | None:
     return {**row, "loaded": {s: marks.get(s, mark) for s, mark in row["loaded"].items()}}
 
 
-__all__ = ["QUIET", "Back", "Given", "inputs_of", "plan_back"]
+__all__ = ["QUIET", "RollbackInputs", "RollbackTasks", "inputs_of", "plan_back"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...address import Address
 from ...contract import Change, View
 from ...graph import by_resource
-from ...model import Action, Row, has_taken, marked_keys, taken
+from ...model import Action, Row, has_loaded, loaded_mark, marked_keys
 from ...plan import Inputs
 from ...plan.triggers import sources_of
 from .order import above, reach
@@ -26,7 +26,7 @@ At = Mapping[Address, Sequence[str]]  # the tasks that bring an address back, th
 
 
 @dataclass(slots=True)
-class Due:
+class PendingTrigger:
     """A reload or restart: it waits for `needs`; what goes away under its consumer (`holds`) waits for it."""
 
     consumer: Address
@@ -43,7 +43,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class BeforeAfter:
     """Before and after a rollback: what is recorded, each in the shape of a stack; who sees what after it."""
 
     now: Inputs
@@ -54,23 +54,27 @@ class Times:
     ops: Ops = field(default_factory=dict)
 
 
-def due_triggers(restores: Sequence[Restore], needs: Mapping[str, set[str]], times: Times) -> list[Due]:
+def due_triggers(
+    restores: Sequence[Restore], needs: Mapping[str, set[str]], times: BeforeAfter
+) -> list[PendingTrigger]:
     """All reloads and restarts; `needs`: of the restores."""
     at: dict[Address, list[str]] = {}
     for restore in restores:
         for address in restore.addresses:
             at.setdefault(address, []).append(restore.key)
-    found: dict[Address, Due] = {}
+    found: dict[Address, PendingTrigger] = {}
     for consumer, source, op, attrs in hanging(times.now, times.then, times.rows, times.ops):
         if source not in at or not _stale(consumer, source, times):
             continue
-        due = found.setdefault(consumer, Due(consumer, op, {}))
+        due = found.setdefault(consumer, PendingTrigger(consumer, op, {}))
         due.sources[source] = attrs
         due.op = "restart" if "restart" in (due.op, op) else op
     dues = [due for due in found.values() if not _starts_afresh(due, at, needs, times)]
     for due in dues:
         _place(due, restores, at, needs, times)
-        due.marks = {str(s): taken(times.rows[s].attrs, keys) for s, keys in due.sources.items() if s in times.rows}
+        due.marks = {
+            str(s): loaded_mark(times.rows[s].attrs, keys) for s, keys in due.sources.items() if s in times.rows
+        }
     return dues
 
 
@@ -98,16 +102,16 @@ def hanging(
                     yield consumer, source, op, attrs
 
 
-def _stale(consumer: Address, source: Address, times: Times) -> bool:
+def _stale(consumer: Address, source: Address, times: BeforeAfter) -> bool:
     """Whether what the consumer has loaded is something else than what will be there."""
     row, old = times.now.recorded.get(consumer), times.now.recorded.get(source)
     back = times.rows.get(source)
     if row is None or old is None or back is None or source in times.drifted or old.row.tainted:
         return True
-    return not has_taken(row.row.loaded.get(str(source)), back.attrs)
+    return not has_loaded(row.row.loaded.get(str(source)), back.attrs)
 
 
-def _starts_afresh(due: Due, at: At, needs: Mapping[str, set[str]], times: Times) -> bool:
+def _starts_afresh(due: PendingTrigger, at: At, needs: Mapping[str, set[str]], times: BeforeAfter) -> bool:
     """Whether the consumer's own way back starts it, when all of its sources are back."""
     mine = at.get(due.consumer)
     view = times.views.get(due.consumer)
@@ -131,7 +135,9 @@ def _starts_afresh(due: Due, at: At, needs: Mapping[str, set[str]], times: Times
     return provider.loads(change) and all(set(at[s]) <= waited | {mine[-1]} for s in due.sources)
 
 
-def _place(due: Due, restores: Sequence[Restore], at: At, needs: Mapping[str, set[str]], times: Times) -> None:
+def _place(
+    due: PendingTrigger, restores: Sequence[Restore], at: At, needs: Mapping[str, set[str]], times: BeforeAfter
+) -> None:
     """After its sources, itself and what it needs; before what goes away that it still runs on."""
     upstream = reach([due.consumer], times.then.graph.needs)
     due.needs = {key for address in {*due.sources, *upstream} for key in at.get(address, ())}
@@ -143,4 +149,4 @@ def _place(due: Due, restores: Sequence[Restore], at: At, needs: Mapping[str, se
             due.holds.add(restore.key)
 
 
-__all__ = ["Due", "Times", "due_triggers", "hanging"]
+__all__ = ["BeforeAfter", "PendingTrigger", "due_triggers", "hanging"]

@@ -9,7 +9,7 @@ from ...address import Address
 from ...model import JSON, Action
 from ...plan import PlannedChange
 from ...store import RunRecord
-from ..live import Live
+from ..live import RunningTask
 
 Rows = dict[Address, JSON | None]
 
@@ -22,7 +22,7 @@ class Undone:
     """A run that is to be undone, with its tasks in their order."""
 
     record: RunRecord
-    tasks: Sequence[Live]
+    tasks: Sequence[RunningTask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Restore:
 
     key: str
     run: int
-    live: Live
+    live: RunningTask
     before: Rows
     after: Rows
 
@@ -56,7 +56,7 @@ class Restore:
         return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}
 
 
-def touching(live: Live) -> tuple[PlannedChange, ...]:
+def touching(live: RunningTask) -> tuple[PlannedChange, ...]:
     """The changes of a task that have something to bring back."""
     return tuple(p for p in live.task.changes if p.action not in (Action.ADOPT, Action.FORGET))
 
