@@ -37,6 +37,7 @@ def compare_all(given: Inputs) -> Comparison:
     outcome.views = desired_views(given.stack.instances, given.hosts, given.facts, given.providers)
     outcome.warnings = examine(outcome.views, given.stack.instances, given.providers)
     old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
+    outcome.recorded_views = old_views
     owners = owners_of(given.stack, given.graph)
     heirs: dict[Address, Address] = {}
     gone: list[PlannedChange] = []

@@ -43,6 +43,7 @@ class Comparison:
     metadata_only: list[PlannedChange] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     views: dict[Address, View[Any]] = field(default_factory=dict)
+    recorded_views: Mapping[Address, View[Any]] = field(default_factory=dict)
     observed: dict[Address, Observed | None] = field(default_factory=dict)
     still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
     secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs

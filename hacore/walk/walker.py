@@ -37,9 +37,7 @@ class Walker:
     def __init__(self, lives: Sequence[RunningTask], ctx: Context, on_failure: OnFailure = "rollback") -> None:
         self.lives = {live.id: live for live in lives}
         self.ctx = ctx
-        ctx.former = {p.address: p.inherits for live in lives for p in live.task.changes if p.inherits is not None}
-        if ctx.timer is not None:
-            ctx.timer.begin(lives)
+        ctx.begin(lives)
         self.board = Board.of(nodes_of(lives), on_failure)
         for live in lives:
             self.board.status[live.id] = live.status

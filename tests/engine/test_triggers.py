@@ -316,3 +316,23 @@ async def test_a_reload_that_was_pending_is_still_pending_after_a_run_that_faile
     assert await play.actions() == {"daemon.web@a": "update"}
     await play.make(V2)
     assert play.loaded("web", "/etc/web.conf") == "v2"
+
+
+MOVES = """
+thing:
+  conf: {key: /etc/web.conf, text: v1}
+daemon:
+  web: {reads: [/etc/web.conf], reload_on: [thing.conf]}
+"""
+
+
+async def test_a_source_that_moved_with_equal_content_is_reloaded_on_the_way_back_too(play: Play) -> None:
+    await play.make(MOVES)
+    before = play.world.snapshot()
+    await play.make(MOVES.replace("/etc/web.conf", "/etc/web/web.conf"))
+    assert play.loaded("web", "/etc/web/web.conf") == "v1"
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+    assert (await play.rollback(run=3)).ok
+    assert play.loaded("web", "/etc/web/web.conf") == "v1"
+    assert await play.actions() == {}
