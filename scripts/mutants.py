@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("plan", "journal", "walk", "store")
-WARM = ("asyncssh", "deepdiff", "hypothesis", "jinja2", "networkx", "pydantic", "pytest", "sqlalchemy", "xdist")
+WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
 LIMIT = 600  # seconds for the tests of one fault: some make an endless loop
 CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import HacoreError
 from ..model import digest
 from ..plan import Drift
+from ..store.legacy import gone_reason
 from .results import DriftReport
 
 _VERSION = 1
@@ -106,7 +107,8 @@ def _entries(report: DriftReport) -> dict[str, str]:
 
 def _digest(drift: Drift) -> str:
     """Of what differs and how; a sensitive value is an HMAC already."""
-    return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
+    reason = gone_reason(drift.gone, again=bool(drift.reason))
+    return digest([reason, [[a.path, a.before, a.after] for a in drift.attrs]])
 
 
 __all__ = ["NewDrift", "ReportedDrift", "news", "place", "read", "write"]

@@ -25,6 +25,11 @@ def gone_of(reason: str) -> bool:
     return reason == _GONE
 
 
+def gone_reason(gone: bool, *, again: bool) -> str:
+    """The reason of a drift as digests of earlier versions contain it. `again`: recorded as absent, and exists."""
+    return _GONE if gone else "is there again" if again else ""
+
+
 def health_of(notes: Mapping[str, Any]) -> dict[str, Any]:
     """The health of what hosts serve together, by address, from the notes that a plan was saved with."""
     return {
