@@ -29,12 +29,11 @@ STOPPING = "stopping: what is running ends, nothing new begins; once more to lea
 class Stopper:
     """What a signal does. `touching` is set once hosts may be touched."""
 
-    def __init__(self, terminal: Terminal, words: str = STOPPING) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         self.event = asyncio.Event()
         self.touching = False
         self.code = 0
         self._terminal = terminal
-        self._words = words
         self._work: asyncio.Task[object] | None = None
 
     def watch(self, work: asyncio.Task[object]) -> None:
@@ -61,7 +60,7 @@ class Stopper:
         if self.touching:
             self.event.set()
             with suppress(OSError):  # whoever hung up took the terminal along
-                self._terminal.tell(self._words)
+                self._terminal.tell(STOPPING)
         elif self._work is not None:
             self._work.cancel()
 
@@ -71,12 +70,12 @@ def run(
     work: Callable[[Stopper], Awaitable[T]],
     *,
     progress: Progress | None = None,
-    words: str = STOPPING,
+    stopper: Stopper | None = None,
 ) -> T:
-    """Run `work` to its end. Raises Interrupted when a signal ended it before it touched anything."""
+    """Run `work` to its end. Raises Interrupted when a signal ended it before any host was touched."""
+    stopper = stopper or Stopper(terminal)
 
     async def whole() -> T:
-        stopper = Stopper(terminal, words)
         task = asyncio.ensure_future(work(stopper))
         stopper.watch(task)
         ticker = asyncio.create_task(_ticking(progress)) if progress is not None else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ from .runtime import BECOME_PASSWORD, Runtime
 if TYPE_CHECKING:
     from ..plan import Selection
 
+F = TypeVar("F", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 parallelism = click.option(
@@ -29,28 +31,6 @@ no_irreversible = click.option(
     "--no-irreversible", is_flag=True, help="Refuse a plan with something that cannot be undone (marked !)."
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to apply."""
-
-    destroy: bool = False
-    auto_approve: bool = False
-    on_failure: str = "rollback"
-    allow_degraded: bool = False
-    resume: bool = False
-    take_over: bool = False
-    selection: Selection | None = None
-    parallelism: int = 10
-    as_json: bool = False
-    no_irreversible: bool = False
-    confirm_within: int = 0
-
-    @property
-    def command(self) -> str:
-        """The command's name."""
-        return "destroy" if self.destroy else "apply"
 
 
 on_failure = click.option(
@@ -103,13 +83,27 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
+resume = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+
+
+take_over = click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
+
+
+confirm_within = click.option(
+    "--confirm-within",
+    type=Duration(least=10),
+    metavar="TIME",
+    help="Revert each host automatically after TIME unless a new SSH connection confirms the change.",
+)
+
+
 target = click.option(
     "--target",
     "targets",
     metavar="ADDRESS",
     shell_complete=candidates.address,
     multiple=True,
-    help="Only this, what it needs, and the reloads that follow; can be repeated.",
+    help="Only this resource, what it depends on, and the reloads that follow (repeatable).",
 )
 
 
@@ -119,15 +113,45 @@ exclude = click.option(
     metavar="ADDRESS",
     shell_complete=candidates.address,
     multiple=True,
-    help="All but this and what rests on it; can be repeated.",
+    help="Exclude this resource and everything that depends on it (repeatable).",
 )
 
 
-def selection(targets: Sequence[str], excludes: Sequence[str]) -> Selection:
-    """What the two options say. Raises UsageError for what is no address."""
-    from ..plan import Selection
+def selection(function: F) -> F:
+    """--target and --exclude, given to the command as one `selection: Selection`. Raises UsageError for no address."""
 
-    return Selection.parse(targets, excludes)
+    @functools.wraps(function)
+    def wrapped(*, targets: Sequence[str], excludes: Sequence[str], **given: Any) -> Any:
+        from ..plan import Selection
+
+        return function(selection=Selection.parse(targets, excludes), **given)
+
+    return target(exclude(wrapped))  # type: ignore[return-value]
+
+
+def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
+    """The options of apply, or of destroy, given to the command as one `options: ApplyOptions`."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(**given: Any) -> Any:
+            from ..engine import ApplyOptions
+
+            names = [one.name for one in fields(ApplyOptions)]
+            chosen = {name: given.pop(name) for name in names if name in given}
+            chosen = {name: value for name, value in chosen.items() if value is not None}
+            return function(options=ApplyOptions(destroy=destroy, **chosen), **given)
+
+        found: Any = wrapped
+        for option in reversed(_DESTROY if destroy else (*_DESTROY, *_APPLY)):
+            found = option(found)
+        return found  # type: ignore[no-any-return]
+
+    return decorate
+
+
+_DESTROY = (on_failure, allow_degraded, no_irreversible)
+_APPLY = (resume, take_over, confirm_within)
 
 
 def words(selected: Selection) -> list[str]:

@@ -89,8 +89,11 @@ class StackArgs:
 
         return find_stack(Path.cwd(), self.stack)
 
-    def request(self, listener: Listener, *, parallelism: int = 10, file: Path | None = None) -> Request:
-        """What the engine needs; from now on it can be found out what is secret. `file`: the stack, if known."""
+    def request(self, listener: Listener, *, file: Path | None = None, **asked: Any) -> Request:
+        """The engine's request; from now on the secrets of the stack can be found out.
+
+        `file`: the stack file, if known. `asked`: further fields of the request (selection, parallelism, options, ...).
+        """
         from ..engine import Request, load_stack
 
         request = Request(
@@ -101,8 +104,8 @@ class StackArgs:
             env_name=self.env,
             state_url=self.state,
             listener=listener,
-            parallelism=parallelism,
             password=self.password(),
+            **asked,
         )
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))

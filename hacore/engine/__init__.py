@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .request import Request, state_url_of
+from .request import ApplyOptions, Request, RollbackRequest, state_url_of
 from .results import DriftReport, Planned, RollbackItem, RollbackPlan, RollbackResult, RunResult, TaskSummary, WayBack
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adoption",
+    "ApplyOptions",
     "DriftReport",
     "Planned",
     "Request",
     "RollbackItem",
     "RollbackPlan",
+    "RollbackRequest",
     "RollbackResult",
     "RunResult",
     "SavedAs",

@@ -19,7 +19,6 @@ from ..events import Event
 from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
-from ..walk import OnFailure
 from .ownership import check_ownership
 from .planning import Session, open_session
 from .recover_spill import take_in_at
@@ -34,47 +33,44 @@ async def apply(
     request: Request,
     *,
     approve: Approve,
-    destroy: bool = False,
-    on_failure: OnFailure = "rollback",
-    allow_degraded: bool = False,
     stop: asyncio.Event | None = None,
-    resume: bool = False,
 ) -> RunResult:
     """Make the hosts what the stack says. `approve` is not called when there is nothing to do.
 
-    `resume` goes on with an unfinished run, which stays one run. Raises what prevents a run from
+    How to apply is in `request.options`; with its `resume` an interrupted run continues, and stays one run. Raises
+    what prevents a run from
     beginning (StackError, PlanError, LockedError, ...); once it has begun its faults are in the
     result.
     """
     began = time.monotonic()
-    if resume:
-        return await _resume(request, approve, on_failure, allow_degraded, stop, began)
-    async with open_session(request, destroy=destroy) as session:
+    options = request.options
+    if options.resume:
+        return await _resume(request, approve, stop, began)
+    async with open_session(request, destroy=options.destroy) as session:
         memory = await asyncio.to_thread(read_state, session.stack.state)
         if memory.unfinished is not None:
             raise _unfinished(memory.unfinished, memory.lock)
         made, _ = await session.plan(memory)
         planned = Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases)
-        check_ownership(made.ownership, session.command, take_over=request.take_over)
-        check_applyable(made, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+        check_ownership(made.ownership, session.command, take_over=options.take_over)
+        check_applyable(made, options)
         if made.empty and not made.has_housekeeping:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):
             raise Cancelled("apply cancelled")
-        what = "destroy" if destroy else "apply"
+        what = "destroy" if options.destroy else "apply"
         async with await StateWriter.open(session.stack.state, who=request.who, what=what) as writer:
-            run = Run(session, writer, request, on_failure, allow_degraded, stop)
+            run = Run(session, writer, request, stop)
             return replace(await run.go(planned, approve), seconds=time.monotonic() - began)
 
 
 async def _resume(
     request: Request,
     approve: Approve,
-    on_failure: OnFailure,
-    allow_degraded: bool,
     stop: asyncio.Event | None,
     began: float,
 ) -> RunResult:
+    options = request.options
     async with open_session(request) as session:
         url = session.stack.state
         await take_in_at(url, request.who, lambda message: request.listener(Event("warning", message)))
@@ -91,12 +87,12 @@ async def _resume(
     async with open_session(request, destroy=run.command == "destroy") as session:
         session.named = None  # it was checked when the run began
         planned, doubt = await _shown(session, memory, run)
-        check_ownership(planned.plan.ownership, "resume", take_over=request.take_over)
-        check_applyable(planned.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+        check_ownership(planned.plan.ownership, "resume", take_over=options.take_over)
+        check_applyable(planned.plan, options)
         if (doubt or not planned.plan.empty) and not await approve(planned, ""):
             raise Cancelled(f"{run.command} cancelled")
         async with await StateWriter.open(session.stack.state, who=request.who, what=run.command) as writer:
-            resumed = Resumed(run, session, writer, request, on_failure, allow_degraded, stop)
+            resumed = Resumed(run, session, writer, request, stop)
             return replace(await resumed.go(planned, approve), seconds=time.monotonic() - began)
 
 

@@ -28,7 +28,7 @@ _BACK = (Status.UNDONE, Status.HOLD, Status.DO)
 
 def timer_of(request: Request, lineage: str, what: str) -> Timer | None:
     """The timer of a run, if it was asked for; `what` is the run, for people."""
-    within = request.confirm_within
+    within = request.options.confirm_within
     return Timer(within, lineage, f"{what} by {request.who}") if within else None
 
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..contract import Provider
 from ..events import Listener, silent
@@ -16,6 +16,9 @@ from ..load.contained import all_contained
 from ..plan import NO_SELECTION, Selection
 from ..transport import Password
 from .connections import Connect
+
+if TYPE_CHECKING:
+    from ..walk import OnFailure
 
 
 def whoami() -> str:
@@ -28,14 +31,31 @@ def whoami() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
+class ApplyOptions:
+    """How to apply, as the user asked for it.
 
-    `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
-    another transport. `refresh` False: a plan compares with
-    what is recorded and asks no host. `take_over`: hosts that another state of the stack manages become this one's.
-    `no_irreversible`: refuse a plan with a change that could not be undone. `confirm_within`: seconds after
-    which a touched host puts itself back unless a new connection to it could be made; 0: it does not.
+    `destroy`: roll back everything that the stack made. `resume`: continue the interrupted run. `on_failure`: roll the
+    failed lane back, or halt. `allow_degraded`: apply to the other hosts when some cannot be reached. `take_over`:
+    hosts that another state of the stack manages become this one's. `no_irreversible`: refuse a plan with a change
+    that cannot be undone. `confirm_within`: seconds after which a changed host reverts automatically unless a new
+    connection to it succeeds; 0: never.
+    """
+
+    destroy: bool = False
+    resume: bool = False
+    on_failure: OnFailure = "rollback"
+    allow_degraded: bool = False
+    take_over: bool = False
+    no_irreversible: bool = False
+    confirm_within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A stack file and its surroundings. `parallelism` bounds the commands that run at the same time.
+
+    `password` is for sudo, on hosts that become root. `connect` replaces SSH: hosts in memory, another transport.
+    `refresh` False: a plan compares with the state and contacts no host. `options`: how to apply.
     """
 
     file: Path
@@ -51,12 +71,30 @@ class Request:
     refresh: bool = True
     connect: Connect | None = None
     password: Password | None = None
-    take_over: bool = False
-    no_irreversible: bool = False
-    confirm_within: int = 0
+    options: ApplyOptions = field(default_factory=ApplyOptions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "providers", all_contained(self.providers))
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """The state to roll back in, and how the user asked for it; neither stack nor variables are needed.
+
+    `run`: roll back to before this run; None: the last applied one. `force`: also overwrite what was changed by hand
+    since. `no_irreversible`: refuse a rollback that leaves something behind. The rest is as in `Request`.
+    """
+
+    state_url: str
+    providers: Mapping[str, Provider[Any]]
+    run: int | None = None
+    force: bool = False
+    no_irreversible: bool = False
+    listener: Listener = silent
+    parallelism: int = 10
+    who: str = field(default_factory=whoami)
+    connect: Connect | None = None
+    password: Password | None = None
 
 
 def state_url_of(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:

@@ -117,11 +117,11 @@ class Resumed(Run):
             left = self._left()
             made, self._recorded = await self.session.plan(memory, left.actions)
             self._same_machines(made, memory)
-            check_ownership(made.ownership, "resume", take_over=self.request.take_over)
+            check_ownership(made.ownership, "resume", take_over=self.options.take_over)
             _, odd = takers(left.doubtful, made.tasks, self.request.providers)
             if not odd and not left.back:
                 break
-            check_applyable(made, allow_degraded=self.allow_degraded)
+            check_applyable(made, replace(self.options, no_irreversible=False))
             await self._take_back(left, odd, Planned(made, self.session.stack), memory)
         planned = await self._agreed(shown, made, memory, approve)
         await self._claim(made, standing(memory, made))
@@ -146,7 +146,7 @@ class Resumed(Run):
         links = await self._links(planned.plan)
         ctx = self._context(self.unfinished.id, planned, dict(memory.rows), links, {})
         ctx = replace(ctx, views={**ctx.views, **self._views_before(planned)}, sources=_both(ctx, memory.rows))
-        walker = Walker(lives, ctx, self.on_failure)
+        walker = Walker(lives, ctx, self.options.on_failure)
         walker.board.take_back(live.id for live in going)
         walker.remember(lives)
         await walker.walk()
@@ -175,7 +175,7 @@ class Resumed(Run):
             status="running",
             ended=None,
             stack_digest=self.session.stack.digest,
-            on_failure=self.on_failure,
+            on_failure=self.options.on_failure,
             options={**self.unfinished.options, "resumed": times},
         )
         checks = await self.healthy_checks(made)

@@ -19,13 +19,13 @@ from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack, plan_json
 from ..probe import HostLink
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, OnFailure, Relock, Walker, ask_all, never
+from ..walk import Context, Relock, Walker, ask_all, never
 from ..walk.walker import watched
 from .confirm_within import confirmed, prolonged, timer_of
 from .host_locks import held_hosts
 from .ownership import Marking, check_ownership, host_moves, options_of
 from .planning import Session
-from .request import Request
+from .request import ApplyOptions, Request
 from .results import Planned, RunResult, summarize
 from .rows_without_task import as_they_were, quiet_moves
 from .snapshot import StateSnapshot, last_run, read_snapshot
@@ -34,17 +34,19 @@ from .sources import fetch
 Approve = Callable[[Planned, str], Awaitable[bool]]
 
 
-def check_applyable(made: Plan, *, allow_degraded: bool, no_irreversible: bool = False) -> None:
-    """Raise UnreachableError for a plan that lacks a host, unless that is allowed and another one is there.
+def check_applyable(made: Plan, options: ApplyOptions) -> None:
+    """Raise UnreachableError for a plan without a host, unless that is allowed and another host is reachable.
 
-    With `no_irreversible` raise PlanError for one with a change that could not be undone.
+    With `no_irreversible` raise PlanError for a plan with a change that cannot be undone.
     """
-    if no_irreversible and (final := [f"{c.address}: {c.irreversible}" for c in made.changes if c.irreversible]):
+    if options.no_irreversible and (
+        final := [f"{c.address}: {c.irreversible}" for c in made.changes if c.irreversible]
+    ):
         raise PlanError(f"cannot apply with --no-irreversible what cannot be undone: {'; '.join(final)}")
     reasons = "; ".join(made.hosts[name].error for name in made.unreachable)
     if made.unreachable and len(made.unreachable) == len(made.hosts):
         raise UnreachableError(f"{reasons}; no host can be reached")
-    if made.unreachable and not allow_degraded:
+    if made.unreachable and not options.allow_degraded:
         raise UnreachableError(f"{reasons}; to apply what concerns the other hosts use --allow-degraded")
 
 
@@ -71,15 +73,12 @@ class Run:
         session: Session,
         writer: StateWriter,
         request: Request,
-        on_failure: OnFailure,
-        allow_degraded: bool,
         stop: asyncio.Event | None,
     ) -> None:
         self.session = session
         self.writer = writer
         self.request = request
-        self.on_failure: OnFailure = on_failure
-        self.allow_degraded = allow_degraded
+        self.options = request.options
         self.stop = stop
         self.token = secrets.token_hex(16)
         self.relock: Relock = never
@@ -142,19 +141,19 @@ class Run:
         compared = replace(made, lineage="") if shown.plan.lineage == "" else made
         current = Planned(made, self.session.stack, last_run(memory), memory.unfinished, self.session.phases)
         if not same_plan(shown.plan, compared):
-            check_applyable(made, allow_degraded=self.allow_degraded, no_irreversible=self.request.no_irreversible)
+            check_applyable(made, self.options)
             if not made.empty and not await approve(current, "the hosts or the state changed since the plan was shown"):
                 raise Cancelled("apply cancelled")
         return current
 
-    def options(self) -> dict[str, Any]:
+    def recorded_options(self) -> dict[str, Any]:
         """What the record of the run keeps of how it was asked for."""
         return dict(self.session.request.selection.options())
 
     async def _locked(self, shown: Planned, approve: Approve) -> RunResult:
         memory = self._remembered(shown, None)
         made, _ = await self.session.plan(memory)
-        check_ownership(made.ownership, self.session.command, take_over=self.request.take_over)
+        check_ownership(made.ownership, self.session.command, take_over=self.options.take_over)
         current = await self._agreed(shown, made, memory, approve)
         if made.empty:
             metadata_only = quiet_moves(made, standing(memory, made), 0, self.session, self.writer)
@@ -175,8 +174,8 @@ class Run:
             who=self.request.who,
             stack=self.session.stack.name,
             stack_digest=self.session.stack.digest,
-            on_failure=self.on_failure,
-            options={**self.options(), **options_of(self.request.env_name or "", made.facts)},
+            on_failure=self.options.on_failure,
+            options={**self.recorded_options(), **options_of(self.request.env_name or "", made.facts)},
         )
         checks = await self.healthy_checks(made)
         records = records_of(0, lives, self.session.stack, self.request.providers, self.writer.hmac)
@@ -195,12 +194,14 @@ class Run:
         made, number, before = planned.plan, record.id, dict(rows)
         await self.writer.commit(*host_moves(made))
         ctx = self._context(number, planned, rows, await self._links(made), checks)
-        walker = Walker(lives, ctx, self.on_failure)
+        walker = Walker(lives, ctx, self.options.on_failure)
         walker.remember(lives)
         self.request.listener(Event("run_started", data={"run": number, "tasks": len(lives)}))
         async with prolonged(ctx.timer, ctx.links):
             await watched(walker, self.stop)
-        status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=self.on_failure == "halt")
+        status = await confirmed(
+            outcome(lives), lives, ctx, self.session.hosts, halted=self.options.on_failure == "halt"
+        )
         metadata_only = self._quiet(made, rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
         if metadata_only:  # no task tells of these, so the run itself does: a rollback brings them back

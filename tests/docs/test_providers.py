@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 import types
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import Provider
-from hacore.engine import Request, apply, plan
+from hacore.engine import ApplyOptions, Request, apply, plan
 from hacore.load import load, load_providers
 from hacore.load.vetting import fault_of
 from hacore.plan import plan_json
@@ -118,7 +119,7 @@ async def test_the_whole_kind_comes_changes_and_goes(pgpass: Provider[Any], tmp_
 
     gone = plan_json((await plan(request, destroy=True)).plan)
     assert gone["changes"][0]["effect"] == f"restore {file}"
-    assert (await apply(request, approve=yes, destroy=True)).ok
+    assert (await apply(replace(request, options=ApplyOptions(destroy=True)), approve=yes)).ok
     assert file.read_bytes() == b"old\\n"
     assert file.stat().st_mode & 0o777 == 0o640
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hacore.address import Address
 from hacore.engine import (
+    ApplyOptions,
     DriftReport,
     Planned,
     Request,
     RollbackPlan,
+    RollbackRequest,
     RollbackResult,
     RunResult,
     apply,
@@ -29,6 +31,8 @@ from hacore.plan import plan_json
 from hacore.store import RunRecord, StateReader, TaskRecord
 from hacore.testing import KINDS, World
 from hacore.walk import OnFailure
+
+_APPLY_OPTIONS = {one.name for one in fields(ApplyOptions)}
 
 HEAD = """
 stack: test
@@ -59,6 +63,7 @@ class Play:
 
     @property
     def request(self) -> Request:
+        asked = {name: value for name, value in self.options.items() if name in _APPLY_OPTIONS}
         return replace(
             Request(
                 self.folder / "stack.yaml",
@@ -68,7 +73,8 @@ class Play:
                 state_url=self.url,
                 who="tester@test",
             ),
-            **self.options,
+            **{name: value for name, value in self.options.items() if name not in asked},
+            options=ApplyOptions(**asked),
         )
 
     @property
@@ -97,15 +103,15 @@ class Play:
         allow_degraded: bool = False,
         resume: bool = False,
     ) -> RunResult:
-        return await apply(
-            self.request,
-            approve=approve or self.yes,
+        request = self.request
+        options = replace(
+            request.options,
             destroy=destroy,
             on_failure=on_failure,
-            stop=stop,
             allow_degraded=allow_degraded,
             resume=resume,
         )
+        return await apply(replace(request, options=options), approve=approve or self.yes, stop=stop)
 
     async def make(self, resources: str) -> RunResult:
         """Apply a stack that must work."""
@@ -118,16 +124,9 @@ class Play:
         async def yes(_plan: RollbackPlan) -> bool:
             return True
 
-        return await rollback(
-            self.url,
-            **{
-                "providers": KINDS,
-                "approve": yes,
-                "listener": self.events.append,
-                "connect": self.world.connect,
-                **more,
-            },
-        )
+        approve, stop = more.pop("approve", yes), more.pop("stop", None)
+        given = {"providers": KINDS, "listener": self.events.append, "connect": self.world.connect, **more}
+        return await rollback(RollbackRequest(self.url, **given), approve=approve, stop=stop)
 
     async def drift(self) -> DriftReport:
         return await drift(self.url, providers=KINDS, connect=self.world.connect)

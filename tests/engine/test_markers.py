@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hacore.address import Address
-from hacore.engine import apply, forget, plan
+from hacore.engine import ApplyOptions, apply, forget, plan
 from hacore.errors import PlanError
 from hacore.probe import Marker
 from hacore.render.plan import PlanText, plan_text
@@ -360,7 +360,7 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
             await apply_saved(load_plan(path), lost.request)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
     assert shown.startswith("Another state's: a@192.0.2.1 and ")
-    assert (await apply_saved(load_plan(late), replace(lost.request, take_over=True))).ok
+    assert (await apply_saved(load_plan(late), replace(lost.request, options=ApplyOptions(take_over=True)))).ok
     assert marker(play, "a").lineage == lineage(lost)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import Health, StackFiles
-from hacore.engine import Planned, RunResult, apply_saved, load_plan, plan, save_plan
+from hacore.engine import ApplyOptions, Planned, RunResult, apply_saved, load_plan, plan, save_plan
 from hacore.errors import PlanError, StackError, StalePlanError, UnreachableError, UsageError
 from hacore.plan import plan_json
 from hacore.testing import KINDS
@@ -40,7 +40,7 @@ async def save(play: Play, *, destroy: bool = False) -> Planned:
 
 
 async def apply_file(play: Play, **more: Any) -> RunResult:
-    return await apply_saved(load_plan(file_of(play)), play.request, **more)
+    return await apply_saved(load_plan(file_of(play)), replace(play.request, options=ApplyOptions(**more)))
 
 
 async def refused(play: Play, **more: Any) -> tuple[list[str], str]:

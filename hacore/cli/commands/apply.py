@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ..options import (
-    Duration,
-    allow_degraded,
-    as_json,
-    ask_become_pass,
-    auto_approve,
-    exclude,
-    no_irreversible,
-    on_failure,
-    parallelism,
-    selection,
-    target,
-)
+from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, selection
 from ..stack_args import StackArgs, stack_options
+
+if TYPE_CHECKING:
+    from ...engine import ApplyOptions
+    from ...plan import Selection
 
 
 @click.command("apply")
 @stack_options(metavar="[STACK|PLAN]")
 @ask_become_pass
 @auto_approve
-@on_failure
-@allow_degraded
-@target
-@exclude
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
-@click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
-@no_irreversible
-@click.option(
-    "--confirm-within",
-    type=Duration(least=10),
-    metavar="TIME",
-    help="Hosts put themselves back when they hear nothing for TIME, or cannot be connected to anew at the end.",
-)
+@apply_options()
+@selection
 @parallelism
 @as_json
 def command(
-    args: StackArgs,
-    auto_approve: bool,
-    on_failure: str,
-    allow_degraded: bool,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    resume: bool,
-    take_over: bool,
-    no_irreversible: bool,
-    confirm_within: int | None,
-    parallelism: int,
-    as_json: bool,
+    args: StackArgs, options: ApplyOptions, selection: Selection, parallelism: int, auto_approve: bool, as_json: bool
 ) -> int:
     """Make the hosts what the stack says, or do what a saved plan says.
 
@@ -83,21 +55,10 @@ def command(
       hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
       hacore apply --take-over              the state that managed the hosts is lost
     """
-    from ..apply_run import go
-    from ..options import Options
-    from ..saved_plans import go_saved, named_plan
+    from ..apply_run import apply_saved_plan, apply_stack
+    from ..saved_plans import named_plan
 
-    options = Options(
-        auto_approve=auto_approve,
-        on_failure=on_failure,
-        allow_degraded=allow_degraded,
-        resume=resume,
-        take_over=take_over,
-        selection=selection(targets, excludes),
-        parallelism=parallelism,
-        as_json=as_json,
-        no_irreversible=no_irreversible,
-        confirm_within=confirm_within or 0,
-    )
-    plan = named_plan(args)
-    return go(args, options) if plan is None else go_saved(args, plan, options)
+    saved = named_plan(args)
+    if saved is not None:
+        return apply_saved_plan(args, saved, options, selection, parallelism, as_json=as_json)
+    return apply_stack(args, options, selection, parallelism, auto_approve=auto_approve, as_json=as_json)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ...errors import UsageError
-from ..approval import about
-from ..options import as_json, ask_become_pass, exclude, selection, target
+from ..options import as_json, ask_become_pass, selection
+from ..plan_text import about
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
-    pass
+    from ...plan import Selection
 
 
 @click.command("plan")
 @stack_options()
 @ask_become_pass
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, for `hacore apply FILE`.")
-@target
-@exclude
+@selection
 @click.option("--destroy", is_flag=True, help="Plan to take everything back.")
 @click.option("--no-refresh", is_flag=True, help="Compare with what is recorded; ask no host.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
@@ -31,8 +29,7 @@ if TYPE_CHECKING:
 def command(
     args: StackArgs,
     out: Path | None,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
+    selection: Selection,
     destroy: bool,
     no_refresh: bool,
     detailed: bool,
@@ -64,7 +61,6 @@ def command(
     clock = Clock()
     from ...engine import plan
 
-    chosen = selection(targets, excludes)
     if out is not None:
         if no_refresh:
             raise UsageError("cannot save a plan with --no-refresh: it rests on no facts that an apply could compare")
@@ -78,7 +74,7 @@ def command(
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    request = replace(args.request(quietly(progress)), selection=chosen, refresh=not no_refresh)
+    request = args.request(quietly(progress), selection=selection, refresh=not no_refresh)
     clock.lap("import")
     planned = run(terminal, lambda _: plan(request, destroy=destroy, whole=out is not None), progress=progress)
     clock.lap("engine")

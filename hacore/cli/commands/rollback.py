@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import UsageError
-from ..approval import _Approval
 from ..complete import candidates
 from ..options import as_json, ask_become_pass, auto_approve, no_irreversible, parallelism
 from ..positionals import stack_and_run
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
-    from ...engine import RollbackResult
-    from ...events import Listener
+    from ...engine import RollbackPlan, RollbackRequest, RollbackResult
+    from ..dialogue import Dialogue
     from ..interruptible import Stopper
 
 
@@ -56,47 +54,45 @@ def command(
     """
     from dataclasses import replace
 
-    from ...render.progress import Progress
-    from ...render.result import rollback_result_json, rollback_result_text
-    from ..interruptible import as_lines, run
+    from ...engine import RollbackRequest
+    from ..dialogue import Dialogue
+    from ..stack_args import providers
 
-    if as_json and not auto_approve:
-        raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
     stack, number = stack_and_run(words)
     args = replace(args, stack=stack)
-    terminal = args.runtime.terminal
-    args.runtime.json = as_json
-    progress = Progress(terminal)
-    listener = as_lines(terminal) if as_json else progress
-    url = args.state_url()
+    dialogue = Dialogue(args.runtime, "rollback", auto_approve=auto_approve, as_json=as_json)
+    request = RollbackRequest(
+        args.state_url(),
+        providers(),
+        run=number,
+        force=force,
+        no_irreversible=no_irreversible,
+        listener=dialogue.listener,
+        parallelism=parallelism,
+        password=args.password(),
+    )
+    return _roll_back(args, request, dialogue)
+
+
+def _roll_back(args: StackArgs, request: RollbackRequest, dialogue: Dialogue) -> int:
+    from ...render.result import rollback_result_json, rollback_result_text
+    from ...render.rollback import rollback_json, rollback_text, rollback_words
+
+    style = args.runtime.terminal.out_style
+
+    async def approve(shown: RollbackPlan) -> bool:
+        dialogue.show_plan(lambda: rollback_text(shown, style), lambda: rollback_json(shown))
+        hosts = sorted({item.host for item in shown.items if item.host is not None})
+        return await dialogue.approve(f"Do you want to {rollback_words(shown)} on {', '.join(hosts) or 'no host'}?")
 
     async def work(stopper: Stopper) -> RollbackResult:
         from ...engine import rollback
-        from ..stack_args import providers
 
-        return await rollback(
-            url,
-            providers=providers(),
-            approve=_Approval(args, stopper, progress, auto_approve, as_json),
-            run=number,
-            force=force,
-            no_irreversible=no_irreversible,
-            listener=_touching(listener, stopper),
-            parallelism=parallelism,
-            password=args.password(),
-            stop=stopper.event,
-        )
+        return await rollback(request, approve=approve, stop=stopper.event)
 
-    result = run(terminal, work, progress=None if as_json else progress)
-    if as_json:
-        terminal.say_json(rollback_result_json(result), line=True)
-    else:
-        again = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
-        terminal.say(rollback_result_text(result, commands=again, style=terminal.out_style))
+    result = dialogue.run(work)
+    commands = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
+    dialogue.report(
+        lambda: rollback_result_text(result, commands=commands, style=style), lambda: rollback_result_json(result)
+    )
     return 0 if result.ok else 1
-
-
-def _touching(listener: Listener, stopper: Stopper) -> Listener:
-    from ..interruptible import touching
-
-    return touching(listener, stopper)

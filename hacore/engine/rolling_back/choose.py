@@ -9,55 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ...contract import Provider
 from ...errors import PlanError, StoreError
-from ...events import Event, Listener, silent
+from ...events import Event
 from ...journal import cancelled, last_applied, way_back
 from ...model import Op
 from ...store import UNFINISHED, RunRecord, StateView, StateWriter, TaskRecord
-from ...transport import Password, Transport
-from ..connections import Connect, Hosts
+from ...transport import Transport
+from ..connections import Hosts
 from ..recover_spill import take_in
-from ..request import whoami
+from ..request import RollbackRequest
 from ..results import RollbackResult, WayBack
 from .preflight import Approve, Means
 from .undo_finished import finish, undo
 from .undo_unfinished import take_back
 
 
-async def rollback(
-    state_url: str,
-    *,
-    providers: Mapping[str, Provider[Any]],
-    approve: Approve,
-    run: int | None = None,
-    force: bool = False,
-    no_irreversible: bool = False,
-    listener: Listener = silent,
-    parallelism: int = 10,
-    who: str = "",
-    connect: Connect | None = None,
-    password: Password | None = None,
-    stop: asyncio.Event | None = None,
-) -> RollbackResult:
-    """Undo the last applied run that stands, or go back to before `run`. Raises like `apply`.
+async def rollback(request: RollbackRequest, *, approve: Approve, stop: asyncio.Event | None = None) -> RollbackResult:
+    """Undo the last applied run that stands, or all runs from `request.run` on. Raises like `apply`.
 
-    Refuses what changed since, unless `force`; with `no_irreversible` also a way back that leaves
-    something behind. A run that is unfinished is taken back, a rollback that is unfinished is
-    finished (or taken back, if `run` names it).
+    Refuses when hosts were changed since, unless `force`. An interrupted run is undone by its own journal, an
+    interrupted rollback is finished (or undone, if `run` names it).
     """
+    listener = request.listener
     began = time.monotonic()
-    async with await StateWriter.open(state_url, who=who or whoami(), what="rollback") as writer:
+    async with await StateWriter.open(request.state_url, who=request.who, what="rollback") as writer:
         await take_in(writer, lambda message: listener(Event("warning", message)))
-        way = choose(writer, run)
-        hosts = Hosts(Transport(listener=listener, password=password), listener, connect, whole=True)
-        means = Means(
-            writer, hosts, providers, listener, approve, parallelism, who or whoami(), force, no_irreversible, stop
-        )
+        way = choose(writer, request.run)
+        hosts = Hosts(Transport(listener=listener, password=request.password), listener, request.connect, whole=True)
+        means = Means(request, writer, hosts, approve, stop)
         try:
             if way.how is WayBack.TAKE_BACK:
                 result = await take_back(way.runs[0], means)

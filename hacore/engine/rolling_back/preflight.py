@@ -14,7 +14,7 @@ from typing import Any
 from ...address import Address
 from ...contract import Facts, Provider, View
 from ...errors import Cancelled, PlanError, UnreachableError
-from ...events import Event, Listener
+from ...events import Event
 from ...model import JSON, Host, Row
 from ...plan import Drift, Ownership, asks_of_recorded, drift_of, marks_of_rows, merge_asks, recorded_views, revive
 from ...probe import HostLink
@@ -24,6 +24,7 @@ from ..connections import Hosts, answered
 from ..drift_check import recorded_hosts
 from ..host_locks import held_hosts
 from ..ownership import Marking, check_ownership, claimant_of, named_by_hosts, ownership, with_markers
+from ..request import RollbackRequest
 from ..results import RollbackPlan
 from ..second_look import looked_twice
 from ..snapshot import StateSnapshot
@@ -33,18 +34,18 @@ Approve = Callable[[RollbackPlan], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Means:
-    """A rollback's means and its user's wishes. `stop`: start nothing new."""
+    """The means of a rollback, and the user's request. `stop`: start nothing new."""
 
+    request: RollbackRequest
     writer: StateWriter
     hosts: Hosts
-    providers: Mapping[str, Provider[Any]]
-    listener: Listener
     approve: Approve
-    parallelism: int
-    who: str
-    force: bool = False
-    no_irreversible: bool = False
     stop: asyncio.Event | None = None
+
+    @property
+    def providers(self) -> Mapping[str, Provider[Any]]:
+        """The installed kinds."""
+        return self.request.providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ async def look(
     recorded = revive(here, means.providers)
     back = {a: r for a, r in (then or {}).items() if set(r.hosts) <= set(names)}
     asks = merge_asks(
-        asks_of_recorded(revive(back, means.providers), means.providers), asks_of_recorded(recorded, means.providers)
+        asks_of_recorded(revive(back, means.providers), means.providers),
+        asks_of_recorded(recorded, means.providers),
     )
     statuses = await means.hosts.probe(with_markers(asks, names), sorted(names))
     if retry_safe:
@@ -112,10 +114,10 @@ def may_roll_back(shown: RollbackPlan, seen: Preflight, means: Means, *, strict:
     check_ownership(seen.whose, "roll back")
     if shown.unreachable:
         raise UnreachableError("; ".join(shown.unreachable.values()))
-    if strict and shown.drifted and not means.force:
+    if strict and shown.drifted and not means.request.force:
         what = ", ".join(str(d.address) for d in shown.drifted)
         raise PlanError(f"cannot roll back: {what} changed since run {shown.run.id}; --force overwrites that")
-    if means.no_irreversible and shown.irreversible:
+    if means.request.no_irreversible and shown.irreversible:
         what = "; ".join(f"{item.address}: {item.irreversible}" for item in shown.irreversible)
         raise PlanError(f"cannot roll back with --no-irreversible: {what}")
 
@@ -143,7 +145,7 @@ class LockedHosts:
         brought, there = marks_of_rows({row.address: row for row in rows}), marks_of_rows(memory.rows)
         claims = {h: {**brought.get(h, {}), **there.get(h, {})} for h in sorted(self.links)}
         mine = named_by_hosts(claimant_of(memory), seen.whose)
-        await Marking(mine, means.who, self.token).claim(claims, seen.whose, self.links)
+        await Marking(mine, means.request.who, self.token).claim(claims, seen.whose, self.links)
 
 
 @asynccontextmanager
@@ -152,11 +154,11 @@ async def held(
 ) -> AsyncIterator[LockedHosts]:
     """Hold the hosts' locks while a rollback lasts."""
     token = secrets.token_hex(16)
-    info = {"who": means.who, "what": "rollback", "stack": stack, "pid": os.getpid()}
+    info = {"who": means.request.who, "what": "rollback", "stack": stack, "pid": os.getpid()}
     info |= {"lineage": memory.lineage, "since": time.time()}
 
     def warn(message: str) -> None:
-        means.listener(Event("warning", message))
+        means.request.listener(Event("warning", message))
 
     async with held_hosts(links, token, info, means.writer.held, warn) as locks:
         hold = LockedHosts(token, locks.again, links)
@@ -164,5 +166,5 @@ async def held(
         if hold.kept:
             there = marks_of_rows(means.writer.rows())
             mine = replace(named_by_hosts(claimant_of(memory), seen.whose), serial=means.writer.serial)
-            marking = Marking(mine, means.who, token)
+            marking = Marking(mine, means.request.who, token)
             locks.partings.update({h: marking.parting(h, there.get(h, {}), seen.whose) for h in links})

@@ -66,7 +66,7 @@ async def undo(way: Sequence[RunRecord], means: Means) -> RollbackResult:
     async with held(means, returning.memory, first.seen, way[-1].stack, links) as hold:
         planned = await returning.plan(undone, names, target)  # what happened while we waited for the yes
         news = {d.address for d in planned.shown.drifted} - {d.address for d in first.shown.drifted}
-        if news and not means.force:
+        if news and not means.request.force:
             what = ", ".join(str(a) for a in sorted(news))
             raise PlanError(f"cannot roll back: {what} changed since the plan was shown; --force overwrites that")
         record = RunRecord(
@@ -75,7 +75,7 @@ async def undo(way: Sequence[RunRecord], means: Means) -> RollbackResult:
             status="running",
             started=time.time(),
             ended=None,
-            who=means.who,
+            who=means.request.who,
             stack=way[-1].stack,
             stack_digest="",
             on_failure="halt",
@@ -197,7 +197,7 @@ class _Returning:
         means, lives = self.means, planned.back.lives
         walker = Walker(lives, self._context(record, planned, hold), "halt")
         walker.remember(lives)
-        means.listener(Event("run_started", data={"run": record.id, "tasks": len(lives), "rollback": True}))
+        means.request.listener(Event("run_started", data={"run": record.id, "tasks": len(lives), "rollback": True}))
         await watched(walker, means.stop)
         status = outcome(lives)
         counts = Counter(item.do for item in planned.shown.items) if status == "done" else {}
@@ -205,7 +205,7 @@ class _Returning:
         await means.writer.commit(PutRun(ended))
         hold.kept = status == "done"
         status = "rolled_back" if status == "done" else status
-        means.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
+        means.request.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
         tasks = tuple(summarize(live) for live in lives)
         left = await self._left(planned) if status == "rolled_back" else ()
         return RollbackResult(record.id, status, tasks, plan=planned.shown, leftover=left)  # type: ignore[arg-type]
@@ -257,9 +257,9 @@ class _Returning:
             views={**seen.views, **views},
             sources=sources,
             hosts=self.known,
-            emit=means.listener,
+            emit=means.request.listener,
             fetch=fetch,
-            parallelism=means.parallelism,
+            parallelism=means.request.parallelism,
             expected={a: row for a, row in planned.back.target.items() if not self._healed(a, planned.back)},
             relock=hold.relock,
             others={name: seen.whose.others_have(name) for name in seen.facts},

@@ -60,7 +60,7 @@ async def _walk(
     walker: Walker, lives: Sequence[RunningTask], record: RunRecord, shown: RollbackPlan, means: Means
 ) -> RollbackResult:
     started = {"run": record.id, "tasks": len(lives), "rollback": True}
-    means.listener(Event("run_started", data=started))
+    means.request.listener(Event("run_started", data=started))
     await watched(walker, means.stop, undoing=True)
     if walker.board.paused and not all(live.status.final for live in lives):
         status, stored = "interrupted", "interrupted"
@@ -69,7 +69,7 @@ async def _walk(
     else:
         status, stored = "rolled_back", "rolled_back"
     await means.writer.commit(PutRun(replace(record, status=stored, ended=time.time())))
-    means.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
+    means.request.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
     tasks = tuple(summarize(live) for live in reversed(lives))
     return RollbackResult(record.id, status, tasks, plan=shown)  # type: ignore[arg-type]
 
@@ -96,9 +96,9 @@ def _context(
         views=seen.views,
         sources=recorded_sources(rows),
         hosts=known,
-        emit=means.listener,
+        emit=means.request.listener,
         fetch=fetch,
-        parallelism=means.parallelism,
+        parallelism=means.request.parallelism,
         relock=hold.relock,
         others={name: seen.whose.others_have(name) for name in seen.facts},
     )

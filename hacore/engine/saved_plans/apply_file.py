@@ -21,7 +21,6 @@ from ...plan import Plan
 from ...plan.differences import Difference, differences
 from ...plan.saved_format import plan_to_json
 from ...store import StateWriter, row_to_json
-from ...walk import OnFailure
 from ..planning import Session, hosts_of, open_session
 from ..request import Request, state_url_of
 from ..results import Planned, RunResult
@@ -45,8 +44,6 @@ async def apply_saved(
     saved: SavedPlan,
     request: Request,
     *,
-    on_failure: OnFailure = "rollback",
-    allow_degraded: bool = False,
     stop: asyncio.Event | None = None,
 ) -> RunResult:
     """Do what a saved plan says, and nothing else. Nobody is asked: that was done when it was made.
@@ -55,7 +52,8 @@ async def apply_saved(
     on is not so any more; PlanError, UnreachableError and what else prevents a run from beginning.
     """
     began = time.monotonic()
-    check_applyable(saved.plan, allow_degraded=allow_degraded, no_irreversible=request.no_irreversible)
+    options = request.options
+    check_applyable(saved.plan, options)
     request = replace(request, selection=saved.plan.selection, env_name=saved.stack["env"])
     url = state_of(saved, request)
     stack, different = await asyncio.to_thread(stack_of, saved, request, url)
@@ -71,7 +69,7 @@ async def apply_saved(
             return RunResult(None, "nothing", planned, outputs=saved.plan.outputs, seconds=time.monotonic() - began)
         session.connect(hosts_of(session.stack, memory))
         async with await StateWriter.open(url, who=request.who, what=saved.plan.command) as writer:
-            run = SavedRun(saved, session, writer, request, on_failure, allow_degraded, stop)
+            run = SavedRun(saved, session, writer, request, stop)
             return replace(await run.go(planned, _nobody), seconds=time.monotonic() - began)
 
 
@@ -82,9 +80,9 @@ class SavedRun(Run):
         super().__init__(session, *given)
         self.saved = saved
 
-    def options(self) -> dict[str, Any]:
+    def recorded_options(self) -> dict[str, Any]:
         """That this plan was applied."""
-        return {**super().options(), "plan": self.saved.id}
+        return {**super().recorded_options(), "plan": self.saved.id}
 
     def _remembered(self, shown: Planned, unfinished: int | None) -> StateSnapshot:
         memory = super()._remembered(shown, unfinished)
