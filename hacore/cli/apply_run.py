@@ -95,6 +95,7 @@ def _report(args: StackArgs, dialogue: Dialogue, result: RunResult) -> int:
     from ..render.result import run_json, run_text
 
     commands = {name: args.again(name, result.planned.stack) for name in ("plan", "rollback")}
+    commands["resume"] = args.again("apply --resume", result.planned.stack)
     style = args.runtime.terminal.out_style
     dialogue.report(
         lambda: run_text(result, command=dialogue.command, commands=commands, style=style),

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they amount to."""
+"""Options that several commands share, and their values."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (see `hacore schema`).")
 parallelism = click.option(
     "--parallelism",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
     metavar="N",
-    help="At most N things at once.",
+    help="Run at most N commands at the same time.",
 )
 no_irreversible = click.option(
-    "--no-irreversible", is_flag=True, help="Refuse a plan with something that cannot be undone (marked !)."
+    "--no-irreversible", is_flag=True, help="Refuse a plan with a change that cannot be undone (marked !)."
 )
-auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
+auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 
 
 on_failure = click.option(
@@ -38,11 +38,11 @@ on_failure = click.option(
     type=click.Choice(["rollback", "halt"]),
     default="rollback",
     show_default=True,
-    help="When a task fails: undo the tasks of its lane, or leave all as it is then.",
+    help="When a task fails: roll back the tasks of its lane, or halt.",
 )
 
 
-allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on although a host cannot be reached.")
+allow_degraded = click.option("--allow-degraded", is_flag=True, help="Continue when some hosts cannot be reached.")
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -56,9 +56,9 @@ ask_become_pass = click.option(
     is_flag=True,
     expose_value=False,
     callback=_remember,
-    help=f"Ask for sudo's password on the hosts; else {BECOME_PASSWORD}, if there is one.",
+    help=f"Ask for the sudo password of the hosts (default: {BECOME_PASSWORD}).",
 )
-"""For commands that connect; what was typed is `become_password`'s to give."""
+"""For commands that connect; see `become_password`."""
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -73,13 +73,13 @@ class Duration(click.ParamType[int]):
         self.least = least
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Seconds. Usage errors say what would be right."""
+        """Seconds. Fails with a usage error that names valid forms."""
         found = re.fullmatch(r"(\d+)([smh]?)", str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90s, 5m or 1h", param, ctx)
         seconds = int(found[1]) * _UNITS[found[2]]
         if seconds < self.least:
-            self.fail(f"{value} is too short: it takes {self.least}s or more", param, ctx)
+            self.fail(f"{value} is too short: the minimum is {self.least}s", param, ctx)
         return seconds
 
 

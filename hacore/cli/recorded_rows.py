@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(args: StackArgs) -> Iterator[StateReader | None]:
-    """The state, read only; None when nothing is recorded yet."""
+    """The state, read-only; None when it does not exist yet."""
     from ..store import StateReader
 
     reader = StateReader.open(args.state_url())
@@ -28,7 +28,7 @@ def opened(args: StackArgs) -> Iterator[StateReader | None]:
 
 
 def selected(args: StackArgs, selector: Address | None) -> Sequence[Row]:
-    """The rows that a selector covers, in the order of addresses. Raises UsageError when it covers none."""
+    """The rows that a selector matches, in the order of addresses. Raises UsageError when it matches none."""
     from ..store import matching
 
     with opened(args) as state:
@@ -47,5 +47,5 @@ def show(args: StackArgs, selector: Address | None, *, as_json: bool) -> int:
     elif rows:
         terminal.say("\n\n".join(row_text(row, terminal.out_style) for row in rows))
     else:
-        terminal.say("Nothing is recorded yet.")
+        terminal.say("The state is empty.")
     return 0

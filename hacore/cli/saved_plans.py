@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 
 def check(out: Path) -> None:
-    """Raise UsageError for a place where no plan can be saved."""
+    """Raise UsageError for a path where a plan cannot be saved."""
     from ..engine import check_place
 
     check_place(out)
 
 
 def save(args: StackArgs, planned: Planned, request: Request, out: Path) -> None:
-    """Save a plan, and tell of a key that must go with it."""
+    """Save a plan; name the key file that belongs to it."""
     from ..engine import save_plan
 
     terminal = args.runtime.terminal
     saved = save_plan(planned, request, out, redact=terminal.redactor.data)
-    terminal.tell(f"Saved the plan to {out}.")
+    terminal.tell(f"Plan saved to {out}.")
     if saved.key is not None:
         terminal.tell(
-            f"The state has no key yet: the plan's sensitive values are compared by the key in {out}.key, "
-            "which goes where the plan goes."
+            f"The state has no key yet: the sensitive values of the plan are compared by the key in {out}.key. "
+            "Keep it with the plan."
         )
 
 
 def named_plan(args: StackArgs) -> SavedPlan | None:
-    """The saved plan that is named in place of a stack; None when it is a stack."""
+    """The saved plan that is named instead of a stack; None when it is a stack."""
     from ..engine import load_plan, names_plan
 
     path = names_plan(args.stack)
@@ -41,7 +41,7 @@ def named_plan(args: StackArgs) -> SavedPlan | None:
 
 
 def show_plan(args: StackArgs, *, as_json: bool) -> int | None:
-    """Show a saved plan; None when no plan is named."""
+    """Show a saved plan; None when the name is not a plan."""
     from ..plan import plan_json
 
     saved = named_plan(args)

@@ -1,4 +1,4 @@
-"""The state over time: its history, what lies between two serials, and all of it as JSON."""
+"""The state over time: its history, the difference between two serials, and all of it as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import show
 from .words import clean, when
 
 _SIGNS: Mapping[str, tuple[str, Name]] = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
-_WORDS = {"create": "added", "update": "changed", "delete": "gone"}
+_WORDS = {"create": "added", "update": "changed", "delete": "deleted"}
 _PARTS = ("spec", "hosts", "needs", "claims", "lifecycle", "loaded", "origin", "found", "tainted", "schema_version")
 _SHOWN = 12  # addresses of an episode
 _NONE = "(none)"
@@ -22,7 +22,7 @@ _NONE = "(none)"
 def history_text(found: Sequence[Episode], style: Style = PLAIN) -> str:
     """A paragraph for each session that changed the state, the newest first."""
     return (
-        "\n\n".join(_episode(episode, style) for episode in found) or "No history yet: it begins with the next change."
+        "\n\n".join(_episode(episode, style) for episode in found) or "No history yet: it starts with the next change."
     )
 
 
@@ -37,19 +37,19 @@ def _episode(episode: Episode, style: Style) -> str:
         lines.append(f"  {style(colour, sign)} {change.address}{_briefly(change)}")
     if len(episode.changes) > _SHOWN:
         lines.append(f"  … and {len(episode.changes) - _SHOWN:,} more")
-    return "\n".join(lines if episode.changes else [*lines, style("dim", "  as before, in the end")])
+    return "\n".join(lines if episode.changes else [*lines, style("dim", "  no change in the end")])
 
 
 def _briefly(change: RowChange) -> str:
-    """Which fields of a row are others."""
+    """The names of changed fields of a row."""
     if change.action != "update":
         return ""
-    names = sorted({name.partition(".")[0] for name in fields_of(change)}) or ["seen again"]
+    names = sorted({name.partition(".")[0] for name in fields_of(change)}) or ["recorded again"]
     return f"  ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
 
 
 def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
-    """The same for a machine."""
+    """The history as JSON."""
     return [
         {
             "serials": [revision.serial for revision in episode.revisions],
@@ -65,7 +65,7 @@ def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
 
 
 def fields_of(change: RowChange) -> dict[str, tuple[Any, Any]]:
-    """The fields that are others, with both values: attributes by their names, the rest under its own."""
+    """The changed fields with both values; attributes by their own names."""
     before, after = _flat(change.before), _flat(change.after)
     names = [*before, *(name for name in after if name not in before)]
     pairs = {name: (before.get(name, _NONE), after.get(name, _NONE)) for name in names}
@@ -83,13 +83,13 @@ def _flat(row: JSON | None) -> dict[str, Any]:
 
 
 def diff_text(changes: Sequence[RowChange], before: int, after: int, style: Style = PLAIN) -> str:
-    """What is different at serial `after` from `before`."""
+    """The differences between serial `before` and serial `after`."""
     if not changes:
         return f"Serials {before} and {after}: no difference."
-    told = ", ".join(
+    counts = ", ".join(
         f"{number} {_WORDS[action]}" for action in _SIGNS if (number := sum(c.action == action for c in changes))
     )
-    blocks = [f"From serial {before} to {after}: {told}"]
+    blocks = [f"From serial {before} to {after}: {counts}"]
     for change in changes:
         sign, colour = _SIGNS[change.action]
         lines = [style(colour, f"{sign} {change.address}")]
@@ -99,7 +99,7 @@ def diff_text(changes: Sequence[RowChange], before: int, after: int, style: Styl
 
 
 def _pairs(change: RowChange) -> list[tuple[str, str]]:
-    """The fields of a block; of a row that is there at one serial only its attributes do."""
+    """The fields to show; for a row that exists at one serial only, its attributes."""
     before, after = change.before, change.after
     if before is None or after is None:
         row = before or after or {}
@@ -123,7 +123,7 @@ def _secret(value: Any) -> bool:
 
 
 def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str, Any]:
-    """The same for a machine; what is sensitive is there as its HMAC."""
+    """The differences as JSON; sensitive values as their HMAC."""
     return {
         "from": before,
         "to": after,
@@ -139,12 +139,12 @@ def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str
 
 
 def _sides(pair: tuple[Any, Any]) -> dict[str, Any]:
-    """A side that has no such field is left out: null is a value."""
+    """A side without the field is omitted: null is a value."""
     return {side: value for side, value in zip(("before", "after"), pair, strict=True) if value != _NONE}
 
 
 def state_json(state: StateView) -> dict[str, Any]:
-    """All that is recorded but the bytes of before-images. What is sensitive is there as its HMAC."""
+    """The whole state but the bytes of before-images; sensitive values as their HMAC."""
     runs: list[RunRecord] = state.runs()
     return {
         "format_version": 1,

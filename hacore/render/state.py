@@ -1,4 +1,4 @@
-"""What is recorded: rows, runs, tasks."""
+"""The recorded resources, runs and tasks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .values import show_lines
 from .words import clean, listed, span, when
 
 _FOUND = {
-    "absent": "made by hacore",
-    "same": "was there already, as wanted",
-    "different": "was there before hacore, different",
+    "absent": "created by hacore",
+    "same": "adopted in the desired state",
+    "different": "existed before hacore, with differences",
 }
 
 
@@ -24,7 +24,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
     """One recorded instance with its attributes."""
     about = [f"run {row.run}", _FOUND.get(row.found, row.found)]
     if row.tainted:
-        about.append("in doubt since that run")
+        about.append("tainted by that run")
     lines = [style("bold", f"# {row.address}") + f"  ({', '.join(about)})"]
     lines += _table(_attrs(row) or {}, "  ")
     if row.info:
@@ -33,7 +33,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
         lines.append(f"  needs: {', '.join(row.needs)}")
     pending = sorted(source for source, loaded in row.loaded.items() if is_pending(loaded))
     if pending:
-        lines.append(style("yellow", f"  has not taken in: {', '.join(pending)}"))
+        lines.append(style("yellow", f"  reload pending for {', '.join(pending)}"))
     if row.lifecycle.prevent_destroy:
         lines.append("  lifecycle: prevent_destroy")
     return "\n".join(lines)
@@ -55,7 +55,7 @@ def _attrs(row: Row) -> dict[str, Any] | None:
 
 
 def row_json(row: Row) -> dict[str, Any]:
-    """The same for a machine."""
+    """A recorded instance as JSON."""
     return {
         "address": str(row.address),
         "kind": row.address.kind,
@@ -77,7 +77,7 @@ def row_json(row: Row) -> dict[str, Any]:
 def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
     """A line per run, the newest first."""
     runs = list(runs)
-    gone = cancelled(runs)
+    undone = cancelled(runs)
     lines = []
     for run in sorted(runs, key=lambda r: -r.id):
         took = "" if run.ended is None else f"  {span(run.ended - run.started)}"
@@ -87,19 +87,19 @@ def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
             + run_words(run)
             + took
             + _summary(run)
-            + _gone(run, gone)
+            + _undone(run, undone)
         )
     return "\n".join(lines) or "No runs yet."
 
 
-def _gone(run: RunRecord, gone: Mapping[int, int]) -> str:
-    return f", undone by #{gone[run.id]}" if run.id in gone else ""
+def _undone(run: RunRecord, undone: Mapping[int, int]) -> str:
+    return f", undone by #{undone[run.id]}" if run.id in undone else ""
 
 
 def _summary(run: RunRecord) -> str:
     counts = run.summary if isinstance(run.summary, Mapping) else {}
-    told = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
-    return f"  ({', '.join(told)})" if told else ""
+    parts = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
+    return f"  ({', '.join(parts)})" if parts else ""
 
 
 def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAIN) -> str:
@@ -117,7 +117,7 @@ def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAI
 
 
 def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> dict[str, Any]:
-    """A run for a machine; with its tasks where they are given."""
+    """A run as JSON; with its tasks where they are given."""
     value: dict[str, Any] = {
         "run": run.id,
         "command": run.command,

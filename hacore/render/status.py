@@ -1,4 +1,4 @@
-"""Status: the hosts, and who holds what."""
+"""Status: the hosts, and the holders of virtual addresses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .words import count
 
 
 def status_exit_code(plan: Plan) -> int:
-    """1 when a host is unreachable, something has no or several holders, or a check fails."""
+    """1 when a host was not checked, an address has no or several holders, or a check failed; else 0."""
     return 1 if not plan.complete or health_lines(plan.health, PLAIN) else 0
 
 
 def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
-    """Hosts, holders, checks, and one line about what a plan would say."""
+    """Hosts, holders, checks, and the last line of a plan."""
     lines = stranger_lines(plan.ownership.foreign_hosts, plan.lineage, style)
-    lines += machine_lines(plan.ownership.new_machines, "nothing is known of what it has", style)
+    lines += machine_lines(plan.ownership.new_machines, "its resources are not known", style)
     lines.append(style("bold", stack_line(plan.stack, state, plan.lineage, plan.serial)))
     lines += host_lines(plan.hosts, plan.health, style)
     lines += held_lines(plan.health, style)
@@ -30,7 +30,7 @@ def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
 
 
 def status_json(plan: Plan) -> dict[str, Any]:
-    """The same for a machine."""
+    """The status as JSON."""
     return {
         "stack": plan.stack,
         "complete": plan.complete,

@@ -1,7 +1,7 @@
-"""The two streams of a command: stdout carries the result, stderr everything else.
+"""The two streams of a command: stdout for the result, stderr for everything else.
 
-The only place that writes. A live line at the bottom of a terminal is taken away before anything
-is written; whoever keeps it writes it again with the next look.
+The only place that writes. The live line at the bottom of a terminal is cleared before any output; its owner
+writes it again at the next tick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COLUMNS = 80
 
 
 class Terminal:
-    """stdout and stderr of a command, with what is secret taken out."""
+    """stdout and stderr of a command, with secrets masked."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], redactor: Redactor | None = None) -> None:
         self.redactor = redactor or Redactor()
@@ -42,15 +42,15 @@ class Terminal:
         self._write(self._out, json.dumps(masked, ensure_ascii=False, default=str, **layout) + "\n")
 
     def tell(self, text: str) -> None:
-        """Something beside the result: to stderr."""
+        """A message to stderr."""
         self._write(self._err, self.redactor.text(text) + "\n")
 
     def ask(self, text: str) -> None:
-        """A question to stderr; the cursor stays behind it."""
+        """A question to stderr, without a newline."""
         self._write(self._err, self.redactor.text(text))
 
     def live(self, text: str) -> None:
-        """What the bottom line says now; empty takes it away. Only where somebody watches."""
+        """Set the live line; empty clears it. Only on a terminal."""
         if not self.watched or (not text and not self._live):
             return
         self._live = self.redactor.text(text).splitlines()[0][: self._columns() - 1] if text else ""
@@ -73,6 +73,6 @@ class Terminal:
                 stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
         except OSError as error:
-            if error.errno == errno.EIO:  # a terminal that was hung up, tty(4)
+            if error.errno == errno.EIO:  # the terminal was closed, tty(4)
                 raise BrokenPipeError(*error.args) from None
             raise

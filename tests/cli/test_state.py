@@ -88,9 +88,9 @@ def test_two_serials_are_compared(made: Console) -> None:
     ("words", "said"),
     [
         (("99",), "the history has 0 to "),
-        (("x.y",), "give one serial or two"),
-        (("1", "2", "3"), "give one serial or two"),
-        (("one", "two", "3"), "cannot take two stacks"),
+        (("x.y",), "give one or two serials"),
+        (("1", "2", "3"), "give one or two serials"),
+        (("one", "two", "3"), "cannot use two stacks"),
     ],
 )
 def test_serials_that_cannot_be_compared(made: Console, words: tuple[str, ...], said: str) -> None:
@@ -118,7 +118,7 @@ def test_without_a_state_there_is_nothing_to_look_at(console: Console) -> None:
     for command in (("history",), ("diff", "1"), ("pull",)):
         done = console("state", *command)
         assert done.code == 1
-        assert "nothing is recorded yet" in done.err
+        assert "it does not exist yet" in done.err
     assert not list(Path(console.folder).rglob("*.db"))
 
 
@@ -134,7 +134,7 @@ def test_what_is_moved_goes_on_under_its_new_name(made: Console) -> None:
         0,
         "Moved: thing.conf@a to thing.main@a\nMoved: thing.conf@b to thing.main@b\n",
     )
-    backup = Path(done.err.removeprefix("The state as it was before: ").strip())
+    backup = Path(done.err.removeprefix("Backup of the previous state: ").strip())
     with StateReader.open(f"sqlite:///{backup}") as old:  # type: ignore[union-attr]
         assert old.lock() is None
         assert "thing.conf@a" in map(str, old.rows())
@@ -236,7 +236,7 @@ def test_a_machine_that_burned_down_is_forgotten(made: Console) -> None:
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "Forgotten: host b"
     assert "@b" not in made("state", "list").out
-    assert "The state as it was before: " in done.err
+    assert "Backup of the previous state: " in done.err
     assert made("drift").code == 0
     assert "state rm" in made("state", "history").out.splitlines()[0]
 
@@ -274,7 +274,7 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
     assert console("plan").code == 0
     assert console("drift").code == 2
     assert console("state", "list").out.count("\n") == 8
-    assert console("state", "history").out == "No history yet: it begins with the next change.\n"
+    assert console("state", "history").out == "No history yet: it starts with the next change.\n"
     assert console("state", "pull").json["serial"] == 14
     assert "the history has 14 alone" in console("state", "diff", "3").err
     assert {entry.name: entry.read_bytes() for entry in state.iterdir()} == before

@@ -69,7 +69,7 @@ def test_a_stack_lives_on_a_server(console: Console, url: str) -> None:
 def test_the_url_may_be_given_to_a_command(console: Console, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console.stack(THINGS)
     told = shows_no_password(console("plan", "--state", url)).out
-    assert "To do this: hacore apply --state 'postgresql://hacore:***@" in told
+    assert "To apply this plan: hacore apply --state 'postgresql://hacore:***@" in told
 
     monkeypatch.setenv("HACORE_STATE", url)
     assert shows_no_password(console("apply", "--auto-approve", "--log", "debug")).code == 64

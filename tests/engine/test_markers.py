@@ -359,7 +359,7 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
         with pytest.raises(PlanError, match="cannot apply"):
             await apply_saved(load_plan(path), lost.request)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
-    assert shown.startswith("Another state's: a@192.0.2.1 and ")
+    assert shown.startswith("Managed by another state: a@192.0.2.1 and ")
     assert (await apply_saved(load_plan(late), replace(lost.request, options=ApplyOptions(take_over=True)))).ok
     assert marker(play, "a").lineage == lineage(lost)
 

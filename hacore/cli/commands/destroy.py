@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 def command(
     args: StackArgs, options: ApplyOptions, selection: Selection, parallelism: int, auto_approve: bool, as_json: bool
 ) -> int:
-    """Take back everything that hacore made of this stack.
+    """Destroy all managed resources of the stack.
 
-    What hacore made goes, what it found and changed comes back as it was before the first run, what
-    it adopted stays. Shows the plan and asks for a literal `yes`.
+    Resources that hacore created are deleted, files that it changed are restored to
+    their content before the first run, adopted resources stay unchanged. Shows the
+    plan and asks for a literal `yes`.
 
     \b
     Examples:

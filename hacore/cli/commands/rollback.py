@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @stack_options(variables=False, argument=False)
 @ask_become_pass
 @auto_approve
-@click.option("--force", is_flag=True, help="Also overwrite what was changed by hand since that run.")
+@click.option("--force", is_flag=True, help="Overwrite changes made outside of hacore since that run.")
 @no_irreversible
 @parallelism
 @as_json
@@ -35,22 +35,23 @@ def command(
     parallelism: int,
     as_json: bool,
 ) -> int:
-    """Undo the last applied run, or go back to before RUN, from the before-images that were kept.
+    """Undo the last applied run, or all runs from RUN on.
 
-    With RUN that run is undone and all that stands after it; each daemon reloads or restarts once,
-    whatever the number of runs. Needs neither the stack's files nor its variables. Shows what it
-    would do and asks for a literal `yes`. What somebody changed by hand since is only overwritten
-    with --force.
+    Restores the before-images. With RUN, that run and all later ones are undone; each daemon reloads or
+    restarts once, whatever the number of runs. Needs neither the files of the stack
+    nor its variables. Shows the steps and asks for a literal `yes`. Changes made
+    outside of hacore since are overwritten only with --force.
 
-    A rollback is a run itself: `hacore rollback` with its number takes it back. A run that was cut
-    off is taken back by itself; a rollback that was cut off goes on.
+    A rollback is a run itself: `hacore rollback` with its number undoes it. An
+    interrupted run is undone alone; an interrupted rollback is finished.
 
     \b
     Examples:
       hacore rollback
-      hacore rollback 7                     back to before run 7
+      hacore rollback 7                 to the state before run 7
       hacore rollback stacks/web --auto-approve --json
-      hacore rollback --no-irreversible     not at all if something could not be brought back
+      hacore rollback --no-irreversible
+                                        refuse steps that cannot be undone
     """
     from dataclasses import replace
 

@@ -13,11 +13,11 @@ from ..stack_args import StackArgs, stack_options
 @stack_options()
 @as_json
 def command(args: StackArgs, as_json: bool) -> int:
-    """Check a stack without asking any host.
+    """Check a stack without contacting any host.
 
-    All mistakes are told at once, each with its place in the file: wrong keys and values,
-    references to what does not exist, circles, two resources that claim the same thing, and faults
-    that only show when all members of a pair are looked at together.
+    Reports all mistakes at once, each with its file and line: wrong keys and values,
+    missing references, cycles, two resources with the same claim, and mistakes that
+    show only when all members of a pair are compared.
 
     \b
     Examples:

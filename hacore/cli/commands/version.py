@@ -10,7 +10,7 @@ from ..runtime import Runtime
 @click.command("version")
 @click.pass_obj
 def command(runtime: Runtime) -> int:
-    """Print the version, and warn of installed kinds that cannot be used.
+    """Print the version; warn of kinds that cannot be used.
 
     \b
     Examples:
