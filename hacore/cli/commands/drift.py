@@ -56,7 +56,8 @@ def command(
 ) -> int:
     """Report changes that were made outside of hacore.
 
-    Compares the hosts with the state of the last run. Reads the state and the hosts, and changes neither. Needs no variables and no
+    Compares the hosts with the state of the last run. Reads the state and the hosts, and changes neither. Needs
+    no variables and no
     files of the stack, and no password but that of sudo. Waits for a run in
     progress to end, up to --timeout. Exit code 0: no drift; 2: drift; 1: not known
     for all hosts, which outranks drift.

@@ -19,7 +19,8 @@ from ..stack_args import StackArgs, stack_options
 def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
     """Show recorded resources, or a saved plan.
 
-    Shows all resources, or those of an address. An address without a host covers all of its hosts, one without a key all of a
+    Shows all resources, or those of an address. An address without a host covers all of its hosts, one without
+    a key all of a
     for_each. The state has no secrets to show. A saved plan (a file of `hacore plan
     --out`) is shown as it was made, without a host or a state.
 

@@ -126,7 +126,8 @@ def rm_(args: StackArgs, addresses: tuple[str, ...], hosts: tuple[str, ...], fol
 def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | None) -> int:
     """Record a resource under another address.
 
-    For a resource that was renamed in the stack. No host is changed. Original files, before-images, pending reloads, dependencies
+    For a resource that was renamed in the stack. No host is changed. Original files, before-images, pending
+    reloads, dependencies
     and the runs that can be rolled back follow.
 
     \b

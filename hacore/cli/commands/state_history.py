@@ -103,7 +103,8 @@ def diff(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 def pull(args: StackArgs) -> int:
     """Print the whole state as JSON.
 
-    With resources, hosts, runs with their tasks, and history. Sensitive values are printed as their HMAC; before-images are not included.
+    With resources, hosts, runs with their tasks, and history. Sensitive values are printed as their HMAC;
+    before-images are not included.
 
     \b
     Examples:

@@ -52,9 +52,9 @@ def command(args: StackArgs, host: str, fingerprints: tuple[str, ...]) -> int:
     chosen = _host(stack_for_lab(args), host)
     accept = _given(fingerprints) if fingerprints else _asked(terminal)
     result = run(terminal, lambda _: _trust(chosen, accept))
-    for host in result.met:
-        count = f"{len(host.keys)} key{'s' if len(host.keys) > 1 else ''}"
-        terminal.say(f"{host.label} is trusted now: {count} added to {host.file}.")
+    for keys in result.met:
+        count = f"{len(keys.keys)} key{'s' if len(keys.keys) > 1 else ''}"
+        terminal.say(f"{keys.label} is trusted now: {count} added to {keys.file}.")
     if not result.met:
         terminal.say(f"{chosen.name} is already trusted.")
     if result.login_error:
