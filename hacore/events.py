@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-EVENTS_VERSION = "1.0"
+EVENTS_VERSION: Final = "1.0"
 """The version of events as JSON; see `hacore schema events`."""
 
 EventType = Literal[

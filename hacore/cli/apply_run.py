@@ -44,7 +44,9 @@ def apply_stack(
             dialogue.note(f"{why}: this is the new plan")
         shown = replace(about(planned, args, on_failure=options.on_failure), next_command="")
         style = args.runtime.terminal.out_style
-        dialogue.show_plan(lambda: plan_text(planned.plan, shown, style), lambda: plan_json(planned.plan))
+        dialogue.show_plan(
+            lambda: plan_text(planned.plan, shown, style), lambda: {"type": "plan", **plan_json(planned.plan)}
+        )
         hosts = ", ".join(sorted({host for change in planned.plan.changes for host in change.hosts}))
         if options.destroy:
             question = f"Do you really want to destroy these resources on {hosts}?"
@@ -80,7 +82,7 @@ def apply_saved_plan(
     request = args.request(dialogue.listener, parallelism=parallelism, options=options, file=file)
     args.runtime.learn_secrets()  # its values come from the environment again, and no plan is made before
     if as_json:
-        dialogue.show_plan(str, lambda: plan_json(saved.plan))
+        dialogue.show_plan(str, lambda: {"type": "plan", **plan_json(saved.plan)})
 
     async def work(stopper: Stopper) -> RunResult:
         from ..engine import apply_saved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import Cancelled, UsageError
@@ -46,11 +46,11 @@ class Dialogue:
         self._pause()
         self._terminal.tell(self._terminal.err_style("yellow", text))
 
-    def show_plan(self, text: Callable[[], str], value: Callable[[], dict[str, Any]]) -> None:
+    def show_plan(self, text: Callable[[], str], value: Callable[[], Mapping[str, Any]]) -> None:
         """Show the plan in the form of this dialogue."""
         self._pause()
         if self.as_json:
-            self._terminal.say_json({"type": "plan", **value()}, line=True)
+            self._terminal.say_json(value(), line=True)
         else:
             self._terminal.say(text() + "\n")
 

@@ -38,12 +38,12 @@ def selected(args: StackArgs, selector: Address | None) -> Sequence[Row]:
 
 def show(args: StackArgs, selector: Address | None, *, as_json: bool) -> int:
     """Print rows with their attributes."""
-    from ..render.state import row_json, row_text
+    from ..render.state import resources_json, row_text
 
     terminal = args.runtime.terminal
     rows = selected(args, selector)
     if as_json:
-        terminal.say_json([row_json(row) for row in rows])
+        terminal.say_json(resources_json(rows))
     elif rows:
         terminal.say("\n\n".join(row_text(row, terminal.out_style) for row in rows))
     else:

@@ -13,6 +13,7 @@ from .words import count
 
 if TYPE_CHECKING:
     from ..engine import Adoption
+    from .formats import ImportJson
 
 
 _DIFFER = {True: "does not match the desired state", False: "do not match the desired state"}
@@ -41,7 +42,7 @@ def adopted_text(adoption: Adoption, plan_command: str, style: Style = PLAIN) ->
     return f"{done} To show the changes that remain: {plan_command}"
 
 
-def adoption_json(adoption: Adoption) -> dict[str, Any]:
+def adoption_json(adoption: Adoption) -> ImportJson:
     """An import as JSON."""
     return {
         "format_version": FORMAT_VERSION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..plan.public_json import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..engine import DriftReport
     from ..engine.drift_memory import NewDrift
     from ..plan import Drift
+    from .formats import DriftAttrJson, DriftJson, DriftReportJson
 
 
 def drift_exit_code(report: DriftReport) -> int:
@@ -54,7 +55,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
     return "\n".join(lines)
 
 
-def drift_json(report: DriftReport, news: NewDrift | None = None) -> dict[str, Any]:
+def drift_json(report: DriftReport, news: NewDrift | None = None) -> DriftReportJson:
     """The report as JSON. With `news` only new differences, and the number of known ones."""
     if news is not None:
         return {**drift_json(news.report), "known": news.known, "since": news.since or None}
@@ -73,12 +74,12 @@ def drift_json(report: DriftReport, news: NewDrift | None = None) -> dict[str, A
     }
 
 
-def one_drift_json(drift: Drift) -> dict[str, Any]:
+def one_drift_json(drift: Drift) -> DriftJson:
     """The drift of one address; a sensitive attribute has no values."""
-    attrs: list[dict[str, Any]] = []
+    attrs: list[DriftAttrJson] = []
     for change in drift.attrs:
-        entry: dict[str, Any] = {"path": change.path, "sensitive": change.sensitive}
+        entry: DriftAttrJson = {"path": change.path, "sensitive": change.sensitive}
         if not change.sensitive:
-            entry.update(recorded=change.before, found=change.after)
+            entry["recorded"], entry["found"] = change.before, change.after
         attrs.append(entry)
     return {"address": str(drift.address), "host": drift.host, "reason": drift.reason, "attrs": attrs}

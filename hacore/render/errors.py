@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import HacoreError, StackError, StalePlanError, StepError
 from .style import PLAIN, Style
 from .words import clean, count
+
+if TYPE_CHECKING:
+    from .formats import ErrorLine, ProblemJson
 
 
 def error_text(error: HacoreError, style: Style = PLAIN) -> str:
@@ -18,14 +23,19 @@ def error_text(error: HacoreError, style: Style = PLAIN) -> str:
     return f"{label} {text}" + (f"\n{output}" if output and output not in text else "")
 
 
-def error_json(error: HacoreError) -> dict[str, object]:
+def error_json(error: HacoreError) -> ErrorLine:
     """The error as a line of JSON; `error` is its public code."""
-    value: dict[str, object] = {"type": "error", "error": error.code, "message": str(error)}
+    value: ErrorLine = {"type": "error", "error": error.code, "message": str(error)}
     if isinstance(error, StalePlanError):
         value["addresses"] = list(error.changed)
     if isinstance(error, StackError):
-        value["problems"] = [
-            {"file": p.file, "line": p.line, "column": p.column, "address": p.address, "message": p.message}
-            for p in error.problems
-        ]
+        value["problems"] = problems_json(error)
     return value
+
+
+def problems_json(error: StackError) -> list[ProblemJson]:
+    """The mistakes of a stack as JSON."""
+    return [
+        {"file": p.file, "line": p.line, "column": p.column, "address": p.address, "message": p.message}
+        for p in error.problems
+    ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ..model import JSON
+from ..model import JSON, Row
+from ..plan.public_json import FORMAT_VERSION
 from ..store import Episode, RowChange, RunRecord, StateView, row_to_json
 from .state import run_json_of
 from .style import PLAIN, Name, Style
 from .values import show
 from .words import clean, when
+
+if TYPE_CHECKING:
+    from .formats import EpisodeJson, HistoryJson, SidesJson, StateAction, StateDiffJson, StateJson, StoredResourceJson
 
 _SIGNS: Mapping[str, tuple[str, Name]] = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _WORDS = {"create": "added", "update": "changed", "delete": "deleted"}
@@ -48,9 +52,9 @@ def _briefly(change: RowChange) -> str:
     return f"  ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
 
 
-def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
+def history_json(found: Sequence[Episode]) -> HistoryJson:
     """The history as JSON."""
-    return [
+    history: list[EpisodeJson] = [
         {
             "serials": [revision.serial for revision in episode.revisions],
             "run": episode.revisions[-1].run,
@@ -58,10 +62,11 @@ def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
             "who": episode.revisions[-1].who,
             "began": episode.revisions[0].since,
             "ended": episode.revisions[-1].at,
-            "changes": [{"address": c.address, "action": c.action} for c in episode.changes],
+            "changes": [{"address": c.address, "action": cast("StateAction", c.action)} for c in episode.changes],
         }
         for episode in found
     ]
+    return {"format_version": FORMAT_VERSION, "history": history}
 
 
 def fields_of(change: RowChange) -> dict[str, tuple[Any, Any]]:
@@ -122,15 +127,16 @@ def _secret(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("hmac:")
 
 
-def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str, Any]:
+def diff_json(changes: Sequence[RowChange], before: int, after: int) -> StateDiffJson:
     """The differences as JSON; sensitive values as their HMAC."""
     return {
+        "format_version": FORMAT_VERSION,
         "from": before,
         "to": after,
         "changes": [
             {
                 "address": change.address,
-                "action": change.action,
+                "action": cast("StateAction", change.action),
                 "fields": {name: _sides(pair) for name, pair in fields_of(change).items()},
             }
             for change in changes
@@ -138,19 +144,29 @@ def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str
     }
 
 
-def _sides(pair: tuple[Any, Any]) -> dict[str, Any]:
+def _sides(pair: tuple[Any, Any]) -> SidesJson:
     """A side without the field is omitted: null is a value."""
-    return {side: value for side, value in zip(("before", "after"), pair, strict=True) if value != _NONE}
+    before, after = pair
+    sides: SidesJson = {}
+    if before != _NONE:
+        sides["before"] = before
+    if after != _NONE:
+        sides["after"] = after
+    return sides
 
 
-def state_json(state: StateView) -> dict[str, Any]:
+def _stored(row: Row) -> StoredResourceJson:
+    return cast("StoredResourceJson", row_to_json(row))
+
+
+def state_json(state: StateView) -> StateJson:
     """The whole state but the bytes of before-images; sensitive values as their HMAC."""
     runs: list[RunRecord] = state.runs()
     return {
-        "format_version": 1,
+        "format_version": FORMAT_VERSION,
         "lineage": state.lineage,
         "serial": state.serial,
-        "resources": [row_to_json(row) for _, row in sorted(state.rows().items())],
+        "resources": [_stored(row) for _, row in sorted(state.rows().items())],
         "hosts": [
             {"name": host.name, "host": host.host, "machine_id": host.machine_id, "facts": host.facts}
             for _, host in sorted(state.hosts().items())

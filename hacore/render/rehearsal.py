@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..plan.public_json import FORMAT_VERSION
 from .words import clean, count, span
 
 if TYPE_CHECKING:
     from ..lab.rehearsal import Rehearsed
+    from .formats import RehearsalJson
     from .style import Style
 
 
@@ -22,14 +24,14 @@ def report_text(report: Rehearsed, style: Style) -> str:
     if report.ok:
         verdict = style("green", f"Rehearsal of {report.stack} passed ({count(len(report.acts), 'step')}, {took}).")
     else:
-        verdict = style("red", f"Rehearsal of {report.stack} failed: {report.acts[-1].name}, after {took}.")
+        verdict = style("red", f"Rehearsal of {report.stack} failed at step {report.acts[-1].name} ({took}).")
     return "\n".join([*lines, "", verdict])
 
 
-def report_json(report: Rehearsed) -> dict[str, Any]:
-    """The report in its documented format."""
+def report_json(report: Rehearsed) -> RehearsalJson:
+    """The report as JSON."""
     return {
-        "format_version": 1,
+        "format_version": FORMAT_VERSION,
         "stack": report.stack,
         "hosts": list(report.hosts),
         "ok": report.ok,

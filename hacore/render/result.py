@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.results import WayBack
 from ..plan import plan_json
@@ -15,6 +15,8 @@ from .words import clean, count, cut, listed, span
 
 if TYPE_CHECKING:
     from ..engine import RollbackResult, RunResult, TaskSummary
+    from ..plan.public_types import PlanCommand
+    from .formats import GroupCountsJson, RollbackSummaryLine, SummaryLine, SummaryTaskJson, TaskStatus
 
 _MANY = 12
 _GUARDS = ("drain", "verify", "undrain")
@@ -136,30 +138,30 @@ def output_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozens
     return lines
 
 
-def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
+def run_json(result: RunResult, *, command: str = "apply") -> SummaryLine:
     """The last line of `apply --json`."""
     secret = result.planned.stack.sensitive_outputs
     return {
         "type": "summary",
-        "command": command,
+        "command": cast("PlanCommand", command),
         "run": result.run,
         "status": result.status,
         "ok": result.ok,
         "seconds": round(result.seconds, 3),
-        "counts": {name: len(found) for name, found in _groups(result.tasks).items()},
+        "counts": cast("GroupCountsJson", {name: len(found) for name, found in _groups(result.tasks).items()}),
         "tasks": [_task_json(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
         "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
     }
 
 
-def _task_json(task: TaskSummary) -> dict[str, Any]:
+def _task_json(task: TaskSummary) -> SummaryTaskJson:
     return {
         "id": task.id,
         "op": task.op,
         "addresses": list(task.addresses),
         "host": task.host,
-        "status": task.status,
+        "status": cast("TaskStatus", task.status),
         "error": task.error,
         "seconds": task.seconds,
     }
@@ -210,7 +212,7 @@ def _undid_an_apply(result: RollbackResult) -> bool:
     return plan is None or plan.how is WayBack.FINISH or any(run.command != "rollback" for run in plan.undone)
 
 
-def rollback_result_json(result: RollbackResult) -> dict[str, Any]:
+def rollback_result_json(result: RollbackResult) -> RollbackSummaryLine:
     """The last line of `rollback --json`."""
     return {
         "type": "summary",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..address import Address
 from ..engine.results import WayBack
@@ -15,6 +15,7 @@ from .words import clean, count, listed
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan
+    from .formats import RollbackPlanLine
 
 _WORDS: dict[str, tuple[str, Name, str]] = {
     "delete": ("-", "red", "created by hacore"),
@@ -77,9 +78,10 @@ def _title(plan: RollbackPlan, style: Style) -> list[str]:
     return [style("bold", f"{verb} {run_words(plan.run)}")]
 
 
-def rollback_json(plan: RollbackPlan) -> dict[str, Any]:
+def rollback_json(plan: RollbackPlan) -> RollbackPlanLine:
     """The plan of a rollback as JSON."""
     return {
+        "type": "plan",
         "format_version": FORMAT_VERSION,
         "command": "rollback",
         "how": plan.how.value,

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..journal import cancelled
 from ..model import Row, is_pending
+from ..plan.public_json import FORMAT_VERSION
 from ..store import RunRecord, TaskRecord, lifecycle_to_json
 from .header import run_words
 from .style import PLAIN, Style
 from .values import show_lines
 from .words import clean, listed, span, when
+
+if TYPE_CHECKING:
+    from .formats import (
+        AddressesJson,
+        LifecycleJson,
+        RecordedResourceJson,
+        ResourcesJson,
+        RunJson,
+        RunReportJson,
+        RunsJson,
+        TaskStatus,
+    )
 
 _FOUND = {
     "absent": "created by hacore",
@@ -54,7 +67,7 @@ def _attrs(row: Row) -> dict[str, Any] | None:
     return {key: "(sensitive)" if key in row.sensitive else value for key, value in dict(row.attrs).items()}
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: Row) -> RecordedResourceJson:
     """A recorded instance as JSON."""
     return {
         "address": str(row.address),
@@ -66,12 +79,32 @@ def row_json(row: Row) -> dict[str, Any]:
         "info": row.info,
         "needs": list(row.needs),
         "claims": list(row.claims),
-        "lifecycle": lifecycle_to_json(row.lifecycle),
+        "lifecycle": cast("LifecycleJson", lifecycle_to_json(row.lifecycle)),
         "pending": sorted(source for source, loaded in row.loaded.items() if is_pending(loaded)),
         "found": row.found,
         "tainted": row.tainted,
         "run": row.run,
     }
+
+
+def resources_json(rows: Iterable[Row]) -> ResourcesJson:
+    """Recorded instances as JSON."""
+    return {"format_version": FORMAT_VERSION, "resources": [row_json(row) for row in rows]}
+
+
+def addresses_json(rows: Iterable[Row]) -> AddressesJson:
+    """The addresses of recorded instances as JSON."""
+    return {"format_version": FORMAT_VERSION, "addresses": [str(row.address) for row in rows]}
+
+
+def runs_json(runs: Iterable[RunRecord]) -> RunsJson:
+    """The recorded runs as JSON."""
+    return {"format_version": FORMAT_VERSION, "runs": [run_json_of(run) for run in runs]}
+
+
+def run_report_json(run: RunRecord, tasks: Sequence[TaskRecord]) -> RunReportJson:
+    """One run with its tasks as JSON."""
+    return {"format_version": FORMAT_VERSION, **run_json_of(run, tasks)}
 
 
 def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
@@ -116,9 +149,9 @@ def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAI
     return "\n".join(lines)
 
 
-def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> dict[str, Any]:
+def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> RunJson:
     """A run as JSON; with its tasks where they are given."""
-    value: dict[str, Any] = {
+    value: RunJson = {
         "run": run.id,
         "command": run.command,
         "status": run.status,
@@ -137,7 +170,7 @@ def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> di
                 "op": task.op,
                 "host": task.host,
                 "addresses": list(task.addresses),
-                "status": task.status,
+                "status": cast("TaskStatus", task.status),
                 "needs": list(task.needs),
                 "lane": task.lane,
                 "error": task.error,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..plan import Plan
-from ..plan.public_json import new_machine_json, stranger_json
+from ..plan.public_json import FORMAT_VERSION, counts_json, new_machine_json, stranger_json
 from .header import health_lines, held_lines, host_lines, machine_lines, stack_line, stranger_lines
 from .plan import count_line
 from .style import PLAIN, Style
 from .words import count
+
+if TYPE_CHECKING:
+    from .formats import StatusJson
 
 
 def status_exit_code(plan: Plan) -> int:
@@ -29,9 +32,10 @@ def status_text(plan: Plan, state: str, style: Style = PLAIN) -> str:
     return "\n".join([*lines, count_line(plan)])
 
 
-def status_json(plan: Plan) -> dict[str, Any]:
+def status_json(plan: Plan) -> StatusJson:
     """The status as JSON."""
     return {
+        "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "complete": plan.complete,
         "hosts": [
@@ -47,7 +51,7 @@ def status_json(plan: Plan) -> dict[str, Any]:
         "strangers": [stranger_json(stranger) for stranger in plan.ownership.foreign_hosts],
         "new_machines": [new_machine_json(machine) for machine in plan.ownership.new_machines],
         "notes": dict(plan.notes),
-        "summary": plan.summary(),
+        "summary": counts_json(plan),
         "drift": len(plan.drift),
         "ok": status_exit_code(plan) == 0,
     }

@@ -236,7 +236,7 @@ def test_runs(made: Console) -> None:
     one = made("runs", "1")
     assert "thing.conf@a" in one.out
     assert {task["status"] for task in made("runs", "1", "--json").json["tasks"]} == {"done"}
-    assert [run["run"] for run in made("runs", "--json").json] == [1, 2]
+    assert [run["run"] for run in made("runs", "--json").json["runs"]] == [1, 2]
     assert made("runs", "9").code == 1
 
 
@@ -253,13 +253,16 @@ def test_what_is_recorded(made: Console) -> None:
         f"{name}@{host}" for name in ("daemon.web", "thing.conf", "thing.key") for host in "ab"
     ]
     assert made("state", "list", "thing.conf").out.split() == ["thing.conf@a", "thing.conf@b"]
-    assert made("state", "list", "--json").json[0] == "daemon.web@a"
+    assert made("state", "list", "--json").json["addresses"][0] == "daemon.web@a"
     shown = made("state", "show", "thing.key@a")
     assert "text = (sensitive)" in shown.out
     assert shown.out == made("show", "thing.key@a").out
     assert made("show", ".", "thing.key@a").out == shown.out
-    assert [row["address"] for row in made("show", "thing.conf", "--json").json] == ["thing.conf@a", "thing.conf@b"]
-    assert len(made("show", "--json").json) == 6
+    assert [row["address"] for row in made("show", "thing.conf", "--json").json["resources"]] == [
+        "thing.conf@a",
+        "thing.conf@b",
+    ]
+    assert len(made("show", "--json").json["resources"]) == 6
     wrong = made("show", "thing.cnf")
     assert wrong.code == 64
     assert "did you mean thing.conf?" in wrong.err

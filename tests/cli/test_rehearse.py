@@ -84,7 +84,7 @@ def test_the_report_says_which_act_failed_and_why() -> None:
         "  FAIL  destroy    1m01s  the hosts are not as they were",
         "      a: path /etc/x: new\\x1b[31m",
         "",
-        "web did not come out: destroy failed after 1m03s.",
+        "Rehearsal of web failed at step destroy (1m03s).",
     ]
     assert (report_json(good)["ok"], report_json(bad)["ok"]) == (True, False)
     assert report_json(bad)["acts"][1]["output"] == BAD.output

@@ -81,7 +81,7 @@ def test_old_runs_are_forgotten_and_origins_outlive_them(console: Console) -> No
     assert console("runs", "prune").code == 64
     done = console("runs", "prune", "--keep", "1")
     assert (done.code, done.out) == (0, "Pruned 2 runs, kept the newest 1.\n")
-    assert [run["run"] for run in console("runs", "--json").json] == [3]
+    assert [run["run"] for run in console("runs", "--json").json["runs"]] == [3]
     gone = console("rollback", "2", "--auto-approve")
     assert gone.code == 1
     assert "cannot roll back run 2: it is not in the state" in gone.err

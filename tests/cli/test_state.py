@@ -56,7 +56,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
     assert "#1 apply" in first.splitlines()[0]
     assert len([line for line in first.splitlines() if line.startswith("  + ")]) == 8
 
-    found = made("state", "history", "--json").json
+    found = made("state", "history", "--json").json["history"]
     assert [episode["run"] for episode in found] == [2, 1]
     assert found[-1]["serials"][0] == 1
     assert found[0]["serials"][-1] == serial(made)
@@ -68,7 +68,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
 
 
 def test_two_serials_are_compared(made: Console) -> None:
-    after_first = made("state", "history", "--json").json[1]["serials"][-1]
+    after_first = made("state", "history", "--json").json["history"][1]["serials"][-1]
 
     text = made("state", "diff", str(after_first)).out
 

@@ -136,7 +136,7 @@ def test_a_run_stops_when_the_server_is_gone_and_goes_on_when_it_is_back(
     resumed = shows_no_password(console("apply", "--auto-approve", "--resume"))
     assert resumed.code == 0, resumed.err
     assert console("plan", "--detailed-exitcode").code == 0
-    assert [run["status"] for run in console("runs", "--json").json] == ["done"]
+    assert [run["status"] for run in console("runs", "--json").json["runs"]] == ["done"]
 
 
 def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_every_command_has_a_paragraph_and_examples(console: Console, words: tup
     ("argv", "words"),
     [
         ((), "Usage: hacore"),
-        (("plann",), "error: unknown command 'plann': did you mean 'plan'?"),
+        (("plann",), "error: unknown command 'plann': did you mean plan?"),
         (("frobnicate",), "error: unknown command 'frobnicate': the commands are init, validate"),
         (("plan", "--nope"), "error: no such option"),
         (("plan", "--var", "secret-value"), "write NAME=VALUE"),

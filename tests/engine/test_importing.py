@@ -125,7 +125,7 @@ async def test_all_that_prevents_an_import_is_said_at_once(play: Play) -> None:
 
 @pytest.mark.parametrize(
     ("address", "hint"),
-    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore validate")],
+    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore graph")],
 )
 async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, address: str, hint: str) -> None:
     play.stack(TWO.replace("}}", "}, off: {when: false, key: /off}}"))

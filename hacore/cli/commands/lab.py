@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,8 @@ from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
     from ...lab import Lab
+    from ...lab.lab import LabInfo
+    from ...render.formats import LabJson, LabsJson
 
 
 @click.group("lab", no_args_is_help=True)
@@ -114,9 +117,7 @@ def list_(runtime: Runtime, as_json: bool) -> int:
 
     labs = Lab.list_labs()
     if as_json:
-        runtime.terminal.say_json(
-            [{"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses)} for lab in labs]
-        )
+        runtime.terminal.say_json(_labs_json(labs))
         return 0
     for lab in labs:
         state = "up" if lab.alive else "down"
@@ -124,6 +125,13 @@ def list_(runtime: Runtime, as_json: bool) -> int:
     if not labs:
         runtime.terminal.say("No labs.")
     return 0
+
+
+def _labs_json(labs: Iterable[LabInfo]) -> LabsJson:
+    from ...plan.public_json import FORMAT_VERSION
+
+    found: list[LabJson] = [{"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses)} for lab in labs]
+    return {"format_version": FORMAT_VERSION, "labs": found}
 
 
 def _lab(args: StackArgs) -> Lab:

@@ -48,7 +48,7 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
       hacore runs list
       hacore runs list 7 --json
     """
-    from ...render.state import run_json_of, run_text_of, runs_text
+    from ...render.state import run_report_json, run_text_of, runs_json, runs_text
     from ..recorded_rows import opened
 
     stack, number = stack_and_run(words)
@@ -61,13 +61,13 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
                 raise StoreError(f"cannot find run {number}: the state is empty")
             run, tasks = state.run(number), state.tasks(number)
             if as_json:
-                terminal.say_json(run_json_of(run, tasks))
+                terminal.say_json(run_report_json(run, tasks))
             else:
                 terminal.say(run_text_of(run, tasks, terminal.out_style))
             return 0
         runs = [] if state is None else state.runs()
     if as_json:
-        terminal.say_json([run_json_of(run) for run in runs])
+        terminal.say_json(runs_json(runs))
     else:
         terminal.say(runs_text(runs, terminal.out_style))
     return 0

@@ -59,13 +59,14 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
       hacore state list file.nginx.conf     on all of its hosts
       hacore state list --json
     """
+    from ...render.state import addresses_json
     from ..recorded_rows import selected
 
     stack, address = stack_and_address(words)
     rows = selected(replace(args, stack=stack), address)
     terminal = args.runtime.terminal
     if as_json:
-        terminal.say_json([str(row.address) for row in rows])
+        terminal.say_json(addresses_json(rows))
     elif rows:
         terminal.say("\n".join(str(row.address) for row in rows))
     return 0

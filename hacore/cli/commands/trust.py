@@ -76,10 +76,9 @@ def _host(stack: Stack, word: str) -> Host:
             if host.connection.transport == "local":
                 raise UsageError(f"cannot trust {host.name}: it is this machine (transport: local), without SSH")
             return host
-    from difflib import get_close_matches
+    from ...spelling import suggestion
 
-    close = get_close_matches(word, stack.hosts, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"its hosts are {', '.join(sorted(stack.hosts)) or 'none'}"
+    hint = suggestion(word, stack.hosts, f"its hosts are {', '.join(sorted(stack.hosts)) or 'none'}")
     raise UsageError(f"cannot trust {word}: not a host of the stack; {hint}")
 
 
