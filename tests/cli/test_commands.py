@@ -170,7 +170,7 @@ def test_drift_needs_no_stack_that_loads_and_no_variable(made: Console) -> None:
     found = made("drift", "--quiet")
     assert found.code == 2
     assert "# thing.conf@a has changed" in found.out
-    assert "# thing.key@b is gone" in found.out
+    assert "# thing.key@b was deleted" in found.out
     assert [d["address"] for d in made("drift", "--json").json["drift"]] == ["thing.conf@a", "thing.key@b"]
     made.world["b"].reachable = False
     blind = made("drift", "--quiet")
@@ -226,7 +226,7 @@ def test_destroy_names_what_it_does_and_asks(made: Console) -> None:
     assert "hacore will destroy the managed resources" in done.out
     assert "Destroy complete: " in done.out
     assert made.world["a"].data == {}
-    assert made("destroy").out == "No changes. Nothing is recorded that could be taken back.\n"
+    assert made("destroy").out == "No changes. The state has no resources to destroy.\n"
 
 
 def test_runs(made: Console) -> None:
@@ -245,7 +245,7 @@ def test_runs_of_nothing(console: Console) -> None:
     assert console("runs").out == "No runs yet.\n"
     assert console("show").out == "The state is empty.\n"
     assert console("state", "list").out == ""
-    assert console("unlock").out == "Nothing to unlock: nobody holds the state.\n"
+    assert console("unlock").out == "Nothing to unlock: the state is not locked.\n"
 
 
 def test_what_is_recorded(made: Console) -> None:
@@ -316,7 +316,7 @@ def test_a_target_is_said_in_text_and_json_and_in_what_to_type(made: Console) ->
     applied = made("apply", "--auto-approve", "--target", "thing.conf@a")
     assert applied.code == 0, applied.out
     assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
-    assert made("plan", "--target", "thing.conf@a").out.endswith("No changes to what was asked for.\n")
+    assert made("plan", "--target", "thing.conf@a").out.endswith("No changes for the selected targets.\n")
     rest = made("plan", "--exclude", "thing.key", "--exclude", "thing.conf@b", "--detailed-exitcode")
     assert (rest.code, "Partial plan: without thing.key and thing.conf@b and what rests on it" in rest.out) == (0, True)
 
@@ -350,6 +350,6 @@ def test_no_refresh_is_marked_and_cannot_be_saved(made: Console) -> None:
     assert "Plan: 0 to create, 4 to update," in done.out
     assert "To do this" not in done.out
     made.stack(WEB)
-    assert made("plan", "--no-refresh").out.endswith("No changes. The stack is as the last run left it.\n")
+    assert made("plan", "--no-refresh").out.endswith("No changes. The stack matches the state.\n")
     refused = made("plan", "--no-refresh", "--out", "web.plan")
     assert (refused.code, "--no-refresh" in refused.err) == (64, True)

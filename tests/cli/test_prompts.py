@@ -38,7 +38,7 @@ def test_a_closed_stdin_is_an_error_not_a_hang(console: Console, stdin: str | No
     console.stack(ONE)
     done = console("apply", stdin=stdin)
     assert done.code == 1
-    assert done.err.splitlines()[-1] == "error: cannot ask for approval: stdin is closed; add --auto-approve"
+    assert done.err.splitlines()[-1] == "error: cannot ask for approval: stdin is closed; use --auto-approve"
 
 
 def pipe(text: bytes) -> io.TextIOWrapper:

@@ -24,7 +24,7 @@ def test_back_over_several_runs_and_forth_again(made: Console) -> None:
     assert done.code == 0, done.err
     assert "Roll back to the state before run 2; these runs are undone, the newest first:" in done.out
     assert "Do you want to roll back runs 3 and 2 on a, b?" in done.err
-    assert "The stack file still wants what was undone" in done.out
+    assert "The stack still has what was rolled back" in done.out
     assert "To undo this rollback: hacore rollback 4" in done.out
     assert made.world.snapshot() == before
     listed = made("runs").out.splitlines()

@@ -243,7 +243,7 @@ def test_a_machine_that_burned_down_is_forgotten(made: Console) -> None:
 
 def test_what_is_forgotten_is_guessed_at(made: Console) -> None:
     assert "did you mean thing.conf?" in made("state", "rm", "thing.cnof").err
-    assert "there are a, b" in made("state", "rm", "--host", "zzz").err
+    assert "the recorded hosts are a, b" in made("state", "rm", "--host", "zzz").err
     assert made("state", "rm").code == 64
 
 
@@ -281,7 +281,7 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
 
     done = console("state", "rm", "thing.page")
     assert done.code == 0
-    assert f"the state's schema was upgraded; as it was before it is in {state}/web.db.backup-0001" in done.err
+    assert f"The schema of the state was upgraded. Backup: {state}/web.db.backup-0001" in done.err
     assert (state / "web.db.backup-0001").read_bytes()[:16] == b"SQLite format 3\0"
     assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 gone\n")
     assert "upgraded" not in console("apply", "--auto-approve").err

@@ -20,7 +20,7 @@ def test_import_shows_asks_and_records(console: Console) -> None:
     assert done.code == 0, done.err
     assert "  = thing.conf @ a, b\n" in done.out
     assert "  # thing.note@a will be recorded in its current state; the next plan shows these changes\n" in done.out
-    assert done.out.endswith("Imported: 3 resources. To see what is to be changed: hacore plan\n")
+    assert done.out.endswith("Imported: 3 resources. To show the changes that remain: hacore plan\n")
     assert console("state", "list").out.split() == ["thing.conf@a", "thing.conf@b", "thing.note@a"]
     assert console("plan", "--json").json["summary"]["update"] == 2
     assert [machine.log for machine in console.world] == [[], []]
@@ -49,7 +49,7 @@ def test_a_state_that_is_lost_takes_over(console: Console) -> None:
     assert planned.out.startswith("Managed by another state: a@192.0.2.1 and b@192.0.2.2 are managed by lineage ")
     refused = console("apply", "--auto-approve")
     assert (refused.code, "--take-over" in refused.err) == (1, True)
-    assert console("status").out.startswith("Another state's: ")
+    assert console("status").out.startswith("Managed by another state: ")
     assert console("apply", "--auto-approve", "--take-over").code == 0
     assert console("plan").out.startswith("Stack web ")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import UsageError
-from ...render.rehearsal import report_json, report_text
 from ..options import as_json
 from ..stack_args import StackArgs, stack_options
 
@@ -41,6 +40,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     from ...graph import build_graph
     from ...lab import Lab
     from ...lab.rehearsal import Rehearsal, rehearsal_spec
+    from ...render.rehearsal import report_json, report_text
     from ..lab_spec import lab_spec, lab_users
     from ..stack_args import providers
 
