@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import xdg
 from ..address import Address
 from ..contract import Spec
 from ..errors import ExpressionError
@@ -72,11 +73,8 @@ def missing(path: str) -> ExpressionError:
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where the controller keeps downloads: HACORE_CACHE, else by the XDG base directory specification."""
-    if environ.get("HACORE_CACHE"):
-        return Path(environ["HACORE_CACHE"])
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".cache")
-    return Path(base) / "hacore"
+    """The controller's folder for downloads: HACORE_CACHE, else the user's cache (`hacore.xdg`)."""
+    return Path(environ["HACORE_CACHE"]) if environ.get("HACORE_CACHE") else xdg.cache_folder(environ)
 
 
 class BodyFiles:

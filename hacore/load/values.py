@@ -7,7 +7,7 @@ nothing there), so a mistake is found even where evaluation would not come by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import ExpressionError
@@ -166,7 +166,6 @@ class Compiler:
     secret: frozenset[Path] = frozenset()
     address: str = ""
     place: str = "here"
-    hints: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, node: Node, path: Path = ()) -> Value:
         """Compile a value and all below it."""

@@ -20,7 +20,7 @@ import asyncssh
 
 from ..errors import UnreachableError
 from ..model import Host
-from .sshconfig import follow_ssh
+from .sshconfig import follow_ssh, missing_names
 
 VARIABLE = "HACORE_SSH_CONFIG"
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
@@ -79,6 +79,8 @@ def config_files(chosen: Sequence[Path] | None) -> tuple[str, ...]:
 
 def resolve(host: Host, config: tuple[str, ...]) -> Target:
     """Look a host up. Reads files, may run what `Match exec` names; raises UnreachableError."""
+    if missing := missing_names():
+        raise UnreachableError(f"cannot reach {host.name}: {missing}")
     follow_ssh()
     wish = host.connection
     address = host.address.removeprefix("[").removesuffix("]")
