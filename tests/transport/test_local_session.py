@@ -160,8 +160,8 @@ async def test_sudo_is_asked_without_a_password_and_for_roots_home(
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("sudo: a password is required", "a rule with NOPASSWD in sudoers is needed"),
-        ("sudo: no tty present and no askpass program specified", "a rule with NOPASSWD in sudoers is needed"),
+        ("sudo: a password is required", "add a rule with NOPASSWD to sudoers"),
+        ("sudo: no tty present and no askpass program specified", "add a rule with NOPASSWD to sudoers"),
         ("We trust you...\nsudo: Ein Passwort ist notwendig", "sudo: Ein Passwort ist notwendig"),
         ("sudo: sorry, you must have a tty to run sudo", "you must have a tty"),
     ],
@@ -209,7 +209,7 @@ async def test_a_sudo_that_asks_on_this_machine(tmp_path: Path, monkeypatch: pyt
     assert output == Output(4, b"in\n", b"err\n")
 
     async with Transport(password=Password("wrong")) as transport:
-        with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo does not accept"):
+        with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo refused the password"):
             await (await transport.session(host)).run("echo in")
 
 
