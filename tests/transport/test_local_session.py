@@ -209,7 +209,9 @@ async def test_a_sudo_that_asks_on_this_machine(tmp_path: Path, monkeypatch: pyt
     assert output == Output(4, b"in\n", b"err\n")
 
     async with Transport(password=Password("wrong")) as transport:
-        with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo refused the password"):
+        with pytest.raises(
+            TransportError, match=r"cannot become root on here .this machine.: sudo refused the password"
+        ):
             await (await transport.session(host)).run("echo in")
 
 

@@ -267,7 +267,7 @@ async def test_a_connection_that_dies_in_a_command_is_maybe(server: Sshd, host_o
         os.kill(sshd_child, signal.SIGKILL)
         with pytest.raises(UnreachableError, match=r"connection lost to lb1@127.*may have run"):
             await task
-        with pytest.raises(UnreachableError, match="connection lost to lb1@.* before the command was sent"):
+        with pytest.raises(UnreachableError, match=r"connection lost to lb1@.* before the command was sent"):
             await session.run("true")
 
         again = await transport.session(host)
