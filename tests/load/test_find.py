@@ -28,7 +28,7 @@ def test_a_stack_is_a_file_a_folder_or_a_name_under_stacks(tmp_path: Path) -> No
     assert find_stack(tmp_path, str(web)) == web
     with pytest.raises(UsageError, match="cannot find a stack at 'wbe': known stacks are stacks/db, stacks/web"):
         find_stack(tmp_path, "wbe")
-    with pytest.raises(UsageError, match="which stack is meant: known stacks are stacks/db, stacks/web"):
+    with pytest.raises(UsageError, match="cannot choose a stack: known stacks are stacks/db, stacks/web"):
         find_stack(tmp_path, None)
 
 

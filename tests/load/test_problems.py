@@ -208,10 +208,10 @@ def test_a_bad_name_hides_no_other_mistake_of_its_body(bench: Any) -> None:
     said = "\n".join(str(problem) for problem in found)
     for part in (
         "'a b' is not a valid name",
-        "'-c' cannot be a name",
+        "'-c' is not a valid name",
         "contnt",
         "mode must be",
-        "doc.nothing names nothing",
+        "doc.nothing does not exist",
     ):
         assert part in said
     assert "'c' is not absolute" in said
