@@ -104,8 +104,8 @@ def test_a_signal_before_anything_was_touched_ends_the_command(
             os.kill(os.getpid(), one)
         return await real(host)  # type: ignore[arg-type]
 
-    request = hacore.engine.Request.func  # type: ignore[attr-defined]
-    monkeypatch.setattr(hacore.engine, "Request", functools.partial(request, connect=connect))
+    means = hacore.engine.Means.func  # type: ignore[attr-defined]
+    monkeypatch.setattr(hacore.engine, "Means", functools.partial(means, connect=connect))
     done = console("plan")
     assert done.code == code
     assert done.out == ""
