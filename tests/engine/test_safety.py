@@ -68,6 +68,9 @@ async def test_a_rollback_of_a_secret_needs_no_variable(play: Play) -> None:
 # -- stale plans
 
 
+CHANGED = "is now an update, planned was create (is there now)"
+
+
 async def test_a_host_that_changed_after_the_yes_is_asked_about_again(play: Play) -> None:
     play.stack(TWO)
     asked: list[tuple[str, dict[str, str]]] = []
@@ -80,7 +83,7 @@ async def test_a_host_that_changed_after_the_yes_is_asked_about_again(play: Play
 
     result = await play.apply(approve=approve)
     assert result.ok, play.story(result)
-    assert [why for why, _ in asked] == ["", "the hosts or the state changed since the plan was shown"]
+    assert [why for why, _ in asked] == ["", f"The plan changed since it was shown: thing.x@a: {CHANGED}"]
     assert (asked[0][1]["thing.x@a"], asked[1][1]["thing.x@a"]) == ("create", "update")
 
 

@@ -28,13 +28,13 @@ from ...journal import (
     restore_tasks,
     rows_back,
 )
-from ...model import Host, Row, Status
+from ...model import Host, Op, Row, Status
 from ...plan import Drift, NewMachine, desired_views
 from ...store import Move, PutRun, RunRecord, SetTask, row_from_json
 from ...walk import Context, Walker
 from ...walk.forward import POLL
 from ...walk.walker import watched
-from ..ownership import claimant_of, options_of, replaced_since, skip_replaced_hosts
+from ..ownership import check_ownership, claimant_of, options_of, replaced_since, skip_replaced_hosts
 from ..results import RollbackPlan, RollbackResult, WayBack, summarize
 from ..run import outcome
 from ..snapshot import StateSnapshot, read_snapshot
@@ -74,6 +74,7 @@ async def undo(runs: Sequence[RunRecord], session: RollbackSession) -> RollbackR
     links = await session.hosts.links(names)
     async with locked_hosts(session, rollback.snapshot, first.seen, runs[-1].stack, links) as locked:
         planned = await rollback.plan(undone, names, target)  # what changed while the user read the plan
+        check_ownership(planned.seen.answers.ownership, "roll back")
         changed = {d.address for d in planned.shown.drifted} - {d.address for d in first.shown.drifted}
         if changed and not session.force:
             what = ", ".join(str(a) for a in sorted(changed))
@@ -111,13 +112,14 @@ async def finish(record: RunRecord, session: RollbackSession) -> RollbackResult:
     names = rollback.reach(lives, target)
     seen = await probe(session, rollback.snapshot, rollback.known, names, (), target)
     machines = replaced_since(record, rollback.snapshot.hosts, seen.answers.facts, rollback.known)
-    skip_replaced_hosts([live for live in lives if live.status is not Status.DONE], machines)
+    skipped = _skip_replaced(lives, machines)
     for live in lives:
         live.status = Status.DONE if live.status is Status.DONE else Status.DO
         live.error = ""
     rest = [live for live in lives if live.status is Status.DO]
     back = RollbackTasks(lives, target, frozenset(a for live in rest for a in live.task.restores))
-    items = tuple(items_back(replace(back, lives=rest)))
+    replaced = {machine.host for machine in machines}
+    items = tuple(item for item in items_back(replace(back, lives=rest)) if item.host not in replaced)
     shown = RollbackPlan(record, items, (), rollback.unreachable(seen), tuple(machines), WayBack.FINISH, (record,))
     check_rollback(shown, seen, session, strict=False)
     await ask_approval(shown, session)
@@ -126,8 +128,24 @@ async def finish(record: RunRecord, session: RollbackSession) -> RollbackResult:
         await locked.claim(session, rollback.snapshot, seen, [live.task.rows for live in rest])
         moves: list[Move] = [PutRun(replace(record, status="running", ended=None))]
         moves += [SetTask(record.id, live.id, {"status": _begun(live).value, "error": ""}) for live in rest]
+        moves += [SetTask(record.id, live.id, {"status": live.status.value, "error": ""}) for live in skipped]
         await session.writer.commit(*moves)
         return await rollback.walk(record, _Planned(shown, back, seen), locked)
+
+
+def _skip_replaced(lives: Sequence[RunningTask], machines: Sequence[NewMachine]) -> list[RunningTask]:
+    """Restore only the rows of replaced machines: the images are of the old ones. Gives the tasks that are dropped."""
+    replaced = {machine.host for machine in machines}
+    skipped: list[RunningTask] = []
+    for live in lives:
+        if live.status is Status.DONE or live.task.host not in replaced:
+            continue
+        live.intent, live.image_ids = False, {}
+        live.task = replace(live.task, changes=(), restores={})
+        if live.task.op is not Op.RESTORE:  # a reload or a drain, of which nothing is left
+            live.status = Status.DONE
+            skipped.append(live)
+    return skipped
 
 
 def _begun(live: RunningTask) -> Status:
