@@ -188,10 +188,10 @@ def test_a_key_of_for_each_is_moved(made: Console) -> None:
         ("thing.conf", "thing.key", "cannot move thing.conf@a to thing.key@a: thing.key@a is recorded already"),
         ("thing.conf@a", "thing.conf@b", "cannot move thing.conf@a to thing.conf@b: thing.conf@b is recorded already"),
         ("thing.conf", "thing.conf", "cannot move thing.conf@a to itself"),
-        ("thing.conf", "daemon.conf", "a thing is no daemon"),
+        ("thing.conf", "daemon.conf", "kinds differ (thing, daemon)"),
         ("thing.conf", "thing.x@a", "name the host in both, or in neither"),
         ("thing.conf@a", "thing.x@c", "no host c is recorded"),
-        ("thing.page", 'thing.page["x"]', "it has several keys"),
+        ("thing.page", 'thing.page["x"]', "thing.page has several keys"),
         ("thing.conf", "thing", "cannot read address 'thing'"),
     ],
 )

@@ -17,7 +17,7 @@ from hacore.plan import plan_json
 from hacore.testing import KINDS
 from hacore.testing.questions import VALUE
 from hacore.testing.things import Thing, ThingSpec
-from tests.engine.play import HEAD, Play
+from tests.engine.play import HEAD, Play, changed
 from tests.engine.test_crash import die_at
 
 TWO = "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}}"
@@ -40,7 +40,7 @@ async def save(play: Play, *, destroy: bool = False) -> Planned:
 
 
 async def apply_file(play: Play, **more: Any) -> RunResult:
-    return await apply_saved(load_plan(file_of(play)), play.request, **more)
+    return await apply_saved(load_plan(file_of(play)), changed(play.request, **more))
 
 
 async def refused(play: Play, **more: Any) -> tuple[list[str], str]:
@@ -179,7 +179,7 @@ async def test_another_serial_names_what_was_recorded_since(play: Play) -> None:
     await play.make("thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}, z: {hosts: b}}")
     changed, why = await refused(play)
     assert changed == ["thing.z@b"]
-    assert "the plan is of" in why
+    assert "the plan was made at" in why
     assert "run 2, apply by tester@test" in why
 
 
@@ -407,7 +407,7 @@ async def test_a_template_with_a_secret_must_be_what_it_was(play: Play) -> None:
     play.stack(SECRETS.replace("password=", "word="))
     changed, why = await refused(play)
     assert changed == ["thing.hidden@a"]
-    assert "a template or its block has changed" in why
+    assert "a template or the resource itself has changed" in why
 
 
 async def test_a_variable_that_is_not_sensitive_is_the_plans(play: Play) -> None:
