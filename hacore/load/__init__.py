@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .find import find_stack
 from .registry import load_providers
+from .request import LoadRequest
 from .stack import Bystander, Instance, Need, Position, Stack
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bystander",
     "Instance",
+    "LoadRequest",
     "Need",
     "Position",
     "Stack",
@@ -30,24 +31,9 @@ __all__ = [
     "state_url",
 ]
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 
-
-def load(
-    path: Path,
-    *,
-    providers: Mapping[str, Provider[Any]],
-    variables: Mapping[str, str] = _NONE,
-    var_files: Sequence[Path] = (),
-    env_name: str | None = None,
-    environ: Mapping[str, str] = os.environ,
-    state_url: str | None = None,
-) -> Stack:
-    """Load a stack file.
-
-    `variables` are the texts of --var, `env_name` names `env/NAME.yaml`, `environ` has HACORE_VAR_*,
-    HACORE_STATE, HACORE_CACHE and the variables of `env('…')`; `state_url` overrides the state. Only the
-    stack's folder, `var_files` and the download cache are read.
+def load(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
+    """Load a stack file. Only the stack's folder, `var_files` and the download cache are read.
 
     Raises StackError with all mistakes (file, line, column, address, the mistake and its correction),
     UsageError for files that do not exist.
@@ -55,15 +41,7 @@ def load(
     from .loader import load_stack  # Jinja2 and the YAML parser are not needed to start up
 
     with _without_collection():
-        return load_stack(
-            path,
-            providers=providers,
-            variables=variables,
-            var_files=var_files,
-            env_name=env_name,
-            environ=environ,
-            state_url=state_url,
-        )
+        return load_stack(request, providers)
 
 
 def state_url(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:

@@ -91,7 +91,7 @@ async def test_a_fact_that_is_not_answered_costs_what_asks_for_it_alone(two: Pla
     } == {"daemon.d@b", "thing.t@a"}
     assert made["complete"] is False
     ((host, why),) = [(u["host"], u["reason"]) for u in made["unreachable"]]
-    assert (host, why) == ("b", f"b@192.0.2.2 does not answer everything: {WHY} (asked by thing)")
+    assert (host, why) == ("b", f"b@192.0.2.2 did not answer every question: {WHY} (asked by thing)")
     assert {str(d.address) for d in report.drift} == {"daemon.d@b", "thing.t@a"}
     assert report.complete is False and drift_exit_code(report) == 1
     text = plan_text((await plan(two.request)).plan, PlanText("-"))

@@ -119,9 +119,9 @@ async def test_after_a_rollback_the_next_run_goes_on_and_is_undone_first(play: P
 async def test_a_run_that_was_undone_cannot_be_undone_again(play: Play) -> None:
     await versions(play, "v1", "v2")
     assert (await play.rollback()).ok
-    with pytest.raises(StoreError, match=r"run 3 undid it already.*rollback 3"):
+    with pytest.raises(StoreError, match=r"run 3 undid it.*rollback 3"):
         await play.rollback(run=2)
-    with pytest.raises(StoreError, match="cannot roll back run 9: it is not in the state"):
+    with pytest.raises(StoreError, match="cannot roll back run 9: it is not recorded"):
         await play.rollback(run=9)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hacore.errors import UsageError
-from hacore.load import load
+from hacore.load import LoadRequest, load
 
 TEN = """\
 stack: web
@@ -194,7 +194,7 @@ def test_problems_name_the_file_as_seen_from_here(bench: Any, monkeypatch: pytes
 
 def test_a_stack_that_cannot_be_read_is_a_usage_error(bench: Any) -> None:
     with pytest.raises(UsageError, match=r"cannot read .*stack\.yaml: No such file"):
-        load(bench.folder / "stack.yaml", providers={})
+        load(LoadRequest(bench.folder / "stack.yaml"), {})
 
 
 def test_a_bad_name_hides_no_other_mistake_of_its_body(bench: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hacore.contract import Ask, Facts, View
 from hacore.errors import StackError
-from hacore.load import load
+from hacore.load import LoadRequest, load
 from hacore.load.registry import load_providers
 from hacore.plan import examine_stack
 from hacore_providers.facts.addresses import ADDRESSES, Addresses, InterfaceAddress
@@ -130,7 +130,7 @@ resources:
 def test_instances_of_one_file_that_contradict_each_other_are_refused_by_place(tmp_path: Path) -> None:
     (tmp_path / "stack.yaml").write_text(STACK)
     providers = load_providers()
-    stack = load(tmp_path / "stack.yaml", providers=providers)
+    stack = load(LoadRequest(tmp_path / "stack.yaml"), providers)
     with pytest.raises(StackError) as caught:
         examine_stack(stack, providers)
     found = [(p.line, p.address) for p in caught.value.problems]
