@@ -1,4 +1,4 @@
-"""The addresses that a host has right now: who holds a virtual address, seen from the host itself."""
+"""The addresses that a host has now, by its own account: who holds a virtual address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hacore.contract import Ask
 
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
-    """One address on one interface, as ip-address(8) tells it; `address` has no prefix length."""
+    """One address on one interface, as ip-address(8) shows it; `address` has no prefix length."""
 
     dev: str
     address: str
@@ -36,7 +36,7 @@ class AddressesFact:
         return "ip -o addr show 2>/dev/null"
 
     def parse(self, stdout: bytes) -> Mapping[str, Addresses]:
-        """The one answer; none when there is no `ip`, since each host has at least one address, lo's."""
+        """The one answer; none if `ip` is missing, because each host has at least the address of lo."""
         found = tuple(_address(match) for match in map(_LINE.match, stdout.splitlines()) if match)
         return {"": found} if found else {}
 
@@ -53,7 +53,7 @@ def _address(match: re.Match[bytes]) -> InterfaceAddress:
 
 
 def plain(address: str) -> str:
-    """An IP address in its shortest form and without prefix length, so that equal ones are equal strings."""
+    """An IP address in its shortest form, without prefix length: equal addresses are equal strings."""
     text = address.partition("/")[0]
     try:
         return str(ipaddress.ip_address(text))

@@ -238,8 +238,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"names": ["demo-virtual"]}, "cannot install demo-virtual: .* name one that provides it"),
     ({"name": "demo", "version": "3.0"}, r"cannot install demo: no repository of this host has version 3\.0"),
     ({"names": ["demo-foe"]}, "cannot download demo-foe"),
-    ({"names": ["demo-lib"], "ensure": "absent"}, "cannot remove demo-lib: demo demo-user would go with it"),
-    ({"names": {"suse": ["gcc"]}}, "names are given for suse"),
+    ({"names": ["demo-lib"], "ensure": "absent"}, "cannot remove demo-lib: required by demo demo-user"),
+    ({"names": {"suse": ["gcc"]}}, "names has suse"),
 ]
 
 

@@ -44,23 +44,23 @@ def test_there_are_cases() -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({}, "names", "no name in it"),
-        ({"names": {"debian": []}}, "names", "no name in it"),
+        ({}, "names", "has no name"),
+        ({"names": {"debian": []}}, "names", "has no name"),
         ({"name": "a", "names": ["b"]}, "names", "exclude each other"),
-        ({"names": ["gcc="]}, "names", "not the name of a package"),
-        ({"names": ["gcc-"]}, "names", "not the name of a package"),
-        ({"names": ["-y"]}, "names", "not the name of a package"),
-        ({"names": ["lib*"]}, "names", "not the name of a package"),
-        ({"names": ["a b"]}, "names", "not the name of a package"),
-        ({"names": ["a;b"]}, "names", "not the name of a package"),
-        ({"names": ["./local.deb"]}, "names", "not the name of a package"),
-        ({"names": ["gcc\n"]}, "names", "not the name of a package"),
-        ({"name": "nginx/stable"}, "name", "not the name of a package"),
+        ({"names": ["gcc="]}, "names", "not a package name"),
+        ({"names": ["gcc-"]}, "names", "not a package name"),
+        ({"names": ["-y"]}, "names", "not a package name"),
+        ({"names": ["lib*"]}, "names", "not a package name"),
+        ({"names": ["a b"]}, "names", "not a package name"),
+        ({"names": ["a;b"]}, "names", "not a package name"),
+        ({"names": ["./local.deb"]}, "names", "not a package name"),
+        ({"names": ["gcc\n"]}, "names", "not a package name"),
+        ({"name": "nginx/stable"}, "name", "not a package name"),
         ({"names": ["a"], "version": "1"}, "version", "write name: instead of names:"),
         ({"name": "a", "version": "1 2"}, "version", "is not a version"),
         ({"name": "a", "version": "1*"}, "version", "is not a version"),
-        ({"name": "a", "version": "1", "ensure": "absent"}, "ensure", "contradict each other"),
-        ({"name": "a", "version": "1", "ensure": "latest"}, "ensure", "contradict each other"),
+        ({"name": "a", "version": "1", "ensure": "absent"}, "ensure", "exclude each other"),
+        ({"name": "a", "version": "1", "ensure": "latest"}, "ensure", "exclude each other"),
     ],
 )
 def test_mistakes(fields: dict[str, Any], field: str, message: str) -> None:
@@ -168,8 +168,8 @@ def test_one_image_is_undone_once_and_older_origins_later() -> None:
     together = PROVIDER.undo(_work(*specs, images=dict.fromkeys(addresses, old)))
     apart = PROVIDER.delete(_work(*specs, action=Action.DELETE, images=images))
 
-    assert [step.what for step in together] == ["taking back a b c"]
-    assert [step.what for step in apart] == ["taking back b", "taking back a c"]
+    assert [step.what for step in together] == ["restoring a b c"]
+    assert [step.what for step in apart] == ["restoring b", "restoring a c"]
 
 
 def test_without_an_image_nothing_is_undone() -> None:
@@ -186,7 +186,7 @@ def test_a_host_without_apt_is_told_so_before_anything_is_touched() -> None:
 
     (step,) = PROVIDER.prepare(work)
 
-    assert "cannot manage packages: no apt here (package manager: rpm)" in step.script
+    assert "cannot manage packages: apt not found on this host (package manager: rpm)" in step.script
     assert "exit 1" in step.script
 
 

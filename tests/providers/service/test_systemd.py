@@ -142,7 +142,7 @@ def test_an_alias_is_the_unit_it_stands_for(one: Player) -> None:
     assert one.rc("systemctl is-active probe") != 0
     one.undo(PROVIDER, ADDRESS, off)
     one.settled(PROVIDER, ADDRESS, alias)
-    with pytest.raises(StepFailedError, match=r"another name of probe\.service"):
+    with pytest.raises(StepFailedError, match=r"an alias of probe\.service"):
         one.apply(PROVIDER, ADDRESS, spec(unit="other-name", enabled=False))
     one.settled(PROVIDER, ADDRESS, alias)
     one.sh("systemctl disable --now probe")
