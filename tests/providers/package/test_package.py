@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +13,29 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hacore.contract import Action, Address, Change, Claim, Facts, Host, HostFacts, Image, Spec, Unknown, View, Work
+from hacore.contract import (
+    Action,
+    Address,
+    Change,
+    Claim,
+    Facts,
+    Host,
+    HostFacts,
+    Image,
+    Output,
+    Spec,
+    Unknown,
+    View,
+    Work,
+)
 from hacore_providers.facts.packages import CANDIDATE, PACKAGE
+from hacore_providers.package.manager import read_images
 from hacore_providers.package.provider import PROVIDER
 from hacore_providers.package.spec import PackageSpec, wishes
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 HERE = Address("package", "it", host="lb1")
+HERE_0 = Address("package", "r0", host="lb1")
 DEBIAN = Facts(HostFacts(family="debian", packager="dpkg"))
 
 
@@ -170,6 +189,32 @@ def test_one_image_is_undone_once_and_older_origins_later() -> None:
 
     assert [step.what for step in together] == ["restoring a b c"]
     assert [step.what for step in apart] == ["restoring b", "restoring a c"]
+
+
+def test_a_delete_keeps_packages_of_other_resources_and_other_stacks() -> None:
+    image = Image({"manager": "apt"}, {"packages": b"", "auto": b"", "paths": b""}, run=1)
+    work = _work(PackageSpec(names=("a", "b", "c")), action=Action.DELETE, images={HERE_0: image})
+    others = ((HERE_0, PackageSpec(names=("a", "b", "c"))), (HERE, PackageSpec(names=("b",))))
+    work = dataclasses.replace(work, wanted=others, foreign=frozenset({"pkg:c", "path:/etc/x"}))
+
+    (delete,) = PROVIDER.delete(work)
+    (undo,) = PROVIDER.undo(work)
+
+    assert "\nkept='b c'\n" in delete.script
+    assert "\nkept=''\n" in undo.script, "an undo restores the state before the run, also of shared packages"
+
+
+def test_configuration_files_in_an_image_are_encrypted_in_the_state() -> None:
+    """They may contain a secret."""
+    listing = b"packages " + base64.b64encode(gzip.compress(b"a\t1\tii\n"))
+    configuration = b"configuration " + base64.b64encode(gzip.compress(b"tar"))
+
+    plain = read_images(Output(0, listing), [HERE], "apt")[HERE]
+    secret = read_images(Output(0, listing + b"\n" + configuration), [HERE], "apt")[HERE]
+
+    assert not plain.sensitive
+    assert secret.sensitive
+    assert secret.blobs["configuration"] == b"tar"
 
 
 def test_without_an_image_nothing_is_undone() -> None:
