@@ -52,13 +52,18 @@ def _address(match: re.Match[bytes]) -> InterfaceAddress:
     return InterfaceAddress(dev, own, int(length[1]) if length else whole, scope, label)
 
 
+def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address without prefix length; None if the text is not one."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def plain(address: str) -> str:
     """An IP address in its shortest form, without prefix length: equal addresses are equal strings."""
     text = address.partition("/")[0]
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return text
+    return str(parse_ip(text) or text)
 
 
 def holds(addresses: Addresses | None, address: str) -> bool:

@@ -20,9 +20,9 @@ knows() { # script, action: whether one of its cases or comparisons handles the 
     grep -v '^[[:blank:]]*#' "$1" | grep -Eq "(^|[|([:blank:]\"'])$2[\"']?[[:blank:]]*[|)]|=[[:blank:]]*[\"']?$2\>"
 }
 pid_of() { # the first process of a service, by its pid file
-  said=$(sed -n -e 's/^# *pidfile: *\([^ ]*\).*/\1/p' \
+  files=$(sed -n -e 's/^# *pidfile: *\([^ ]*\).*/\1/p' \
     -e "s/^ *PID_\{0,1\}FILE=[\"']\{0,1\}\([^\"' ]*\).*/\1/Ip" "/etc/init.d/$1" 2>/dev/null)
-  for file in $said "/run/$1.pid" "/run/$1/$1.pid" "/var/run/$1.pid"; do
+  for file in $files "/run/$1.pid" "/run/$1/$1.pid" "/var/run/$1.pid"; do
     case $file in *[!A-Za-z0-9/._-]*) continue ;; esac
     [ -s "$file" ] || continue
     read -r pid _ <"$file" || :
@@ -33,8 +33,8 @@ pid_of() { # the first process of a service, by its pid file
 status_of() { # name: 0 running, 1 and 2 dead, 3 stopped, 4 unknown to its script
   rc=0
   if knows "/etc/init.d/$1" status; then
-    told=$(timeout 20 "/etc/init.d/$1" status 2>&1 </dev/null) || rc=$?
-    [ "$rc" -ne 0 ] || [ -z "$told" ] || return 0
+    answer=$(timeout 20 "/etc/init.d/$1" status 2>&1 </dev/null) || rc=$?
+    [ "$rc" -ne 0 ] || [ -z "$answer" ] || return 0
   fi
   case $rc in
     0) [ -n "$(pid_of "$1")" ] || return 3 ;;

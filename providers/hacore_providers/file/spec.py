@@ -121,7 +121,7 @@ def mistakes(spec: FileSpec) -> Iterator[Mistake]:
         if spec.check is not None:
             yield Mistake("validate", "only a file's content can be checked: remove validate")
     elif spec.check is not None and spec.wanted_sha256 == "":
-        yield Mistake("validate", "there is no content to check: give content, source or template")
+        yield Mistake("validate", "has no content to check: give content, source or template")
     if spec.kind in ("link", "absent"):
         for name in ("mode",) if spec.kind == "link" else ("mode", "owner", "group"):
             if getattr(spec, name) is not None:

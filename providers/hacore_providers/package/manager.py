@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 from hacore.contract import Action, Address, Change, Image, Output, Step, Work, quote
 from hacore.model import digest
 
+from ..shell import failing_step, foreign_paths
 from .shell import COMMON, RECORDS
 from .spec import PackageSpec, Wish, wishes
 from .undo_shell import UNDO
@@ -98,7 +99,7 @@ class Manager:
         """Download; refresh the package lists if a name is missing; fail if the change is not possible."""
         wanted = self._wanted(work)
         if isinstance(wanted, str):
-            return [Step(f"printf '%s\\n' {quote(wanted)} >&2; exit 1", what="choosing packages")]
+            return [failing_step(wanted, "choosing packages")]
         if not wanted:
             return []
         script = _variables(wanted) + self._shell + self.preparing
@@ -118,7 +119,13 @@ class Manager:
         if isinstance(wanted, Mapping) and wanted:
             script = _variables(wanted) + self._shell + RECORDS + _APPLY
             steps.append(
-                Step(script, blobs=_foreign(work), what=f"installing {_list(wanted)}", deadline=DEADLINE, detached=True)
+                Step(
+                    script,
+                    blobs={"foreign": foreign_paths(work.foreign)},
+                    what=f"installing {_list(wanted)}",
+                    deadline=DEADLINE,
+                    detached=True,
+                )
             )
         return [*steps, *self._restore(work, [change for change in work.changes if _deleted(change)], delete=True)]
 
@@ -160,7 +167,7 @@ class Manager:
                 "key": digest(names),
             }
             script = "".join(f"{name}={quote(value)}\n" for name, value in variables.items())
-            blobs = {"packages": b"", "auto": b"", "paths": b"", **image.blobs, **_foreign(work)}
+            blobs = {"packages": b"", "auto": b"", "paths": b"", **image.blobs, "foreign": foreign_paths(work.foreign)}
             step = Step(
                 script + self._shell + RECORDS + UNDO, blobs, what=f"restoring {' '.join(names)}", deadline=DEADLINE
             )
@@ -219,11 +226,6 @@ def _variables(wanted: Mapping[str, Wish]) -> str:
         "names": f"{of('installed')} {of('latest')}".strip(),
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
-
-
-def _foreign(work: Work[PackageSpec]) -> Mapping[str, bytes]:
-    paths = sorted(token.removeprefix("path:") for token in work.foreign if token.startswith("path:"))
-    return {"foreign": "".join(f"{path}\n" for path in paths).encode()}
 
 
 def _claimed(work: Work[PackageSpec]) -> Iterable[str]:

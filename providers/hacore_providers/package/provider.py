@@ -30,11 +30,11 @@ from hacore.contract import (
     Unknown,
     View,
     Work,
-    quote,
 )
 from hacore_providers.package import apt, dnf
 
 from ..facts.packages import CANDIDATE, PACKAGE, Package
+from ..shell import failing_step
 from .manager import Manager
 from .spec import PackageSpec, alike, mistakes
 
@@ -55,7 +55,7 @@ class Unsupported:
         """A step that fails with the reason."""
         packager = work.facts.host.packager or "none"
         text = f"cannot manage packages: {self.wanted} not found on this host (package manager: {packager})"
-        return [Step(f"printf '%s\\n' {quote(text)} >&2; exit 1", what="checking the package manager")]
+        return [failing_step(text, "checking the package manager")]
 
     def capture(self, work: Work[PackageSpec]) -> Step:
         """A step that fails with the reason."""

@@ -13,7 +13,6 @@ and again) matches no desired state and is shown by its name.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -39,12 +38,13 @@ from hacore.contract import (
     Trigger,
     View,
     Work,
-    quote,
 )
+from hacore_providers.facts.stat import sha256
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
 from hacore_providers.service import systemd, unit_file
 from hacore_providers.service.init_system import init_system
 from hacore_providers.service.spec import ServiceSpec, mistakes, refusal
+from hacore_providers.shell import failing_step
 
 _UNMANAGEABLE = ("static", "indirect", "alias", "transient")
 _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)
@@ -97,7 +97,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         """The unit's state, and its definition if that is managed."""
         asks = [Ask(UNIT, spec.full)]
         if spec.definition is not None:
-            asks.append(Ask(DEFINITION, spec.path, _hash(spec.definition), spec.sensitive))
+            asks.append(Ask(DEFINITION, spec.path, sha256(spec.definition.encode()), spec.sensitive))
         return asks
 
     def observe(self, view: View[ServiceSpec]) -> Observed | None:
@@ -115,7 +115,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs["enabled"] = _enabled(state, spec.enabled)
         if spec.definition is not None:
             attrs["definition"] = definition.digest if definition else None
-            if definition and definition.digest == f"sha256:{_hash(spec.definition)}":
+            if definition and definition.digest == f"sha256:{sha256(spec.definition.encode())}":
                 texts["definition"] = spec.definition
             elif definition and definition.text is not None:
                 texts["definition"] = definition.text
@@ -132,7 +132,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs["enabled"] = spec.enabled
         texts = {}
         if spec.definition is not None:
-            attrs["definition"] = f"sha256:{_hash(spec.definition)}"
+            attrs["definition"] = f"sha256:{sha256(spec.definition.encode())}"
             texts["definition"] = spec.definition
         observed = self.observe(view)
         stops = spec.running is False and observed is not None and observed.attrs["running"] is not False
@@ -164,7 +164,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         for change in work.changes:
             why = "" if change.action is Action.DELETE else refusal(change.spec, work.facts.host.init)
             if why:
-                return [Step(f"printf '%s\\n' {quote(why)} >&2; exit 1", what=f"checking {change.spec.short}")]
+                return [failing_step(why, f"checking {change.spec.short}")]
         return []
 
     def capture(self, work: Work[ServiceSpec]) -> Step | None:
@@ -247,10 +247,6 @@ class ServiceProvider(Provider[ServiceSpec]):
 def _own_change(change: Change[ServiceSpec], work: Work[ServiceSpec]) -> bool:
     """Whether only the unit's own change pulled the trigger: then the definition's age shows whether it is loaded."""
     return change.spec.definition is not None and set(work.sources) == {change.address}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _running(state: UnitState) -> bool | str:

@@ -16,9 +16,11 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.service.unit_file import path_of, short_name
+from hacore_providers.shell import PUT_FILE
 
 COMMON = (
     SAFE_PATH
+    + PUT_FILE
     + r"""
 [ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
 show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
@@ -124,9 +126,7 @@ _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
-  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0644 "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/definition" "$new" 0:0 0644 "$definition"
 fi
 systemctl daemon-reload
 """
@@ -201,9 +201,7 @@ def run_unit(unit: str, *, running: bool) -> str:
 
 _UNDO_WRITE = r"""
 if [ -f "$HACORE_WORK/before" ]; then
-  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
 else rm -f -- "$definition" "$new"; fi
 """

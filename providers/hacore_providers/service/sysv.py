@@ -20,9 +20,11 @@ from typing import Any
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
+from hacore_providers.shell import PUT_FILE
 
 COMMON = (
     SAFE_PATH
+    + PUT_FILE
     + STATUS
     + r"""
 definition=@scripts@/$name
@@ -138,9 +140,7 @@ _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
-  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0755 "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/definition" "$new" 0:0 0755 "$definition"
 fi
 """
 
@@ -178,9 +178,7 @@ def run_unit(unit: str, *, running: bool) -> str:
 
 _UNDO_WRITE = r"""
 if [ -f "$HACORE_WORK/before" ]; then
-  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$target" ]; then ln -sfnT -- "$target" "$definition"
 else rm -f -- "$definition" "$new"; fi
 """

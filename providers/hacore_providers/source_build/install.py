@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hacore.contract import Image, Output
+from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build.compile import head
 from hacore_providers.source_build.spec import SourceBuildSpec, listing, stamp
 
@@ -22,11 +23,6 @@ _PATHS = ("absent", "had", "dir", "folder", "runtime")
 
 def _lines(values: Iterable[str]) -> bytes:
     return "".join(f"{value}\n" for value in sorted(values)).encode("utf-8", "surrogateescape")
-
-
-def foreign_paths(tokens: Iterable[str]) -> bytes:
-    """Paths that other resources own, one per line."""
-    return _lines(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
 
 
 _SETS = r"""

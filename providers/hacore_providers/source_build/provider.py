@@ -34,6 +34,7 @@ from hacore.contract import (
     account_claims,
 )
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
+from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build import compile as making
 from hacore_providers.source_build import install as installing
 from hacore_providers.source_build import spec as specs
@@ -144,7 +145,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         def parse(output: Output) -> Mapping[Address, Image]:
             return {address: installing.read_image(output, sensitive=spec.sensitive)}
 
-        blobs = {"foreign": installing.foreign_paths(work.foreign), "directories": installing.directory_list(spec)}
+        blobs = {"foreign": foreign_paths(work.foreign), "directories": installing.directory_list(spec)}
         return Step(
             installing.capture(spec),
             blobs=blobs,

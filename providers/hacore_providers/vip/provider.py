@@ -6,7 +6,6 @@ another member is not drift; no holder or several holders are.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ from hacore.contract import (
     View,
 )
 
-from ..facts.addresses import ADDRESSES, holds, plain
+from ..facts.addresses import ADDRESSES, holds, parse_ip, plain
 from ..facts.http import HTTP, Answer, question
 
 PATIENCE = 30.0
@@ -86,7 +85,7 @@ class Vip(Provider[VipSpec]):
                         f"is missing: vrrp_instance.{spec.instance} has none or several; name one of its addresses",
                     ),
                 )
-            elif not _is_ip(spec.address):
+            elif parse_ip(spec.address) is None:
                 yield host, Mistake.where("address", f"is {spec.address!r}: it must be an IP address")
             for index, check in enumerate(spec.checks):
                 if not check.http.startswith(("http://", "https://")):
@@ -148,14 +147,6 @@ def _verdict(check: HttpCheck, answer: Answer | None) -> Verdict:
     if check.body not in answer.body:
         return Verdict(check.http, False, f"status {answer.status}, but the body does not contain {check.body!r}")
     return Verdict(check.http, True, "ok")
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 PROVIDER = Vip()

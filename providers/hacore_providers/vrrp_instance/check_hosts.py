@@ -11,7 +11,7 @@ from typing import Any
 
 from hacore.contract import Facts, Mistake, View
 
-from ..facts.addresses import ADDRESSES
+from ..facts.addresses import ADDRESSES, parse_ip
 from ..facts.keepalived import VERSION
 from ..facts.links import LINKS, Link
 from .config_text import ContradictionError, render
@@ -52,7 +52,7 @@ def _subnets(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     own = {vip.address.partition("/")[0] for vip in view.spec.vips}
     for vip in view.spec.vips:
         dev = vip.dev or view.spec.interface
-        address = _ip(vip.address.partition("/")[0])
+        address = parse_ip(vip.address.partition("/")[0])
         networks = [
             ipaddress.ip_network(f"{a.address}/{a.prefix}", strict=False)
             for a in found
@@ -97,13 +97,6 @@ def _peers(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
 def _link(spec: VrrpInstanceSpec, facts: Facts) -> Link | None:
     links = facts.get(LINKS, "")
     return links.get(spec.interface) if links is not None else None
-
-
-def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 def _host(view: View[Any]) -> str:

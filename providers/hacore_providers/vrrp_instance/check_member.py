@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from hacore.contract import Mistake
 
+from ..facts.addresses import parse_ip
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 
 PASSWORD = 8
@@ -226,13 +227,5 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if depth:
         yield Mistake.where("extra", "has unbalanced braces")
     for address in (spec.unicast_src_ip, *spec.peers):
-        if address is not None and not _is_ip(address):
+        if address is not None and parse_ip(address) is None:
             yield Mistake("unicast", f"names {address!r}: it must be an IP address")
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

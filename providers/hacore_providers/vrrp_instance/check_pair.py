@@ -6,13 +6,12 @@ the address. Sources: RFC 5798 (VRRPv3), RFC 3768 (VRRPv2), keepalived.conf(5).
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from hacore.contract import Host, Mistake
 
+from ..facts.addresses import parse_ip
 from .check_member import auth_key, member_mistakes
 from .spec import OWNER, VrrpInstanceSpec
 
@@ -226,10 +225,11 @@ def _names(members: Members) -> Iterator[tuple[str, Mistake]]:
 
 
 def _used_addresses(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mistake]]:
-    own = {address: name for name, address in ((h.name, _plain_ip(h.address)) for h in hosts.values()) if address}
+    # only the resolver knows the address of a host name
+    own = {address: name for name, address in ((h.name, parse_ip(h.address)) for h in hosts.values()) if address}
     for host, spec in members.items():
         for vip in spec.vips:
-            address = _plain_ip(re.sub(r"/.*", "", vip.address))
+            address = parse_ip(vip.address.partition("/")[0])
             if address in own:
                 yield (
                     host,
@@ -237,10 +237,3 @@ def _used_addresses(members: Members, hosts: Mapping[str, Host]) -> Iterator[tup
                         "addresses", f"has {vip.address}, which is the address of {own[address]}: choose a free one"
                     ),
                 )
-
-
-def _plain_ip(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None  # a host name, which only the resolver knows

@@ -5,7 +5,6 @@ hacore owns the whole file. All instances of a host that share a file are one ta
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -38,6 +37,7 @@ from hacore.contract import (
 from ..facts.addresses import ADDRESSES, holds
 from ..facts.keepalived import CONFIG, DRAIN, VERSION
 from ..facts.links import LINKS
+from ..facts.stat import sha256
 from . import steps
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
@@ -110,7 +110,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
         """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=_sha256(render(_alone(spec))), secret=spec.sensitive),
+            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=spec.sensitive),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -142,7 +142,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         text = render(_companions(view))
         secret = _secret(view)
         return Desired(
-            {"config": f"sha256:{_sha256(text)}", "mode": steps.MODE, "owner": OWNER},
+            {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
             texts={} if secret else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             effect="reload keepalived",
@@ -244,10 +244,6 @@ def _accounts(spec: VrrpInstanceSpec) -> Iterable[Claim]:
     for text in named:
         user, _, group = text.partition(" ") if isinstance(text, str) else ("", "", "")
         yield from account_claims(user, group.strip())
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 PROVIDER = VrrpInstance()

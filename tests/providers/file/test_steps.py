@@ -270,7 +270,7 @@ def test_before_images_that_not_everybody_may_read_are_secret(here: Here) -> Non
 
 
 def test_one_entry_gives_one_image(here: Here) -> None:
-    """Images are stored by their content: the same entry, looked at twice, must not be kept twice."""
+    """Images are stored by their content: two captures of the same entry must be one."""
     path = here.root / "it"
     _file(path)
     first = here.images(FileSpec(path=str(path)))

@@ -206,7 +206,7 @@ def test_a_young_process_is_spared_only_where_its_own_change_is_all_that_pulled(
     assert ("\nunless_young=1\n" in step.script) is spared
     bare: Change[ServiceSpec] = Change(ADDRESS, Action.NOOP, ServiceSpec(unit="nginx", **more))
     (step,) = PROVIDER.trigger(Work((bare,), facts=facts, sources=sources), "restart")
-    assert "\nunless_young=\n" in step.script, "without a definition nothing tells what a process has read"
+    assert "\nunless_young=\n" in step.script, "without a definition it is unknown which one a process has loaded"
 
 
 def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:

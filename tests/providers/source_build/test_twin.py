@@ -1,4 +1,4 @@
-"""Real builds on a twin: made, changed, repaired, taken back and deleted, to the byte."""
+"""Real builds on a twin: created, changed, repaired, undone and deleted, to the byte."""
 
 from __future__ import annotations
 
