@@ -13,7 +13,6 @@ from .stack_args import StackArgs
 if TYPE_CHECKING:
     from ..engine import ApplyOptions, Planned, RunResult, SavedPlan
     from ..plan import Selection
-    from .interruptible import Stopper
 
 
 def apply_stack(
@@ -22,16 +21,20 @@ def apply_stack(
     selection: Selection,
     parallelism: int,
     *,
+    destroy: bool = False,
+    resume: bool = False,
     auto_approve: bool,
     as_json: bool,
 ) -> int:
     """Plan, ask, run, report; the exit code."""
-    if options.resume and selection:
+    if resume and selection:
         raise UsageError("cannot select with --resume: the run continues with the selection it was started with")
-    command = "destroy" if options.destroy else "apply"
+    command = "destroy" if destroy else "apply"
     dialogue = Dialogue(args.runtime, command, auto_approve=auto_approve, as_json=as_json)
-    request = args.request(dialogue.listener, parallelism=parallelism, selection=selection, options=options)
-    if options.resume:  # hosts may be touched before the stack's secrets are known from a plan
+    request = args.request(
+        dialogue.listener, stop=dialogue.stop, parallelism=parallelism, selection=selection, options=options
+    )
+    if resume:  # hosts may be touched before the stack's secrets are known from a plan
         args.runtime.learn_secrets()
 
     async def approve(planned: Planned, why: str) -> bool:
@@ -41,23 +44,23 @@ def apply_stack(
 
         args.know(planned.stack)
         if why:
-            dialogue.note(f"{why}: this is the new plan")
+            dialogue.note(why)
         shown = replace(about(planned, args, on_failure=options.on_failure), next_command="")
         style = args.runtime.terminal.out_style
         dialogue.show_plan(
             lambda: plan_text(planned.plan, shown, style), lambda: {"type": "plan", **plan_json(planned.plan)}
         )
         hosts = ", ".join(sorted({host for change in planned.plan.changes for host in change.hosts}))
-        if options.destroy:
+        if destroy:
             question = f"Do you really want to destroy these resources on {hosts}?"
             details = "Resources that hacore created are deleted; files it changed are restored."
             return await dialogue.approve(question, details)
         return await dialogue.approve(f"Do you want to perform these actions on {hosts}?")
 
-    async def work(stopper: Stopper) -> RunResult:
+    async def work() -> RunResult:
         from ..engine import apply
 
-        return await apply(request, approve=approve, stop=stopper.event)
+        return await apply(request, approve=approve, destroy=destroy, resume=resume)
 
     result = dialogue.run(work)
     args.know(result.planned.stack)
@@ -65,12 +68,19 @@ def apply_stack(
 
 
 def apply_saved_plan(
-    args: StackArgs, saved: SavedPlan, options: ApplyOptions, selection: Selection, parallelism: int, *, as_json: bool
+    args: StackArgs,
+    saved: SavedPlan,
+    options: ApplyOptions,
+    selection: Selection,
+    parallelism: int,
+    *,
+    resume: bool,
+    as_json: bool,
 ) -> int:
     """Run a saved plan, report; the exit code."""
     from ..plan import plan_json
 
-    if options.resume:
+    if resume:
         raise UsageError("cannot resume a saved plan: `hacore apply --resume` continues the run that it started")
     if selection:
         raise UsageError("cannot select from a saved plan: give --target and --exclude to `hacore plan --out`")
@@ -79,15 +89,15 @@ def apply_saved_plan(
     args = replace(args, env=saved.stack["env"])
     dialogue = Dialogue(args.runtime, saved.plan.command, auto_approve=True, as_json=as_json, asks=False)
     file = Path(saved.stack["file"])
-    request = args.request(dialogue.listener, parallelism=parallelism, options=options, file=file)
+    request = args.request(dialogue.listener, stop=dialogue.stop, parallelism=parallelism, options=options, file=file)
     args.runtime.learn_secrets()  # its values come from the environment again, and no plan is made before
     if as_json:
         dialogue.show_plan(str, lambda: {"type": "plan", **plan_json(saved.plan)})
 
-    async def work(stopper: Stopper) -> RunResult:
+    async def work() -> RunResult:
         from ..engine import apply_saved
 
-        return await apply_saved(saved, request, stop=stopper.event)
+        return await apply_saved(saved, request)
 
     result = dialogue.run(work)
     return _report(replace(args, stack=str(file.parent)), dialogue, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,10 +37,15 @@ class Dialogue:
         self._stopper = Stopper(self._terminal)
         self.listener: Listener = touching(as_lines(self._terminal) if as_json else self._progress, self._stopper)
 
-    def run(self, work: Callable[[Stopper], Awaitable[T]]) -> T:
+    @property
+    def stop(self) -> asyncio.Event:
+        """Set by the first signal of a run: start no new tasks."""
+        return self._stopper.event
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` to its end, with progress and signals."""
         progress = None if self.as_json else self._progress
-        return run(self._terminal, work, progress=progress, stopper=self._stopper)
+        return run(self._terminal, lambda _: work(), progress=progress, stopper=self._stopper)
 
     def note(self, text: str) -> None:
         """A line before the plan, to stderr."""

@@ -83,9 +83,6 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
-resume = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
-
-
 take_over = click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
 
 
@@ -140,7 +137,7 @@ def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
             names = [one.name for one in fields(ApplyOptions)]
             chosen = {name: given.pop(name) for name in names if name in given}
             chosen = {name: value for name, value in chosen.items() if value is not None}
-            return function(options=ApplyOptions(destroy=destroy, **chosen), **given)
+            return function(options=ApplyOptions(**chosen), **given)
 
         found: Any = wrapped
         for option in reversed(_DESTROY if destroy else (*_DESTROY, *_APPLY)):
@@ -151,7 +148,7 @@ def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
 
 
 _DESTROY = (on_failure, allow_degraded, no_irreversible)
-_APPLY = (resume, take_over, confirm_within)
+_APPLY = (take_over, confirm_within)
 
 
 def words(selected: Selection) -> list[str]:

@@ -18,8 +18,10 @@ from .complete import candidates
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..contract import Provider
-    from ..engine import Request
+    from ..engine import Means, Request
     from ..events import Listener
     from ..load.stack import Stack
     from ..transport import Password
@@ -89,27 +91,38 @@ class StackArgs:
 
         return find_stack(Path.cwd(), self.stack)
 
-    def request(self, listener: Listener, *, file: Path | None = None, **asked: Any) -> Request:
+    def request(
+        self,
+        listener: Listener,
+        *,
+        file: Path | None = None,
+        parallelism: int = 10,
+        stop: asyncio.Event | None = None,
+        **asked: Any,
+    ) -> Request:
         """The engine's request; from now on the secrets of the stack can be found out.
 
-        `file`: the stack file, if known. `asked`: further fields of the request (selection, parallelism, options, ...).
+        `file`: the stack file, if known. `stop`: see Means. `asked`: selection, refresh and options of the request.
         """
-        from ..engine import Request, load_stack
+        from ..engine import LoadRequest, Request, load_stack
 
-        request = Request(
-            file=self.file() if file is None else file,
-            providers=providers(),
+        load = LoadRequest(
+            self.file() if file is None else file,
             variables=self.variables(),
             var_files=self.var_file,
             env_name=self.env,
             state_url=self.state,
-            listener=listener,
-            password=self.password(),
-            **asked,
         )
+        request = Request(load, self.means(listener, parallelism=parallelism, stop=stop), **asked)
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
+
+    def means(self, listener: Listener, *, parallelism: int = 10, stop: asyncio.Event | None = None) -> Means:
+        """The kinds and the connections, for any command."""
+        from ..engine import Means
+
+        return Means(providers(), listener=listener, parallelism=parallelism, password=self.password(), stop=stop)
 
     def password(self) -> Password | None:
         """The sudo password of the hosts, if one was given."""

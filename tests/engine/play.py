@@ -13,10 +13,11 @@ from hacore.address import Address
 from hacore.engine import (
     ApplyOptions,
     DriftReport,
+    LoadRequest,
+    Means,
     Planned,
     Request,
     RollbackPlan,
-    RollbackRequest,
     RollbackResult,
     RunResult,
     apply,
@@ -32,8 +33,6 @@ from hacore.store import RunRecord, StateReader, TaskRecord
 from hacore.testing import KINDS, World
 from hacore.walk import OnFailure
 
-_APPLY_OPTIONS = {one.name for one in fields(ApplyOptions)}
-
 HEAD = """
 stack: test
 variables:
@@ -43,6 +42,16 @@ hosts:
   b: {address: 192.0.2.2}
 resources:
 """
+
+
+LOAD, MEANS, OPTIONS = ({f.name for f in fields(part)} for part in (LoadRequest, Means, ApplyOptions))
+
+
+def changed(request: Request, **options: Any) -> Request:
+    """A request with other options, each put where it belongs."""
+    parts = [(LOAD, request.load), (MEANS, request.means), (OPTIONS, request.options)]
+    load, means, how = (replace(part, **{n: options.pop(n) for n in names & options.keys()}) for names, part in parts)  # type: ignore[type-var]
+    return replace(request, load=load, means=means, options=how, **options)
 
 
 @dataclass
@@ -63,19 +72,12 @@ class Play:
 
     @property
     def request(self) -> Request:
-        asked = {name: value for name, value in self.options.items() if name in _APPLY_OPTIONS}
-        return replace(
-            Request(
-                self.folder / "stack.yaml",
-                KINDS,
-                connect=self.world.connect,
-                listener=self.events.append,
-                state_url=self.url,
-                who="tester@test",
-            ),
-            **{name: value for name, value in self.options.items() if name not in asked},
-            options=ApplyOptions(**asked),
-        )
+        load = LoadRequest(self.folder / "stack.yaml", state_url=self.url)
+        return changed(Request(load, self.means), **self.options)
+
+    @property
+    def means(self) -> Means:
+        return Means(KINDS, connect=self.world.connect, listener=self.events.append, who="tester@test")
 
     @property
     def url(self) -> str:
@@ -103,15 +105,8 @@ class Play:
         allow_degraded: bool = False,
         resume: bool = False,
     ) -> RunResult:
-        request = self.request
-        options = replace(
-            request.options,
-            destroy=destroy,
-            on_failure=on_failure,
-            allow_degraded=allow_degraded,
-            resume=resume,
-        )
-        return await apply(replace(request, options=options), approve=approve or self.yes, stop=stop)
+        request = changed(self.request, on_failure=on_failure, stop=stop, allow_degraded=allow_degraded)
+        return await apply(request, approve=approve or self.yes, destroy=destroy, resume=resume)
 
     async def make(self, resources: str) -> RunResult:
         """Apply a stack that must work."""
@@ -124,12 +119,11 @@ class Play:
         async def yes(_plan: RollbackPlan) -> bool:
             return True
 
-        approve, stop = more.pop("approve", yes), more.pop("stop", None)
-        given = {"providers": KINDS, "listener": self.events.append, "connect": self.world.connect, **more}
-        return await rollback(RollbackRequest(self.url, **given), approve=approve, stop=stop)
+        means = replace(self.means, **{name: more.pop(name) for name in MEANS & more.keys()})
+        return await rollback(self.url, means, **{"approve": yes, **more})
 
     async def drift(self) -> DriftReport:
-        return await drift(self.url, providers=KINDS, connect=self.world.connect)
+        return await drift(self.url, self.means)
 
     def rows(self) -> dict[str, Row]:
         reader = StateReader.open(self.url)

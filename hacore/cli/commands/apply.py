@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 @ask_become_pass
 @auto_approve
 @apply_options()
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @selection
 @parallelism
 @as_json
 def command(
-    args: StackArgs, options: ApplyOptions, selection: Selection, parallelism: int, auto_approve: bool, as_json: bool
+    args: StackArgs,
+    options: ApplyOptions,
+    resume: bool,
+    selection: Selection,
+    parallelism: int,
+    auto_approve: bool,
+    as_json: bool,
 ) -> int:
     """Apply the stack to the hosts, or apply a saved plan.
 
@@ -63,5 +70,5 @@ def command(
 
     saved = named_plan(args)
     if saved is not None:
-        return apply_saved_plan(args, saved, options, selection, parallelism, as_json=as_json)
-    return apply_stack(args, options, selection, parallelism, auto_approve=auto_approve, as_json=as_json)
+        return apply_saved_plan(args, saved, options, selection, parallelism, resume=resume, as_json=as_json)
+    return apply_stack(args, options, selection, parallelism, resume=resume, auto_approve=auto_approve, as_json=as_json)

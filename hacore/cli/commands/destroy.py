@@ -40,4 +40,4 @@ def command(
     """
     from ..apply_run import apply_stack
 
-    return apply_stack(args, options, selection, parallelism, auto_approve=auto_approve, as_json=as_json)
+    return apply_stack(args, options, selection, parallelism, destroy=True, auto_approve=auto_approve, as_json=as_json)

@@ -12,9 +12,7 @@ from ..positionals import stack_and_run
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
-    from ...engine import RollbackPlan, RollbackRequest, RollbackResult
-    from ..dialogue import Dialogue
-    from ..interruptible import Stopper
+    from ...engine import RollbackPlan, RollbackResult
 
 
 @click.command("rollback")
@@ -55,30 +53,15 @@ def command(
     """
     from dataclasses import replace
 
-    from ...engine import RollbackRequest
+    from ...render.result import rollback_result_json, rollback_result_text
+    from ...render.rollback import rollback_json, rollback_text, rollback_words
     from ..dialogue import Dialogue
-    from ..stack_args import providers
 
     stack, number = stack_and_run(words)
     args = replace(args, stack=stack)
     dialogue = Dialogue(args.runtime, "rollback", auto_approve=auto_approve, as_json=as_json)
-    request = RollbackRequest(
-        args.state_url(),
-        providers(),
-        run=number,
-        force=force,
-        no_irreversible=no_irreversible,
-        listener=dialogue.listener,
-        parallelism=parallelism,
-        password=args.password(),
-    )
-    return _roll_back(args, request, dialogue)
-
-
-def _roll_back(args: StackArgs, request: RollbackRequest, dialogue: Dialogue) -> int:
-    from ...render.result import rollback_result_json, rollback_result_text
-    from ...render.rollback import rollback_json, rollback_text, rollback_words
-
+    means = args.means(dialogue.listener, parallelism=parallelism, stop=dialogue.stop)
+    url = args.state_url()
     style = args.runtime.terminal.out_style
 
     async def approve(shown: RollbackPlan) -> bool:
@@ -86,10 +69,10 @@ def _roll_back(args: StackArgs, request: RollbackRequest, dialogue: Dialogue) ->
         hosts = sorted({item.host for item in shown.items if item.host is not None})
         return await dialogue.approve(f"Do you want to {rollback_words(shown)} on {', '.join(hosts) or 'no host'}?")
 
-    async def work(stopper: Stopper) -> RollbackResult:
+    async def work() -> RollbackResult:
         from ...engine import rollback
 
-        return await rollback(request, approve=approve, stop=stopper.event)
+        return await rollback(url, means, approve=approve, run=number, force=force, no_irreversible=no_irreversible)
 
     result = dialogue.run(work)
     commands = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
