@@ -70,6 +70,7 @@ async def held_hosts(
         "boot_id": me.boot_id,
         "machine_id": me.machine_id,
         "hostname": me.hostname,
+        "hardware": me.hardware,
     }
     held = HeldHosts(links, Holder(token, dict(about)), say)
     try:
@@ -103,6 +104,7 @@ def _alive(info: Mapping[str, Any]) -> bool:
             boot_id=str(info.get("boot_id", "")),
             machine_id=str(info.get("machine_id", "")),
             hostname=str(info.get("hostname", "")),
+            hardware=str(info.get("hardware", "")),
         )
     except (TypeError, ValueError):
         return True

@@ -7,18 +7,18 @@ import os
 import signal
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 from hacore.lab.system import wait_until
 
 
 def cgroup_roots() -> list[Path]:
     """Where cgroups that carry no resource control are made here: the named hierarchy of systemd, the unified one."""
-    found: list[Path] = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        mount, (kind, _, options) = left.split()[4], right.split(maxsplit=2)
-        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
-            found.append(Path(mount))
+    found = [
+        Path(mount.point)
+        for mount in proc.mounts()
+        if mount.type == "cgroup2" or (mount.type == "cgroup" and "name=systemd" in mount.options)
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 from hacore.lab.layers import LAYERS, Layer
 from hacore.lab.mounts import mounts_below, unmount
@@ -233,9 +234,9 @@ def _discard(folder: Path) -> None:
 
 def _prune(images: Path) -> None:
     """Remove what interrupted builds left, and images that no lab has used for long."""
-    mounts = Path("/proc/self/mountinfo").read_text()
+    used = " ".join(word for mount in proc.mounts() for word in (mount.point, *mount.options))  # overlays name layers
     for home in images.iterdir():
-        stale = home.stat().st_mtime < time.time() - UNUSED_FOR and str(home) not in mounts
+        stale = home.stat().st_mtime < time.time() - UNUSED_FOR and str(home) not in used
         if home.name.endswith(".building") or stale:
             _discard(home)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab import bystander, image
 from hacore.lab.cgroups import Cgroups
@@ -160,7 +161,7 @@ class Lab:
     def _up(self, images: Mapping[str, Path]) -> None:
         self.root.mkdir(parents=True)
         self.root.chmod(0o700)
-        (self.root / "lab.json").write_text(self.spec.dumps())
+        replace_file(self.root / "lab.json", self.spec.dumps().encode())
         self._network.up()
         keys = {name: machine.make_identity() for name, machine in self._machines.items()}
         self._ssh.make(self.spec.twins, keys)

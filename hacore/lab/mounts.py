@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from hacore import proc
 from hacore.lab.system import attempt, run, wait_until
 
 
 def mounts_below(folder: Path) -> list[str]:
     """The mount points in or at `folder`, deepest first."""
     prefix = str(folder)
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    points = [p.encode().decode("unicode_escape") for p in points]
+    points = [mount.point for mount in proc.mounts()]
     return [p for p in reversed(points) if p == prefix or p.startswith(prefix + "/")]
 
 

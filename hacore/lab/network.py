@@ -15,6 +15,8 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from hacore import proc
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab.model import Names, gateway, link_network, parse_address, subnet
 from hacore.lab.system import Process, attempt, kill_all, locked, run, wait_until
@@ -108,7 +110,7 @@ class Network:
         found: list[Process] = []
         for space in spaces:
             for word in attempt(["ip", "netns", "pids", space.name]).stdout.split():
-                process = _process(int(word))
+                process = Process.of(int(word))
                 if process is not None and process.pid not in own:
                     found.append(process)
         for process in found:
@@ -160,7 +162,7 @@ class Network:
             if user.name != self.names.namespace and not Path("/sys/class/net", user.name).exists():
                 user.unlink()
         if not before.exists() or not any(SHARED.glob("hl-*")):
-            before.write_text(FORWARDING.read_text())
+            replace_file(before, FORWARDING.read_bytes())
         (SHARED / self.names.namespace).touch()
         if FORWARDING.read_text().strip() != "1":
             FORWARDING.write_text("1\n")
@@ -180,19 +182,13 @@ class Network:
                     folder.rmdir()
 
 
-def _process(pid: int) -> Process | None:
-    try:
-        return Process(pid, int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]))
-    except OSError:
-        return None
-
-
 def _ancestors(pid: int) -> set[int]:
     """A process and those it descends from."""
     found = set()
     while pid > 0:
         found.add(pid)
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        known = proc.stat(pid)
+        pid = 0 if known is None else known.parent
     return found
 
 

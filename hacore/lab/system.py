@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 
 NEEDED = {
@@ -37,7 +38,7 @@ def check_prerequisites() -> list[str]:
     missing += [f"{tool} (Debian package {package})" for tool, package in NEEDED.items() if not shutil.which(tool)]
     if not (shutil.which("nft") or shutil.which("iptables")):
         missing.append("nft or iptables (Debian package nftables)")
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+    if "overlay" not in proc.file_systems():
         # Most kernels have it as a module that mount loads; only a machine that cannot load it lacks it.
         done = (
             subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
@@ -130,13 +131,16 @@ class Process:
         except (OSError, ValueError):
             return None
 
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has a number now; None if there is none."""
+        now = proc.stat(pid)
+        return None if now is None else cls(pid, now.started)
+
     def alive(self) -> bool:
         """Whether it still runs; one that has ended but is not reaped yet does not."""
-        try:
-            after = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return False
-        return int(after[19]) == self.start and after[0] not in "ZX"
+        now = proc.stat(self.pid)
+        return now is not None and now.started == self.start and not now.ended
 
     def signal(self, number: int) -> None:
         """Send a signal, if it is still that process."""

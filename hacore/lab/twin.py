@@ -7,6 +7,7 @@ import signal
 import uuid
 from pathlib import Path
 
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab.cgroups import Cgroups
 from hacore.lab.image import resolv_conf
@@ -245,7 +246,7 @@ class Machine:
             raise LabError(f"cannot restore twin {self.twin.name}: nothing was saved as {label!r}")
         self.crash()
         unmount(self.rootfs)
-        (self.home / "layers").write_text(layers.read_text())
+        replace_file(self.home / "layers", layers.read_bytes())
         self._clear()
 
     def _clear(self) -> None:
@@ -256,7 +257,7 @@ class Machine:
             folder.mkdir()
 
     def _stack(self, *layers: Path) -> None:
-        (self.home / "layers").write_text("".join(f"{layer}\n" for layer in layers))
+        replace_file(self.home / "layers", "".join(f"{layer}\n" for layer in layers).encode())
 
     def _layers(self) -> list[Path]:
         """What lies below the layer that is written to, the image last."""

@@ -26,18 +26,10 @@ from dataclasses import dataclass
 
 from ..contract import quote
 from .folders import FOLDERS
+from .lock import HELD
 
 NOT_THERE = 66  # EX_NOINPUT
 """The exit code when a job is asked after that was never laid."""
-
-HELD = r"""
-__held() { # the host's lock has our token; else $__why says how it is
-  [ -z "$__token" ] && return 0
-  __now=; __why=gone
-  if [ -r "$HACORE_RUN/lock" ]; then __why=other; read -r __now <"$HACORE_RUN/lock"; fi
-  [ "$__now" = "$__token" ]
-}
-"""
 
 _RUN = r"""
 exec 8>"$1/lock" || exit 6

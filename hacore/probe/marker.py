@@ -19,6 +19,7 @@ from ..errors import FencedError, TransportError
 from ..model import JSON
 from . import HostLink
 from .folders import FOLDERS
+from .lock import LOCKING
 from .script import FENCED, PRELUDE
 
 _COMMAND = r"""
@@ -153,10 +154,14 @@ def unmarking(markers: Iterable[Marker]) -> str:
 async def write(link: HostLink, token: str, text: str) -> None:
     """Run such text under the host's lock `token`. Raises FencedError, TransportError."""
     output = await link.shell(
-        f"""{PRELUDE}
+        f"""{PRELUDE}{LOCKING}
+__write() {{
 now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
 [ "$now" = {quote(token)} ] || exit {FENCED}
-{text}"""
+{text}
+}}
+__alone __write
+"""
     )
     at = f"{link.host.name}@{link.host.address}"
     if output.rc == FENCED:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from ..contract import Step, quote
 from .jobs import WAIT
+from .lock import LOCKING
 from .script import PRELUDE, steps_script
 
 DIR = "$HACORE_RUN/confirm"
@@ -39,6 +40,7 @@ _WATCH = rf"""
 set -u; dir=$1
 {_NOW}
 {WAIT}
+{LOCKING}
 exec 7>"$dir/watch"; flock -w 5 7 || exit 0
 while :; do
   read -r until <"$dir/until" || exit 0 # confirmed
@@ -49,16 +51,20 @@ while :; do
   __now; [ "$until" -gt "$__up" ] || break
   flock -u 9 # it was prolonged while we waited
 done
-about='{{"who": "the host itself", "what": "puts back what nobody confirmed", "stack": "-", "pid": "-"}}'
-printf '%s\n%s\n' "$$-$__up-puts-itself-back" "$about" >"$HACORE_RUN/lock.new"
-mv "$HACORE_RUN/lock.new" "$HACORE_RUN/lock"
+token="$$-$__up-puts-itself-back"
+about='{{"who": "the host itself", "what": "automatic revert", "stack": "-", "pid": "-"}}'
+__lock() {{
+  printf '%s\n%s\n' "$token" "$about" >"$HACORE_RUN/lock.new" && mv "$HACORE_RUN/lock.new" "$HACORE_RUN/lock"
+}}
+__alone __lock || __lock
 while __busy >/dev/null; do sleep 1; done # what had begun ends first
 end='put back'
 for one in $(ls -r "$dir" | grep '\.undo$') $(ls "$dir" | grep '\.settle$') $(ls "$dir" | grep '\.serve$'); do
   echo "== $one"; sh "$dir/$one" </dev/null 7>&- 9>&- || end="put back, but for $one"
 done >>"$dir/out" 2>&1
 echo "$end" >"$dir/over"
-rm -f "$dir"/*.undo "$dir"/*.settle "$dir"/*.serve "$dir/until" "$HACORE_RUN/lock"
+rm -f "$dir"/*.undo "$dir"/*.settle "$dir"/*.serve "$dir/until"
+__alone __free "$token" || __free "$token"
 """
 
 _ARM = rf"""

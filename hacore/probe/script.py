@@ -17,7 +17,7 @@ from ..errors import ProbeError
 from ..transport import Limits
 from .folders import FOLDERS, PLACES
 from .host import BASE
-from .jobs import HELD
+from .lock import HELD
 from .watchdog import EXEC_SECONDS, FACT_SECONDS, WATCHDOG, limits_of, seconds_of
 
 PRELUDE = (

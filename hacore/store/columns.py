@@ -227,7 +227,11 @@ def task_from_columns(columns: Mapping[str, Any], images: Mapping[str, int]) -> 
 
 
 def lock_columns(lock: LockInfo) -> Columns:
-    """A lock as column values."""
+    """A lock as column values.
+
+    Every version of hacore reads these columns, so none is ever added: the hardware stands behind the machine
+    id. A version that does not know of it takes the holder for one on another machine, which counts as alive.
+    """
     return {
         "who": lock.who,
         "what": lock.what,
@@ -236,7 +240,7 @@ def lock_columns(lock: LockInfo) -> Columns:
         "pid_started": lock.pid_started,
         "pid_space": lock.pid_space,
         "boot_id": lock.boot_id,
-        "machine_id": lock.machine_id,
+        "machine_id": f"{lock.machine_id} {lock.hardware}".rstrip(),
         "hostname": lock.hostname,
         "token": lock.token,
     }
@@ -244,6 +248,7 @@ def lock_columns(lock: LockInfo) -> Columns:
 
 def lock_from_columns(columns: Mapping[str, Any]) -> LockInfo:
     """A lock from its columns."""
+    machine_id, _, hardware = columns["machine_id"].partition(" ")
     return LockInfo(
         who=columns["who"],
         what=columns["what"],
@@ -252,8 +257,9 @@ def lock_from_columns(columns: Mapping[str, Any]) -> LockInfo:
         pid_started=columns["pid_started"],
         pid_space=columns["pid_space"],
         boot_id=columns["boot_id"],
-        machine_id=columns["machine_id"],
+        machine_id=machine_id,
         hostname=columns["hostname"],
+        hardware=hardware,
         token=columns["token"],
     )
 

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..disk import create_file
 from ..errors import StoreError
 
 VARIABLE = "HACORE_KEY"
@@ -137,11 +138,7 @@ def make(file: Path) -> Key:
     """A new key in a new 0600 file, on disk when this returns; raises StoreError."""
     text = base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode()
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(text + "\n")
-            out.flush()
-            os.fsync(descriptor)
+        create_file(file, f"{text}\n".encode())
     except OSError as error:
         raise StoreError(f"cannot make the key file {file}: {error.strerror}") from error
     return Key.parse(text, str(file))

@@ -187,10 +187,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """Who holds the lock of a state. `since` is Unix time in seconds.
+    """The holder of a state's lock. `since` is Unix time in seconds.
 
-    The process is told apart from later ones by its start time (clock ticks since boot), the boot
-    id and the pid namespace; all three are empty where the system does not tell them.
+    Its start time (clock ticks since boot), boot id and pid namespace tell the process from later ones with
+    the same pid; `hardware` tells clones of one machine apart. Each is empty where it cannot be read.
     """
 
     who: str
@@ -202,6 +202,7 @@ class LockInfo:
     boot_id: str = ""
     machine_id: str = ""
     hostname: str = ""
+    hardware: str = ""
     token: str = field(default="", repr=False)
 
     def __str__(self) -> str:

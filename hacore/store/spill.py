@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..address import Address
+from ..disk import append_lines
 from ..errors import StoreError
 from ..model import JSON, Image
 from . import columns
@@ -59,12 +60,7 @@ def write(
     problems: list[str] = []
     for path in where:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "a", encoding="ascii") as out:
-                out.write(f"\n{line}\n")  # a line that was cut off before stays a line of its own
-                out.flush()
-                os.fsync(descriptor)
+            append_lines(path, [line])
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         else:

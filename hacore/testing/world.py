@@ -15,9 +15,7 @@ from ..probe.link import Started
 from .machine import Machine
 
 _TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
-_OURS = re.compile(
-    r"""^\[ "\$now" = (?P<token>\S+) \] \|\| exit (?P<rc>\d+)$|^if \[ "\$now" = (?P<mine>\S+) \]; then$""", re.MULTILINE
-)
+_OURS = re.compile(r"""^\[ "\$now" = (?P<token>\S+) \] \|\| (?:exit|return) (?P<rc>\d+)$""", re.MULTILINE)
 _GIVE = re.compile(r"""^rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
 _MARK = re.compile(
     r"""^printf '%s\\n' (?P<text>'.*') >"\$mark" .*\nmv -f "\$mark" "\$HACORE_HOME/stacks/"(?P<file>\S+) \|\| exit 1$"""
@@ -128,9 +126,9 @@ class MemoryLink:
             (self._machine.lock,) = shlex.split(match["text"])
             return Output(0, str(self._machine.boots).encode())
         if match := _OURS.search(script):
-            (token,) = shlex.split(match["token"] or match["mine"])
+            (token,) = shlex.split(match["token"])
             if self._machine.lock.partition("\n")[0] != token:
-                return Output(int(match["rc"] or 0))
+                return Output(int(match["rc"]))
             for mark in _MARK.finditer(script):
                 self._mark(mark)
             if _GIVE.search(script):

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may block its own loop
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from hacore.errors import StoreError
 from hacore.model import Image
 from hacore.store import PutRow, StateReader, StateWriter
 from hacore.store.images import decode, encode
-from hacore.store.keys import Key, Keyring
+from hacore.store.keys import Key, Keyring, make
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
 KEY = Keyring(Key(bytes(range(32)), "the test"))
@@ -33,6 +34,26 @@ images = st.builds(
     sensitive=st.booleans(),
     run=st.integers(0, 2**31 - 1),
 )
+
+
+def test_the_name_of_a_secret_blob_cannot_be_guessed_from_its_content() -> None:
+    other = Keyring(Key(bytes(range(1, 33)), "another"))
+    image = Image(None, {"f": b"hunter2"}, sensitive=True)
+    ours, again, theirs = (encode(image, keyring).blobs["f"].id for keyring in (KEY, KEY, other))
+
+    assert ours == again, "equal content is stored once"
+    assert ours.partition(":")[2] != theirs.partition(":")[2], "the name depends on the key"
+    for algorithm in sorted(hashlib.algorithms_guaranteed):
+        digest = hashlib.new(algorithm, b"hunter2")
+        text = digest.hexdigest(32) if algorithm.startswith("shake") else digest.hexdigest()  # type: ignore[call-arg]
+        assert text not in ours
+
+
+def test_a_new_key_is_on_disk_with_its_name(tmp_path: Path, synced: list[str]) -> None:
+    key = make(tmp_path / "pair.db.key")
+
+    assert synced == [(tmp_path / "pair.db.key").read_text(), f"{tmp_path.name}/"]
+    assert Key.parse(synced[0], key.source) == key
 
 
 @unhurried
@@ -85,7 +106,13 @@ async def two_images(open_writer: OpenWriter) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("loss", "words"),
-    [("lost", "it is not there"), ("other", "is another state's key"), ("garbage", "32 bytes"), ("open", "chmod 600")],
+    [
+        ("lost", "it is not there"),
+        ("other", "is another state's key"),
+        ("garbage", "32 bytes"),
+        ("group", "chmod 600"),
+        ("others", "chmod 600"),
+    ],
 )
 async def test_a_key_that_is_lost_costs_only_what_it_protects(
     url: str,
@@ -100,8 +127,8 @@ async def test_a_key_that_is_lost_costs_only_what_it_protects(
     file = path.with_name("pair.db.key")
     if loss == "lost":
         file.unlink()
-    elif loss == "open":
-        file.chmod(0o644)
+    elif loss in ("group", "others"):
+        file.chmod(0o640 if loss == "group" else 0o604)
     else:
         file.write_text("A" * 43 + "=" if loss == "other" else "hunter2")
 

@@ -95,6 +95,13 @@ async def test_a_run_whose_lock_was_broken_is_recorded_by_the_next(
     assert writer.image(row.origin).data == "was"
 
 
+async def test_what_is_spilled_is_on_disk_with_its_name(path: Path, writer: StateWriter, synced: list[str]) -> None:
+    file = writer.spill(DropHost("lb1"))
+
+    assert synced == [file.read_text(), f"{path.parent.name}/"]
+    assert "lb1" in synced[0]
+
+
 async def test_the_users_own_folder_serves_where_the_states_cannot_be_written(
     path: Path, home: Path, writer: StateWriter
 ) -> None:

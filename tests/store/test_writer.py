@@ -150,6 +150,20 @@ async def test_runs_are_listed_in_order_and_the_unfinished_one_is_found(writer: 
         writer.run(99)
 
 
+async def test_of_two_interrupted_runs_the_newest_is_the_one_to_resume(
+    url: str, writer: StateWriter, make_run: MakeRun, make_row: MakeRow
+) -> None:
+    numbers = [await writer.new_run(make_run(status=status), []) for status in ("interrupted", "done", "running")]
+
+    found = writer.unfinished()
+    assert found is not None
+    assert found.id == numbers[-1]
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert reader.unfinished() == found
+    await writer.commit(PutRow(make_row()))
+    assert writer.revisions()[-1].run == numbers[-1]
+
+
 async def test_put_task_replaces_a_task_with_its_images(
     writer: StateWriter, make_run: MakeRun, make_task: MakeTask
 ) -> None:
