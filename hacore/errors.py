@@ -18,9 +18,9 @@
     ├── PlanError               no plan can be made (cycles, claims, prevent_destroy)
     ├── StalePlanError          the plan rests on something that has changed
     ├── StoreError              the state cannot be read or written
-    │   ├── DisconnectedError   the connection to the state's server is lost
+    │   ├── DisconnectedError   the connection to the state's server was lost
     │   ├── ImageError          a before-image cannot be read; the rest of the state can
-    │   ├── SerialError         somebody else wrote the state
+    │   ├── SerialError         another process wrote the state
     │   └── LockedError         somebody else holds the lock
     ├── RunError                a run ended with failures
     ├── Cancelled               the user did not say yes
@@ -150,7 +150,7 @@ class StoreError(HacoreError):
 
 
 class DisconnectedError(StoreError):
-    """The connection to the state's server is lost."""
+    """The connection to the state's server was lost."""
 
 
 class ImageError(StoreError):

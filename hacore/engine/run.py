@@ -90,6 +90,8 @@ class Run:
             self.warn(f"the state was locked by {self.writer.broke}, which is gone: its lock was broken")
         if self.writer.upgraded:
             self.warn(f"the state's schema was upgraded; as it was before it is in {self.writer.upgraded}")
+        if self.writer.place_warning:
+            self.warn(self.writer.place_warning)
         links = await self.session.hosts.links(sorted(self._involved(shown)))
         info = {
             "who": self.request.who,

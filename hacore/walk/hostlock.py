@@ -41,7 +41,7 @@ __folder "$HACORE_HOME" 0755 && __run_folder || exit 1
 __strange_folder >&2
 new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(text)} >"$new"
-[ $? -eq 0 ] || {{ rm -f "$new"; echo "$HACORE_RUN takes no file: is it full?" >&2; exit 1; }}
+[ $? -eq 0 ] || {{ rm -f "$new"; echo "cannot write to $HACORE_RUN: is it full?" >&2; exit 1; }}
 ln "$new" "$HACORE_RUN/lock" 2>/dev/null; rc=$?
 rm -f "$new"
 if [ $rc -ne 0 ]; then
@@ -75,11 +75,13 @@ async def acquire(
             return output.text.strip()
         at = f"{link.host.name}@{link.host.address}"
         if output.rc == 5:
-            raise LockedError(f"cannot lock {at}: it waits for {output.text.strip()} to be confirmed, or puts it back")
+            raise LockedError(
+                f"cannot lock {at}: it waits for the confirmation of {output.text.strip()}, or reverts automatically"
+            )
         if output.rc == 4:
             if say is not None and output.text != waits:
                 waits = output.text
-                say(f"waiting for what an earlier run left running on {at}: {waits.strip()}")
+                say(f"waiting for a job of an earlier run on {at}: {waits.strip()}")
             continue
         tries -= 1
         if output.rc != 3:
@@ -90,7 +92,7 @@ async def acquire(
         if alive is None or alive(info):
             raise LockedError(f"cannot lock {at}: it is held by {describe(info)}")
         await link.shell(_release(token))
-    raise LockedError(f"cannot lock {link.host.name}: it is taken again and again by others")
+    raise LockedError(f"cannot lock {link.host.name}: other runs keep locking it")
 
 
 def _release(token: str, parting: str = "") -> str:

@@ -126,7 +126,7 @@ def test_a_laptop_that_slept_finds_that_its_run_is_another_s(site: Site) -> None
     applying.signal(signal.SIGCONT)
 
     assert applying.wait() == 1
-    assert "the lock was taken away" in applying.said or "held by another run" in applying.said
+    assert "its lock was broken" in applying.said or "held by another run" in applying.said
     assert site.made() == {}
     assert site.runs()[0] == ("apply", "rolled_back")
     assert site.apply().wait() == 0

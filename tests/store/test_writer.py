@@ -33,6 +33,7 @@ from hacore.store import (
     TaskRecord,
     row_to_json,
 )
+from tests.store.conftest import put_image
 
 ROOT = Path(__file__).parents[2]
 MakeRow = Callable[..., Row]
@@ -127,7 +128,7 @@ async def test_set_task_merges_images_and_before_and_replaces_the_rest(
     writer: StateWriter, make_run: MakeRun, make_task: MakeTask
 ) -> None:
     run = await writer.new_run(make_run(), [make_task(payload={"a": 1}, before={"x": None})])
-    one, two = [await writer.put_image(Image(n)) for n in (1, 2)]
+    one, two = [await put_image(writer, Image(n)) for n in (1, 2)]
     await writer.commit(SetTask(run, "t1", {"images": {"x": one}}))
 
     await writer.commit(SetTask(run, "t1", {"images": {"y": two}, "before": {"y": {"k": 1}}, "payload": {"b": 2}}))
@@ -243,7 +244,9 @@ async def test_a_foreign_serial_ends_the_writer(path: Path, writer: StateWriter,
     assert writer.hosts() == {}
 
 
-@pytest.mark.parametrize(("loss", "words"), [("removed", "the file is gone"), ("replaced", "the file was replaced")])
+@pytest.mark.parametrize(
+    ("loss", "words"), [("removed", "the file was deleted"), ("replaced", "the file was replaced")]
+)
 async def test_a_file_that_vanishes_under_the_writer_is_noticed(
     path: Path, writer: StateWriter, make_row: MakeRow, loss: str, words: str
 ) -> None:
@@ -275,12 +278,12 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4096, old[1]))
     for _ in range(2):
         try:
-            await writer.put_image(Image(None, {{"b": os.urandom(300_000)}}))
+            await writer.commit(images={{"i": Image(None, {{"b": os.urandom(300_000)}})}})
         except StoreError as error:
             print(error)
     resource.setrlimit(resource.RLIMIT_FSIZE, old)
     try:
-        await writer.put_image(Image(1))
+        await writer.commit(images={{"i": Image(1)}})
     except StoreError as error:
         print(error)
     await writer.close()
