@@ -1,4 +1,4 @@
-"""The mounts of a lab, found by where they are."""
+"""The mounts of a lab, found by their mount points."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def mounts_below(folder: Path) -> list[str]:
 
 
 def unmount(folder: Path) -> None:
-    """Take away every mount in or at `folder`."""
+    """Unmount everything in or at `folder`."""
     for point in mounts_below(folder):
         if not wait_until(partial(_unmounted, point), 2, 0.1):
-            # Somebody stands in it. Detached it is out of sight now, and gone when they leave.
+            # A process uses it. Detached it is hidden at once, and unmounted when the process ends.
             run(["umount", "--lazy", point], f"unmount {point}")
 
 

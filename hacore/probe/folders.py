@@ -45,7 +45,7 @@ __folder() { # FOLDER MODE: creates it, or checks that this user alone can write
     [ "$2" != 0700 ] || [ "$__last" = 700 ] || chmod 0700 -- "$1" || return 1
     return 0
   fi
-  echo "cannot use the folder $1: ${__why:-other users can write to it}; it must be this user's, with mode 0700" >&2
+  echo "cannot use the folder $1: ${__why:-other users can write to it}; it must be writable for this user only" >&2
   return 1
 }
 __run_folder() { __folder "$HACORE_RUN" 0700; }

@@ -9,10 +9,10 @@ $HACORE_RUN/lock.flock, which is never deleted and, unlike a folder as a mutex, 
 from __future__ import annotations
 
 NOT_ALONE = 71  # EX_OSERR
-"""The exit code of `__alone` when it ran nothing."""
+"""The exit code of `__exclusive` when it ran nothing."""
 
 LOCKING = rf"""
-__alone() {{ # COMMAND...: run while nobody else on this host frees or replaces the lock
+__exclusive() {{ # COMMAND...: run while nobody else on this host frees or replaces the lock
   [ -d "$HACORE_RUN" ] || {{ "$@"; return; }} # after a restart of the host: no lock, and nothing to wait for
   ( flock -w 60 6 || {{ echo "another process has kept $HACORE_RUN/lock.flock for 60 s" >&2; exit {NOT_ALONE}; }}
     "$@" 6>&- ) 6>>"$HACORE_RUN/lock.flock"

@@ -160,7 +160,7 @@ now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
 [ "$now" = {quote(token)} ] || exit {FENCED}
 {text}
 }}
-__alone __write
+__exclusive __write
 """
     )
     at = f"{link.host.name}@{link.host.address}"

@@ -56,7 +56,7 @@ about='{{"who": "the host itself", "what": "automatic revert", "stack": "-", "pi
 __lock() {{
   printf '%s\n%s\n' "$token" "$about" >"$HACORE_RUN/lock.new" && mv "$HACORE_RUN/lock.new" "$HACORE_RUN/lock"
 }}
-__alone __lock || __lock
+__exclusive __lock || __lock
 while __busy >/dev/null; do sleep 1; done # jobs that have begun end first
 end='put back'
 for one in $(ls -r "$dir" | grep '\.undo$') $(ls "$dir" | grep '\.settle$') $(ls "$dir" | grep '\.serve$'); do
@@ -64,7 +64,7 @@ for one in $(ls -r "$dir" | grep '\.undo$') $(ls "$dir" | grep '\.settle$') $(ls
 done >>"$dir/out" 2>&1
 echo "$end" >"$dir/over"
 rm -f "$dir"/*.undo "$dir"/*.settle "$dir"/*.serve "$dir/until"
-__alone __free "$token" || __free "$token"
+__exclusive __free "$token" || __free "$token"
 """
 
 _ARM = rf"""

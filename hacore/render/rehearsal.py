@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def report_text(report: Rehearsed, style: Style) -> str:
-    """A line for each act; what a command wrote that failed; the verdict."""
+    """A line for each step, the output of a failed command, and the result."""
     from ..render.words import clean, count, span
 
     lines = [f"Rehearsal of {report.stack} on twins of {', '.join(report.hosts)}", ""]
@@ -20,9 +20,9 @@ def report_text(report: Rehearsed, style: Style) -> str:
         lines += [f"      {clean(line)}" for line in act.output.splitlines()]
     took = span(report.seconds)
     if report.ok:
-        verdict = style("green", f"{report.stack} came out: {count(len(report.acts), 'act')} in {took}.")
+        verdict = style("green", f"Rehearsal of {report.stack} passed ({count(len(report.acts), 'step')}, {took})")
     else:
-        verdict = style("red", f"{report.stack} did not come out: {report.acts[-1].name} failed after {took}.")
+        verdict = style("red", f"Rehearsal of {report.stack} failed: {report.acts[-1].name} ({took})")
     return "\n".join([*lines, "", verdict])
 
 

@@ -111,7 +111,9 @@ class MemoryLink:
                     started(frame.id, index)
                 outputs.append(await self._machine.run(_checked(step)))
                 if self._machine.boots != boots:
-                    raise RestartedError(f"connection lost to {self._host.name}: the host had forgotten our lock")
+                    raise RestartedError(
+                        f"connection lost to {self._host.name}: after reconnecting the host's lock is missing"
+                    )
                 if outputs[-1].rc != 0:
                     break
             results[frame.id] = Result(tuple(outputs), self._facts(frame.asks) if frame.asks else None)
@@ -148,8 +150,8 @@ class MemoryLink:
     def _fence(self, token: str) -> None:
         if token and self._machine.lock.partition("\n")[0] != token:
             gone = not self._machine.lock
-            why = "gone" if gone else "held by another run"
-            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is {why}", gone=gone)
+            why = "missing" if gone else "held by another run"
+            raise FencedError(f"cannot continue at {self._host.name}: the host's lock is {why}", gone=gone)
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
         if self._machine.breach is not None:  # of a frame: its steps are done, and nothing is known of them

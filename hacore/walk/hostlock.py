@@ -49,7 +49,7 @@ if [ $rc -ne 0 ]; then
   [ "$now" = {quote(holder.token)} ] || {{ cat "$HACORE_RUN/lock" || exit 1; exit 3; }}
 fi
 {disarm(str(holder.info.get("lineage", "")))}
-[ -z "$__waits" ] || {{ __alone __free {quote(holder.token)}; printf '%s\\n' "$__waits"; exit 5; }}
+[ -z "$__waits" ] || {{ __exclusive __free {quote(holder.token)}; printf '%s\\n' "$__waits"; exit 5; }}
 n=0; while [ $n -lt 5 ] && __busy >/dev/null; do n=$((n + 1)); sleep 0.2; done
 if __busy; then exit 4; fi
 __tidy {quote(holder.token)}
@@ -108,7 +108,7 @@ parted=$?
 rm -f "$HACORE_RUN/lock"
 return "$parted"
 }}
-__alone __part
+__exclusive __part
 parted=$?
 """
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hacore import proc
 from hacore.address import Address
 from hacore.errors import SerialError, StoreError
 from hacore.model import Image, Row
@@ -299,6 +300,22 @@ asyncio.run(main())
     assert said[0].startswith(f"cannot use the state {path}: the disk ")
     with StateReader.open(url) as reader, pytest.raises(StoreError):  # type: ignore[union-attr]
         reader.image(1)
+
+
+@pytest.mark.parametrize(
+    ("type_", "network"), [("ext4", False), ("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuseblk", False)]
+)
+@pytest.mark.parametrize("backend", ["sqlite"])
+async def test_a_state_on_a_network_file_system_is_warned_of(
+    path: Path, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch, type_: str, network: bool
+) -> None:
+    writer = await open_writer()
+    assert writer.place_warning == "" or "network file system" in writer.place_warning  # as this machine is
+    mounts = [proc.Mount("/", "ext4", ()), proc.Mount(str(path.parent), type_, ())]
+    monkeypatch.setattr(proc, "mounts", lambda: mounts)
+
+    assert bool(writer.place_warning) == network
+    assert not network or f"state {path} is on a network file system ({type_})" in writer.place_warning
 
 
 async def test_files_are_for_their_owner_only(path: Path, open_writer: OpenWriter) -> None:

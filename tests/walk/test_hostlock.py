@@ -112,6 +112,20 @@ def test_of_two_that_replace_a_dead_holder_one_gets_the_lock(controllers: Contro
     assert list(told.values()) == [f"cannot lock here@localhost: it is held by {winner} (run, pid ?, stack ?)"]
 
 
+def test_a_host_that_waits_for_a_confirmation_is_not_left_locked(controllers: Controllers) -> None:
+    controllers.lay("", "")
+    controllers.lock.unlink()
+    folder = controllers.lock.with_name("confirm")
+    folder.mkdir(mode=0o700)
+    (folder / "lineage").write_text("of another state\n")
+    (folder / "what").write_text("run 7 of web\n")
+
+    told = controllers.start("mine").communicate(timeout=60)[0].strip()
+
+    assert told == "cannot lock here@localhost: it waits for the confirmation of run 7 of web, or reverts automatically"
+    assert not controllers.lock.exists()
+
+
 def test_a_holder_that_ends_does_not_remove_the_lock_of_its_replacement(controllers: Controllers) -> None:
     controllers.lay("ends", "ends")
     ends = controllers.start("ends", "touch {p}/stalled; until [ -e {p}/go ]; do sleep 0.05; done\n", "release")
