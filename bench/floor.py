@@ -2,7 +2,7 @@
 
     python -m bench.floor bare|imports FOLDER HOST:PORT…
 
-`imports` also imports the libraries that hacore's plan rests on. In FOLDER lies a script for
+`imports` also imports the libraries that hacore's plan needs. FOLDER has a script for
 each host, `ask0` and so on: by hand, what hacore asks these hosts; nobody reads the answer.
 """
 

@@ -57,7 +57,7 @@ def take(lab: Lab, name: str) -> Manifest:
     """The manifest of a running twin. Below 3 s, most of them the first time."""
     root = lab.rootfs(name)
     paths = _paths(root)
-    packages, active, generated = _told(lab, name)
+    packages, active, generated = _running_state(lab, name)
     units = {unit: {"enabled": state} for unit, state in _enabled(lab, name, paths, generated).items()}
     for unit, state in active.items():
         units.setdefault(unit, {})["active"] = state
@@ -189,7 +189,7 @@ _LIST = "command -v systemctl >/dev/null || exit 0; systemctl list-unit-files --
 _UNITS = re.compile(r"(/usr)?/lib/systemd/.*|/usr/local/lib/systemd/.*|/etc/systemd/.*|/etc/init\.d/.*|/etc/rc.\.d/.*")
 
 
-def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozenset[str]]:
+def _running_state(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozenset[str]]:
     """RPMs, the states of units, and the unit files that are generated while the system boots or runs."""
     units: dict[str, str] = {}
     packages: dict[str, dict[str, Any]] = {}

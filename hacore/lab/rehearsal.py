@@ -46,7 +46,7 @@ class Act:
     name: str
     ok: bool
     seconds: float
-    said: str
+    detail: str
     output: str = ""
 
 
@@ -167,12 +167,12 @@ class Rehearsal:
         began = time.monotonic()
         self.say(f"{name} ...")
         try:
-            said, output, ok = act(), "", True
+            detail, output, ok = act(), "", True
         except MissedError as error:
-            said, output, ok = str(error), error.output, False
+            detail, output, ok = str(error), error.output, False
         except LabError as error:
-            said, output, ok = str(error), "", False
-        return Act(name, ok, round(time.monotonic() - began, 1), said, output)
+            detail, output, ok = str(error), "", False
+        return Act(name, ok, round(time.monotonic() - began, 1), detail, output)
 
     # -- the steps
     def _up(self) -> str:

@@ -77,7 +77,7 @@ fi
 __fence # a new holder of the lock may have deleted the job
 [ ! -e "$__job/err" ] || cat "$__job/err" >&2
 [ "$__rc" = 4 ] || { echo "the job cannot begin, or its result cannot be written: is $HACORE_RUN full?" >&2; exit 1; }
-echo "the job was killed on the host" >&2
+echo "it was killed on the host" >&2
 exit 137
 """
 

@@ -107,7 +107,7 @@ class SessionLink:
         found = frames(output.stdout, nonce)
         self._complete(found, output)
         try:
-            return read_probe(dict(found), asks, said=_last_words(output))
+            return read_probe(dict(found), asks, stderr=_stderr_tail(output))
         except ProbeError as error:
             raise ProbeError(f"cannot probe {self._line.at}: {error}") from error
 
@@ -131,7 +131,7 @@ class SessionLink:
         fenced = [name for name, _ in frames(output.stdout, nonce_of(key)) if name.startswith("fenced ")]
         if output.rc == FENCED and fenced:
             gone = fenced[0] == "fenced gone"
-            why = "missing, another run may have held it since" if gone else "held by another run"
+            why = "missing, and may have been held by another run since" if gone else "held by another run"
             raise FencedError(
                 f"cannot continue at {self._line.at}: the host's lock is {why}; nothing more was changed there",
                 gone=gone,
@@ -168,14 +168,14 @@ class SessionLink:
 
     def _complete(self, found: Sequence[tuple[str, bytes]], output: Output) -> None:
         if not found or found[-1][0] != "end":
-            tail = _last_words(output)
+            tail = _stderr_tail(output)
             raise ProbeError(
                 f"cannot read the answer of {self._line.at}: the script ended early with exit code {output.rc}"
                 + (f": {tail}" if tail else "")
             )
 
 
-def _last_words(output: Output) -> str:
+def _stderr_tail(output: Output) -> str:
     return output.stderr[-500:].decode("utf-8", "replace").strip()
 
 

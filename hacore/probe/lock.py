@@ -2,7 +2,7 @@
 
 The lock is made by link(2), which is atomic. To free it, or to put another one in its place, takes two looks:
 a process reads the token, then removes the file. Between the two another process could do the same and lock
-the host anew, and its lock would be removed. So whoever frees or replaces it holds flock(1) on
+the host anew, and its lock would be removed. So a process that frees or replaces it holds flock(1) on
 $HACORE_RUN/lock.flock, which is never deleted and, unlike a folder as a mutex, ends with its holder.
 """
 

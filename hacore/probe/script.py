@@ -78,11 +78,11 @@ def _question(fact: Fact[Any], asks: Sequence[Ask], frame: str) -> str:
     try:
         text = f"{{ __f {quote(f'probe {frame}')}\n{fact.command(asks)}\n}}"
     except Exception as error:
-        text = f"__f {quote(f'broken {frame}')}; printf %s {quote(_said(error))}"
+        text = f"__f {quote(f'broken {frame}')}; printf %s {quote(_one_line(error))}"
     return f"__ask {quote(frame)} {quote(text)}\n"
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """An error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".replace("\0", "").split())[:500]
 
@@ -110,16 +110,16 @@ def frames(stdout: bytes, nonce: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "", said: str = "") -> Facts:
+def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "", stderr: str = "") -> Facts:
     """Facts from the frames of a probe; a fact without a readable answer is in `failed`, with the reason.
 
-    `said` is the script's stderr. Raises ProbeError when not even the base fact can be read.
+    `stderr` is that of the script. Raises ProbeError when not even the base fact can be read.
     """
     answers: dict[tuple[str, str], Any] = {}
     failed: dict[str, str] = {}
     host = HostFacts()
     for name, fact in {BASE.name: BASE, **{n: g[0].fact for n, g in by_fact(asks).items()}}.items():
-        values, why = _answer(found, fact, f"{prefix}{name}", said)
+        values, why = _answer(found, fact, f"{prefix}{name}", stderr)
         if why:
             failed[name] = f"{name}: {why}"
         elif name == BASE.name:
@@ -130,7 +130,7 @@ def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = ""
     return Facts(host, answers, failed)
 
 
-def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, said: str) -> tuple[Mapping[str, Any], str]:
+def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, stderr: str) -> tuple[Mapping[str, Any], str]:
     """The values of one fact, or the reason why there are none."""
     for name in found:
         if name.startswith(f"late {frame} "):
@@ -142,11 +142,11 @@ def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, said: str) 
         return {}, f"its script cannot be created: {broken.decode('utf-8', 'replace')}"
     content = found.get(f"probe {frame}")
     if content is None:
-        return {}, "no answer" + (f": {said}" if said else "")
+        return {}, "no answer" + (f": {stderr}" if stderr else "")
     try:
         return fact.parse(content), ""
     except Exception as error:
-        return {}, f"its output cannot be read: {_said(error)}" + (f"; {said}" if said else "")
+        return {}, f"its output cannot be read: {_one_line(error)}" + (f"; {stderr}" if stderr else "")
 
 
 FENCED = 75  # EX_TEMPFAIL: the host's lock has another token

@@ -62,7 +62,7 @@ __watch() { # $1: seconds that a script may take; $2: seconds for all of them, 0
   trap : ALRM
   (
     trap 'kill "$!" 2>/dev/null; exit 0' TERM
-    __one_may=$1 __all_may=$2 __told= __nap=$1
+    __one_may=$1 __all_may=$2 __stopped= __nap=$1
     [ "$2" -eq 0 ] || [ "$2" -ge "$1" ] || __nap=$2
     while :; do
       sleep "$__nap" &
@@ -85,9 +85,9 @@ __watch() { # $1: seconds that a script may take; $2: seconds for all of them, 0
       [ "$__age" -ge 0 ] || exit 0
       if [ "$__all_may" -gt 0 ] && [ "$__age" -ge "$__all_may" ]; then __stop "$__me"; exit 0; fi
       for __pid in $__old; do
-        case " $__told " in
+        case " $__stopped " in
           *" $__pid "*) kill -9 "$__pid"; kill -ALRM "$__me" ;; # it cannot be stopped: continue without it
-          *) __stop "$__pid"; __told="$__told $__pid" ;;
+          *) __stop "$__pid"; __stopped="$__stopped $__pid" ;;
         esac
         __nap=1
       done

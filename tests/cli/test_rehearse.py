@@ -81,10 +81,10 @@ def test_the_report_says_which_act_failed_and_why() -> None:
     assert report_text(good, PLAIN).splitlines()[-1] == "Rehearsal of web passed (1 step, 2.0s)"
     assert report_text(bad, PLAIN).splitlines()[2:] == [
         "  ok    twins       2.0s  a 192.0.2.1",
-        "  FAIL  destroy    1m01s  the hosts are not as they were",
+        "  FAIL  destroy    1m01s  the hosts differ from their manifest before",
         "      a: path /etc/x: new\\x1b[31m",
         "",
-        "web did not come out: destroy failed after 1m03s.",
+        "Rehearsal of web failed: destroy (1m03s)",
     ]
     assert (report_json(good)["ok"], report_json(bad)["ok"]) == (True, False)
     assert report_json(bad)["acts"][1]["output"] == BAD.output

@@ -169,7 +169,7 @@ def test_frames_are_told_apart_by_the_nonce_alone() -> None:
 
 
 def test_an_answer_that_is_missing_is_an_error() -> None:
-    with pytest.raises(ProbeError, match="about host: no answer"):
+    with pytest.raises(ProbeError, match="cannot read the fact host: no answer"):
         read_probe({}, [])
 
 

@@ -238,7 +238,7 @@ async def test_a_foreign_serial_ends_the_writer(path: Path, writer: StateWriter,
     foreign.commit()
     foreign.close()
 
-    with pytest.raises(SerialError, match="serial 2, not 1"):
+    with pytest.raises(SerialError, match="serial 2, expected 1"):
         await writer.commit(PutHost(HostRecord("lb1", {})))
     with pytest.raises(SerialError):
         await writer.commit()
