@@ -21,6 +21,7 @@ from ..address import Address
 from ..disk import append_lines
 from ..errors import StoreError
 from ..model import JSON, Image
+from ..xdg import state_folder
 from . import columns
 from .images import StoredBlob, StoredImage, decode
 from .keys import Keyring
@@ -39,8 +40,7 @@ class Spilled:
 
 def places(database: Path | None, lineage: str) -> tuple[Path, ...]:
     """The spill files of a state, the preferred one first."""
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hacore"
-    own = home / f"{lineage}.spill"
+    own = state_folder(os.environ) / f"{lineage}.spill"
     return (own,) if database is None else (database.with_name(database.name + ".spill"), own)
 
 

@@ -1,87 +1,100 @@
-"""A host that reverts automatically: the real watch in a real shell, with hacore's folders in a place of the test."""
+"""The automatic revert, as a real shell runs it: the order of its scripts, and the host's lock."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
+import os
+import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from hacore.contract import Step
-from hacore.model import Connection, Host
-from hacore.probe import Frame, SessionLink, revert
-from hacore.probe.script import PRELUDE
-from hacore.transport import Transport
+from hacore.probe.revert import arm
 
-TOKEN = "the-controller"
+NAMES = ("0001.undo", "0002.undo", "0003.undo", "0001.settle", "0002.settle", "0001.serve")
+
+
+class Armed:
+    """A host whose $HACORE_RUN is a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run, self.work, self.log = folder / "run", folder / "work", folder / "log"
+        self.run.mkdir(mode=0o700)
+        self.work.mkdir()
+
+    def sh(self, step: Step) -> None:
+        for name, blob in step.blobs.items():
+            (self.work / name).write_bytes(blob)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C",
+            "HACORE_RUN": str(self.run),
+            "HACORE_WORK": str(self.work),
+            "HACORE_HOME": str(self.run.parent / "home"),
+            "LOG": str(self.log),
+        }
+        done = subprocess.run(
+            ["sh", "-c", "set -eu\n" + step.script], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+    def over(self) -> str:
+        """How it ended, once it has."""
+        end = time.monotonic() + 60
+        while not (self.run / "confirm/over").exists() or (self.run / "lock").exists():
+            assert time.monotonic() < end, "the host never reverted"
+            time.sleep(0.05)
+        return (self.run / "confirm/over").read_text().strip()
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    text = f"HACORE_HOME={tmp_path}/home HACORE_RUN={tmp_path}/run\n"
-    for module in ("script", "revert"):
-        monkeypatch.setattr(f"hacore.probe.{module}.PRELUDE", PRELUDE + text)
-    (tmp_path / "run").mkdir(mode=0o700)
-    (tmp_path / "run" / "lock").write_text(f"{TOKEN}\n{{}}\n")
-    return tmp_path / "run"
+def host(tmp_path: Path) -> Armed:
+    return Armed(tmp_path)
 
 
-@pytest.fixture
-async def link(run: Path) -> AsyncIterator[SessionLink]:
-    transport = Transport()
-    host = Host(name="here", address="localhost", connection=Connection(transport="local"))
-    yield SessionLink(await transport.session(host))
-    await transport.close()
+def revert(host: Armed, script: str) -> str:
+    for name in NAMES:
+        within = 0 if name == NAMES[-1] else 60
+        host.sh(arm((Step(script.replace("NAME", name)),), name, lineage="l", what="a run", within=within))
+    return host.over()
 
 
-async def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+def test_the_latest_change_is_undone_first_then_daemons_load_then_the_host_serves(host: Armed) -> None:
+    assert revert(host, f"echo NAME >>'{host.log}'") == "put back"
+
+    assert host.log.read_text().split() == [
+        *("0003.undo", "0002.undo", "0001.undo"),
+        *("0001.settle", "0002.settle"),
+        "0001.serve",
+    ]
 
 
-async def arm(link: SessionLink, run: Path, name: str, within: int) -> None:
-    """Lays a way back that notes its name, and which token locks the host while it runs."""
-    note = Step(f'read -r token <"{run}/lock"; echo "{name} $token" >>"{run.parent}/notes"')
-    step = revert.arm((note,), name, lineage="1234", what="run 7 of web", within=within)
-    done = (await link.steps([Frame("t", (step,))], TOKEN)).results["t"].outputs[0]
-    assert done.rc == 0, done.stderr
+def test_the_host_holds_its_own_lock_while_it_reverts(host: Armed) -> None:
+    """So a controller that is still connected is fenced."""
+    (host.run / "lock").write_text("token-of-the-run\nabout\n")
+
+    revert(host, f"head -n 1 '{host.run}/lock' >>'{host.log}' 2>&1 || echo 'no lock' >>'{host.log}'")
+
+    tokens = set(host.log.read_text().splitlines())
+    assert len(tokens) == 1
+    assert tokens.pop().endswith("-puts-itself-back")
+    assert not (host.run / "lock").exists()
 
 
-async def test_all_is_undone_in_reverse_order_under_the_lock_of_the_host_itself(link: SessionLink, run: Path) -> None:
-    for name in ("0001.undo", "0002.undo", "0003.settle", "0001.serve", "0010.undo"):
-        await arm(link, run, name, 3600)
-    await arm(link, run, "0002.settle", 0)
-    await until((run / "confirm" / "over").exists)
-    await until(lambda: not (run / "lock").exists())
+def test_a_script_that_fails_does_not_stop_the_others(host: Armed) -> None:
+    ended = revert(host, f"echo NAME >>'{host.log}'; case NAME in 0002.undo) exit 1;; esac")
 
-    notes = [line.split() for line in (run.parent / "notes").read_text().splitlines()]
-    names = [name for name, _ in notes]
-    assert names == ["0010.undo", "0002.undo", "0001.undo", "0002.settle", "0003.settle", "0001.serve"]
-    (token,) = {token for _, token in notes}
-    assert token.endswith("-puts-itself-back")
-    assert (await link.shell(revert.look_script())).rc == revert.PUT_BACK
+    assert ended == "put back, but for 0002.undo"
+    assert len(host.log.read_text().split()) == len(NAMES)
 
 
-async def test_the_host_frees_its_own_lock_only(link: SessionLink, run: Path) -> None:
-    steal = Step(f'echo another >"{run}/lock"')
-    step = revert.arm((steal,), "0001.undo", lineage="1234", what="run 7 of web", within=0)
-    await link.steps([Frame("t", (step,))], TOKEN)
-    await until((run / "confirm" / "over").exists)
-    watch = run / "confirm" / "watch"
-    await until(lambda: _is_free(watch))
+def test_the_host_frees_its_own_lock_only(host: Armed) -> None:
+    host.sh(arm((Step(f"echo another >'{host.run}/lock'"),), "0001.undo", lineage="l", what="a run", within=0))
+    end = time.monotonic() + 60
+    watched = ["flock", "-n", str(host.run / "confirm/watch"), "true"]
+    while not (host.run / "confirm/over").exists() or subprocess.run(watched, check=False).returncode != 0:
+        assert time.monotonic() < end, "the host never reverted"
+        time.sleep(0.05)
 
-    assert (run / "lock").read_text() == "another\n"
-
-
-def _is_free(lock: Path) -> bool:
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    assert (host.run / "lock").read_text() == "another\n"
