@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         if "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in given:
             item.add_marker("machine")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of this machine can reach.
+
+    No folder of pytest's own is one: whenever a run begins, pytest closes the folder above them all to other users,
+    also to those of a run that began earlier.
+    """
+    with tempfile.TemporaryDirectory(prefix="hacore-open-") as name:
+        path = Path(name).resolve()
+        path.chmod(0o755)
+        yield path
 
 
 @pytest.fixture(scope="session")

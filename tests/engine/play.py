@@ -41,6 +41,12 @@ resources:
 """
 
 
+async def turns() -> None:
+    """Everything that waits for what has just happened gets its turns, before the caller goes on."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 @dataclass
 class Play:
     """A stack, a world and a state; what a user would do to them."""
