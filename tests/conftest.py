@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import Server, programs
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Signals mean what they mean to a user's command, also where nohup or a shell's `&` has them ignored."""
+    """Settings of each process that runs tests.
+
+    The clock does not judge properties: a busy machine is not a fault. Signals have the meaning they have for a
+    user's command, also where nohup or a shell's `&` ignores them.
+    """
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
