@@ -1,6 +1,6 @@
 """Write docs/provider-reference.md to stdout, from the source of hacore.contract.
 
-All that a kind may import is there: what its docstrings say, in the order of the source. A public name
+Everything that a kind may import is listed with its docstring, in the order of the source. A public name
 without a docstring is an error.
 """
 
@@ -64,7 +64,7 @@ def prose(text: str) -> str:
 
 
 def after(body: list[ast.stmt], index: int) -> str:
-    """The string that stands after an assignment and says what it is."""
+    """The string after an assignment that documents it."""
     following = body[index + 1] if index + 1 < len(body) else None
     if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
         return " ".join(str(following.value.value).split())

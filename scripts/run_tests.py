@@ -1,6 +1,6 @@
 """`run_tests.py ARGUMENT...`: pytest with these arguments. What fails fails the run, whatever follows.
 
-The failed tests are run again, alone, only to tell two kinds of faults apart: a test that fails alone, too, and one
+The failed tests are run again, alone, only to distinguish two kinds of faults: a test that fails alone, too, and one
 that depends on the load, on the order or on its neighbours. Both are faults, of the product or of the test.
 """
 

@@ -52,7 +52,43 @@ MORE = {
 
 EXEMPT = frozenset(("STYLE.md", "hacore/store/legacy.py"))
 """The page of the phrases itself, and what reads the sentences of earlier versions."""
-NOT_YET: dict[str, int] = {}
+NOT_YET: dict[str, int] = {
+    "CHANGELOG.md": 17,
+    "README.md": 16,
+    "docs/architecture.md": 40,
+    "docs/cli.md": 54,
+    "docs/drift.md": 16,
+    "docs/examples": 8,
+    "docs/glossary.md": 14,
+    "docs/provider-reference.md": 32,
+    "docs/providers.md": 23,
+    "docs/reliability.md": 56,
+    "docs/ssh.md": 9,
+    "docs/stack-reference.md": 22,
+    "docs/state.md": 26,
+    "hacore/cli": 107,
+    "hacore/contract": 39,
+    "hacore/diff": 2,
+    "hacore/endpoint.py": 1,
+    "hacore/engine": 169,
+    "hacore/errors.py": 11,
+    "hacore/events.py": 1,
+    "hacore/expressions": 12,
+    "hacore/graph": 4,
+    "hacore/journal": 59,
+    "hacore/lab": 32,
+    "hacore/load": 33,
+    "hacore/model.py": 5,
+    "hacore/plan": 59,
+    "hacore/probe": 51,
+    "hacore/render": 62,
+    "hacore/store": 63,
+    "hacore/testing": 18,
+    "hacore/transport": 34,
+    "hacore/walk": 82,
+    "providers/hacore_providers": 187,
+    "scripts/stack-reference.py": 11,
+}
 """Folders and files where such phrases are still found, and how many at most."""
 
 
