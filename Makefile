@@ -11,7 +11,7 @@ RUN_TESTS := $(BIN)/python scripts/run_tests.py
 # What decides and what is written: which of their branches do the unit tests take?
 COVERED := plan journal walk store
 
-.PHONY: help demo quickstart test check lint types unit machine schedules soak twins both bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules soak mutants twins both bench docs setup system clean
 
 help:
 	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
@@ -103,6 +103,13 @@ soak: HISTORIES = 200
 soak: SELECTIONS = 400
 soak: SEEDS_FROM := $(if $(filter 0,$(SEEDS_FROM)),$(shell date +%Y%m%d)00000,$(SEEDS_FROM))
 soak: schedules
+
+# Single faults, planted one at a time; which of them the tests of their own package catch.
+SEED ?= 1
+SAMPLE ?= 100
+mutants: setup
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[mutants]'
+	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE)
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \

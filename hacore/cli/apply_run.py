@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .approval import _approval
-from .interruptible import touching
+from .interruptible import stoppable
 from .options import Options
 from .stack_args import StackArgs
 
@@ -30,12 +30,7 @@ def go(args: StackArgs, options: Options) -> int:
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
     request = args.request(listener, parallelism=options.parallelism)
-    request = replace(
-        request,
-        take_over=options.take_over,
-        no_irreversible=options.no_irreversible,
-        confirm_within=options.confirm_within,
-    )
+    request = replace(request, options=options.apply())
     if options.selection:
         if options.resume:
             raise UsageError("cannot select with --resume: the run goes on with what it was begun with")
@@ -62,11 +57,8 @@ async def _apply(
     from ..engine import apply
 
     return await apply(
-        replace(request, listener=touching(request.listener, stopper)),
+        replace(request, means=stoppable(request.means, stopper)),
         approve=_approval(args, options, stopper, progress),
         destroy=options.destroy,
-        on_failure=cast(Literal["rollback", "halt"], options.on_failure),
-        allow_degraded=options.allow_degraded,
-        stop=stopper.event,
         resume=options.resume,
     )

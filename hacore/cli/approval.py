@@ -50,7 +50,7 @@ def _approval(
         progress.paused = True
         terminal.live("")
         if why:
-            terminal.tell(terminal.err_style("yellow", f"{why}: this is the new plan"))
+            terminal.tell(terminal.err_style("yellow", why))
         if options.as_json:
             terminal.say_json({"type": "plan", **plan_json(planned.plan)}, line=True)
         else:

@@ -12,13 +12,17 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import __version__
 from ..events import EVENTS_VERSION, Event, Listener
 from ..render.progress import Progress
 from ..render.terminal import Terminal
 from .exit_codes import Interrupted
+
+if TYPE_CHECKING:
+    from ..engine import Means
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -158,4 +162,9 @@ def touching(listener: Listener, stopper: Stopper) -> Listener:
     return lasting(listen, stopper)
 
 
-__all__ = ["STOPPING", "Stopper", "as_lines", "lasting", "quietly", "run", "touching"]
+def stoppable(means: Means, stopper: Stopper) -> Means:
+    """Means of a command that changes hosts, for which a signal means to stop in order."""
+    return replace(means, listener=touching(means.listener, stopper), stop=stopper.event)
+
+
+__all__ = ["STOPPING", "Stopper", "as_lines", "lasting", "quietly", "run", "stoppable", "touching"]

@@ -29,15 +29,16 @@ def stack_for_lab(args: StackArgs) -> Stack:
     from ..engine import load_stack
 
     request = args.request(silent)
+    load = request.load
     try:
         stack = load_stack(request)
     except StackError as error:
         wrong = {problem.address.removeprefix("var.") for problem in error.problems}
-        missing = {n: body for n, body in _required(request.file).items() if n in wrong and n not in request.variables}
+        missing = {n: body for n, body in _required(load.file).items() if n in wrong and n not in load.variables}
         if not missing:
             raise
         filled = {name: placeholder(body) for name, body in missing.items()}
-        stack = load_stack(replace(request, variables={**request.variables, **filled}))
+        stack = load_stack(replace(request, load=replace(load, variables={**load.variables, **filled})))
     args.know(stack)
     return stack
 

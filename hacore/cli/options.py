@@ -13,6 +13,7 @@ from .complete import candidates
 from .runtime import BECOME_PASSWORD, Runtime
 
 if TYPE_CHECKING:
+    from ..engine import ApplyOptions
     from ..plan import Selection
 
 
@@ -46,6 +47,18 @@ class Options:
     as_json: bool = False
     no_irreversible: bool = False
     confirm_within: int = 0
+
+    def apply(self) -> ApplyOptions:
+        """As the engine has it."""
+        from ..engine import ApplyOptions
+
+        return ApplyOptions(
+            on_failure="halt" if self.on_failure == "halt" else "rollback",
+            allow_degraded=self.allow_degraded,
+            take_over=self.take_over,
+            no_irreversible=self.no_irreversible,
+            confirm_within=self.confirm_within,
+        )
 
     @property
     def command(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .stack_args import StackArgs, again
@@ -69,7 +69,7 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
     from ..plan import plan_json
     from ..render.progress import Progress
     from ..render.result import run_json, run_text
-    from .interruptible import as_lines, run, touching
+    from .interruptible import as_lines, run, stoppable
 
     if options.resume:
         raise UsageError("cannot resume a saved plan: `hacore apply --resume` goes on with the run that it began")
@@ -83,7 +83,7 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
     progress = Progress(terminal)
     listener = as_lines(terminal) if options.as_json else progress
     request = args.request(listener, parallelism=options.parallelism, file=Path(saved.stack["file"]))
-    request = replace(request, no_irreversible=options.no_irreversible, confirm_within=options.confirm_within)
+    request = replace(request, options=options.apply())
     args.runtime.learn_secrets()  # its values come from the environment again, and no plan is shown before
     if options.as_json:
         terminal.say_json({"type": "plan", **plan_json(saved.plan)}, line=True)
@@ -91,13 +91,7 @@ def go_saved(args: StackArgs, saved: SavedPlan, options: Options) -> int:
     async def work(stopper: Stopper) -> RunResult:
         from ..engine import apply_saved
 
-        return await apply_saved(
-            saved,
-            replace(request, listener=touching(request.listener, stopper), take_over=options.take_over),
-            on_failure=cast(Literal["rollback", "halt"], options.on_failure),
-            allow_degraded=options.allow_degraded,
-            stop=stopper.event,
-        )
+        return await apply_saved(saved, replace(request, means=stoppable(request.means, stopper)))
 
     result = run(terminal, work, progress=None if options.as_json else progress)
     if options.as_json:

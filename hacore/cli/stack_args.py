@@ -19,7 +19,7 @@ from .runtime import Runtime
 
 if TYPE_CHECKING:
     from ..contract import Provider
-    from ..engine import Request
+    from ..engine import Means, Request
     from ..events import Listener
     from ..load.stack import Stack
     from ..transport import Password
@@ -91,22 +91,25 @@ class StackArgs:
 
     def request(self, listener: Listener, *, parallelism: int = 10, file: Path | None = None) -> Request:
         """What the engine needs; from now on it can be found out what is secret. `file`: the stack, if known."""
-        from ..engine import Request, load_stack
+        from ..engine import LoadRequest, Request, load_stack
 
-        request = Request(
-            file=self.file() if file is None else file,
-            providers=providers(),
+        load = LoadRequest(
+            self.file() if file is None else file,
             variables=self.variables(),
             var_files=self.var_file,
             env_name=self.env,
             state_url=self.state,
-            listener=listener,
-            parallelism=parallelism,
-            password=self.password(),
         )
+        request = Request(load, self.means(listener, parallelism=parallelism))
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
+
+    def means(self, listener: Listener, *, parallelism: int = 10) -> Means:
+        """The kinds and the way to the hosts, for any command."""
+        from ..engine import Means
+
+        return Means(providers(), listener=listener, parallelism=parallelism, password=self.password())
 
     def password(self) -> Password | None:
         """sudo's password on the hosts, if one was given."""

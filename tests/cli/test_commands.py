@@ -188,7 +188,7 @@ def test_drift_without_a_state_could_not_tell(console: Console) -> None:
     console.stack(WEB)
     done = console("drift", "--quiet")
     assert done.code == 1
-    assert done.err.startswith("error: cannot look for drift: there is no state")
+    assert done.err.startswith("error: cannot check for drift: there is no state")
 
 
 def test_rollback_shows_asks_and_undoes(made: Console) -> None:
@@ -211,7 +211,7 @@ def test_rollback_overwrites_what_was_changed_by_hand_only_by_force(made: Consol
     made.world["a"].data["/etc/web.conf"]["text"] = "by hand"
     refused = made("rollback", "--auto-approve")
     assert refused.code == 1
-    assert "thing.conf@a changed since run 1; --force overwrites that" in refused.err
+    assert "thing.conf@a changed since run 1; --force overwrites the change" in refused.err
     forced = made("rollback", "--auto-approve", "--force")
     assert forced.code == 0
     assert "Changed since that run; rolling back overwrites it:" in forced.out

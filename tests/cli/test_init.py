@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hacore.load import load, load_providers
+from hacore.load import LoadRequest, load, load_providers
 from tests.cli.conftest import Console
 
 PAIR = ("--host", "lb1=192.0.2.11", "--host", "lb2=192.0.2.12,eth1", "--vip", "192.0.2.200")
@@ -23,7 +23,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def kinds(folder: Path) -> set[str]:
-    return {a.resource for a in load(folder / "stack.yaml", providers=load_providers(), environ={}).instances}
+    return {a.resource for a in load(LoadRequest(folder / "stack.yaml", environ={}), load_providers()).instances}
 
 
 def test_a_pair_by_options_is_valid_and_asks_nothing(console: Console) -> None:
@@ -42,7 +42,7 @@ def test_a_pair_by_options_is_valid_and_asks_nothing(console: Console) -> None:
 def test_who_logs_in_may_be_somebody_else(console: Console) -> None:
     assert console("init", "x", "--host", "a=192.0.2.1", "--user", "deploy", stdin=None).code == 0
 
-    (host,) = load(console.folder / "x/stack.yaml", providers=load_providers(), environ={}).hosts.values()
+    (host,) = load(LoadRequest(console.folder / "x/stack.yaml", environ={}), load_providers()).hosts.values()
     assert (host.connection.user, host.connection.become) == ("deploy", "sudo")
 
 

@@ -65,7 +65,7 @@ def test_a_real_stream_is_read_line_by_line_so_a_second_question_finds_its_answe
         done = console("apply", stdin=stdin)
     assert done.code == 0, done.err
     assert done.err.count("Do you want to perform these actions") == 2
-    assert "the hosts or the state changed since the plan was shown: this is the new plan" in done.err
+    assert "The plan changed since it was shown: thing.one@a: text was sha256:" in done.err
     assert "- changed meanwhile" in done.out
 
 
@@ -104,8 +104,8 @@ def test_a_signal_before_anything_was_touched_ends_the_command(
             os.kill(os.getpid(), one)
         return await real(host)  # type: ignore[arg-type]
 
-    request = hacore.engine.Request.func  # type: ignore[attr-defined]
-    monkeypatch.setattr(hacore.engine, "Request", functools.partial(request, connect=connect))
+    means = hacore.engine.Means.func  # type: ignore[attr-defined]
+    monkeypatch.setattr(hacore.engine, "Means", functools.partial(means, connect=connect))
     done = console("plan")
     assert done.code == code
     assert done.out == ""

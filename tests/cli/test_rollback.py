@@ -84,7 +84,7 @@ def test_old_runs_are_forgotten_and_origins_outlive_them(console: Console) -> No
     assert [run["run"] for run in console("runs", "--json").json] == [3]
     gone = console("rollback", "2", "--auto-approve")
     assert gone.code == 1
-    assert "cannot roll back run 2: it is not in the state" in gone.err
+    assert "cannot roll back run 2: it is not recorded" in gone.err
     assert console("rollback", "--auto-approve").code == 0
     assert console.world["a"].data["/etc/x"]["text"] == "v2"
     assert console("runs", "prune", "--keep", "0").code == 0

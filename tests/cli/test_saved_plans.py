@@ -49,7 +49,7 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     assert console.world["b"].data["/etc/web.key"]["text"] == "geheim-from-outside"
     again = console("apply", "web.plan")
     assert again.code == 1
-    assert "error: cannot apply web.plan: it was applied already, as run 1" in again.err
+    assert "error: cannot apply web.plan: it was already applied, as run 1" in again.err
 
 
 def test_a_refusal_names_addresses_in_text_and_json(console: Console) -> None:
@@ -71,7 +71,7 @@ def test_another_password_is_refused_and_not_told(console: Console) -> None:
     assert console("plan", "--out", "web.plan", "--var", "password=geheim-one").code == 0
     refused = console("apply", "web.plan", "--var", "password=geheim-two")
     assert refused.code == 1
-    assert "thing.key@a: a sensitive value is not the one that was planned: var.password" in refused.err
+    assert "thing.key@a: a sensitive value differs from the planned one: var.password" in refused.err
     assert "geheim" not in refused.err + refused.out
     assert all(machine.data == {} for machine in console.world)
 

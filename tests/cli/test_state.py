@@ -185,13 +185,13 @@ def test_a_key_of_for_each_is_moved(made: Console) -> None:
     ("source", "target", "said"),
     [
         ("thing.cnof", "thing.x", "did you mean thing.conf?"),
-        ("thing.conf", "thing.key", "cannot move thing.conf@a to thing.key@a: that is recorded, too"),
-        ("thing.conf@a", "thing.conf@b", "cannot move thing.conf@a to thing.conf@b: that is recorded, too"),
+        ("thing.conf", "thing.key", "cannot move thing.conf@a to thing.key@a: thing.key@a is recorded already"),
+        ("thing.conf@a", "thing.conf@b", "cannot move thing.conf@a to thing.conf@b: thing.conf@b is recorded already"),
         ("thing.conf", "thing.conf", "cannot move thing.conf@a to itself"),
-        ("thing.conf", "daemon.conf", "a thing is no daemon"),
+        ("thing.conf", "daemon.conf", "kinds differ (thing, daemon)"),
         ("thing.conf", "thing.x@a", "name the host in both, or in neither"),
         ("thing.conf@a", "thing.x@c", "no host c is recorded"),
-        ("thing.page", 'thing.page["x"]', "it has several keys"),
+        ("thing.page", 'thing.page["x"]', "thing.page has several keys"),
         ("thing.conf", "thing", "cannot read address 'thing'"),
     ],
 )
@@ -219,9 +219,9 @@ def test_a_host_is_renamed_with_all_that_is_on_it(made: Console) -> None:
     assert made.world["web1"].data["/etc/web.conf"]["text"] == "v1"
     assert [name.split(".")[1] for name in made.world["web1"].markers] == ["web1"]
 
-    assert "b is recorded, too" in made("state", "mv", "--host", "web1", "b").err
+    assert "b is recorded already" in made("state", "mv", "--host", "web1", "b").err
     assert "did you mean web1?" in made("state", "mv", "--host", "web2", "c").err
-    assert "is no name" in made("state", "mv", "--host", "b", "x y").err
+    assert "invalid host name" in made("state", "mv", "--host", "b", "x y").err
 
 
 # --- rm --------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def test_nothing_is_changed_while_a_run_is_unfinished(made: Console) -> None:
     for command in (("rm", "thing.conf"), ("mv", "thing.conf", "thing.x"), ("mv", "--host", "a", "c")):
         done = made("state", *command)
         assert done.code == 1
-        assert "cannot change the state: run 2 is unfinished" in done.err
+        assert "cannot change the state: run 2 was interrupted" in done.err
 
 
 # --- a state of an older hacore ----------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
 
     done = console("state", "rm", "thing.page")
     assert done.code == 0
-    assert f"the state's schema was upgraded; as it was before it is in {state}/web.db.backup-0001" in done.err
+    assert f"the state's schema was upgraded; the backup from before is {state}/web.db.backup-0001" in done.err
     assert (state / "web.db.backup-0001").read_bytes()[:16] == b"SQLite format 3\0"
     assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 gone\n")
     assert "upgraded" not in console("apply", "--auto-approve").err

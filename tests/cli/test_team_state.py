@@ -132,7 +132,7 @@ def test_a_run_stops_when_the_server_is_gone_and_goes_on_when_it_is_back(
     assert "cannot use the state postgresql://hacore:***@" in stopped.err
     assert console("unlock", "--force").code == 0  # this process lives on, where the program would not
     refused = console("apply", "--auto-approve")
-    assert (refused.code, "is unfinished" in refused.err) == (1, True)
+    assert (refused.code, "was interrupted" in refused.err) == (1, True)
     resumed = shows_no_password(console("apply", "--auto-approve", "--resume"))
     assert resumed.code == 0, resumed.err
     assert console("plan", "--detailed-exitcode").code == 0

@@ -118,8 +118,8 @@ async def test_all_that_prevents_an_import_is_said_at_once(play: Play) -> None:
         await take_in(play, "thing.x@a", "thing.y")
     told = str(caught.value)
     assert "thing.x@a is recorded already" in told
-    assert "thing.y@a is not there: `hacore apply` makes it" in told
-    assert "thing.y@b cannot be looked at: cannot reach b@192.0.2.2" in told
+    assert "thing.y@a does not exist: `hacore apply` creates it" in told
+    assert "thing.y@b was not checked: cannot reach b@192.0.2.2" in told
     assert set(play.rows()) == {"thing.x@a"}
 
 
@@ -137,7 +137,7 @@ async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, addre
 async def test_a_renamed_thing_is_left_to_the_next_apply(play: Play) -> None:
     await play.make("thing: {x: {hosts: a, key: /x, text: v1}}")
     play.stack("thing: {new: {hosts: a, key: /x, text: v1}}")
-    with pytest.raises(PlanError, match=r"thing\.new@a has the place of thing\.x@a"):
+    with pytest.raises(PlanError, match=r"thing\.new@a replaces thing\.x@a"):
         await take_in(play, "thing.new")
 
 

@@ -108,13 +108,12 @@ def _look(args: StackArgs, timeout: float | None) -> DriftReport:
     from ...engine import drift
     from ...render.progress import Progress
     from ..interruptible import quietly, run
-    from ..stack_args import providers
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    url, password = args.state_url(), args.password()
+    url, means = args.state_url(), args.means(quietly(progress))
     return run(
         terminal,
-        lambda _: drift(url, providers=providers(), listener=quietly(progress), timeout=timeout, password=password),
+        lambda _: drift(url, means, timeout=timeout),
         progress=progress,
     )

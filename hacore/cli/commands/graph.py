@@ -26,7 +26,7 @@ def command(args: StackArgs, mermaid: bool) -> int:
     request = args.request(silent)
     stack = load_stack(request)
     args.know(stack)
-    built = build_graph(stack, request.providers)
+    built = build_graph(stack, request.means.providers)
     needs = {address: built.needs[address] for address in built.order}
     args.runtime.terminal.say(drawn.mermaid(needs) if mermaid else drawn.dot(needs))
     return 0

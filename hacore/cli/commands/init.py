@@ -96,14 +96,14 @@ def command(
 def _see_that_it_loads(files: Mapping[str, str]) -> None:
     """Only what loads is worth writing; raises StackError."""
     from ...graph import build_graph
-    from ...load import load
+    from ...load import LoadRequest, load
     from ..stack_args import providers
 
     kinds = providers()
     with TemporaryDirectory(prefix="hacore-init-") as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text)
-        build_graph(load(Path(folder) / "stack.yaml", providers=kinds, environ={}), kinds)
+        build_graph(load(LoadRequest(Path(folder) / "stack.yaml", environ={}), kinds), kinds)
 
 
 def _written(target: Path, files: Mapping[str, str]) -> list[Path]:

@@ -49,11 +49,11 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     request = args.request(silent)
     stack = load_stack(request)
     args.know(stack)
-    build_graph(stack, request.providers)
+    build_graph(stack, request.means.providers)
     _no_real_host(stack)
     kinds = providers()
     lab = Lab(rehearsal_spec(lab_spec(stack, kinds)), say=terminal.tell)
-    folder, options = str(request.file.absolute()), _options(args)
+    folder, options = str(request.load.file.absolute()), _options(args)
     rehearsal = Rehearsal(
         lab,
         stack.name,

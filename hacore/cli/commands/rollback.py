@@ -15,7 +15,6 @@ from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
     from ...engine import RollbackResult
-    from ...events import Listener
     from ..interruptible import Stopper
 
 
@@ -58,7 +57,7 @@ def command(
 
     from ...render.progress import Progress
     from ...render.result import rollback_result_json, rollback_result_text
-    from ..interruptible import as_lines, run
+    from ..interruptible import as_lines, run, stoppable
 
     if as_json and not auto_approve:
         raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
@@ -67,24 +66,19 @@ def command(
     terminal = args.runtime.terminal
     args.runtime.json = as_json
     progress = Progress(terminal)
-    listener = as_lines(terminal) if as_json else progress
+    means = args.means(as_lines(terminal) if as_json else progress, parallelism=parallelism)
     url = args.state_url()
 
     async def work(stopper: Stopper) -> RollbackResult:
         from ...engine import rollback
-        from ..stack_args import providers
 
         return await rollback(
             url,
-            providers=providers(),
+            stoppable(means, stopper),
             approve=_Approval(args, stopper, progress, auto_approve, as_json),
             run=number,
             force=force,
             no_irreversible=no_irreversible,
-            listener=_touching(listener, stopper),
-            parallelism=parallelism,
-            password=args.password(),
-            stop=stopper.event,
         )
 
     result = run(terminal, work, progress=None if as_json else progress)
@@ -94,9 +88,3 @@ def command(
         again = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
         terminal.say(rollback_result_text(result, commands=again, style=terminal.out_style))
     return 0 if result.ok else 1
-
-
-def _touching(listener: Listener, stopper: Stopper) -> Listener:
-    from ..interruptible import touching
-
-    return touching(listener, stopper)

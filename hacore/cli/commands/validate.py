@@ -37,8 +37,8 @@ def command(args: StackArgs, as_json: bool) -> int:
     try:
         stack = load_stack(request)
         args.know(stack)
-        build_graph(stack, request.providers)
-        examine_stack(stack, request.providers)
+        build_graph(stack, request.means.providers)
+        examine_stack(stack, request.means.providers)
     except StackError as error:
         if as_json:
             terminal.say_json({"valid": False, "problems": error_json(error)["problems"]})
