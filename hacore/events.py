@@ -18,7 +18,6 @@ EventType = Literal[
     "host_connecting",
     "host_ready",
     "host_unreachable",
-    "probe_done",
     "run_started",
     "task_started",
     "task_progress",
@@ -30,7 +29,6 @@ EventType = Literal[
     "task_undo_failed",
     "warning",
     "run_finished",
-    "log",
 ]
 
 

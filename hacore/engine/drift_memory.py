@@ -16,6 +16,7 @@ from pathlib import Path
 from ..errors import HacoreError
 from ..model import digest
 from ..plan import Drift
+from ..xdg import state_folder
 from .results import DriftReport
 
 _VERSION = 1
@@ -45,9 +46,7 @@ class NewDrift:
 
 def place(environ: Mapping[str, str], lineage: str) -> Path:
     """The file for a state, by the XDG base directory specification."""
-    home = environ.get("HOME") or Path.home()
-    base = Path(environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state")
-    return base / "hacore" / "drift" / f"{lineage}.json"
+    return state_folder(environ) / "drift" / f"{lineage}.json"
 
 
 def read(path: Path) -> ReportedDrift:

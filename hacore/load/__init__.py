@@ -1,4 +1,4 @@
-"""Loading: a stack file, its variables and its folder become a Stack, or all its mistakes at once."""
+"""Loading: reads a stack file, its variables and its folder into a Stack, or reports all mistakes at once."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = [
 
 
 def load(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
-    """Load a stack file. Nothing but the stack's folder, `var_files` and the download cache is read.
+    """Load a stack file. Only the stack's folder, `var_files` and the download cache are read.
 
-    Raises StackError with all mistakes (file, line, column, address, what is wrong and what would
-    be right), UsageError for files that do not exist.
+    Raises StackError with all mistakes (file, line, column, address, the mistake and its correction),
+    UsageError for files that do not exist.
     """
     from .loader import load_stack  # Jinja2 and the YAML parser are not needed to start up
 
@@ -45,9 +45,9 @@ def load(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
 
 
 def state_url(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """The state of a stack without its variables and resources: what `drift` needs to know of the file.
+    """The state URL of a stack, without its variables and resources; for `drift`.
 
-    Raises StackError for a file that is no stack, UsageError for one that cannot be read.
+    Raises StackError for a file that is not a stack, UsageError for one that cannot be read.
     """
     from .outline import state_url as find_state
 
@@ -63,7 +63,7 @@ def stack_schema(providers: Mapping[str, Provider[Any]]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Pauses the cyclic garbage collector: loading makes much and drops little, looking through it is half its time."""
+    """Pause the cyclic garbage collector: loading keeps most of its objects, and scanning them is half its time."""
     was = gc.isenabled()
     gc.disable()
     try:

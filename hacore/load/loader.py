@@ -1,4 +1,4 @@
-"""From a stack file to a Stack: all expressions evaluated, all mistakes told at once."""
+"""From a stack file to a Stack: all expressions evaluated, all mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _world(
     hosts = section(root, "hosts", problems)
     if hosts is None or not hosts.map:
         if root.child("hosts") is None or root.map["hosts"].value in (None, {}):
-            problems.add(root.key("hosts"), "'hosts' is missing: a stack needs one host at least")
+            problems.add(root.key("hosts"), "'hosts' is missing: a stack needs at least one host")
         hosts = Node({}, root.position)
     over = section(environment, "hosts", problems)
     return load_hosts(override_hosts(hosts, over), section(root, "connection", problems), world)

@@ -133,7 +133,7 @@ class Context:
         try:
             return await self._steps(host, frames, started, retry_safe=retry_safe)
         except (DeadlineError, FloodError) as error:
-            raise DoubtError(f"cannot tell what came of it: {error}; it is left as it is") from error
+            raise DoubtError(f"cannot determine the result: {error}; nothing is undone") from error
 
     async def _steps(
         self, host: str, frames: Sequence[Frame], started: Started | None, *, retry_safe: bool
@@ -161,7 +161,7 @@ class Context:
                 why = facts.unanswered(asks)
                 if not why:
                     return facts
-        raise DoubtError(f"cannot tell what is there now: {host} could not be asked: {why}; it is left as it is")
+        raise DoubtError(f"cannot check {host}: {why}; nothing is undone")
 
     async def intend(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Write what is about to be done. Raises StoreError, and then it must not be begun."""

@@ -124,9 +124,9 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
         return Verdict(replace(planned, desired=desired), observed, desired, True)
     left = compare(before, desired.attrs, sensitive=desired.sensitive, ignore=ignore)
     words = ", ".join(
-        f"{a.path} is not as wanted" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
+        f"{a.path} differs" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
     )
-    missing = "nothing is there" if observed is None else words
+    missing = "it does not exist" if observed is None else words
     return Verdict(planned, observed, desired, False, missing)
 
 

@@ -57,7 +57,7 @@ def test_every_command_has_a_paragraph_and_examples(console: Console, words: tup
         (("lab", "exec"), "error: missing argument"),
         (("-C", "/nowhere", "plan"), "error: "),
         (("plan", "stacks/none"), "error: cannot find a stack at 'stacks/none'"),
-        (("plan",), "error: cannot tell which stack is meant"),
+        (("plan",), "error: cannot choose a stack"),
         (("plan", "--target", "no-address"), "error: cannot read address"),
     ],
 )

@@ -91,7 +91,7 @@ async def test_a_source_that_goes_is_a_reason_to_reload_once_it_is_gone(play: Pl
     before = play.world.snapshot()
     play.stack(LESS)
     shown = {c["address"]: (c["action"], c["effect"], c["reason"]) for c in (await play.plan())["changes"]}
-    assert shown["thing.conf@a"] == ("delete", "remove what hacore made, reload web", "no longer in the stack")
+    assert shown["thing.conf@a"] == ("delete", "remove the managed resource, reload web", "no longer in the stack")
     assert shown["daemon.web@a"] == ("update", "reload web", "reload because of thing.conf@a")
     result = await play.make(LESS)
     assert ops(play) == ["start", "reload"], play.story(result)

@@ -205,7 +205,7 @@ async def test_a_failed_restore_leaves_its_host_drained_until_the_rollback_is_fi
     result = await play.rollback()
     assert result.status == "failed", play.story(result)
     assert sum(bool(m.drained) for m in play.world) == 1
-    assert any("is left out of service" in e.message for e in play.events if e.type == "warning")
+    assert any("stays out of service" in e.message for e in play.events if e.type == "warning")
     for machine in play.world:
         machine.rules.clear()
     again = await play.rollback()

@@ -192,5 +192,5 @@ async def test_a_secret_reaches_do_and_nothing_else(play: Play) -> None:
     assert "hunter2" not in str(plan) + str(play.rows())
     for field in ("check", "undo"):
         write(play, **{field: "test {{ var.secret }} = x"})
-        with pytest.raises(StackError, match=f"{field} may not name anything sensitive"):
+        with pytest.raises(StackError, match=f"{field} must not use a sensitive value"):
             play.load()

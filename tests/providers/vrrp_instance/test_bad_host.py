@@ -110,7 +110,7 @@ def test_a_host_that_prints_without_end_takes_no_memory_to_speak_of(tmp_path: Pa
 
     assert complete is False
     assert [u["host"] for u in unreachable] == ["here", "there"]
-    assert all("cannot read what" in u["reason"] and "prints: more than" in u["reason"] for u in unreachable)
+    assert all("cannot read the output of" in u["reason"] and ": more than" in u["reason"] for u in unreachable)
     assert kilobytes < 600_000
 
 
