@@ -1,4 +1,4 @@
-"""Machines together: connections to them, their locks, and who of them serves."""
+"""Machines together: their connections, their locks, and which of them serves."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from ..probe.link import Started
 from .machine import Machine
 
 _TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
-_OURS = re.compile(
-    r"""^\[ "\$now" = (?P<token>\S+) \] \|\| exit (?P<rc>\d+)$|^if \[ "\$now" = (?P<mine>\S+) \]; then$""", re.MULTILINE
-)
+_OURS = re.compile(r"""^\[ "\$now" = (?P<token>\S+) \] \|\| (?:exit|return) (?P<rc>\d+)$""", re.MULTILINE)
 _GIVE = re.compile(r"""^rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
 _MARK = re.compile(
     r"""^printf '%s\\n' (?P<text>'.*') >"\$mark" .*\nmv -f "\$mark" "\$HACORE_HOME/stacks/"(?P<file>\S+) \|\| exit 1$"""
@@ -27,7 +25,7 @@ _MARK = re.compile(
 
 
 class Answering(Protocol):
-    """A fact that a machine in memory can be asked without a shell."""
+    """A fact that a machine in memory answers without a shell."""
 
     name: str
 
@@ -37,10 +35,10 @@ class Answering(Protocol):
 
 
 class World:
-    """Machines by name. `connect` is what a Request takes in place of SSH.
+    """Machines by name. `connect` is for a Request, in place of SSH.
 
-    At most one machine holds each name of `vips` (name -> machines by preference): a drained one
-    lets go, the next one takes it, and nobody gives it back by himself (VRRP with nopreempt).
+    At most one machine holds each name of `vips` (name -> machines by preference): after a drain the next
+    one holds it, and keeps it (VRRP with nopreempt).
     """
 
     def __init__(self, *names: str) -> None:
@@ -58,7 +56,7 @@ class World:
         return iter(self.machines.values())
 
     async def connect(self, host: Host) -> MemoryLink:
-        """A link to the machine with the host's name; raises UnreachableError when it is not reachable."""
+        """A link to the machine with the host's name; raises UnreachableError if it is not reachable."""
         machine = self.machines[host.name]
         await asyncio.sleep(0)
         if not machine.reachable:
@@ -70,7 +68,7 @@ class World:
         return {name: machine.snapshot() for name, machine in self.machines.items()}
 
     def holder(self, vip: str) -> str | None:
-        """Who holds a name of `vips` now."""
+        """The present holder of a name of `vips`."""
         free = [n for n in self.vips.get(vip, ()) if vip not in self.machines[n].drained and self.machines[n].reachable]
         if self.holders.get(vip) not in free and free:
             self.holders[vip] = free[0]
@@ -101,7 +99,7 @@ class MemoryLink:
         return self._facts(asks)
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
-        """One exec; a step that fails ends its frame, the frame's questions are answered all the same."""
+        """One exec; a failing step ends its frame, the frame's questions are answered all the same."""
         await self._exec()
         boots = self._machine.boots
         results: dict[str, Result] = {}
@@ -113,14 +111,16 @@ class MemoryLink:
                     started(frame.id, index)
                 outputs.append(await self._machine.run(_checked(step)))
                 if self._machine.boots != boots:
-                    raise RestartedError(f"connection lost to {self._host.name}: the host had forgotten our lock")
+                    raise RestartedError(
+                        f"connection lost to {self._host.name}: after reconnecting the host's lock is missing"
+                    )
                 if outputs[-1].rc != 0:
                     break
             results[frame.id] = Result(tuple(outputs), self._facts(frame.asks) if frame.asks else None)
         return Batch(results)
 
     async def shell(self, script: str) -> Output:
-        """Understands the taking and the giving back of the host's lock and its markers, and nothing else."""
+        """Execute the scripts that lock and unlock the host and write its markers; no others."""
         await self._exec()
         if match := _TAKE.search(script):
             if self._machine.lock:
@@ -128,9 +128,9 @@ class MemoryLink:
             (self._machine.lock,) = shlex.split(match["text"])
             return Output(0, str(self._machine.boots).encode())
         if match := _OURS.search(script):
-            (token,) = shlex.split(match["token"] or match["mine"])
+            (token,) = shlex.split(match["token"])
             if self._machine.lock.partition("\n")[0] != token:
-                return Output(int(match["rc"] or 0))
+                return Output(int(match["rc"]))
             for mark in _MARK.finditer(script):
                 self._mark(mark)
             if _GIVE.search(script):
@@ -150,8 +150,8 @@ class MemoryLink:
     def _fence(self, token: str) -> None:
         if token and self._machine.lock.partition("\n")[0] != token:
             gone = not self._machine.lock
-            why = "gone" if gone else "held by another run"
-            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is {why}", gone=gone)
+            why = "missing" if gone else "held by another run"
+            raise FencedError(f"cannot continue at {self._host.name}: the host's lock is {why}", gone=gone)
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
         if self._machine.breach is not None:  # of a frame: its steps are done, and nothing is known of them

@@ -1,4 +1,4 @@
-"""What known_hosts files say of one host, line by line, and a line more when its key is accepted."""
+"""The lines of known_hosts about a host, and new lines for accepted keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncssh
 
+from ..disk import append_lines
 from ..errors import TransportError
 from .settings import Target
 
@@ -32,12 +33,12 @@ class KnownKey:
 
 
 def host_name(target: Target) -> str:
-    """The name under which known_hosts has the host: with its port, unless that is 22."""
+    """The host's name in known_hosts: with its port, unless that is 22."""
     return target.lookup if target.port == asyncssh.DEFAULT_PORT else f"[{target.lookup}]:{target.port}"
 
 
 def new_line(target: Target, public: str) -> str:
-    """The line that makes a host's key known; with HashKnownHosts its name is a salted hash, as ssh(1) has it."""
+    """The line of known_hosts for a host's key; with HashKnownHosts its name is a salted hash, as in ssh(1)."""
     name = host_name(target)
     if target.hash_names:
         salt = os.urandom(hashlib.sha1(usedforsecurity=False).digest_size)
@@ -49,8 +50,8 @@ def new_line(target: Target, public: str) -> str:
 def known_keys(target: Target, peer: str) -> list[KnownKey]:
     """Every line about a host, by its name or its numeric address `peer`.
 
-    What is known of an address without a port is about port 22, as for ssh(1): it lets a host at
-    another port in, but another key there is an unknown one, not a changed one.
+    A line for an address without a port is about port 22, as in ssh(1): its key is accepted on another port
+    as well, but a different key on another port is unknown, not changed.
     """
     names = [host_name(target)]
     if peer:
@@ -79,20 +80,12 @@ def _of_file(path: Path, names: Sequence[str]) -> Iterator[KnownKey]:
 
 
 def remember(path: Path, lines: Sequence[str]) -> None:
-    """Add lines to a known_hosts file, which is made for its owner alone when there is none.
+    """Append lines to a known_hosts file; a new file has mode 0600.
 
-    One write at the end of the file: what is there stays, also what others add at the same time.
+    One write at the end of the file: present lines and lines that others append at the same time are kept.
     Raises TransportError.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            size = os.fstat(number).st_size
-            cut = size > 0 and os.pread(number, 1, size - 1) != b"\n"  # the last line has no end
-            os.write(number, (("\n" if cut else "") + "".join(f"{line}\n" for line in lines)).encode())
-            os.fsync(number)
-        finally:
-            os.close(number)
+        append_lines(path, lines)
     except OSError as exc:
-        raise TransportError(f"cannot remember the host key: {path} cannot be written: {exc.strerror}") from None
+        raise TransportError(f"cannot add the host key: {path} cannot be written: {exc.strerror}") from None

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..events import Event, Listener
 from ..graph import Graph
-from ..load.stack import Stack
+from ..load.stack import Instance
 from ..model import JSON, Host, Row, loaded_mark, pending_mark
 from ..plan import PlannedChange, Seal
 from ..plan.claims import split_claims, stored_claims
@@ -57,8 +57,6 @@ class Context:
 
     run: int
     token: str
-    stack: Stack
-    graph: Graph
     providers: Mapping[str, Provider[Any]]
     links: Mapping[str, HostLink]
     writer: StateWriter
@@ -69,6 +67,8 @@ class Context:
     hosts: Mapping[str, Host]
     emit: Listener
     fetch: Fetch
+    instances: Mapping[Address, Instance] = field(default_factory=dict)  # of the stack; none on the way back
+    graph: Graph = field(default_factory=Graph)
     parallelism: int = 10
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
@@ -84,7 +84,7 @@ class Context:
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._owned = Owned(self.graph.claims, {a: i.hosts for a, i in self.stack.instances.items()})
+        self._owned = Owned(self.graph.claims, {a: i.hosts for a, i in self.instances.items()})
         for consumer, sources in self.sources.items():
             for source in sources:
                 self._consumers.setdefault(source, []).append(consumer)

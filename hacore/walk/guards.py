@@ -135,7 +135,7 @@ def _as_wanted(view: View[Any], ctx: Context) -> bool:
         now = ctx.rows.get(view.address)
         final = now is not None and (now.spec, now.attrs) == (row.spec, row.attrs)
         return not final or drift_of(row, observed, ctx.seal) is None
-    if view.address not in ctx.stack.instances:  # it was deleted in the block; its delete has looked
+    if view.address not in ctx.instances:  # it was deleted in the block; its delete has looked
         return True
     return same(None if observed is None else observed.attrs, provider.desire(view).attrs)
 

@@ -117,7 +117,7 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
     if planned.action is Action.DELETE:
         return Verdict(planned, observed, None, True)
     desired = provider.desire(view)
-    instance = ctx.stack.instances.get(planned.address)
+    instance = ctx.instances.get(planned.address)
     ignore = instance.lifecycle.ignore_changes if instance is not None and planned.observed is not None else ()
     before = None if observed is None else observed.attrs
     if same(before, _known(desired), ignore):

@@ -8,7 +8,7 @@ import pytest
 
 from hacore.errors import PlanError
 from hacore.testing import Machine
-from tests.engine.play import Play
+from tests.engine.play import Play, turns
 from tests.engine.test_crash import die_at
 from tests.engine.test_guards import PAIR
 
@@ -71,7 +71,7 @@ async def test_what_is_in_doubt_and_not_wanted_any_more_is_taken_back_first(play
     assert result.ok, play.story(result)
     assert play.text("/etc/web.conf") is None
     assert set(play.rows()) == {"thing.one@a"}
-    assert any("the stack is not the one" in e.message for e in play.events if e.type == "warning")
+    assert any("the stack has changed since run 1 began" in e.message for e in play.events if e.type == "warning")
 
 
 async def test_a_failure_after_the_resume_takes_back_the_whole_run(play: Play) -> None:
@@ -104,7 +104,7 @@ async def test_a_stopped_run_goes_on(play: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on("write /one", press)
     play.stack(WEB)
@@ -123,7 +123,7 @@ async def test_a_destroy_goes_on_as_a_destroy(play: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on("restore /etc/web.conf", press)
     assert (await play.apply(destroy=True, stop=stop)).status == "interrupted"
@@ -135,7 +135,7 @@ async def test_a_destroy_goes_on_as_a_destroy(play: Play) -> None:
 
 async def test_without_an_unfinished_run_there_is_nothing_to_resume(play: Play) -> None:
     await play.make(WEB)
-    with pytest.raises(PlanError, match="no run is unfinished"):
+    with pytest.raises(PlanError, match="no run was interrupted"):
         await play.apply(resume=True)
 
 

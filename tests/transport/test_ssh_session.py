@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -176,8 +177,14 @@ async def test_an_exec_that_outlives_its_limit_is_given_up_and_the_connection_se
     script = f"sleep 1000 & echo $! $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait"
     async with Transport() as transport:
         session = await transport.session(host_of(server))
-        with pytest.raises(DeadlineError, match=r"cannot wait longer on lb1@127\.0\.0\.1:\d+: no end within 0\.5 s"):
-            await session.run(script, limits=Limits(seconds=0.5))
+        for seconds in (0.5, 8, 64):  # more than one where the machine is too busy to start it in the time
+            why = (
+                rf"cannot wait for a command on lb1@127\.0\.0\.1:\d+: it did not end within {re.escape(str(seconds))}s"
+            )
+            with pytest.raises(DeadlineError, match=why):
+                await session.run(script, limits=Limits(seconds=seconds))
+            if (tmp_path / "pids").exists():
+                break
         assert (await session.run("echo again")).text == "again\n"
 
         stopped = [int(pid) for pid in (await appears(tmp_path / "pids")).split()]
@@ -194,7 +201,7 @@ async def test_an_exec_that_prints_without_end_is_stopped(
     script = f"echo $$ >{tmp_path}/pid; exec yes {'>&2' if stream == 'stderr' else ''}"
     async with Transport() as transport:
         session = await transport.session(host_of(server))
-        with pytest.raises(FloodError, match=rf"cannot read what lb1@.* prints: more than 100000 bytes on {stream}"):
+        with pytest.raises(FloodError, match=rf"cannot read the output of lb1@.*: more than 100000 bytes on {stream}"):
             await session.run(script, limits=Limits(stdout=100_000, stderr=100_000))
         assert (await session.run("echo again")).text == "again\n"
         await gone(int((tmp_path / "pid").read_text()))
@@ -265,7 +272,7 @@ async def test_a_connection_that_dies_in_a_command_is_maybe(server: Sshd, host_o
         os.kill(sshd_child, signal.SIGKILL)
         with pytest.raises(UnreachableError, match=r"connection lost to lb1@127.*may have run"):
             await task
-        with pytest.raises(UnreachableError, match="gone before the command was sent"):
+        with pytest.raises(UnreachableError, match=r"connection lost to lb1@.* before the command was sent"):
             await session.run("true")
 
         again = await transport.session(host)
