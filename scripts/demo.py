@@ -1,7 +1,6 @@
-"""The whole life of the nginx + keepalived pair on two twins, told as it goes. `make demo` runs this.
+"""The whole life of the nginx + keepalived pair on two twins, with a headline for each step. `make demo` runs this.
 
-Every step is a command that you can type yourself; a step that does not come out as it should ends
-the demo with exit code 1.
+Each step is a command that you can type yourself. A step that fails ends the demo with exit code 1.
 """
 
 from __future__ import annotations
@@ -138,7 +137,7 @@ def main() -> None:
     inside(HACORE, "apply", "--auto-approve", STACK)
     inside(HACORE, "drift", STACK)
 
-    headline("a new nginx.conf goes out, and is rolled back: bytes and what is served")
+    headline("a new nginx.conf is applied and rolled back: its bytes and the page that nginx serves")
     before = {name: manifest.take(lab, name) for name in bare}
     header = "add_header X-Served-By $hostname always;"
     conf.write_text(conf.read_text().replace(header, header + ' add_header X-Edition "second" always;', 1))
@@ -149,8 +148,8 @@ def main() -> None:
     for name in bare:
         changed = manifest.diff(before[name], manifest.take(lab, name))
         if changed:
-            fail(f"{name} is not as it was: {changed[:10]}")
-    print("  both hosts are byte for byte as before")
+            fail(f"{name} differs from its state before the apply: {changed[:10]}")
+    print("  both hosts are restored, byte for byte")
 
     headline("destroy: the machines are bare again")
     inside(HACORE, "destroy", "--auto-approve", STACK)
@@ -158,7 +157,7 @@ def main() -> None:
         changed = manifest.diff(bare[name], manifest.take(lab, name))
         if changed:
             fail(f"{name} is not bare again: {changed[:20]}")
-    print("  both hosts are byte for byte as they were found")
+    print("  both hosts are bare again, byte for byte")
     run(HACORE, "lab", "down", STACK)
     headline("done")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,20 +91,12 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """Not in pytest's own folder, which each other test run on the machine closes to the user of the build."""
-    with tempfile.TemporaryDirectory(prefix="hacore-build-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Here:
-    return Here(tmp_path / "here")
+def here(open_folder: Path) -> Here:
+    return Here(open_folder / "here")
 
 
 def test_create_change_undo_delete(here: Here, tmp_path: Path) -> None:
-    target = tmp_path / "here/target"
+    target = here.home.parent / "target"
 
     def spec(notes: str) -> SourceBuildSpec:
         name, sha256 = tarball(tmp_path, f"{notes}.tar.gz", "", Makefile=MAKEFILE, notes_txt=notes)
