@@ -117,7 +117,7 @@ class Session:
             providers=providers,
             seal=memory.seal,
             doubtful=doubtful or {},
-            gone_reason="the whole stack goes" if self.command == "destroy" else "not in the stack any more",
+            gone_reason="the stack is destroyed" if self.command == "destroy" else "no longer in the stack",
             selection=self.request.selection,
         )
         made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)

@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined
 from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError, UndefinedError
 
 from ..errors import ExpressionError, HacoreError
+from ..scalars import scalar_fault
 from .sandbox import BrokenError, NoSuchNameError, NoSuchPart, is_broken
 from .syntax import Path
 
@@ -61,7 +62,7 @@ class Template:
         `withhold` stands in for the words of errors that might quote a value.
         """
         try:
-            return "".join(self.compiled.root_render_func(self.compiled.new_context(dict(scope))))
+            return str(plain("".join(self.compiled.root_render_func(self.compiled.new_context(dict(scope))))))
         except Exception as error:
             wrong = translated(error, self.paths)
             if isinstance(wrong, BrokenError):
@@ -86,6 +87,8 @@ def plain(value: Any) -> Any:
     """A value as plain JSON data; raises for what is undefined or is no data."""
     kind = type(value)
     if kind in _PLAIN:
+        if kind is not bool and (fault := scalar_fault(value)):
+            raise NoSuchNameError(f"the {'string' if kind is str else 'integer'} {fault}")
         return value
     if isinstance(value, StrictUndefined):
         value._fail_with_undefined_error()
@@ -108,7 +111,7 @@ def _is_view(value: Any) -> bool:
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise ExpressionError(f"a mapping's keys must be strings, not {type(key).__name__}")
-    return key
+    return str(plain(key))
 
 
 def translated(error: Exception, paths: frozenset[Path] = frozenset()) -> ExpressionError:

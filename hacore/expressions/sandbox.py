@@ -10,10 +10,14 @@ from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.exceptions import UndefinedError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from ..errors import ExpressionError
+
+LARGEST = 10_000_000
+"""What one `*` or `**` of an expression may give."""
 
 
 class BrokenError(ExpressionError):
@@ -88,6 +92,8 @@ def is_broken(error: BaseException) -> bool:
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2 for stacks. The same input gives the same text: what is random is taken out."""
 
+    intercepted_binops = frozenset(("*", "**"))
+
     def __init__(self, **options: Any) -> None:
         super().__init__(
             undefined=Missing,
@@ -104,6 +110,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Nothing private, and of a Lookup nothing but what it looks up."""
         return not isinstance(obj, Lookup) and super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """`*` and `**`, unless the result would fill the memory: `'a' * 3000000000`."""
+        if _size(operator, left, right) > LARGEST:
+            raise NoSuchNameError(f"the result of {operator} is larger than {LARGEST} characters, items or digits")
+        return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: an entry of a mapping comes before its methods (`var.items`)."""
@@ -123,6 +135,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, Lookup):
             return obj.lookup(argument)
         return super().getitem(obj, argument)
+
+
+def _size(operator: str, left: Any, right: Any) -> int:
+    """Characters, items or (at least as many as) digits of a product or a power."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() * abs(right) if operator == "**" else 0
+    for repeated, times in ((left, right), (right, left)):
+        if isinstance(repeated, str | list | tuple) and isinstance(times, int):
+            return len(repeated) * times
+    return 0
 
 
 def _shown(value: Any) -> Any:

@@ -1,8 +1,7 @@
-"""A task while its run lasts."""
+"""A task of the current run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..address import Address
@@ -12,7 +11,7 @@ from ..plan import PlanTask
 
 @dataclass(slots=True)
 class RunningTask:
-    """A task of the running run: what it is, how it stands, and what it would go back to.
+    """A task of the current run: its plan, its status, and the state that its undo restores.
 
     `before`: the rows as JSON before this task (None: no row). `images`: the stored before-images by
     address; `image_ids` their ids. Mutable: only the walker changes it.
@@ -32,8 +31,3 @@ class RunningTask:
     def id(self) -> str:
         """The task's id in its run."""
         return self.task.id
-
-
-def by_id(tasks: list[RunningTask]) -> Mapping[str, RunningTask]:
-    """Tasks by id."""
-    return {live.id: live for live in tasks}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,15 @@ from ..expressions import Broken, BrokenError, NoSuchNameError
 from ..expressions import Path as Names
 from .blocks import Block, Slot
 from .built import Built
+from .draft import Draft, Reach, reach_of
 from .files import BodyFiles
 from .pydantic_errors import Translator
 from .references import ResourceReferences
-from .stack import Position
 from .values import Entries, Run
 from .world import World
 from .yaml_nodes import Node
 
 PLAIN = "may not name anything sensitive: the state keeps its text, which drift and undo need"
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A validated spec before `resolve`; shared by all slots for which nothing differs."""
-
-    spec: Spec | None
-    tainted: frozenset[Names]
-    references: tuple[tuple[Address, Position], ...] = ()
 
 
 class Instances:
@@ -45,7 +35,7 @@ class Instances:
         self.world = world
         self._cache = cache
         self._built: dict[Address, Built | None] = {}
-        self._drafts: dict[tuple[str, str | None, str | None], _Draft] = {}
+        self._drafts: dict[Reach, Draft] = {}
         self._open: dict[Address, None] = {}
 
     def all(self) -> dict[Address, Built | None]:
@@ -123,27 +113,20 @@ class Instances:
         return self._resolved(block, provider, slot, draft, hosts, scope, kinds)
 
     def _draft(
-        self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], kinds: ResourceReferences
-    ) -> _Draft:
+        self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], references: ResourceReferences
+    ) -> Draft:
         body, node = block.at(slot.host)
-        roots = body.roots
-        shared = "resource" not in roots and not (
-            "each" in roots and ("host" in roots or block.overrides or len(block.hosts) == 1)
-        )
-        by_host = "host" in roots or bool(block.overrides)
-        where = (block.address, slot.host if by_host else None, slot.key if "each" in roots else None)
-        if shared and where in self._drafts:
-            return self._drafts[where]
-        told = slot.address if "each" in roots or by_host or "resource" in roots else block.address
-        run = Run(scope, self.world.fail(told))
-        kinds.run = run
-        spec = self._validated(provider, body, node, run, told)
-        draft = _Draft(spec, body.tainted | frozenset(run.tainted), kinds.references())
+        reach = reach_of(block, slot, body.roots)
+        if reach in self._drafts:
+            return self._drafts[reach]
+        run = references.run = Run(scope, self.world.fail(reach.address))
+        spec = self._validated(provider, body, node, run, reach.address)
+        draft = Draft(spec, body.tainted | frozenset(run.tainted), references.references())
         for field in provider.plain:
             if any(path[:1] == (field,) for path in draft.tainted):
-                self.world.problems.add((node.child(field) or node).position, f"{field} {PLAIN}", str(told))
-        if shared:
-            self._drafts[where] = draft
+                self.world.problems.add((node.child(field) or node).position, f"{field} {PLAIN}", str(reach.address))
+        if not reach.single:
+            self._drafts[reach] = draft
         return draft
 
     def _validated(
@@ -184,7 +167,7 @@ class Instances:
         block: Block,
         provider: Provider[Any],
         slot: Slot,
-        draft: _Draft,
+        draft: Draft,
         hosts: tuple[str, ...],
         scope: dict[str, Any],
         kinds: ResourceReferences,

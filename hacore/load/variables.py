@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ..errors import UsageError
 from ..expressions import Broken, mentions
+from ..scalars import data_fault
 from .models import VariableBody
 from .problems import Problems, described, suggest
 from .pydantic_errors import Translator
@@ -167,6 +168,8 @@ class _Value:
                 value = json.loads(text)
         except ValueError:
             value = None
+        if fault := data_fault(value):
+            return self._wrong(f"{source}: the value {fault}", self._node)
         if not self._fits(value):
             form = " in JSON" if self._type in ("list", "map") else ""
             return self._wrong(f"{source} must be {_TYPES[self._type]}{form}, not {self._told(text)}", self._node)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..scalars import DIGITS, scalar_fault
 from .problems import Problems
 from .stack import Position
 
@@ -27,8 +28,14 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
+_INTEGER = re.compile(f"{_INT.pattern}|{_OCTAL.pattern}|{_HEX.pattern}")
 _TAG = "tag:yaml.org,2002:"
 _DEPTH = 64
+_ALIASED = 200_000
+"""Values that all aliases of a file together may stand for: ten lines can stand for billions ("billion laughs")."""
+
+_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
+_NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "null": "null"}
 
 Step = str | int
 
@@ -114,24 +121,44 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        events = YAML(typ="safe", pure=True).parse(text)
-        composer = _Composer(iter(events), file, problems)
-        return composer.document()
+        events = _parsed(YAML(typ="safe", pure=True).parse(text), file)
+        return _Composer(events, file, problems).document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file, 1, 1)
         hint = ": indent with spaces" if "\\t" in str(error.problem) else ""
         context = f" {error.context}" if error.context else ""
         problems.add(where, f"cannot read the YAML: {error.problem or 'bad syntax'}{context}{hint}")
-    except _TooDeepError as error:
-        problems.add(error.position, f"cannot read the YAML: nested more than {_DEPTH} deep")
+    except _RejectedError as error:
+        problems.add(error.position, f"cannot read the YAML: {error}")
     except YAMLError as error:
         problems.add(Position(file, 1, 1), f"cannot read the YAML: {str(error).splitlines()[0]}")
     return None
 
 
-class _TooDeepError(Exception):
-    def __init__(self, position: Position) -> None:
+def _parsed(events: Iterable[Any], file: str) -> Iterator[Any]:
+    """The events of a parser. It lets through what chr() and its assertions raise (an escape above U+10FFFF)."""
+    from ruamel.yaml.error import YAMLError
+
+    where = Position(file, 1, 1)
+    try:
+        for event in events:
+            where = Position(file, event.end_mark.line + 1, event.end_mark.column + 1)
+            yield event
+    except YAMLError:
+        raise
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        if isinstance(error, OverflowError) or "chr()" in why:
+            why = "an escape after this names no Unicode character: the last one is U+10FFFF"
+        raise _RejectedError(where, why) from error
+
+
+class _RejectedError(Exception):
+    """A document that the parser cannot finish, or that is larger than any stack."""
+
+    def __init__(self, position: Position, message: str) -> None:
+        super().__init__(message)
         self.position = position
 
 
@@ -143,6 +170,9 @@ class _Composer:
         self._file = file
         self._problems = problems
         self._anchors: dict[str, Node] = {}
+        self._sizes: dict[str, int] = {}  # of what an anchor names, its aliases expanded
+        self._count = 0
+        self._aliased = 0
 
     def document(self) -> Node | None:
         root: Node | None = None
@@ -169,12 +199,17 @@ class _Composer:
             if known is None:
                 self._problems.add(where, f"no anchor &{event.anchor} stands before this alias")
                 return Node(None, where)
+            self._expand(event.anchor, where)
             return replace(known, position=where) if not isinstance(known.value, dict | list) else known
         if depth > _DEPTH:
-            raise _TooDeepError(where)
+            raise _RejectedError(where, f"nested more than {_DEPTH} deep")
+        before = self._count
+        self._count += 1
         if name == "MappingStartEvent":
+            self._check_tag(event, where, "map", "a mapping")
             node = self._mapping(where, depth)
         elif name == "SequenceStartEvent":
+            self._check_tag(event, where, "seq", "a list")
             node = Node([], where)
             while type(item := next(self._events)).__name__ != "SequenceEndEvent":
                 node.value.append(self._node(item, depth + 1))
@@ -182,7 +217,19 @@ class _Composer:
             node = Node(self._scalar(event, where), where, text=event.value)
         if event.anchor:
             self._anchors[event.anchor] = node
+            self._sizes[event.anchor] = self._count - before
         return node
+
+    def _expand(self, anchor: str, where: Position) -> None:
+        """Count what an alias stands for; it is read as often as it is named."""
+        self._count += self._sizes[anchor]
+        self._aliased += self._sizes[anchor]
+        if self._aliased > _ALIASED:
+            raise _RejectedError(where, f"its aliases stand for more than {_ALIASED} values, with *{anchor} here")
+
+    def _check_tag(self, event: Any, where: Position, kind: str, noun: str) -> None:
+        if event.tag not in (None, "!", _TAG + kind):
+            self._problems.add(where, f"unknown tag {event.tag} on {noun}: remove it")
 
     def _mapping(self, where: Position, depth: int) -> Node:
         entries: dict[str, Node] = {}
@@ -215,19 +262,25 @@ class _Composer:
     def _scalar(self, event: Any, where: Position) -> Any:
         text = event.value
         tag = event.tag
+        if fault := scalar_fault(text):
+            self._problems.add(where, f"the string {fault}")
+            return ""
+        number = event.implicit[0] if tag is None else tag != f"{_TAG}str"
+        if number and len(text) > DIGITS and _INTEGER.match(text):
+            self._problems.add(where, f"the integer has more than {DIGITS} digits: write a string in quotes")
+            return 0
         if tag is None or tag == "!":
             return core(text) if event.implicit[0] else text
         kind = tag.removeprefix(_TAG)
         if kind == "str":
             return text
         value = core(text)
-        wanted: dict[str, type] = {"int": int, "float": float, "bool": bool, "null": type(None)}
-        if kind not in wanted:
+        if kind not in _TYPES:
             self._problems.add(where, f"unknown tag {tag}: remove it")
         elif kind == "float" and type(value) is int:
             return float(value)
-        elif type(value) is not wanted[kind]:
-            self._problems.add(where, f"{text!r} is no {kind}")
+        elif type(value) is not _TYPES[kind]:
+            self._problems.add(where, f"{text!r} is not {_NOUNS[kind]}")
         return value
 
 

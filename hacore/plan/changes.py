@@ -1,27 +1,20 @@
-"""What happens to each address: recorded, observed and desired compared, and an action chosen.
+"""What happens to each address: an action for each, with all that its provider and the user need of it.
 
-recorded  observed  desired        action
--         -         something      create
--         equal     something      adopt      (the host is not touched)
--         differs   something      update     "was here before hacore"
-yes       -         something      create     (it is drift, too)
-yes       equal     something      no-op
-yes       differs   something      update, or replace when it would live somewhere else
-yes       any       not wanted     delete, or forget when somebody wanted claims the same thing
+The actions themselves are chosen in `decision`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..address import Address
 from ..contract import Change, Desired, Effect, Observed, Spec, View
-from ..diff import compare, same
+from ..diff import compare
 from ..model import Action, Row
 from .asked import answered_by
 from .claims import Owners, moved, owners_of, split_claims, stored_claims
+from .decision import Decision, decide, decide_unwanted, owners_among
 from .drift import drift_of
 from .examine import examine
 from .inputs import Comparison, Inputs
@@ -32,32 +25,39 @@ from .views import Recorded, desired_views, recorded_views
 
 
 def compare_all(given: Inputs) -> Comparison:
-    """Decide about every address, wanted ones in graph order, then the ones to go."""
+    """Decide about every address: desired ones in graph order, then those to delete or forget."""
     outcome = Comparison()
     outcome.views = desired_views(given.stack.instances, given.hosts, given.facts, given.providers)
     outcome.warnings = examine(outcome.views, given.stack.instances, given.providers)
-    old_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
+    outcome.recorded_views = recorded_views(given.recorded, given.hosts, given.facts, given.providers)
     owners = owners_of(given.stack, given.graph)
     heirs: dict[Address, Address] = {}
-    gone: list[PlannedChange] = []
+    unwanted: list[PlannedChange] = []
     for address, item in given.recorded.items():
-        observed = _observe_recorded(address, item, old_views[address], given, outcome)
+        view = outcome.recorded_views[address]
+        observed = _observe_recorded(address, item, view, given, outcome)
         if address in given.stack.instances:
             continue
-        change = _gone(address, item, old_views[address], observed, owners, heirs, given)
+        takers = _takers(item.row, owners)
+        change = _unwanted(address, item, view, observed, takers, given)
         if change is None:
             continue
+        if change.action is Action.FORGET and change.takers:
+            heirs.update((heir, address) for heir in _heirs(address, item.row, takers, given))
         if change.action is Action.DELETE and item.row.lifecycle.prevent_destroy:
             outcome.protected.append(address)
-        gone.append(change)
+        unwanted.append(change)
     for address in given.graph.order:
-        _wanted(address, heirs.get(address), owners, given, outcome)
-    outcome.changes += gone
+        _desired(address, heirs.get(address), owners, given, outcome)
+    outcome.changes += unwanted
     return outcome
 
 
 def _asked(address: Address, spec: Spec, hosts: tuple[str, ...], given: Inputs) -> bool:
     return answered_by(hosts, given.providers[address.kind].facts(spec), given.facts)
+
+
+# -- recorded, and no longer in the stack
 
 
 def _observe_recorded(
@@ -76,114 +76,95 @@ def _observe_recorded(
     return observed
 
 
-def _gone(
+def _takers(row: Row, owners: Owners) -> dict[str, Address]:
+    """The desired address that claims each token of a row, on one of its hosts."""
+    tokens = split_claims(row.claims)
+    return {token: owners[host, token] for token in tokens for host in row.hosts if (host, token) in owners}
+
+
+def _heirs(address: Address, row: Row, takers: Mapping[str, Address], given: Inputs) -> list[Address]:
+    """The new address of what is only renamed: its row and origin move there.
+
+    It must have nothing else: the origin is all that its own delete would restore.
+    """
+    everyone = sorted(set(takers.values()))
+    tokens = split_claims(row.claims).keys()
+    candidates = owners_among(row, takers)[:1] or [t for t in everyone if _tokens(t, given) <= tokens]
+    return [heir for heir in candidates if heir.kind == address.kind and heir not in given.recorded]
+
+
+def _tokens(address: Address, given: Inputs) -> set[str]:
+    return {claim.token for claim in given.graph.claims[address] if claim.mode != "use"}
+
+
+def _unwanted(
     address: Address,
     item: Recorded,
     view: View[Any],
     observed: Observed | None,
-    owners: Owners,
-    heirs: dict[Address, Address],
+    takers: Mapping[str, Address],
     given: Inputs,
 ) -> PlannedChange | None:
-    """A recorded address that is not wanted: delete it, or forget it."""
+    """A recorded address that the stack does not have: delete it, or forget it."""
     row = item.row
-    reason = f"{_why_gone(address, given)}{_what_stays(row)}"
-    base = Change(
-        address=address,
-        action=Action.DELETE,
-        spec=item.spec,
-        host=view.host,
-        facts=view.facts,
-        recorded=row.attrs,
-        observed=None if observed is None else observed.attrs,
-        desired=None,
-        view=view,
-    )
+    answered = _asked(address, item.spec, row.hosts, given)
+    decision = decide_unwanted(row, f"{_why(address, given)}{_what_stays(row)}", takers, answered=answered)
+    if decision is None:
+        return None
+    deletes = decision.action is Action.DELETE
+    restores = row.origin is not None or row.lifecycle.on_delete == "remove"
     provider = given.providers[address.kind]
-    brings_back = row.origin is not None or row.lifecycle.on_delete == "remove"
-    effect = provider.delete_effect(view, row.found) if brings_back or address.host is None else Effect()
-    planned = PlannedChange(
+    touches = deletes and (restores or address.host is None)
+    effect = provider.delete_effect(view, row.found) if touches else Effect()
+    before = None if observed is None else observed.attrs
+    return PlannedChange(
         address=address,
-        action=Action.DELETE,
-        change=base,
-        reason=reason,
+        action=decision.action,
+        change=Change(
+            address=address,
+            action=Action.DELETE,
+            spec=item.spec,
+            host=view.host,
+            facts=view.facts,
+            recorded=row.attrs,
+            observed=before,
+            desired=None,
+            view=view,
+        ),
+        reason=decision.reason,
         observed=observed,
-        irreversible=provider.delete_irreversible(item.spec) if brings_back else "",
+        irreversible=provider.delete_irreversible(item.spec) if deletes and restores else "",
         effect=effect.text,
         disrupts=effect.disrupts,
         row=row,
         hosts=row.hosts,
-        attrs=compare(None if observed is None else observed.attrs, None, sensitive=row.sensitive),
+        takers=decision.takers,
+        attrs=compare(before, None, sensitive=row.sensitive) if deletes else (),
     )
-    takers = {
-        token: owners[host, token]
-        for token, mode in split_claims(row.claims).items()
-        for host in row.hosts
-        if (host, token) in owners
-    }
-    modes = split_claims(row.claims)
-    taken_own = [taker for token, taker in takers.items() if modes[token] == "own"]
-    if taken_own or (takers and len(takers) == len(modes) and modes):
-        taker = (taken_own or list(takers.values()))[0]
-        everyone = tuple(sorted(set(takers.values())))
-        for heir in taken_own[:1] or [t for t in everyone if _holds_no_more(t, modes, given)]:
-            if heir.kind == address.kind and heir not in given.recorded:
-                heirs[heir] = address
-        return replace(
-            planned,
-            action=Action.FORGET,
-            irreversible="",
-            effect="",
-            disrupts="none",
-            reason=f"{taker} has its place now",
-            attrs=(),
-            takers=everyone,
-        )
-    if row.lifecycle.on_delete == "keep":
-        return replace(
-            planned,
-            action=Action.FORGET,
-            irreversible="",
-            effect="",
-            disrupts="none",
-            reason=f"{reason}; lifecycle.on_delete is keep",
-            attrs=(),
-        )
-    if not _asked(address, item.spec, row.hosts, given):
-        return None
-    return planned
 
 
-def _holds_no_more(address: Address, tokens: Mapping[str, str], given: Inputs) -> bool:
-    """Whether all that a wanted one has is among `tokens`: else the way back would take along what it found itself."""
-    return {claim.token for claim in given.graph.claims[address] if claim.mode != "use"} <= tokens.keys()
-
-
-def _why_gone(address: Address, given: Inputs) -> str:
+def _why(address: Address, given: Inputs) -> str:
     if address in given.stack.switched_off:
         return "its `when` is false"
     if address.host is not None and address.host not in given.stack.hosts:
-        return f"the host {address.host} is not in the stack any more"
+        return f"host {address.host} is no longer in the stack"
     return given.gone_reason
 
 
 def _what_stays(row: Row) -> str:
-    """What a delete leaves on the host: what hacore found there."""
+    """What a delete leaves on the host."""
     if row.found not in ("same", "different") or row.lifecycle.on_delete != "restore":
         return ""
     if row.origin is None:
-        return "; it was here before hacore, and stays"
-    return "; what was here before hacore comes back"
+        return "; existed before hacore, stays on the host"
+    return "; the original state is restored"
 
 
-def _wanted(
-    address: Address,
-    inherits: Address | None,
-    owners: Owners,
-    given: Inputs,
-    outcome: Comparison,
-) -> None:
-    """A wanted address: compare, choose the action, and file the result."""
+# -- desired
+
+
+def _desired(address: Address, inherits: Address | None, owners: Owners, given: Inputs, outcome: Comparison) -> None:
+    """A desired address: compare, decide, and file the result."""
     instance = given.stack.instances[address]
     if not _asked(address, instance.spec, instance.hosts, given):
         return
@@ -200,17 +181,11 @@ def _wanted(
         outcome.secrets[address] = secrets
     ignore = instance.lifecycle.ignore_changes if observed is not None else ()
     before = None if observed is None else observed.attrs
-    action, reason = _action(before, desired, row, ignore)
     claims = stored_claims(given.graph.claims[address])
     moves = row is not None and moved(row, claims, instance.hosts, owners)
-    if row is not None and moves:
-        action, reason = Action.REPLACE, "it lives somewhere else now"
-        if row.lifecycle.prevent_destroy:
-            outcome.protected.append(address)
-    elif address in given.replace:
-        action, reason = Action.REPLACE, "as requested"
-    elif address in given.doubtful:
-        action, reason = _in_doubt(action, given.doubtful[address]), "the unfinished run was at it"
+    decision = decide(before, desired, row, ignore=ignore, moves=moves, begun=given.doubtful.get(address))
+    if decision.moves and row is not None and row.lifecycle.prevent_destroy:
+        outcome.protected.append(address)
     attrs = compare(
         before,
         desired.attrs,
@@ -219,13 +194,13 @@ def _wanted(
         sensitive=desired.sensitive,
         ignore=ignore,
     )
-    effect = _effect(action, desired)
+    effect = _effect(decision, desired)
     planned = PlannedChange(
         address=address,
-        action=action,
+        action=decision.action,
         change=Change(
             address=address,
-            action=action,
+            action=decision.action,
             spec=instance.spec,
             host=view.host,
             facts=view.facts,
@@ -234,20 +209,20 @@ def _wanted(
             desired=desired.attrs,
             view=view,
         ),
-        reason=reason,
-        attrs=attrs if action is not Action.ADOPT else (),
+        reason=decision.reason,
+        attrs=attrs if decision.action is not Action.ADOPT else (),
         observed=observed,
         desired=desired,
         row=row,
         hosts=instance.hosts,
         inherits=inherits,
-        irreversible=desired.irreversible if action not in (Action.NOOP, Action.ADOPT) else "",
+        irreversible=desired.irreversible if decision.action not in (Action.NOOP, Action.ADOPT) else "",
         effect=effect.text,
         disrupts=effect.disrupts,
-        moves=moves,
+        moves=decision.moves,
     )
-    if action is not Action.NOOP:
-        provider.recorded(instance.spec)  # what a kind has wrong there is to be known before a host is touched
+    if decision.action is not Action.NOOP:
+        provider.recorded(instance.spec)  # what a kind has wrong there must be known before a host is touched
         outcome.changes.append(planned)
         return
     outcome.still[address] = planned
@@ -256,42 +231,13 @@ def _wanted(
         outcome.metadata_only.append(planned)
 
 
-def _effect(action: Action, desired: Desired) -> Effect:
-    """What a change does beside what its attrs say."""
-    if action in (Action.NOOP, Action.ADOPT):
+def _effect(decision: Decision, desired: Desired) -> Effect:
+    """What a change does beside what its attrs show."""
+    if decision.action in (Action.NOOP, Action.ADOPT):
         return Effect()
-    if action is Action.REPLACE and desired.replace_effect is not None:
+    if decision.action is Action.REPLACE and desired.replace_effect is not None:
         return desired.replace_effect
     return Effect(desired.effect, desired.disrupts)
-
-
-def _action(
-    before: Mapping[str, Any] | None, desired: Desired, row: Row | None, ignore: tuple[str, ...]
-) -> tuple[Action, str]:
-    equal = same(before, desired.attrs, ignore)
-    if row is None:
-        if equal:
-            return Action.ADOPT, "is so already; from now on hacore watches it"
-        if before is None:
-            return Action.CREATE, ""
-        return Action.UPDATE, "was here before hacore"
-    if row.tainted:
-        return (Action.CREATE if before is None else Action.UPDATE), "an earlier run left it in doubt"
-    if equal:
-        return Action.NOOP, ""
-    if before is None:
-        return Action.CREATE, "was gone"
-    changed = {key for key, value in (desired.attrs or {}).items() if before.get(key) != value}
-    if changed & desired.replace_on:
-        return Action.REPLACE, f"{', '.join(sorted(changed & desired.replace_on))} cannot be changed in place"
-    return Action.UPDATE, ""
-
-
-def _in_doubt(action: Action, begun: Action) -> Action:
-    """What was begun goes on, whatever it looks like by now: half of it is no reason to adopt it."""
-    if begun in (Action.CREATE, Action.UPDATE, Action.REPLACE):
-        return begun
-    return Action.UPDATE if action in (Action.ADOPT, Action.NOOP) else action
 
 
 def _row_is_current(row: Row, planned: PlannedChange, claims: tuple[str, ...], given: Inputs) -> bool:

@@ -18,7 +18,7 @@ def drift_of(row: Row, observed: Observed | None, seal: Seal) -> Drift | None:
     if same(now, row.attrs, ignored):
         return None
     attrs = compare(row.attrs, _governed(now, row), sensitive=row.sensitive, ignore=ignored)
-    reason = "is gone" if observed is None else ("is there again" if row.attrs is None else "")
+    reason = "was deleted" if observed is None else ("exists again" if row.attrs is None else "")
     return Drift(row.address, attrs, reason, row.address.host, gone=observed is None)
 
 

@@ -71,23 +71,29 @@ def _in_turn(task: PlanTask, guards: Mapping[str, tuple[tuple[Address, Guard], .
 
 
 def _healthy_guards(outcome: Comparison, given: Inputs) -> dict[str, tuple[tuple[Address, Guard], ...]]:
-    """Guards by host. `clear` true means: this host is out of service."""
+    """Guards by host, as they are recorded: that is what serves now. `clear` true: this host is out of service.
+
+    One that is created although it is recorded and observed is known to the host by another name from now on.
+    """
     groups: dict[str, list[tuple[Address, Guard, bool]]] = {}
     expected: dict[str, int] = {}
     acting = {c.address: c.action for c in outcome.changes}
     for address, view in outcome.views.items():
         if address.host is None or address not in given.recorded or address.host not in given.facts:
             continue
-        if acting.get(address, Action.NOOP) not in (Action.NOOP, Action.UPDATE):
+        provider, serving = given.providers[address.kind], outcome.recorded_views.get(address, view)
+        action = acting.get(address, Action.NOOP)
+        renamed = action is Action.CREATE and provider.observe(serving) is not None
+        if action not in (Action.NOOP, Action.UPDATE) and not renamed:
             continue
-        guard = given.providers[address.kind].guard(view)
+        guard = provider.guard(serving)
         if guard is not None:
-            groups.setdefault(guard.group, []).append((address, guard, guard.clear(view)))
-            expected[guard.group] = len(view.members)
+            groups.setdefault(guard.group, []).append((address, guard, guard.clear(serving)))
+            expected[guard.group] = max(len(view.members), len(serving.members))
     found: dict[str, list[tuple[Address, Guard]]] = {}
     for group, members in groups.items():
-        serving = sum(1 for _, _, clear in members if not clear)
-        if len(members) == expected[group] >= 2 and serving == 1:
+        holders = sum(1 for _, _, clear in members if not clear)
+        if len(members) == expected[group] >= 2 and holders == 1:
             for address, guard, _ in members:
                 found.setdefault(str(address.host), []).append((address, guard))
     return {host: tuple(items) for host, items in found.items()}

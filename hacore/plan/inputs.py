@@ -1,4 +1,4 @@
-"""What a plan is made of, and what comparing all of it comes to."""
+"""The inputs of a plan, and the result of comparing them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .views import Providers, Recorded
 
 @dataclass
 class Inputs:
-    """All that a plan is computed from."""
+    """Everything that a plan is computed from."""
 
     stack: Stack
     graph: Graph
@@ -28,25 +28,25 @@ class Inputs:
     hosts: Mapping[str, Host]  # the stack's and the recorded ones
     providers: Providers
     seal: Seal
-    replace: frozenset[Address] = frozenset()
-    doubtful: Mapping[Address, Action] = field(default_factory=dict)  # an unfinished run was doing this to them
-    gone_reason: str = "not in the stack any more"
+    doubtful: Mapping[Address, Action] = field(default_factory=dict)  # what an interrupted run was doing to them
+    gone_reason: str = "no longer in the stack"
     selection: Selection = NO_SELECTION
-    recall: Seal | None = None  # compare with what is recorded, sealed by this, not with facts
+    recall: Seal | None = None  # compare with the recorded attrs, sealed by this, not with facts
 
 
 @dataclass
 class Comparison:
-    """The outcome: changes that will be made or recorded, rows only written afresh, drift, no-ops."""
+    """The result: changes that will be made or recorded, rows that are only rewritten, drift, no-ops."""
 
     changes: list[PlannedChange] = field(default_factory=list)
     metadata_only: list[PlannedChange] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     views: dict[Address, View[Any]] = field(default_factory=dict)
+    recorded_views: Mapping[Address, View[Any]] = field(default_factory=dict)
     observed: dict[Address, Observed | None] = field(default_factory=dict)
     still: dict[Address, PlannedChange] = field(default_factory=dict)  # no-ops, for ensure and triggers
     secrets: dict[Address, frozenset[str]] = field(default_factory=dict)  # names of sensitive attrs
-    protected: list[Address] = field(default_factory=list)  # would be deleted, and must not
+    protected: list[Address] = field(default_factory=list)  # would be deleted against prevent_destroy
     warnings: tuple[str, ...] = ()
 
 

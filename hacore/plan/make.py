@@ -12,11 +12,12 @@ from ..errors import PlanError
 from ..load.contained import naming
 from ..model import Action, Op
 from .changes import compare_all
+from .draft import Draft
 from .ensure import plan_ensures
 from .guards import add_guards
 from .inputs import Comparison, Inputs
 from .targets import Scope, narrow
-from .tasks import Draft, build_tasks
+from .tasks import build_tasks
 from .triggers import all_sources, plan_triggers
 from .types import HostStatus, Plan, PlannedChange
 

@@ -2,9 +2,9 @@
 
     change     one task per changed address; those that share an aggregate on a host are one task
     trigger    after the consumer's own change and after all its sources
-    delete     after the deletes of whatever needs it, and after the changes of what used to need it
-    ensure     a no-op downstream of a change that invalidates what it uses: looked at again in the run
-    guards     drain before, verify and undrain after what restarts something on a guarded host
+    delete     after the deletes of what needs it, and after the changes of what used to need it (see `deletes`)
+    ensure     a no-op downstream of a change that invalidates what it uses: checked again in the run
+    guards     drain before, verify and undrain after what restarts something on a guarded host (see `guards`)
 
 An edge between two changes holds across no-ops in between.
 """
@@ -13,43 +13,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..address import Address
 from ..contract import Change
 from ..graph import components, depths, topological
 from ..graph.order import Edge, ordered
-from ..model import Action, Disrupts, Op, strongest
+from ..model import Action, Op, strongest
+from .deletes import wire_deletes
+from .draft import Draft
 from .inputs import Comparison, Inputs
 from .types import PlannedChange, PlanTask
-
-_TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
-
-
-@dataclass
-class Draft:
-    """A task in the making: its needs are still sets, its id is its key."""
-
-    key: str
-    op: Op
-    kind: str
-    host: str | None
-    changes: list[PlannedChange] = field(default_factory=list)
-    addresses: tuple[Address, ...] = ()
-    needs: set[str] = field(default_factory=set)
-    trigger: str = ""
-    sources: tuple[Address, ...] = ()
-    disrupts: Disrupts = "none"
-    group: str = ""
-    aggregate: str = ""
-    level: int | None = None  # of an aggregate that may have several tasks on a host
 
 
 def build_tasks(outcome: Comparison, triggers: Iterable[Draft], given: Inputs) -> tuple[PlanTask, ...]:
     """The tasks in an order that respects their needs, with lanes."""
     drafts: dict[str, Draft] = {}
-    done_by: dict[Address, set[str]] = {}  # tasks after which an address is as wanted
+    done_by: dict[Address, set[str]] = {}  # tasks after which an address is in the desired state
     _add_changes(outcome, given, drafts, done_by)
     for trigger in triggers:
         drafts[trigger.key] = trigger
@@ -62,7 +43,7 @@ def build_tasks(outcome: Comparison, triggers: Iterable[Draft], given: Inputs) -
         for address in trigger.addresses:
             done_by.setdefault(address, set()).add(trigger.key)
     _wire_changes(outcome, given, drafts, done_by)
-    loose = _wire_deletes(drafts, done_by, given)
+    loose = wire_deletes(drafts, done_by, given)
     for key, draft in drafts.items():
         draft.needs.discard(key)
         draft.needs &= drafts.keys()
@@ -76,31 +57,31 @@ def _add_changes(
     inherited = {planned.inherits for planned in outcome.changes}
     for planned in outcome.changes:
         if planned.action is Action.FORGET:
-            if planned.address not in inherited:  # else its heir's task moves the row
+            if planned.address not in inherited:  # else the task of its new address moves the row
                 key = f"forget {planned.address}"
                 drafts[key] = _draft(key, planned)
             continue
         provider = given.providers[planned.kind]
         aggregate = provider.aggregate(planned.change.spec)
-        going = planned.action is Action.DELETE
+        deletes = planned.action is Action.DELETE
         if aggregate is None:
-            key = f"{'delete' if going else 'apply'} {planned.address}"
+            key = f"{'delete' if deletes else 'apply'} {planned.address}"
         elif provider.whole:
             key = f"apply {planned.kind} {aggregate}@{planned.address.host}"
         else:
-            level = "-" if going else depth.get(planned.address, 0)
-            key = f"{'delete' if going else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
-        if planned.moves:  # a delete of the old and a create of the new; else the provider replaces it in place
+            level = "-" if deletes else depth.get(planned.address, 0)
+            key = f"{'delete' if deletes else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
+        if planned.moves:  # a delete here and a create there; else the provider replaces it in place
             old = _old_half(planned, given)
             old_key = f"delete {planned.address}"
             drafts[old_key] = _draft(old_key, old)
         draft = drafts.setdefault(key, _draft(key, planned, empty=True))
-        if aggregate is not None and not going and not provider.whole:
+        if aggregate is not None and not deletes and not provider.whole:
             draft.aggregate, draft.level = aggregate, depth.get(planned.address, 0)
         draft.changes.append(planned)
         draft.addresses = (*draft.addresses, planned.address)
         draft.disrupts = strongest(draft.disrupts, planned.disrupts)
-        if not going:
+        if not deletes:
             done_by.setdefault(planned.address, set()).add(key)
 
 
@@ -123,13 +104,13 @@ def _old_half(planned: PlannedChange, given: Inputs) -> PlannedChange:
 def _wire_changes(
     outcome: Comparison, given: Inputs, drafts: dict[str, Draft], done_by: Mapping[Address, set[str]]
 ) -> None:
-    """Edges between tasks, across no-ops: what an address needs is what its needs are done by."""
+    """Edges between tasks, across no-ops: an address waits for the tasks that change its needs."""
     by_address: dict[Address, list[Draft]] = {}
     for draft in drafts.values():
         if draft.op in (Op.CHANGE, Op.ENSURE):
             for planned in draft.changes:
                 if planned.action is Action.FORGET:
-                    # not before its place is taken: when that fails, the row is needed still
+                    # after its takers: if one fails, the row is still needed
                     draft.needs |= {key for taker in planned.takers for key in done_by.get(taker, ())}
                 elif planned.action is not Action.DELETE:
                     by_address.setdefault(planned.address, []).append(draft)
@@ -155,63 +136,11 @@ def _wire_changes(
                     drafts[key].needs.add(old)
 
 
-def _wire_deletes(drafts: Mapping[str, Draft], done_by: Mapping[Address, set[str]], given: Inputs) -> set[Edge]:
-    """Edges of what goes; those that give way in a circle are given back.
-
-    Such are those of a task that also makes changes: a file of sections is written once, and when one section
-    goes and another stays, what needs the one that stays comes after the task, whatever it used to need. And
-    where a daemon must take in that something is gone: it is reloaded after the delete.
-    """
-    loose: set[Edge] = set()
-    mixed = {key for key, draft in drafts.items() if any(p.action is not Action.DELETE for p in draft.changes)}
-    going: dict[str, str] = {}
-    for draft in drafts.values():
-        if draft.op is Op.CHANGE:
-            going.update({str(p.address): draft.key for p in draft.changes if p.action is Action.DELETE})
-    waiting: dict[str, set[str]] = {}  # what goes -> the triggers that take that in
-    for draft in drafts.values():
-        for source in draft.sources if draft.op is Op.TRIGGER else ():
-            if str(source) in going and source not in given.stack.instances:
-                gone = drafts[going[str(source)]]
-                draft.needs.add(gone.key)
-                waiting.setdefault(str(source), set()).add(draft.key)
-                if draft.trigger == "restart":  # it goes from under the daemon: not while its host serves
-                    gone.disrupts = "restart"
-    moving = {
-        text: _resting_on(Address.parse(text), given) for text in going if Address.parse(text) in given.graph.needs
-    }
-    for address, item in given.recorded.items():
-        mine = going.get(str(address))
-        for need in item.row.needs:
-            theirs = going.get(need)
-            if theirs is None or theirs == mine:
-                continue
-            before: set[str] = set()
-            if mine is not None:
-                before = {mine}
-            elif address in given.stack.instances and address not in moving.get(need, ()):
-                before = done_by.get(address, set()) - {theirs} - waiting.get(need, set())
-            if theirs in mixed or mine in mixed or (waiting and mine is None):
-                loose |= {(theirs, key) for key in before & drafts.keys()}
-            else:
-                drafts[theirs].needs |= before
-    return loose
-
-
-def _resting_on(address: Address, given: Inputs) -> set[Address]:
-    """All that needs an address still: what moves is gone from its old place before they change."""
-    found = {address}
-    for other in given.graph.order:
-        if not found.isdisjoint(given.graph.needs[other]):
-            found.add(other)
-    return found - {address}
-
-
 def _levels(drafts: Mapping[str, Draft]) -> set[Edge]:
     """Edges (later, earlier) between the tasks of one aggregate on a host, level after level.
 
-    What they share must go back in the reverse of the order in which it came: a package that the first
-    one brought is a package that the second one found. Needs alone do not say which one that is.
+    What they share is undone in the reverse order: a package that the first one installed is a package that the
+    second one found. Needs alone do not decide which one is first.
     """
     levels: dict[tuple[str, str | None, str], list[tuple[int, str]]] = {}
     for draft in drafts.values():
@@ -259,7 +188,7 @@ def _task(draft: Draft, ids: Mapping[str, str], needs: tuple[str, ...], lane: in
 
 
 def _wanted(planned: PlannedChange, given: Inputs) -> tuple[tuple[Address, Any], ...]:
-    """What the companions in the aggregate want, for a delete too, which has no view of them."""
+    """The desired specs of the whole aggregate; a delete has no view of them."""
     provider = given.providers[planned.kind]
     aggregate = provider.aggregate(planned.change.spec)
     if aggregate is None:

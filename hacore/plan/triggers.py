@@ -1,37 +1,51 @@
-"""Pending reloads and restarts, as a function of what is recorded and what is planned.
+"""Pending reloads and restarts, as a function of the recorded rows and the planned changes. Pure.
 
-A consumer's row holds `loaded`: for each source the digest of the source's attrs when the consumer
-last took them in. NULL or another digest means pending. A source that changes in this plan makes it
-pending, too; a start in this plan swallows both. So does a source that goes: the daemon runs on with what
-it read there until it reads again, after the delete, which a start before that does not replace.
+A consumer's row holds `loaded`: for each source the digest of the attrs that the consumer last loaded. NULL or
+another digest means pending. A source that changes in this plan makes it pending, too; a start in this plan covers
+both. A deleted source is different: the daemon still runs with it, and reads again only after the delete, which a
+start before that does not replace.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from ..address import Address
 from ..contract import Change, Trigger
 from ..graph import by_resource, members
 from ..graph.build import Index
-from ..model import Action, Disrupts, Op, has_loaded, has_loaded_deleted, marked_keys, strongest
+from ..model import Action, Disrupts, Op, Row, has_loaded, has_loaded_deleted, marked_keys, strongest
+from .draft import Draft
 from .inputs import Comparison, Inputs
 from .targets import Scope
-from .tasks import Draft
 from .types import PlannedChange
 
 _TOUCHING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
 
 
+class Reason(Enum):
+    """Why a source makes its consumer reload or restart."""
+
+    CHANGED = "this plan changes it"
+    PENDING = "an earlier run changed it, and the consumer did not load it"
+    DELETED = "it is deleted, and the consumer still runs with it"
+
+
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a consumer is pulled by: its source addresses and the strongest operation."""
+    """The reload or restart of a consumer: its sources, each with the reason, and the strongest operation."""
 
     consumer: Address
     op: Disrupts
-    sources: tuple[Address, ...]
-    left_by: int = 0  # the run that left it pending; 0: this plan's changes cause it
+    reasons: Mapping[Address, Reason]
+    left_by: int = 0  # the newest run that left it pending; 0: only this plan causes it
+
+    @property
+    def sources(self) -> tuple[Address, ...]:
+        """The addresses that it loads, in the order of its triggers."""
+        return tuple(self.reasons)
 
 
 def plan_triggers(
@@ -39,10 +53,10 @@ def plan_triggers(
 ) -> tuple[list[Draft], list[PlannedChange]]:
     """Tasks for all triggers, and changes for consumers that are only reloaded or restarted.
 
-    Within a scope: also of a daemon outside, when something inside changes that it must take in.
+    Within a scope: also of a daemon outside, when it must load a change inside.
     """
     changed = {c.address: c for c in outcome.changes if c.action in _TOUCHING}
-    going = {c.address for c in outcome.changes if c.action is Action.DELETE}
+    deleted = {c.address for c in outcome.changes if c.action is Action.DELETE}
     adopted = {c.address for c in outcome.changes if c.action is Action.ADOPT}
     index = by_resource(given.stack)
     drafts: list[Draft] = []
@@ -50,8 +64,8 @@ def plan_triggers(
     for address in given.graph.order:
         own = changed.get(address)
         starts = own is not None and given.providers[address.kind].loads(own.change)
-        pulled = _pulled(address, changed, going, index, given, starts=starts)
-        if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed.keys() | going)):
+        pulled = _pulled(address, changed, deleted, index, given, starts=starts)
+        if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed.keys() | deleted)):
             continue
         still = outcome.still.get(address) or _left_alone(address, scope)
         if address not in outcome.views or (still is None and own is None and address not in adopted):
@@ -74,14 +88,14 @@ def plan_triggers(
 
 
 def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Set[Address]) -> bool:
-    """Whether a trigger is part of what was asked for."""
+    """Whether a trigger belongs to the selection."""
     if consumer in scope.silent:
         return False
     return consumer in scope.inside or any(source in changed for source in pulled.sources)
 
 
 def _left_alone(address: Address, scope: Scope | None) -> PlannedChange | None:
-    """A recorded daemon whose own change is left out: as it is, it takes in what changes."""
+    """A recorded daemon whose own change is left out: unchanged itself, it loads the changes of its sources."""
     aside = None if scope is None else scope.aside.get(address)
     if aside is None or aside.row is None or aside.observed is None or aside.desired is None:
         return None
@@ -91,7 +105,7 @@ def _left_alone(address: Address, scope: Scope | None) -> PlannedChange | None:
 
 
 def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[Address, Trigger]]:
-    """The addresses that this one's reload and restart hang on, each with its trigger."""
+    """The addresses that reload or restart this one, each with its trigger."""
     instance = given.stack.instances[address]
     provider = given.providers[address.kind]
     for trigger in provider.triggers(instance.spec, address):
@@ -99,8 +113,8 @@ def sources_of(address: Address, given: Inputs, index: Index) -> Iterator[tuple[
             yield source, trigger
 
 
-def gone_sources(address: Address, going: Set[Address], given: Inputs) -> Iterator[tuple[Address, Trigger]]:
-    """What a consumer has loaded and that goes (`going`), or has gone without the consumer knowing it."""
+def gone_sources(address: Address, deleted: Set[Address], given: Inputs) -> Iterator[tuple[Address, Trigger]]:
+    """The sources that a consumer has loaded and that this plan deletes, or an earlier run did without its notice."""
     recorded = given.recorded.get(address)
     if recorded is None or not recorded.row.loaded:
         return
@@ -108,19 +122,19 @@ def gone_sources(address: Address, going: Set[Address], given: Inputs) -> Iterat
     for text, mark in recorded.row.loaded.items():
         source = Address.parse(text)
         unaware = source not in given.recorded and has_loaded_deleted(mark)
-        if source in given.stack.instances or not (source in going or unaware):
+        if source in given.stack.instances or not (source in deleted or unaware):
             continue
         named = (trigger for trigger in known if Address.parse(trigger.source).resource == source.resource)
         yield source, next(named, Trigger(text, "reload", marked_keys(mark)))
 
 
-def all_sources(given: Inputs, going: Set[Address]) -> dict[Address, dict[Address, tuple[str, ...]]]:
-    """What each consumer's triggers hang on, what goes as well, and the attrs that count (none named: all)."""
+def all_sources(given: Inputs, deleted: Set[Address]) -> dict[Address, dict[Address, tuple[str, ...]]]:
+    """The sources of each consumer's triggers, deleted ones as well, with the attrs that count (none named: all)."""
     index = by_resource(given.stack)
     found = {
         address: {
             source: trigger.attrs
-            for pulls in (sources_of(address, given, index), gone_sources(address, going, given))
+            for pulls in (sources_of(address, given, index), gone_sources(address, deleted, given))
             for source, trigger in pulls
         }
         for address in given.stack.instances
@@ -129,16 +143,31 @@ def all_sources(given: Inputs, going: Set[Address]) -> dict[Address, dict[Addres
 
 
 def counts(planned: PlannedChange, attrs: tuple[str, ...]) -> bool:
-    """Whether a change is one that a trigger on `attrs` cares for."""
+    """Whether a change pulls a trigger on `attrs` (none: every change does)."""
     if not attrs or planned.action is not Action.UPDATE or not planned.attrs:
         return True
     return any(change.path.partition(".")[0].partition("[")[0] in attrs for change in planned.attrs)
 
 
+def reason_of(
+    source: Address, trigger: Trigger, planned: PlannedChange | None, row: Row | None, loaded: Mapping[str, str | None]
+) -> Reason | None:
+    """Why a source that stays pulls a trigger; None when it does not.
+
+    `planned`: its change in this plan; `row`: its recorded row; `loaded`: the marks of the consumer.
+    """
+    if planned is not None and counts(planned, trigger.attrs):
+        return Reason.CHANGED
+    key = str(source)
+    if row is not None and key in loaded and not has_loaded(loaded[key], row.attrs):
+        return Reason.PENDING
+    return None
+
+
 def _pulled(
     address: Address,
     changed: Mapping[Address, PlannedChange],
-    going: Set[Address],
+    deleted: Set[Address],
     index: Index,
     given: Inputs,
     *,
@@ -146,27 +175,27 @@ def _pulled(
 ) -> Pulled | None:
     recorded = given.recorded.get(address)
     loaded = recorded.row.loaded if recorded else {}
-    op: Disrupts = "none"
-    sources: list[Address] = []
+    reasons: dict[Address, Reason] = {}
+    ops: list[Disrupts] = []
     left_by = 0
     for source, trigger in () if starts else sources_of(address, given, index):
         row = given.recorded[source].row if source in given.recorded else None
-        now = source in changed and counts(changed[source], trigger.attrs)
-        left = not now and row is not None and str(source) in loaded and not has_loaded(loaded[str(source)], row.attrs)
-        if now or left:
-            sources.append(source)
-            op = strongest(op, trigger.op)
-        if left and row is not None:
+        reason = reason_of(source, trigger, changed.get(source), row, loaded)
+        if reason is None:
+            continue
+        reasons[source] = reason
+        ops.append(trigger.op)
+        if reason is Reason.PENDING and row is not None:
             left_by = max(left_by, row.run)
-    for source, trigger in gone_sources(address, going, given):
-        if source in going or not starts:
-            sources.append(source)
-            op = strongest(op, trigger.op)
-    return Pulled(address, op, tuple(sources), left_by) if sources else None
+    for source, trigger in gone_sources(address, deleted, given):
+        if source in deleted or not starts:
+            reasons[source] = Reason.DELETED
+            ops.append(trigger.op)
+    return Pulled(address, strongest(*ops), reasons, left_by) if reasons else None
 
 
 def _consumer_change(still: PlannedChange, pulled: Pulled) -> PlannedChange:
-    """A consumer that is itself as wanted shows as an update: its daemon is not."""
+    """A consumer in the desired state is shown as an update: its daemon has not loaded all of it."""
     names = ", ".join(str(s) for s in pulled.sources)
     if pulled.left_by:
         reason = f"{pulled.op} pending since run {pulled.left_by}: {names}"

@@ -196,4 +196,4 @@ async def hang_up(link: Link) -> None:
             await link.connection.wait_closed()
     except TimeoutError:
         link.connection.abort()
-    await link.watch.gone(PATIENCE)
+    await link.watch.proxy_ended(PATIENCE)

@@ -17,7 +17,7 @@ async def arming(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
     if ctx.timer is None or host is None:
         return ()
     if live.task.op is Op.TRIGGER:
-        back = await settle_steps(live, ctx, ctx.timer.rows_back(ctx.rows))
+        back = await settle_steps(live, ctx, ctx.rows_before())
         return (ctx.timer.step(host, live.id, back, "settle"),) if back else ()
     back = await undo_steps(live, ctx)
     return (ctx.timer.step(host, live.id, back, "undo"),) if back else ()

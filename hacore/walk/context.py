@@ -25,16 +25,17 @@ from ..errors import (
 from ..events import Event, Listener
 from ..graph import Graph
 from ..load.stack import Stack
-from ..model import Host, Row, loaded_mark, pending_mark
+from ..model import JSON, Host, Row, loaded_mark, pending_mark
 from ..plan import PlannedChange, Seal
 from ..plan.claims import split_claims, stored_claims
 from ..plan.triggers import counts
 from ..plan.types import Sources
 from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
-from ..store import Committed, Move, StateWriter
+from ..store import Committed, Move, StateWriter, row_from_json
 
 if TYPE_CHECKING:
+    from ..journal import RunningTask
     from .timer import Timer
 
 Fetch = Callable[[Source], Awaitable[bytes]]
@@ -76,6 +77,7 @@ class Context:
     kept: Path | None = None  # where results are that the state did not take
     expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done
     former: Mapping[Address, Address] = field(default_factory=dict)  # of what this run renames: its address before
+    before: dict[Address, JSON | None] = field(default_factory=dict)  # rows before the run, of what its tasks change
     _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())
     _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
@@ -86,6 +88,18 @@ class Context:
         for consumer, sources in self.sources.items():
             for source in sources:
                 self._consumers.setdefault(source, []).append(consumer)
+
+    def begin(self, lives: Sequence[RunningTask]) -> None:
+        """Note the rows before the run, and its renames. `lives`: all tasks of the run, in their order."""
+        self.former = {p.address: p.inherits for live in lives for p in live.task.changes if p.inherits is not None}
+        for live in lives:
+            for address, row in live.before.items():
+                self.before.setdefault(address, row)
+
+    def rows_before(self) -> dict[Address, Row]:
+        """The rows before the run, whatever it has recorded since."""
+        kept = {address: row for address, row in self.rows.items() if address not in self.before}
+        return kept | {address: row_from_json(row) for address, row in self.before.items() if row is not None}
 
     @property
     def seal(self) -> Seal:

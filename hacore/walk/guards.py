@@ -39,7 +39,7 @@ async def guard_task(live: RunningTask, ctx: Context, *, undo: bool = False) -> 
             if not undo:
                 await _verify(live, ctx)
         else:
-            guards = guards_back(live, ctx, ctx.rows) if undo else _guards(live, ctx)
+            guards = guards_of(live, ctx, ctx.rows_before(), ctx.rows)
             if (live.task.op is Op.DRAIN) is not undo:
                 await _drain(live, guards, ctx)
             else:
@@ -54,19 +54,21 @@ async def guard_task(live: RunningTask, ctx: Context, *, undo: bool = False) -> 
     return None
 
 
-def _guards(live: RunningTask, ctx: Context) -> Guards:
-    views = (ctx.views.get(address) for address in live.task.guarded or live.task.addresses)
-    found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
-    return [(view, guard) for view, guard in found if guard is not None]
+def guards_of(live: RunningTask, ctx: Context, *rows: Mapping[Address, Row]) -> Guards:
+    """The guards of a block by each distinct spec: that of `rows`, in their order, and that of the stack.
 
-
-def guards_back(live: RunningTask, ctx: Context, rows: Mapping[Address, Row]) -> Guards:
-    """The guards of a block that is undone: by the rows, and where that differs by the spec that drained."""
-    views = (recorded_view(address, ctx, rows) for address in live.task.guarded or live.task.addresses)
-    found = [(view, ctx.providers[view.address.kind].guard(view)) for view in views if view is not None]
-    recorded = [(view, guard) for view, guard in found if guard is not None]
-    known = {view.address: view.spec for view, _ in recorded}
-    return [*recorded, *((view, guard) for view, guard in _guards(live, ctx) if known.get(view.address) != view.spec)]
+    A daemon watches what it was last loaded with, which may be any of them while the run changes the guard itself:
+    the host is out of service only when all of them are drained, and serves only when all are undrained.
+    """
+    found: Guards = []
+    for address in live.task.guarded or live.task.addresses:
+        specs: list[Any] = []
+        for view in (*(recorded_view(address, ctx, known) for known in rows), ctx.views.get(address)):
+            guard = None if view is None or view.spec in specs else ctx.providers[address.kind].guard(view)
+            if view is not None and guard is not None:
+                specs.append(view.spec)
+                found.append((view, guard))
+    return found
 
 
 async def _drain(live: RunningTask, guards: Guards, ctx: Context) -> None:
@@ -88,7 +90,7 @@ def _undrain_steps(live: RunningTask, ctx: Context) -> list[Step]:
     """What lets a host serve again that has put itself back while it was out of service."""
     if ctx.timer is None:
         return []
-    return _distinct(guard.undrain for _, guard in guards_back(live, ctx, ctx.timer.rows_back(ctx.rows)))
+    return _distinct(guard.undrain for _, guard in guards_of(live, ctx, ctx.rows_before()))
 
 
 async def _undrain(live: RunningTask, guards: Guards, ctx: Context) -> None:
@@ -145,7 +147,7 @@ async def _look(host: str, guards: Guards, ctx: Context) -> Facts:
 async def serving(live: RunningTask, ctx: Context) -> bool:
     """Whether the host of a drain serves now: the other ones of its group go first."""
     host = str(live.task.host)
-    guards = _guards(live, ctx)
+    guards = guards_of(live, ctx, ctx.rows_before(), ctx.rows)
     try:
         facts = await _look(host, guards, ctx)
     except (DoubtError, TransportError):

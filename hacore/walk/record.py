@@ -101,7 +101,7 @@ def _half_restored(live: RunningTask, ctx: Context) -> list[Row]:
         return []
     back = {a: row_from_json(row) for a, row in live.task.rows.items() if row is not None}
     known = {**back, **{a: ctx.rows[a] for a in live.task.rows if a in ctx.rows}}
-    return [replace(row, tainted=True) for _, row in sorted(known.items())]
+    return [replace(row, tainted=True, run=ctx.run) for _, row in sorted(known.items())]
 
 
 __all__ = ["record", "tainted_rows"]

@@ -1,7 +1,7 @@
-"""The walk: starts what may start, waits, and tells the board what came of it.
+"""The walk: starts what may start, waits, and reports the result of each task to the board.
 
 Forwards and backwards are one loop over one board, so a failure, `hacore rollback` and a later
-resume walk the same way. What may run beside what is one predicate, `_blocked`.
+resume walk the same way. What may run beside what is decided in `turns`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Provider
-from ..errors import ProbeError, ProviderError
+from ..errors import ProviderError
 from ..journal import RunningTask
 from ..model import Op, Row, Status
 from ..store import Move, PutRow, SetTask
@@ -21,11 +21,12 @@ from .backward import undo_task
 from .board import Board, OnFailure
 from .context import Context
 from .forward import do_batch
-from .guards import guard_task, serving
+from .guards import guard_task
 from .health import recheck
 from .nodes import nodes_of
 from .record import tainted_rows
 from .steps import Failed
+from .turns import Turns
 from .work import state_only, touching
 
 _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
@@ -37,34 +38,29 @@ class Walker:
     def __init__(self, lives: Sequence[RunningTask], ctx: Context, on_failure: OnFailure = "rollback") -> None:
         self.lives = {live.id: live for live in lives}
         self.ctx = ctx
-        ctx.former = {p.address: p.inherits for live in lives for p in live.task.changes if p.inherits is not None}
-        if ctx.timer is not None:
-            ctx.timer.begin(lives)
+        ctx.begin(lives)
         self.board = Board.of(nodes_of(lives), on_failure)
         for live in lives:
             self.board.status[live.id] = live.status
         self.board.begun = {live.id for live in lives if live.intent and live.status is Status.DO}
         self._running: dict[asyncio.Task[None], tuple[str, ...]] = {}
         self._fatal: BaseException | None = None
-        self._first: dict[str, str] = {}  # group -> the drain whose turn it is
-        self._taken: dict[Address, set[Address]] = {}
-        self._abreast: dict[str, list[RunningTask]] = {}
-        for live in lives:
-            self._abreast.setdefault(live.task.reload_group, []).append(live)
+        self._loaded: dict[Address, set[Address]] = {}
+        self._turns = Turns(lives, self.board, ctx)
 
     def stop(self, *, undoing: bool = False) -> None:
-        """Start nothing new; what runs ends, open guard blocks end. `undoing`: undo nothing more either."""
+        """Start no new tasks; running ones and open guard blocks are finished. `undoing`: start no undo either."""
         self.board.stopped = True
         self.board.paused = undoing
 
     def remember(self, lives: Sequence[RunningTask]) -> None:
-        """For a run of the past: its triggers that were done have taken their sources in."""
+        """For an earlier run: its triggers that were started have loaded their sources."""
         for live in lives:
             if live.task.op is Op.TRIGGER and live.status not in (Status.DO, Status.HOLD):
-                self._taken.setdefault(live.task.addresses[0], set()).update(live.task.sources)
+                self._loaded.setdefault(live.task.addresses[0], set()).update(live.task.sources)
 
     async def walk(self) -> None:
-        """Until nothing is left to do or undo. Raises what made the store unusable."""
+        """Walk until nothing is left to do or undo. Raises the error that made the store unusable."""
         while True:
             if self._fatal is None:
                 await self._launch()
@@ -83,23 +79,25 @@ class Walker:
             raise self.ctx.lost(self._fatal)
 
     async def _end(self) -> None:
-        """Say what is left out of service, and hold what waits for it."""
+        """Report the hosts that stay out of service, and hold what waits for them."""
         left = [self.lives[id] for id in self.board.out_of_service()]
         for drain in left:
-            self._say("warning", drain, f"{drain.task.host} is left out of service: what failed there is not undone")
+            self._say(
+                "warning", drain, f"{drain.task.host} stays out of service: a task failed there and could not be undone"
+            )
         if not self.board.stopped and (held := self.board.hold_rest()):
             await self._save(held, self._taint(held))
             for id in held:
                 self._say("task_held", self.lives[id])
         if stuck := self.board.give_up():
             for id in stuck:
-                self.lives[id].error = "not undone: a host of its group is left out of service"
-            await self._save(stuck, self._in_doubt(stuck))
+                self.lives[id].error = "not undone: a host of its group stays out of service"
+            await self._save(stuck, self._undo_taint(stuck))
 
     # -- starting -----------------------------------------------------------------------------------
 
     async def _launch(self) -> None:
-        await self._take_turns()
+        await self._turns.take(running=bool(self._running))
         batches: dict[str, list[RunningTask]] = {}
         for id in self.board.startable() if self._may_start() else ():
             live = self.lives[id]
@@ -135,7 +133,7 @@ class Walker:
         self._running[asyncio.create_task(work)] = tuple(live.id for live in lives)
 
     def _alone(self, live: RunningTask) -> bool:
-        """Whether a task gets an exec of its own: guards, tasks over several hosts, long and exclusive ones."""
+        """Whether a task gets an exec of its own: guards, tasks over several hosts, reload groups, long ones."""
         provider = self.ctx.providers[live.task.kind]
         long = type(provider).prepare is not Provider.prepare and live.task.op in (Op.CHANGE, Op.RESTORE)
         own = live.task.op in _GUARDS or live.task.host is None or bool(live.task.reload_group)
@@ -146,67 +144,7 @@ class Walker:
         return self._may_start(more) and not any(o.task.host == host and not self._alone(o) for o in running)
 
     def _blocked(self, live: RunningTask) -> bool:
-        """One package manager per host; never two hosts of a guarded group out of service."""
-        running = [self.lives[id] for ids in self._running.values() for id in ids]
-        mine = live.task.exclusive
-        if mine and any(o.task.exclusive == mine and o.task.host == live.task.host for o in running):
-            return True
-        if live.task.op is Op.DRAIN and self.board.status[live.id] is Status.DO:
-            others = [d for d in self.board.open_blocks(live.task.group) if d != live.id]
-            return bool(others) or self._first.get(live.task.group) != live.id
-        if live.task.op is Op.UNDRAIN and self.board.serves(live.id):
-            return bool(self.board.open_blocks(live.task.group))  # undoing it takes the host out of service
-        if live.task.guarded and self.board.status[live.id] is Status.DO:
-            return self._first.get(live.task.group) != live.id
-        return bool(live.task.reload_group) and self._peers_to_come(live)
-
-    def _peers_to_come(self, live: RunningTask) -> bool:
-        """Whether others of a reload that begins on all hosts together are not ready yet.
-
-        What keepalived says in its adverts must change on all members within a few seconds, or two
-        of them hold the address.
-        """
-        status = self.board.status[live.id]
-        ready = set(self.board.startable() if status is Status.DO else self.board.undoable())
-        return any(
-            self.board.status[peer.id] is status and peer.id not in ready and not self.board.rests_on(peer.id, live.id)
-            for peer in self._abreast[live.task.reload_group]
-            if peer is not live
-        )
-
-    async def _take_turns(self) -> None:
-        """Who serves is asked when a group is free: a host that does not serve goes first."""
-        groups: dict[str, list[RunningTask]] = {}
-        others = False
-        for id in self.board.startable():
-            live = self.lives[id]
-            if live.task.op is Op.DRAIN or live.task.guarded:
-                groups.setdefault(live.task.group, []).append(live)
-            else:
-                others = True
-        for group, ready in groups.items():
-            still_open = self.board.open_blocks(group)
-            again = [live.id for live in ready if live.id in still_open]
-            if again:  # an unfinished run took it out of service
-                self._first[group] = again[0]
-            if still_open or any(live.id == self._first.get(group) for live in ready):
-                continue
-            peers = [p for p in self.lives.values() if p.task.group == group and p.task.op is ready[0].task.op]
-            active = [p for p in peers if not self.board.status[p.id].final]
-            if any(self.board.status[p.id] is not Status.DO for p in active):
-                continue
-            busy = [live for live in ready if len(active) > 1 and await self._serves(live)]
-            idle = [live for live in ready if live not in busy]
-            if not idle and len(active) > len(ready) and (self._running or others):
-                continue  # one that does not serve may become ready yet
-            self._first[group] = (idle or ready)[0].id
-
-    async def _serves(self, live: RunningTask) -> bool:
-        """Whether its host serves; where a kind cannot tell, its turn comes first and fails by itself."""
-        try:
-            return await serving(live, self.ctx)
-        except (ProviderError, ProbeError):
-            return False
+        return self._turns.blocked(live, [self.lives[id] for ids in self._running.values() for id in ids])
 
     # -- doing --------------------------------------------------------------------------------------
 
@@ -218,7 +156,7 @@ class Walker:
                 error = await recheck(live, self.ctx)
             if error is None:
                 if live.task.op is Op.TRIGGER:
-                    self._taken.setdefault(live.task.addresses[0], set()).update(live.task.sources)
+                    self._loaded.setdefault(live.task.addresses[0], set()).update(live.task.sources)
                 await self._finished(live)
             else:
                 await self._failed(live, error)
@@ -242,7 +180,7 @@ class Walker:
                 self._say("task_held", self.lives[id])
 
     def _taint(self, ids: Sequence[str]) -> list[Move]:
-        """Rows of what stays although it is in doubt."""
+        """The rows of failed tasks that are not undone: tainted."""
         wrong = [self.lives[id] for id in ids if self.board.status[id] is Status.ERROR]
         rows = [row for live in wrong for row in self._tainted(live)]
         self.ctx.rows.update({row.address: row for row in rows})
@@ -251,10 +189,10 @@ class Walker:
     def _tainted(self, live: RunningTask) -> Sequence[Row]:
         try:
             return tainted_rows(live, self.ctx)
-        except ProviderError as error:  # its kind cannot say what is to be recorded: what is recorded is in doubt
+        except ProviderError as error:  # its kind cannot make a row: the recorded ones are tainted
             self._say("warning", live, str(error))
             known = (self.ctx.rows.get(address) for address in live.task.addresses)
-            return [replace(row, tainted=True) for row in known if row is not None]
+            return [replace(row, tainted=True, run=self.ctx.run) for row in known if row is not None]
 
     # -- undoing ------------------------------------------------------------------------------------
 
@@ -262,7 +200,7 @@ class Walker:
         if live.task.op in _GUARDS:
             error = await guard_task(live, self.ctx, undo=True) if live.intent else None
         else:
-            error = await undo_task(live, self.ctx, triggered=self._taken)
+            error = await undo_task(live, self.ctx, triggered=self._loaded)
         live.ended = self.ctx.now()
         if error is None:
             self.board.undone(live.id)
@@ -273,13 +211,13 @@ class Walker:
         drains = self.board.undo_failed(live.id)
         for drain in drains:
             self.lives[drain].error = f"{live.task.host} stays out of service: {live.id} could not be undone"
-        await self._save([live.id, *drains], self._in_doubt([live.id]))
+        await self._save([live.id, *drains], self._undo_taint([live.id]))
         self._say("task_undo_failed", live, message=str(error))
 
-    def _in_doubt(self, ids: Sequence[str]) -> list[Move]:
-        """Rows of what could not be undone: in doubt from now on."""
+    def _undo_taint(self, ids: Sequence[str]) -> list[Move]:
+        """The rows of what could not be undone: tainted."""
         known = (self.ctx.rows.get(a) for id in ids for a in self.lives[id].before)
-        return [PutRow(replace(row, tainted=True)) for row in known if row is not None and not row.tainted]
+        return [PutRow(replace(row, tainted=True, run=self.ctx.run)) for row in known if row and not row.tainted]
 
     async def _save(self, ids: Sequence[str], more: Sequence[Move] = ()) -> None:
         moves: list[Move] = [
@@ -304,7 +242,7 @@ class Walker:
 
 
 async def watched(walker: Walker, stop: asyncio.Event | None, *, undoing: bool = False) -> None:
-    """Walk to the end. When `stop` is set nothing new starts; `undoing`: not even an undo."""
+    """Walk to the end. Once `stop` is set no new task starts; `undoing`: no undo either."""
     if stop is None:
         await walker.walk()
         return

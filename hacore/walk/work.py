@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Ask, Change, Desired, Facts, Observed, Step, View, Work
+from ..contract import Ask, Change, Desired, Facts, Observed, View, Work
 from ..diff import compare, same
 from ..journal import RunningTask
 from ..model import Action, Image, Op, Row, Unknown
@@ -144,8 +144,3 @@ def fresh_view(view: View[Any] | None, facts: Mapping[str, Facts]) -> View[Any] 
     members = {host: (spec, facts.get(host, old)) for host, (spec, old) in view.members.items()}
     own = facts.get(view.address.host, view.facts) if view.address.host else view.facts
     return replace(view, facts=own, members=members)
-
-
-def title(step: Step, live: RunningTask) -> str:
-    """What to show while a step runs."""
-    return step.what or live.task.op.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 
@@ -272,3 +273,18 @@ async def test_an_undo_that_fails_in_a_block_leaves_the_host_drained_and_says_so
     assert play.world.snapshot() == before
     assert play.rows() == rows
     assert play.world.cuts == []
+
+
+async def test_a_gate_that_changes_its_name_in_the_run_of_a_restart_is_drained_by_the_name_that_serves(
+    pair: Play,
+) -> None:
+    """The daemon that serves knows the new name only once it is loaded."""
+    await pair.make(PAIR)
+    story = watch(pair)
+    pair.world.vips["w"] = []
+    result = await pair.make(PAIR.replace("v1", "v2").replace("g: {vip: v}", "g: {vip: w}"))
+    assert [s for s, _ in groupby(s for s in story if "write" not in s)] == [
+        "b drain", "b restart", "b undrain",
+        "a drain", "a restart", "a undrain",
+    ], pair.story(result)  # fmt: skip
+    assert pair.world.cuts == []

@@ -38,7 +38,7 @@ async def test_a_new_machine_is_said_first_and_planned_from_scratch(play: Play) 
 
     made = await play.plan()
     assert {c["address"]: (c["action"], c["reason"]) for c in made["changes"]} == {
-        "thing.x@b": ("update", "was here before hacore"),
+        "thing.x@b": ("update", "exists already, not yet managed"),
         "thing.y@b": ("create", ""),
     }
     assert made["new_machines"] == [{"host": "b", "recorded": "id-of-b", "found": "another-id-of-b"}]

@@ -24,8 +24,8 @@ async def test_the_first_plan_tells_made_found_and_adopted_apart(play: Play) -> 
     plan = await play.plan()
     assert {c["address"]: (c["action"], c["reason"]) for c in plan["changes"]} == {
         "thing.made@a": ("create", ""),
-        "thing.found@a": ("update", "was here before hacore"),
-        "thing.same@a": ("adopt", "is so already; from now on hacore watches it"),
+        "thing.found@a": ("update", "exists already, not yet managed"),
+        "thing.same@a": ("adopt", "already in the desired state; added to the state"),
     }
     assert plan["summary"] == {
         "create": 1, "update": 1, "replace": 0, "delete": 0, "adopt": 1, "forget": 0, "noop": 0,
@@ -46,9 +46,9 @@ async def test_a_delete_says_what_it_leaves(play: Play) -> None:
     await play.make(THREE)
     play.stack("thing: {}")
     assert {c["address"]: c["reason"] for c in (await play.plan())["changes"]} == {
-        "thing.made@a": "not in the stack any more",
-        "thing.found@a": "not in the stack any more; what was here before hacore comes back",
-        "thing.same@a": "not in the stack any more; it was here before hacore, and stays",
+        "thing.made@a": "no longer in the stack",
+        "thing.found@a": "no longer in the stack; the original state is restored",
+        "thing.same@a": "no longer in the stack; existed before hacore, stays on the host",
     }
 
 

@@ -234,7 +234,7 @@ async def test_a_host_that_left_the_stack_is_cleaned_with_what_the_state_knows(p
     )
     plan = await play.plan()
     assert {(c["address"], c["reason"]) for c in plan["changes"]} == {
-        (f"thing.{n}@b", "the host b is not in the stack any more") for n in "xy"
+        (f"thing.{n}@b", "host b is no longer in the stack") for n in "xy"
     }
     assert (await play.apply()).ok
     assert play.world["b"].data == {}

@@ -91,7 +91,7 @@ async def test_a_source_that_goes_is_a_reason_to_reload_once_it_is_gone(play: Pl
     before = play.world.snapshot()
     play.stack(LESS)
     shown = {c["address"]: (c["action"], c["effect"], c["reason"]) for c in (await play.plan())["changes"]}
-    assert shown["thing.conf@a"] == ("delete", "remove what hacore made, reload web", "not in the stack any more")
+    assert shown["thing.conf@a"] == ("delete", "remove what hacore made, reload web", "no longer in the stack")
     assert shown["daemon.web@a"] == ("update", "reload web", "reload because of thing.conf@a")
     result = await play.make(LESS)
     assert ops(play) == ["start", "reload"], play.story(result)
@@ -316,3 +316,23 @@ async def test_a_reload_that_was_pending_is_still_pending_after_a_run_that_faile
     assert await play.actions() == {"daemon.web@a": "update"}
     await play.make(V2)
     assert play.loaded("web", "/etc/web.conf") == "v2"
+
+
+MOVES = """
+thing:
+  conf: {key: /etc/web.conf, text: v1}
+daemon:
+  web: {reads: [/etc/web.conf], reload_on: [thing.conf]}
+"""
+
+
+async def test_a_source_that_moved_with_equal_content_is_reloaded_on_the_way_back_too(play: Play) -> None:
+    await play.make(MOVES)
+    before = play.world.snapshot()
+    await play.make(MOVES.replace("/etc/web.conf", "/etc/web/web.conf"))
+    assert play.loaded("web", "/etc/web/web.conf") == "v1"
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+    assert (await play.rollback(run=3)).ok
+    assert play.loaded("web", "/etc/web/web.conf") == "v1"
+    assert await play.actions() == {}

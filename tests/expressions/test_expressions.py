@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hacore.errors import ExpressionError
 from hacore.expressions import Broken, BrokenError, Expressions, Lookup, NoSuchNameError, mentions, touches
+from hacore.expressions.sandbox import Sandbox
 
 SCOPE: dict[str, Any] = {
     "var": {
@@ -115,12 +118,22 @@ def test_what_is_undefined_is_an_error_with_its_whole_name(source: str, message:
         "{{ (range(10) | first).__class__ }}",
         "{{ look | attr('secret') }}",
         "{{ look.lookup }}",
+        "{{ look.secret | upper }}",
         "a{{ look }}",
         "a{{ var.map.keys }}",
         "{{ var.map.keys }}",
         "{{ [1, 2] | random }}",
         "{{ lipsum() }}",
         "{{ range(100000000) }}",
+        "{{ 'a' * 3000000000 }}",
+        "{{ 3000000000 * [1] }}",
+        "{{ 'a' * 10000 * 10000 }}",
+        "{{ 2 ** 10000000000 }}",
+        "{{ 10 ** 1000 }}",
+        "{{ [10 ** 1000] }}",
+        "{{ '\\ud800' }}",
+        "a{{ '\\ud800' }}",
+        "{{ {'\\ud800': 1} }}",
         "{{ 1 / 0 }}",
         "{{ 'a' + 1 }}",
         "{% include 'x' %}",
@@ -143,6 +156,33 @@ def test_what_is_not_allowed_is_an_error(source: str) -> None:
     assert "s3cret" not in str(caught.value)
     assert SCOPE["var"]["list"] == [1, "2"]
     assert SCOPE["var"]["text"] == "1111"
+
+
+def test_of_a_lookup_no_attribute_is_safe_whichever_way_jinja2_asks() -> None:
+    """Before 3.1.6 the filter `attr` asked past the environment's own `getattr`."""
+
+    class Look(Lookup):
+        secret = "s3cret"
+
+        def lookup(self, name: object) -> Any:
+            return f"part {name}"
+
+    sandbox, look = Sandbox(), Look()
+
+    assert not sandbox.is_safe_attribute(look, "secret", look.secret)
+    assert sandbox.is_safe_attribute("text", "upper", "text".upper)
+    with pytest.raises(SecurityError):
+        str(ImmutableSandboxedEnvironment.getattr(sandbox, look, "secret"))
+    assert evaluate("{{ look.secret }}", {"look": look}) == "part secret"
+
+
+def test_a_product_or_power_within_reason_is_evaluated() -> None:
+    assert evaluate("{{ '-' * 20 }}") == "-" * 20
+    assert evaluate("{{ 3 * [1] }}") == [1, 1, 1]
+    assert evaluate("{{ [1] * -1 }}") == []
+    assert evaluate("{{ 2 ** 10 }}") == 1024
+    assert evaluate("{{ 6 * 7 }}") == 42
+    assert evaluate("{{ 2 ** -1 }}") == 0.5
 
 
 def test_broken_values_are_told_apart() -> None:

@@ -207,3 +207,27 @@ def test_data_reaches_a_spec_with_its_types(bench: Any, data: Any) -> None:
     spec = bench.specs(body, variables={"x": json.dumps([data])})["doc.a@lb1"]
 
     assert json.dumps(spec.vars["found"]) == json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("string", "a\udcff", "the value cannot be encoded in UTF-8: character 2 is the lone surrogate U+DCFF"),
+        ("list", '["\\ud800"]', "the value cannot be encoded in UTF-8: character 1 is the lone surrogate U+D800"),
+        ("map", '{"a": {"\\ud800": 1}}', "the value cannot be encoded in UTF-8"),
+        ("list", "[" + "1" * 1001 + "]", "the value is too large: an integer has at most 1000 digits"),
+        ("int", "1" * 1001, "the value is too large: an integer has at most 1000 digits"),
+    ],
+)
+def test_texts_that_nothing_can_print_are_a_mistake(bench: Any, kind: str, text: str, message: str) -> None:
+    for options in ({"variables": {"x": text}}, {"environ": {"HACORE_VAR_x": text}}):
+        problem = bench.problem(f"variables: {{x: {{type: {kind}}}}}\n", **options)
+        assert message in problem.message
+        assert problem.line == 6
+
+
+def test_an_environment_variable_that_is_not_utf_8_is_a_mistake(bench: Any) -> None:
+    body = "resources: {doc: {d: {hosts: lb1, path: /p, content: \"{{ env('A') }}\"}}}\n"
+    problem = bench.problem(body, environ={"A": "a\udcff"})
+
+    assert "the string cannot be encoded in UTF-8: character 2" in problem.message

@@ -102,9 +102,26 @@ def test_anchors_and_merge_keys() -> None:
         ("", "1:1 the file is empty"),
         ("# only this\n", "1:1 the file is empty"),
         ("? [a]\n: 1", "1:3 a key must be a string"),
-        ("a: !!set {b}", None),
+        ("a: !!map {b: 1}", None),
+        ("a: !!seq [1]", None),
+        ("a: !!set {b}", "1:4 unknown tag tag:yaml.org,2002:set on a mapping: remove it"),
+        ("a: !!seq {b: 1}", "1:4 unknown tag tag:yaml.org,2002:seq on a mapping: remove it"),
+        ("a: !!python/object/apply:os.system ['id']", "1:4 unknown tag tag:yaml.org,2002:python/object/apply:os"),
+        ("a: !mine [1]", "1:4 unknown tag !mine on a list: remove it"),
         ("a: !mine 1", "1:4 unknown tag !mine"),
-        ("a: !!int x", "1:4 'x' is no int"),
+        ("a: !!int x", "1:4 'x' is not an integer"),
+        ("a: !!bool x", "1:4 'x' is not true or false"),
+        ("b:\n  a: " + "1" * 1001, "2:6 the integer has more than 1000 digits: write a string in quotes"),
+        ("a: 0x" + "f" * 5000, "1:4 the integer has more than 1000 digits"),
+        ("a: !!int '" + "1" * 5000 + "'", "1:4 the integer has more than 1000 digits"),
+        ("a: '" + "1" * 5000 + "'", None),
+        ("a: !!str " + "1" * 5000, None),
+        ("a: " + "1" * 1000, None),
+        ('a: "x\\ud800"', "1:4 the string cannot be encoded in UTF-8: character 2 is the lone surrogate U+D800"),
+        ('a: {"\\udfff": 1}', "1:5 the string cannot be encoded in UTF-8: character 1 is the lone surrogate U+DFFF"),
+        ('a: 1\nb: "\\U0011FFFF"', "2:2 cannot read the YAML: an escape after this names no Unicode character"),
+        ('a: "\\UFFFFFFFF"', "1:2 cannot read the YAML: an escape after this names no Unicode character"),
+        ("%YAML 1.9999999999\n---\na: 1", "1:1 cannot read the YAML: version"),
         ("<<: 5", "1:5 << takes a mapping"),
         ("a: " + "[" * 80 + "]" * 80, "1:68 cannot read the YAML: nested more than 64 deep"),
     ],
@@ -121,3 +138,33 @@ def test_keys_are_strings() -> None:
     assert not problems
     assert node is not None
     assert node.data() == {"80": "a", "true": "b"}
+
+
+def test_aliases_that_stand_for_billions_are_an_error_with_its_place() -> None:
+    bomb = "a0: &a0 [" + ", ".join(["lol"] * 10) + "]\n"
+    bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
+
+    node, problems = read(bomb)
+
+    assert node is None
+    assert problems == ["6:10 cannot read the YAML: its aliases stand for more than 200000 values, with *a4 here"]
+
+
+def test_aliases_within_reason_stay() -> None:
+    text = "a: &a {x: [1, 2, 3]}\nb: [" + ", ".join(["*a"] * 10_000) + "]\n"
+    node, problems = read(text)
+
+    assert not problems
+    assert node is not None
+    assert node.data()["b"] == [{"x": [1, 2, 3]}] * 10_000
+
+
+def test_merge_keys_count_as_aliases_do() -> None:
+    keys = ", ".join(f"k{i}: 1" for i in range(1000))
+    text = f"a: &a {{{keys}}}\nb:\n" + "".join(f"  b{i}: {{<<: *a}}\n" for i in range(200))
+
+    _, problems = read(text)
+
+    assert [p.partition(",")[0] for p in problems] == [
+        "102:13 cannot read the YAML: its aliases stand for more than 200000 values"
+    ]

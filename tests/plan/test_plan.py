@@ -22,16 +22,16 @@ from tests.plan.table import THING, Table, row_of, same_sha
     ("recorded", "observed", "desired", "action", "reason"),
     [
         (None, None, "v1", "create", ""),
-        (None, "v1", "v1", "adopt", "is so already; from now on hacore watches it"),
-        (None, "v0", "v1", "update", "was here before hacore"),
-        ("v1", None, "v1", "create", "was gone"),
+        (None, "v1", "v1", "adopt", "already in the desired state; added to the state"),
+        (None, "v0", "v1", "update", "exists already, not yet managed"),
+        ("v1", None, "v1", "create", "is missing"),
         ("v1", "v1", "v1", None, None),
         ("v0", "v1", "v1", None, None),
         ("v1", "v0", "v1", "update", ""),
         ("v0", "v0", "v1", "update", ""),
-        ("v1", "v1", None, "delete", "not in the stack any more"),
-        ("v1", None, None, "delete", "not in the stack any more"),
-        ("v1", "v0", None, "delete", "not in the stack any more"),
+        ("v1", "v1", None, "delete", "no longer in the stack"),
+        ("v1", None, None, "delete", "no longer in the stack"),
+        ("v1", "v0", None, "delete", "no longer in the stack"),
         (None, "v1", None, None, None),
     ],
 )
@@ -51,7 +51,7 @@ def test_the_table_of_actions(
 
 @pytest.mark.parametrize(
     ("recorded", "observed", "drift"),
-    [("v1", "v1", None), ("v1", "v2", ""), ("v1", None, "is gone"), ("v1", "V", "")],
+    [("v1", "v1", None), ("v1", "v2", ""), ("v1", None, "was deleted"), ("v1", "V", "")],
 )
 def test_drift_is_recorded_against_observed(recorded: str, observed: str | None, drift: str | None) -> None:
     """Whatever the stack wants by now."""
@@ -69,7 +69,7 @@ def test_a_tainted_row_is_done_again_although_all_looks_well() -> None:
     table.world["a"].data["/x"] = {"text": "v1"}
     table.want("thing.x@a", text="v1", key="/x")
     (change,) = table.plan()["changes"]
-    assert (change["action"], change["reason"]) == ("update", "an earlier run left it in doubt")
+    assert (change["action"], change["reason"]) == ("update", "tainted by run 1")
 
 
 def test_what_cannot_change_in_place_is_replaced() -> None:

@@ -59,6 +59,15 @@ def test_json_stays_json_and_its_own_keys_stay() -> None:
     assert masked == {"host": f"{MASK} {MASK}", "serial": 12, f"{MASK} key": [MASK, None, True]}
 
 
+def test_secrets_that_become_known_later_are_masked_as_the_first_ones_are() -> None:
+    redactor = Redactor(["hunter2"])
+    redactor.add(["swordfish"])
+    redactor.add(["swordfish", "rosebud"])
+
+    assert redactor.text("hunter2 swordfish rosebud") == f"{MASK} {MASK} {MASK}"
+    assert redactor.data(["rosebud"]) == [MASK]
+
+
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_text_around_it_brings_a_secret_out(secret: str, before: str, after: str) -> None:
     out, err = io.StringIO(newline=""), io.StringIO(newline="")

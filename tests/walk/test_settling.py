@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import pytest
+
 from hacore.address import Address
 from hacore.contract import Facts, Provider, Step, View, Work
 from hacore.graph import Graph
@@ -18,7 +20,7 @@ from hacore.store import row_to_json
 from hacore.testing import KINDS
 from hacore.walk import Context, Timer
 from hacore.walk.confirm import arming
-from hacore.walk.guards import guards_back
+from hacore.walk.guards import guards_of
 from hacore.walk.undo_steps import settle_steps, trigger_steps
 
 A = Host(name="a", address="192.0.2.1")
@@ -114,22 +116,37 @@ async def test_a_renamed_daemon_settles_under_its_former_address() -> None:
 async def test_a_host_puts_itself_back_by_the_rows_before_the_run() -> None:
     """Also when the run has recorded the daemon anew by the time its trigger is armed."""
     timer = Timer(60, "lineage", "run 1")
-    timer.begin([reload(before={DAEMON: row_to_json(row(DAEMON, OLD))}), reload(before={DAEMON: None})])
     ctx = context({DAEMON: row(DAEMON, NEW)}, {DAEMON: view(DAEMON, NEW)}, timer=timer)
+    ctx.begin([reload(before={DAEMON: row_to_json(row(DAEMON, OLD))}), reload(before={DAEMON: None})])
     (back,) = laid(await arming(reload(), ctx))
     assert "/things/t" in back
 
 
 async def test_a_host_settles_no_daemon_that_the_run_has_made() -> None:
     timer = Timer(60, "lineage", "run 1")
-    timer.begin([reload(before={DAEMON: None})])
     ctx = context({DAEMON: row(DAEMON, NEW)}, {DAEMON: view(DAEMON, NEW)}, timer=timer)
+    ctx.begin([reload(before={DAEMON: None})])
     assert await arming(reload(), ctx) == ()
 
 
-def test_a_block_is_undone_by_the_row_and_as_it_was_drained() -> None:
+@pytest.mark.parametrize(
+    ("before", "recorded", "desired", "groups"),
+    [
+        ("old", "old", "old", ["old"]),
+        ("old", "old", "new", ["old", "new"]),
+        ("old", "new", "new", ["old", "new"]),
+        ("old", "newer", "new", ["old", "newer", "new"]),
+        (None, None, "new", ["new"]),
+        ("old", "old", None, ["old"]),
+    ],
+)
+def test_a_block_drains_and_undrains_by_every_spec_that_may_be_loaded(
+    before: str | None, recorded: str | None, desired: str | None, groups: list[str]
+) -> None:
+    """The running daemon watches what it was loaded with: the spec before the run, that of its row, or the new one."""
     live = RunningTask(PlanTask("t1", Op.DRAIN, "gate", "a", (GATE,)))
-    ctx = context({GATE: row(GATE, {"vip": "old"})}, {GATE: view(GATE, {"vip": "new"})})
-    assert [guard.group for _, guard in guards_back(live, ctx, ctx.rows)] == ["old", "new"]
-    same = context({GATE: row(GATE, {"vip": "new"})}, {GATE: view(GATE, {"vip": "new"})})
-    assert [guard.group for _, guard in guards_back(live, same, same.rows)] == ["new"]
+    rows = {} if recorded is None else {GATE: row(GATE, {"vip": recorded})}
+    ctx = context(rows, {} if desired is None else {GATE: view(GATE, {"vip": desired})})
+    old = None if before is None else row_to_json(row(GATE, {"vip": before}))
+    ctx.begin([RunningTask(PlanTask("t0", Op.CHANGE, "gate", "a", (GATE,)), before={GATE: old})])
+    assert [guard.group for _, guard in guards_of(live, ctx, ctx.rows_before(), ctx.rows)] == groups

@@ -18,7 +18,7 @@ from ...contract import Facts, Provider
 from ...errors import PlanError
 from ...graph import topological
 from ...model import JSON, Action, Host, Op, Row, Status
-from ...plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, revive
+from ...plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, recorded_views, revive
 from ...plan.guards import add_guards
 from ...plan.inputs import Comparison
 from ...store import row_from_json, row_to_json
@@ -72,7 +72,9 @@ def plan_back(undone: Sequence[Undone], given: RollbackInputs) -> RollbackTasks:
     come_back_in_order(restores, needs, {a for a in rows if a not in given.rows}, then.graph.needs)
     views = desired_views(then.stack.instances, given.hosts, given.facts, given.providers)
     dues = due_triggers(restores, needs, BeforeAfter(now, then, rows, views, given.drifted, _ops(undone)))
-    tasks = add_guards(_tasks(restores, dues, needs, given), Comparison(changes=changes, views=views), then)
+    before = recorded_views(now.recorded, given.hosts, given.facts, given.providers)
+    compared = Comparison(changes=changes, views=views, recorded_views=before)
+    tasks = add_guards(_tasks(restores, dues, needs, given), compared, then)
     lives = _lives(tasks, restores)
     return RollbackTasks(
         [*lives, *_rows_task(lives, actual, target, dues)],

@@ -63,8 +63,9 @@ def due_triggers(
         for address in restore.addresses:
             at.setdefault(address, []).append(restore.key)
     found: dict[Address, PendingTrigger] = {}
+    replaced = {p.address for r in restores for p in r.changes if p.action is Action.REPLACE}
     for consumer, source, op, attrs in hanging(times.now, times.then, times.rows, times.ops):
-        if source not in at or not _stale(consumer, source, times):
+        if source not in at or not (source in replaced or _stale(consumer, source, times)):
             continue
         due = found.setdefault(consumer, PendingTrigger(consumer, op, {}))
         due.sources[source] = attrs
@@ -103,10 +104,15 @@ def hanging(
 
 
 def _stale(consumer: Address, source: Address, times: BeforeAfter) -> bool:
-    """Whether what the consumer has loaded is something else than what will be there."""
+    """Whether a consumer has loaded something else than what the rollback restores.
+
+    Equal attrs in another place are something else: claims name the place.
+    """
     row, old = times.now.recorded.get(consumer), times.now.recorded.get(source)
     back = times.rows.get(source)
     if row is None or old is None or back is None or source in times.drifted or old.row.tainted:
+        return True
+    if old.row.claims != back.claims:
         return True
     return not has_loaded(row.row.loaded.get(str(source)), back.attrs)
 

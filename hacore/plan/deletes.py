@@ -1,0 +1,112 @@
+"""The order around deletes: after the deletes of what needs them, and after the changes of what used to need them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from ..address import Address
+from ..graph import Graph
+from ..graph.order import Edge
+from ..model import Action, Op
+from .draft import Draft
+from .inputs import Inputs
+
+DoneBy = Mapping[Address, set[str]]  # the tasks after which an address is in the desired state
+
+
+@dataclass(frozen=True, slots=True)
+class Deletes:
+    """The deletes of a plan, by address as text.
+
+    `by`: the task that deletes it. `mixed`: tasks that also make changes. `triggers`: the reloads and restarts that
+    follow a delete. `dependents`: of what moves, everything in the stack that depends on it.
+    """
+
+    by: Mapping[str, str]
+    mixed: Collection[str] = frozenset()
+    triggers: Mapping[str, set[str]] = field(default_factory=dict)
+    dependents: Mapping[str, Collection[Address]] = field(default_factory=dict)
+
+    def follow(self, user: Address, need: str, done_by: DoneBy, desired: Collection[Address]) -> set[str]:
+        """The tasks that the delete of `need` waits for because `user` is recorded as needing it."""
+        mine, theirs = self.by.get(str(user)), self.by[need]
+        if mine == theirs:
+            return set()
+        if mine is not None:
+            return {mine}
+        if user not in desired or user in self.dependents.get(need, ()):
+            return set()  # it needs the new place of what moves, which comes after this delete
+        return done_by.get(user, set()) - {theirs} - self.triggers.get(need, set())
+
+    def gives_way(self, user: Address, need: str) -> bool:
+        """Whether such an edge is dropped where it would close a circle.
+
+        A file of sections is written once: what needs the section that stays comes after the task that also deletes
+        another one. And a daemon that must notice a delete is reloaded after it.
+        """
+        mine = self.by.get(str(user))
+        return self.by[need] in self.mixed or mine in self.mixed or (bool(self.triggers) and mine is None)
+
+
+def wire_deletes(drafts: Mapping[str, Draft], done_by: DoneBy, given: Inputs) -> set[Edge]:
+    """Add the edges of deletes to the drafts; those that give way in a circle are returned."""
+    by = {
+        str(planned.address): draft.key
+        for draft in drafts.values()
+        if draft.op is Op.CHANGE
+        for planned in draft.changes
+        if planned.action is Action.DELETE
+    }
+    if not by:
+        return set()
+    deletes = Deletes(
+        by,
+        {key for key, draft in drafts.items() if any(p.action is not Action.DELETE for p in draft.changes)},
+        _triggers(drafts, by, given),
+        {
+            text: _dependents(Address.parse(text), given.graph)
+            for text in by
+            if Address.parse(text) in given.graph.needs
+        },
+    )
+    loose: set[Edge] = set()
+    for user, item in given.recorded.items():
+        for need in item.row.needs:
+            if need not in by:
+                continue
+            before = deletes.follow(user, need, done_by, given.stack.instances)
+            if deletes.gives_way(user, need):
+                loose |= {(by[need], key) for key in before & drafts.keys()}
+            else:
+                drafts[by[need]].needs |= before
+    return loose
+
+
+def _triggers(drafts: Mapping[str, Draft], by: Mapping[str, str], given: Inputs) -> dict[str, set[str]]:
+    """The triggers of what is deleted; they wait for the delete.
+
+    A delete that a daemon must be restarted for removes what it runs: not while its host serves.
+    """
+    found: dict[str, set[str]] = {}
+    for draft in drafts.values():
+        for source in draft.sources if draft.op is Op.TRIGGER else ():
+            if str(source) in by and source not in given.stack.instances:
+                delete = drafts[by[str(source)]]
+                draft.needs.add(delete.key)
+                found.setdefault(str(source), set()).add(draft.key)
+                if draft.trigger == "restart":
+                    delete.disrupts = "restart"
+    return found
+
+
+def _dependents(address: Address, graph: Graph) -> set[Address]:
+    """Everything that depends on an address, directly or not."""
+    found = {address}
+    for other in graph.order:
+        if not found.isdisjoint(graph.needs[other]):
+            found.add(other)
+    return found - {address}
+
+
+__all__ = ["Deletes", "wire_deletes"]
