@@ -1,5 +1,5 @@
 """Output that pages show is what hacore prints. A block after `<!-- output: NAME -->` is compared with the real text;
-HACORE_UPDATE_GOLDEN=1 writes it instead."""
+HACORE_UPDATE_GOLDEN=1 updates it instead."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def compare(page: Path, name: str, text: str) -> None:
         whole = page.read_text()
         page.write_text(whole[: shown.start] + textwrap.indent(text, shown.indent) + whole[shown.end :])
         return
-    assert shown.text == text, f"{page.name}: HACORE_UPDATE_GOLDEN=1 writes the block {name} afresh"
+    assert shown.text == text, f"{page.name}: HACORE_UPDATE_GOLDEN=1 updates the block {name}"
 
 
 # -- the pair ---------------------------------------------------------------------------------------
