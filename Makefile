@@ -11,7 +11,7 @@ define twice
 $(PYTEST) $(1) || { echo "--- once more, alone:"; $(PYTEST) --last-failed --last-failed-no-failures none $(2); }
 endef
 
-.PHONY: help demo quickstart test check lint types unit machine schedules twins both bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules mutants twins both bench docs setup system clean
 
 help:
 	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
@@ -90,6 +90,13 @@ schedules: setup
 	@echo "$(SCHEDULES) runs are killed at random moments, from seed $(SEEDS_FROM)"
 	@HACORE_SCHEDULES=$(SCHEDULES) HACORE_SEEDS_FROM=$(SEEDS_FROM) HACORE_HISTORIES=8 HACORE_SELECTIONS=20 $(PYTEST) \
 	  -p no:cacheprovider -n auto --dist worksteal $(addprefix tests/engine/test_,schedules.py histories.py targets_random.py)
+
+# Single faults, planted one at a time; which of them the tests of their own package catch.
+SEED ?= 1
+SAMPLE ?= 100
+mutants: setup
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[mutants]'
+	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE)
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \

@@ -36,7 +36,7 @@ def main(size: int) -> dict[str, Any]:
     from hacore.engine.snapshot import no_key
     from hacore.graph import build_graph
     from hacore.journal.new_rows import new_row
-    from hacore.load import load, load_providers
+    from hacore.load import LoadRequest, load, load_providers
     from hacore.plan import HostStatus, Inputs, asks_of_desired, make_plan, revive
     from hacore_providers.facts.stat import Stat
 
@@ -46,7 +46,7 @@ def main(size: int) -> dict[str, Any]:
         file = Path(name) / "stack.yaml"
         file.write_text(_STACK)
         items = json.dumps([f"i{number}" for number in range(size // 2)])
-        stack = load(file, providers=providers, variables={"items": items})
+        stack = load(LoadRequest(file, variables={"items": items}), providers)
     clock.lap("load")
     graph = build_graph(stack, providers)
     clock.lap("graph")

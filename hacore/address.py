@@ -1,8 +1,8 @@
 """Addresses: how a user, a plan and the state name one resource instance.
 
 Grammar: `kind.name["key"]@host`. The kind ends at the first dot, the host starts after the last
-`@` outside brackets, the key is a JSON string. An address may leave out host and key; then it is a
-*selector* for all instances (without host) or all keys of a for_each (without key).
+`@` outside brackets, the key is a JSON string. An address without host or key is a *selector*: for all
+instances (without host) or all keys of a for_each (without key).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Address:
     name: str
     key: str | None = None
     host: str | None = None
-    _hash: int = field(init=False, repr=False, compare=False)  # asked for fifty times in a plan
+    _hash: int = field(init=False, repr=False, compare=False)  # used fifty times in a plan
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash((self.kind, self.name, self.key, self.host)))
@@ -44,7 +44,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read an address from its text form; raises UsageError that shows the right form."""
+        """Read an address from its text; raises UsageError that shows the correct form."""
         match = _SHAPE.match(text)
         if match is None:
             raise UsageError(f'cannot read address {text!r}: write it as kind.name, kind.name["key"] or kind.name@host')
@@ -74,7 +74,7 @@ class Address:
         return replace(self, host=host)
 
     def selects(self, other: Address) -> bool:
-        """Whether this selector covers `other`: a part that is left out matches all."""
+        """Whether this selector covers `other`: a missing part matches all."""
         return (
             (self.kind, self.name) == (other.kind, other.name)
             and self.key in (None, other.key)

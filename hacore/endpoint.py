@@ -1,9 +1,9 @@
-"""What may be the address of a host and the user who logs in there.
+"""Valid addresses of hosts, login names and paths of keys.
 
-Both become arguments of ssh, of a ProxyCommand and of a `Match exec` of ssh_config(5), where a shell reads
-them: `%h`, `%n` and `%r`. The rules are those of ssh(1) (`valid_hostname` and `valid_ruser` since OpenSSH
-9.6, CVE-2023-51385), as lists of what is allowed. They hold wherever a host comes from: a stack file, an
-environment, a saved plan, a state.
+Address and login name become arguments of ssh, of a ProxyCommand and of a `Match exec` of ssh_config(5), where
+a shell expands them: `%h`, `%n` and `%r`. The rules are those of ssh(1) (`valid_hostname` and `valid_ruser`
+since OpenSSH 9.6, CVE-2023-51385), as allowed characters. They apply to hosts of stack files, environments,
+saved plans and states.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LONGEST = 255
 
 
 def check_address(text: str) -> str:
-    """`text`, if it can be the address of a host; raises ValueError with what would be right.
+    """Return `text` if it is a valid address of a host; raises ValueError with the correction.
 
-    A host name or an alias of ssh_config, an IPv4 address, or an IPv6 address, in brackets or not, with
-    a zone where it needs one (RFC 4007).
+    A host name or an alias of ssh_config, an IPv4 address, or an IPv6 address, with or without brackets and
+    zone (RFC 4007).
     """
     if not text or len(text) > _LONGEST:
         raise ValueError(f"must be a host name or an IP address of 1 to {_LONGEST} characters")
@@ -35,8 +35,8 @@ def check_address(text: str) -> str:
         return _ipv6(text)
     if not _HOST_NAME.match(text):
         raise ValueError(
-            f"{text!r} is not a host name or an IP address: a name has letters, digits, '_', '.' and '-', "
-            "and does not begin with '-'"
+            f"{text!r} is not a host name or an IP address: a name consists of letters, digits, '_', '.' and "
+            "'-', and does not begin with '-'"
         )
     return text
 
@@ -49,27 +49,29 @@ def _ipv6(text: str) -> str:
     except ValueError:
         raise ValueError(
             f"{text!r} is not an IPv6 address: write it as 2001:db8::1 or fe80::1%eth0; "
-            "the port goes to connection.port"
+            "write the port as connection.port"
         ) from None
     if percent and not _ZONE.match(zone):
-        raise ValueError(f"{text!r} has no valid zone: write the name of an interface after the %, as in fe80::1%eth0")
+        raise ValueError(
+            f"{text!r} has an invalid zone: write the name of an interface after the %, as in fe80::1%eth0"
+        )
     return text
 
 
 def check_user(text: str) -> str:
-    """`text`, if it can be a user to log in as; raises ValueError with what would be right."""
+    """Return `text` if it is a valid login name; raises ValueError with the correction."""
     if len(text) > _LONGEST or not _USER.match(text) or text.endswith("\\"):
         raise ValueError(
-            f"{text!r} is not a user name: it has letters, digits and '_.@+:%-', a '\\' between domain and name, "
-            "and does not begin with '-'"
+            f"{text!r} is not a user name: it consists of letters, digits and '_.@+:%-', a '\\' between domain "
+            "and name, and does not begin with '-'"
         )
     return text
 
 
 def check_key_file(text: str) -> str:
-    """`text`, if it can be the path of a key: no option of a program, nothing that ends a line."""
+    """Return `text` if it is a valid path of a key: not an option, and without line breaks."""
     if not text or text.startswith("-") or not text.isprintable():
-        raise ValueError(f"{text!r} is not a path: it has printable characters only and does not begin with '-'")
+        raise ValueError(f"{text!r} is not a path: it consists of printable characters and does not begin with '-'")
     return text
 
 

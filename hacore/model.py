@@ -1,6 +1,6 @@
-"""The nouns that all parts share: hosts, actions, rows of the state, images, runs and tasks.
+"""The values that all parts share: hosts, actions, rows of the state, images, runs and tasks.
 
-Values only: frozen, without I/O. Whatever is stored or shown as JSON is JSON here already.
+Values only: frozen, without I/O. All that is stored or shown as JSON is JSON here already.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Disrupts = Literal["none", "reload", "restart"]
 
 
 def strongest(*disrupts: Disrupts) -> Disrupts:
-    """What several that happen together do to a service: a restart is more than a reload, and that more than none."""
+    """The strongest disruption of a service: restart before reload before none."""
     return max(disrupts, key=("none", "reload", "restart").index, default="none")
 
 
 class Action(Enum):
-    """What a plan does to one address; the value is the symbol that the user sees."""
+    """The action of a plan on one address; the value is the symbol in its text."""
 
     CREATE = "+"
     UPDATE = "~"
@@ -44,7 +44,7 @@ class Action(Enum):
         return _WORDS[self]
 
 
-_WORDS = {  # what is on disk, whatever the members are called
+_WORDS = {  # on disk: independent of the members' names
     Action.CREATE: "create",
     Action.UPDATE: "update",
     Action.REPLACE: "replace",
@@ -72,7 +72,7 @@ class Unknown:
 
 
 class Connection(BaseModel):
-    """How to reach a host. What is not given is left to ssh_config, then to ssh's defaults."""
+    """Settings of the connection to a host. Defaults are those of ssh_config, then of ssh."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,16 +83,16 @@ class Connection(BaseModel):
     identity_file: KeyFile | None = None
     connect_timeout: float = Field(default=10.0, gt=0, description="seconds until a host counts as unreachable")
     reconnect_timeout: float = Field(
-        default=120.0, ge=0, description="seconds for which a run tries to reach a host again that it has lost"
+        default=120.0, ge=0, description="seconds for which a run tries to reconnect to a lost host"
     )
 
 
 TwinSystem = Literal["debian", "sysvinit", "redhat"]
-"""What a host's twin can be: Debian; Debian without systemd; rpm and dnf in charge, under Red Hat's name."""
+"""Systems of twins: Debian; Debian without systemd; Red Hat's name with rpm and dnf."""
 
 
 class TwinBody(BaseModel):
-    """How a host is played in a lab. No plan, and nothing on the host itself, depends on it."""
+    """The host's twin in a lab. Plans and the host itself do not depend on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -109,11 +109,11 @@ class Host(BaseModel):
     groups: tuple[str, ...] = ()
     vars: dict[str, Any] = Field(default_factory=dict)
     connection: Connection = Connection()
-    twin: TwinBody = Field(default=TwinBody(), exclude=True)  # nothing that is kept of a host knows of it
+    twin: TwinBody = Field(default=TwinBody(), exclude=True)  # not recorded
 
     @property
     def refusal(self) -> str:
-        """Why no connection to this host may be made; empty for every host that was validated."""
+        """Why a connection to this host is refused; empty for each validated host."""
         by = self.connection
         try:
             Connection(
@@ -129,13 +129,13 @@ class Host(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(step) for step in first["loc"])
-            at = ascii(f"{self.name}@{self.address}")[1:-1]  # whatever it is, it is shown as one line
+            at = ascii(f"{self.name}@{self.address}")[1:-1]  # any text, shown in one line
             return f"cannot reach {at}: {field}: {first['msg'].removeprefix('Value error, ')}"
         return ""
 
 
 class Lifecycle(BaseModel):
-    """Rules about an instance that outlive its block in the stack file."""
+    """Rules for an instance that stay in force after its block is removed from the stack file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -147,9 +147,9 @@ class Lifecycle(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What was there before: JSON data plus byte blobs. Enough for `undo` to bring it back.
+    """A before-image: JSON data and byte blobs, sufficient for `undo` to restore the previous state.
 
-    `run` numbers the run that captured it (0: not stored yet); of two origins of one shared thing
+    `run` is the number of the run that captured it (0: not stored yet); of two origins of one shared resource
     the older one is the true origin.
     """
 
@@ -164,27 +164,29 @@ Found = Literal["absent", "same", "different"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the state records of one instance: enough to watch, delete and roll back without its stack."""
+    """The record of one instance in the state, sufficient for drift, delete and rollback without its stack."""
 
     address: Address
     spec: JSON
     schema_version: int
     attrs: JSON
     info: JSON = field(default_factory=dict)
-    sensitive: tuple[str, ...] = ()  # attrs that are kept as a keyed HMAC
+    sensitive: tuple[str, ...] = ()  # attrs stored as a keyed HMAC
     needs: tuple[str, ...] = ()  # addresses
     claims: tuple[str, ...] = ()  # exclusive tokens
-    hosts: tuple[str, ...] = ()  # hosts it lives on: one, or all members of a resource without a host
+    hosts: tuple[str, ...] = ()  # one, or all members of a resource without a host
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    loaded: Mapping[str, str | None] = field(default_factory=dict)  # source address -> mark, see `taken` and `waiting`
+    loaded: Mapping[str, str | None] = field(
+        default_factory=dict
+    )  # source address -> mark, see `loaded_mark` and `pending_mark`
     origin: int | None = None  # id of the stored first before-image
-    found: Found = "absent"  # what was there when hacore first saw it
+    found: Found = "absent"  # its state when hacore first observed it
     tainted: bool = False
     run: int = 0
 
 
 class Status(Enum):
-    """Where a task of a run stands. The walker draws the moves between them."""
+    """The status of a task of a run. The walker defines the transitions."""
 
     DO = "do"
     DOING = "doing"
@@ -197,16 +199,16 @@ class Status(Enum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen to such a task in this run."""
+        """Whether a task with it does not change any more in this run."""
         return self in (Status.DONE, Status.UNDONE, Status.HOLD, Status.ERROR)
 
 
 class Op(Enum):
-    """What kind of node a task is in the execution graph."""
+    """The type of a task in the execution graph."""
 
     CHANGE = "change"  # create, update, replace, delete, adopt: a provider's apply or delete
-    RESTORE = "restore"  # of a rollback: an older image comes back, its provider's undo forwards
-    ENSURE = "ensure"  # looks like a no-op now, but lies downstream of something that invalidates it
+    RESTORE = "restore"  # of a rollback: an older image is restored by the provider's undo
+    ENSURE = "ensure"  # a no-op now, downstream of a task that invalidates it
     TRIGGER = "trigger"  # reload or restart a consumer
     DRAIN = "drain"
     VERIFY = "verify"
@@ -214,50 +216,50 @@ class Op(Enum):
 
 
 def canonical(value: JSON) -> str:
-    """JSON in one fixed form, for digests and comparisons."""
+    """JSON in a canonical form, for digests and comparisons."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def loaded_mark(attrs: JSON, keys: Sequence[str] = ()) -> str:
-    """The mark that a consumer has taken in a source with these attrs; with `keys` only those attrs count.
+    """The mark of a consumer that has loaded a source with these attrs; with `keys` only those attrs count.
 
-    A mark says itself which attrs it is of, so it can be compared without knowing the trigger.
+    A mark names its attrs, so it can be compared without the trigger.
     """
     part = {key: attrs.get(key) for key in keys} if keys and attrs is not None else attrs
     return f"{','.join(keys)}:{digest(part)}" if keys else digest(part)
 
 
 def pending_mark(mark: str | None) -> str | None:
-    """The mark of a consumer that is to take a source in, and has not: what it took in last stays known."""
+    """The mark of a consumer with a pending reload or restart; the source that it loaded last is kept in it."""
     return mark if is_pending(mark) else f"?{mark}"
 
 
 def is_pending(mark: str | None) -> bool:
-    """Whether a mark is that of `waiting`; None: what was taken in last is not known."""
+    """Whether a mark is pending; None: the source that was loaded last is not known."""
     return mark is None or mark.startswith("?")
 
 
 def last_loaded_mark(mark: str | None) -> str | None:
-    """The mark as it was before the consumer had to wait."""
+    """The mark of the source that was loaded last."""
     return mark.removeprefix("?") if mark is not None else None
 
 
 def marked_keys(mark: str | None) -> tuple[str, ...]:
-    """The attrs that a mark is of; none named means all."""
+    """The attrs that a mark names; none: all."""
     keys = (last_loaded_mark(mark) or "").rpartition(":")[0]
     return tuple(keys.split(",")) if keys else ()
 
 
 def has_loaded(mark: str | None, attrs: JSON) -> bool:
-    """Whether a mark says that these attrs were taken in; one that waits never does."""
+    """Whether a mark records these attrs as loaded; a pending one never does."""
     return mark is not None and mark == loaded_mark(attrs, marked_keys(mark))
 
 
 def has_loaded_deleted(mark: str | None) -> bool:
-    """Of a source that is gone: whether the consumer still has it loaded, and is to take in that it is gone."""
+    """Whether the consumer of a deleted source still has it loaded: its reload or restart is pending."""
     return is_pending(mark) and last_loaded_mark(mark) not in (None, loaded_mark(None, marked_keys(mark)))
 
 
 def digest(value: JSON) -> str:
-    """A short stable name for a JSON value: the first 16 bytes of its SHA-256, in hex."""
+    """A short stable digest of a JSON value: the first 16 bytes of its SHA-256, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""Database URLs: what of them may be shown, and what in them is secret.
+"""Database URLs without their secrets, and the secrets in them.
 
-A password that was written without percent-encoding ends at the last `@`, whatever the database's
-own reading: better too much is masked than too little.
+A password without percent-encoding ends at the last `@`, even if the database parses it in another way:
+too much is masked rather than too little.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from urllib.parse import unquote, unquote_plus
 
 _USERINFO = re.compile(r"(://[^:/?@]*):(.*)@", re.DOTALL)
-_QUERY = re.compile(r"([?&]\w*password=)([^&]*)")  # libpq takes `password` and `sslpassword` there, too
+_QUERY = re.compile(r"([?&]\w*password=)([^&]*)")  # libpq reads `password` and `sslpassword` there as well
 
 
 def shown_url(url: str) -> str:
@@ -19,6 +19,6 @@ def shown_url(url: str) -> str:
 
 
 def url_secrets(url: str) -> frozenset[str]:
-    """The passwords in a database URL, as they are written there and as they are meant."""
+    """The passwords in a database URL, as written and decoded."""
     written = {match[2] for pattern in (_USERINFO, _QUERY) for match in pattern.finditer(url)}
     return frozenset({*written, *map(unquote, written), *map(unquote_plus, written)} - {""})

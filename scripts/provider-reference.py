@@ -1,6 +1,6 @@
 """Write docs/provider-reference.md to stdout, from the source of hacore.contract.
 
-All that a kind may import is there: what its docstrings say, in the order of the source. A public name
+The page has all names that a kind may import, with their docstrings, in the order of the source. A public name
 without a docstring is an error.
 """
 
@@ -30,8 +30,8 @@ TITLES = {
 HEAD = """\
 # The contract of a kind
 
-Everything that `hacore.contract` has, written from its source by `make docs`; do not edit it here.
-[Write your own kind](providers.md) shows it at work.
+All names of `hacore.contract`, generated from its source by `make docs`; do not edit this page.
+[Write your own kind](providers.md) shows them in use.
 
 """
 
@@ -44,7 +44,7 @@ def public() -> list[str]:
 
 
 def doc(node: ast.Module | ast.ClassDef | ast.FunctionDef, name: str) -> str:
-    """A docstring as paragraphs; one that is missing is an error."""
+    """A docstring as paragraphs; a missing one is an error."""
     found = ast.get_docstring(node)
     if not found:
         sys.exit(f"{name} has no docstring")
@@ -64,7 +64,7 @@ def prose(text: str) -> str:
 
 
 def after(body: list[ast.stmt], index: int) -> str:
-    """The string that stands after an assignment and says what it is."""
+    """The docstring after an assignment."""
     following = body[index + 1] if index + 1 < len(body) else None
     if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
         return " ".join(str(following.value.value).split())
@@ -89,7 +89,7 @@ def fields(node: ast.ClassDef, lines: list[str]) -> Iterator[str]:
 
 
 def methods(node: ast.ClassDef, lines: list[str]) -> Iterator[str]:
-    """The methods of a class under the headings that its comments make."""
+    """The methods of a class under the headings in its comments."""
     heading = ""
     for item in node.body:
         if not isinstance(item, ast.FunctionDef) or item.name.startswith("_"):
@@ -100,14 +100,14 @@ def methods(node: ast.ClassDef, lines: list[str]) -> Iterator[str]:
                     heading = found[1]
                     yield f"### {heading[:1].upper()}{heading[1:]}"
                 break
-        said = doc(item, f"{node.name}.{item.name}")
+        text = doc(item, f"{node.name}.{item.name}")
         if any(ast.unparse(d) == "property" for d in item.decorator_list):
-            yield f"`{item.name}` -> `{ast.unparse(item.returns) if item.returns else 'None'}`: {said}"
+            yield f"`{item.name}` -> `{ast.unparse(item.returns) if item.returns else 'None'}`: {text}"
             continue
         item.args.args = [arg for arg in item.args.args if arg.arg not in ("self", "cls")]
-        must = " (a kind must have it)" if any("abstract" in ast.unparse(d) for d in item.decorator_list) else ""
+        must = " (required)" if any("abstract" in ast.unparse(d) for d in item.decorator_list) else ""
         yield f"**`{item.name}({ast.unparse(item.args)}) -> {ast.unparse(item.returns or ast.Constant(None))}`**{must}"
-        yield said
+        yield text
 
 
 def page(names: list[str]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def page(names: list[str]) -> Iterator[str]:
         if file in FILES:
             yield f"## {TITLES[file.name]}"
         elif file == SHARED[0]:
-            yield "## Values that all parts share"
+            yield "## Shared values"
         for index, node in enumerate(tree.body):
             name = getattr(node, "name", "")
             if isinstance(node, ast.Assign | ast.AnnAssign):

@@ -1,7 +1,7 @@
 """Write docs/stack-reference.md to stdout, from the models that a stack file is checked with.
 
-Tables come from the pydantic models of the engine and of the installed kinds, examples from
-docs/examples/. A kind, a field or an example that has no description is an error.
+The tables are those of the pydantic models of the engine and of the installed kinds, the examples those of
+docs/examples/. A kind, a field or an example without a description is an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hacore.model import Connection, Lifecycle, TwinBody  # noqa: E402
 
 KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
 
-# What the engine's own models do not say themselves.
+# Types with a section of their own.
 LINKS = {
     "VariableBody": "[variables](#variables)",
     "Connection": "[connection](#connection)",
@@ -38,47 +38,47 @@ LINKS = {
     "TwinBody": "`twin`, below",
 }
 
-# What is not a matter of one field.
+# Text that does not belong to one field.
 NOTES = {
     "package": """\
-Names go by OS family: `debian` (apt) and `redhat` (dnf; `yum` is called with the same words where there is no
-dnf). Weak dependencies and recommended packages are not installed. While packages are installed their scripts
-start nothing: what runs is a `service`.""",
+OS families are `debian` (apt) and `redhat` (dnf, or `yum` with the same arguments if dnf is missing). Weak
+dependencies and recommended packages are not installed. The scripts of packages start no daemons during the
+installation: add a `service` for a daemon.""",
     "service": """\
-On systemd, or where there is none on init scripts: `status` of a script in /etc/init.d says whether it runs, links
-in /etc/rc?.d whether it is enabled. A `definition` is a unit file on the one and an init script on the other;
-what a host's init system cannot have is refused before anything is touched.""",
+Units of systemd, or init scripts on hosts without systemd: there `status` of the script in /etc/init.d decides
+whether it runs, the links in /etc/rc?.d whether it is enabled. A `definition` is a unit file for systemd, an init
+script for the others. A definition of the wrong type fails before any change.""",
 }
 
 TEXTS = {
-    "StackBody.variables": "values that differ from use to use",
-    "StackBody.connection": "how to reach all hosts",
-    "StackBody.hosts": "the machines",
-    "StackBody.bystanders": "machines that only a lab brings to life",
+    "StackBody.variables": "values that differ between uses of the stack",
+    "StackBody.connection": "connection to all hosts",
+    "StackBody.hosts": "the managed machines",
+    "StackBody.bystanders": "machines that exist only in a lab",
     "StackBody.resources": "kind, name, body: [common keys](#common-keys), and the fields of each kind",
     "StackBody.outputs": "values to show after an apply",
-    "VariableBody.default": "the value when none is given; without a default one must be given",
-    "VariableBody.description": "for people",
-    "HostBody.groups": "names under which several hosts are selected",
-    "HostBody.connection": "what differs from the stack's",
+    "VariableBody.default": "value if none is given; without a default a value is required",
+    "VariableBody.description": "description for users",
+    "HostBody.groups": "groups of the host, to select several hosts by one name",
+    "HostBody.connection": "fields that differ from those of the stack",
     "Connection.transport": "`local`: this machine, without ssh",
-    "Connection.user": "who logs in; default: what ssh_config(5) says",
-    "Connection.port": "default: what ssh_config(5) says",
+    "Connection.user": "login name; default: as in ssh_config(5)",
+    "Connection.port": "port of sshd; default: as in ssh_config(5)",
     "Connection.become": "`sudo`: run everything as root through sudo, with a password if [it asks](ssh.md#sudo)",
-    "Connection.identity_file": "private key; default: what ssh_config(5) says, and the agent",
+    "Connection.identity_file": "private key; default: as in ssh_config(5), and the agent",
     "BystanderBody.address": "IP address of the machine",
-    "BystanderBody.serve": "what it answers to HTTP",
+    "BystanderBody.serve": "answer to HTTP requests",
     "Serve.port": "TCP port",
     "Serve.status": "status of the answer",
     "Serve.body": "body of the answer",
-    "CommonBody.lifecycle": "rules that outlive the block",
-    "Lifecycle.prevent_destroy": "a plan that would delete or replace it is refused; the state keeps that",
-    "Lifecycle.ignore_changes": "attributes, as the plan shows them, that are not compared",
-    "Lifecycle.on_delete": "`restore` what was there before hacore, `remove` it whatever was there, `keep` it as it is",
-    "Lifecycle.keep_on_failure": "not undone when something else in its lane fails",
-    "EnvironmentBody.state": "a state of its own; default: the stack's, with the environment's name in it",
-    "EnvironmentBody.variables": "values, stronger than defaults, weaker than HACORE_VAR_*",
-    "EnvironmentBody.hosts": "what differs at hosts, by name",
+    "CommonBody.lifecycle": "rules that the state keeps when the block is removed",
+    "Lifecycle.prevent_destroy": "a plan that deletes or replaces it fails; recorded in the state",
+    "Lifecycle.ignore_changes": "attributes, as named in plans, that are not compared",
+    "Lifecycle.on_delete": "`restore` the original state, `remove` it in any case, or `keep` it unchanged",
+    "Lifecycle.keep_on_failure": "not undone if another task of its lane fails",
+    "EnvironmentBody.state": "state of the environment; default: the stack's, with the environment's name in it",
+    "EnvironmentBody.variables": "values; they override defaults, HACORE_VAR_* overrides them",
+    "EnvironmentBody.hosts": "fields of hosts that differ, by host name",
 }
 
 HEAD = """\
@@ -86,8 +86,8 @@ HEAD = """\
 
 <!-- Written by scripts/stack-reference.py (`make docs`); edit the models' descriptions, or docs/examples/. -->
 
-A stack is a YAML 1.2 file, `stack.yaml`, in a folder with whatever it refers to. `hacore validate`
-checks it without asking a host and tells all mistakes at once; `hacore schema` prints its JSON
+A stack is a YAML 1.2 file, `stack.yaml`, in a folder with all files that it names. `hacore validate`
+checks it without a connection to a host and reports all mistakes at once; `hacore schema` prints its JSON
 Schema for editors. Unknown keys are mistakes.
 
 ## Contents
@@ -102,7 +102,7 @@ Schema for editors. Unknown keys are mistakes.
 
 {variables}
 
-A value is looked for in this order; the first one wins:
+The value of a variable is the first of these:
 
 1. `--var NAME=VALUE`
 2. `--var-file FILE`, the last one first
@@ -110,8 +110,8 @@ A value is looked for in this order; the first one wins:
 4. `env/NAME.yaml` beside the stack, with `--env NAME`
 5. the default
 
-Lists and mappings are JSON on the command line and in the environment. A text in which a sensitive
-variable occurs is sensitive as a whole: it is in no plan, state, log or diff.
+Lists and mappings are JSON on the command line and in the environment. A text that contains a sensitive
+variable is sensitive as a whole: it is not in plans, state, logs and diffs.
 
 ### hosts
 
@@ -121,9 +121,8 @@ variable occurs is sensitive as a whole: it is in no plan, state, log or diff.
 
 {twin}
 
-`debian` is Debian with systemd, `sysvinit` Debian with init scripts in its place. `redhat` is a machine whose packages
-are rpm's, with dnf in charge and Red Hat's name: its base is Debian's all the same, and its only repositories are those
-that the stack gives it.
+`debian` is Debian with systemd, `sysvinit` Debian with init scripts instead. `redhat` has dnf, rpm packages and the OS
+name of Red Hat; its base system is still Debian, and its only repositories are those that the stack adds.
 
 ### connection
 
@@ -141,37 +140,37 @@ that the stack gives it.
 
 ## Expressions
 
-Any value may have Jinja2 expressions in it: `"{{{{ var.vip }}}}"`. They are evaluated when the stack
+Any value may contain Jinja2 expressions: `"{{{{ var.vip }}}}"`. They are evaluated when the stack
 is loaded, in a sandbox; an undefined name is a mistake. A value that is one expression and nothing
 else keeps its type. `{{{{ '{{{{' }}}}` is a literal pair of braces.
 
-| name | what it is |
+| name | value |
 |---|---|
 | `var.NAME` | a variable |
-| `host.name`, `host.address`, `host.groups`, `host.vars.NAME` | the host that the instance is for |
+| `host.name`, `host.address`, `host.groups`, `host.vars.NAME` | the host of the instance |
 | `hosts.NAME.address`, `hosts.NAME.vars.NAME` | any host |
-| `groups.NAME` | the names of a group's hosts; `groups.all` has them all |
+| `groups.NAME` | the names of a group's hosts; `groups.all` has all hosts |
 | `each.key`, `each.value` | the entry of `for_each` |
-| `resource.KIND['NAME'].FIELD` | a field of another resource on the same host; that one is then done first |
+| `resource.KIND['NAME'].FIELD` | a field of another resource on the same host, which is applied first |
 | `file('PATH')` | the text of a file in the stack's folder |
 | `env('NAME')` | an environment variable; always sensitive |
 
-There are no facts in expressions: nothing that a host says can change what the stack means.
+Expressions have no facts: the meaning of a stack does not depend on the answers of hosts.
 
 ## Addresses
 
 `kind.name["key"]@host` names one instance: `file.nginx.conf@lb1`, `file.site["a"]@web2`. Without
-`@host` all of its hosts are meant, without the key all entries of a `for_each`. In `needs`,
-`reload_on` and `restart_on` an address without a host means the instance on the same host; where one
-side looks at several hosts, every member. What is deleted pulls the reload or restart, too, of a daemon
-that has it loaded, although the stack names neither any more.
+`@host` it names the instances of all hosts, without the key all entries of a `for_each`. In `needs`,
+`reload_on` and `restart_on` an address without a host is the instance on the same host; if one side is
+an instance over several hosts, all members. A delete also reloads or restarts a daemon that has loaded the
+deleted resource, although neither is in the stack now.
 
-Some edges need not be written: a file comes after the folder it lies in, a service after the package
-or unit file it is named after, a `vrrp_instance` after the keepalived it is tested with.
+Some edges are automatic: a file depends on its folder, a service on the package or unit file of its name, a
+`vrrp_instance` on the keepalived that tests its file.
 
 ## Common keys
 
-Every resource may have these beside its own fields.
+Every resource may have these keys in addition to its own fields.
 
 {common}
 
@@ -182,13 +181,13 @@ Every resource may have these beside its own fields.
 
 
 class Reference:
-    """The reference as text, and the names of what has no description."""
+    """The reference as text, and the names without a description."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
 
     def text(self) -> str:
-        """All of it."""
+        """The whole page."""
         kinds = [kind for kind in KINDS if kind in load_providers()]
         kinds += sorted(load_providers().keys() - set(kinds))
         contents = ["Top level", "Expressions", "Addresses", "Common keys", *kinds]
@@ -210,7 +209,7 @@ class Reference:
         return "\n".join([head, *(self.kind(kind) for kind in kinds)]).rstrip() + "\n"
 
     def kind(self, kind: str) -> str:
-        """One kind: what it is, its fields, those of the mappings in it, an example."""
+        """One kind: description, fields, fields of its mappings, example."""
         provider = load_providers()[kind]
         about = inspect.getdoc(provider.spec) or ""
         parts = [f"## {kind}", about.partition("\n\n")[0].replace("\n", " ")]
@@ -230,7 +229,7 @@ class Reference:
         return f"```yaml\n{path.read_text().rstrip()}\n```"
 
     def table(self, model: type[BaseModel], kind: str = "") -> str:
-        """The fields that a user may write."""
+        """The table of the fields that a user may write."""
         lines = ["| field | type | default | meaning |", "|---|---|---|---|"]
         for name, field in shown(model):
             text = field.description or TEXTS.get(f"{model.__name__}.{name}", "")
@@ -242,14 +241,14 @@ class Reference:
 
 
 def shown(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """The fields without those that hacore fills in."""
+    """The fields without those that hacore sets."""
     for name, field in model.model_fields.items():
         if not any(isinstance(m, SkipJsonSchema) for m in field.metadata):
             yield name, field
 
 
 def nested(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """The models below a model, each once, in the order of its fields."""
+    """The nested models of a model, each once, in the order of its fields."""
     found: list[type[BaseModel]] = []
 
     def visit(annotation: Any) -> None:
@@ -295,7 +294,7 @@ def spoken(annotation: Any, kind: str = "") -> str:
 
 
 def plural(words: str) -> str:
-    """Of a type's name."""
+    """The plural of a type's name."""
     forms = {"string": "strings", "integer": "integers", "number": "numbers"}
     if words.startswith(("list of", "mapping to")):
         return words.replace("list of", "lists of", 1).replace("mapping to", "mappings to", 1)
@@ -304,7 +303,7 @@ def plural(words: str) -> str:
 
 
 def default(field: FieldInfo) -> str:
-    """The default, as it would be written."""
+    """The default, as a user writes it."""
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
@@ -318,12 +317,12 @@ def default(field: FieldInfo) -> str:
 
 
 def first_line(model: type[BaseModel]) -> str:
-    """The first sentence of what a model says of itself."""
+    """The first line of a model's docstring."""
     return (inspect.getdoc(model) or "").partition("\n")[0]
 
 
 def main() -> int:
-    """Print the reference; 1 when something in it has no description."""
+    """Print the reference; 1 if a description is missing."""
     reference = Reference()
     sys.stdout.write(reference.text())
     for name in reference.missing:

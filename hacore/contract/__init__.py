@@ -2,30 +2,30 @@
 
 A provider does no I/O. It is a set of pure functions over *views* (a spec together with the facts
 of its hosts) and returns *steps* (POSIX sh text as data). Only the walker runs steps. A provider
-imports this module and what it names, nothing else of the engine, and never another provider.
+imports this module and the names in it, nothing else of the engine, and never another provider.
 
-The way of one instance through a provider:
+The methods of a provider, in the order of their calls:
 
     resolve   spec + files of the stack's folder -> spec that needs no folder     (at load)
     validate  all members' specs                 -> mistakes                      (at load)
     claims    spec                               -> tokens it owns or uses on a host
     facts     spec                               -> questions for its host(s)     (one script per host)
-    observe   view                               -> what is there, or None = absent
-    examine   view                               -> mistakes that only facts and companions show
-    desire    view                               -> what should be there
+    observe   view                               -> the current state, or None = absent
+    examine   view                               -> mistakes that only facts and companions reveal
+    desire    view                               -> the desired state
     prepare   work -> steps in scratch space only (download, compile)
     capture   work -> one read-only step whose parse gives the before-images
     apply     work -> steps        undo  work + images -> steps                   (mirror images)
     delete    work + origins -> steps, by default undo to the origins
     trigger   work -> steps that reload or restart
-    guard     view -> how to take this host out of service and back
+    guard     view -> how to drain and undrain this host
 
 Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin from /dev/null,
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
 without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
 vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
-Whoever is root writes only where nobody else can redirect it: `SAFE_PATH` is shell text that defines
-`safe_path PATH...`, which ends the step otherwise.
+A step writes only to paths that no other user can redirect: `SAFE_PATH` is shell text that defines
+`safe_path PATH...`, which fails the step otherwise.
 Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
 program (arguments are visible in the process list).
 """

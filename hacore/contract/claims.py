@@ -1,7 +1,7 @@
-"""Claims: what an instance has on its host, as tokens. A token is `TYPE:VALUE`.
+"""Claims: what an instance owns, shares or uses on its host, as tokens. A token is `TYPE:VALUE`.
 
-What follows from a token's type is said here, once, for all kinds: the engine compares tokens and asks their types,
-and knows no prefix itself. A type that is not listed is compared, and nothing more; a kind may use types of its own.
+The meaning of each type is defined here, once, for all kinds: the engine compares tokens and asks for their type, and
+has no list of prefixes itself. Tokens of a type that is not listed are only compared; a kind may use its own types.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Mode = Literal["own", "share", "use"]
 
 @dataclass(frozen=True, slots=True)
 class TokenType:
-    """What a type of token means.
+    """The meaning of a type of token.
 
-    `words`: what people call it. `contains`: values are absolute paths, and what has `/a` comes before what has
-    `/a/b`. `leaves`: with a claim of these modes something stays behind on the host once nobody claims the token any
-    more, so an instance that names another one instead has moved. `whole`: what a stack shares of it among its own
-    resources no other stack may have.
+    `words`: its name in messages. `contains`: values are absolute paths, and the owner of `/a` is applied before the
+    owner of `/a/b`. `leaves`: a token that is claimed in one of these modes leaves something on the host when the
+    claim ends, so an instance with another token has moved and must be replaced. `whole`: resources of one stack may
+    share it, resources of two stacks may not.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Claim:
     """A token on a host, such as `path:/etc/x`, `unit:nginx`, `pkg:gcc`, `user:acme`, `group:acme`,
     `vrid:eth1/66`, `config:keepalived`.
 
-    `own`: exclusively mine; two desired instances with it are an error. `share`: mine, but others
-    of my aggregate may have it too. `use`: I need what owns or shares it to be done first (an
-    automatic edge; nothing happens when nobody owns it). An owner of `path:/a` comes before
-    whoever owns or uses `path:/a/b`.
+    `own`: exclusive; two desired instances with it are an error. `share`: owned together with others
+    of the same aggregate. `use`: depends on the owner, which is applied first (an
+    automatic edge; without an owner there is no edge). The owner of `path:/a` is applied before
+    the owners and users of `path:/a/b`.
     """
 
     token: str
@@ -93,6 +93,6 @@ class Claim:
 
 
 def account_claims(user: str | None = "", group: str | None = "") -> tuple[Claim, ...]:
-    """The uses of the accounts that a spec names: what makes `user:NAME` or `group:NAME` is done first."""
+    """Claims on the accounts that a spec names: the owner of `user:NAME` or `group:NAME` is applied first."""
     named = ((f"user:{user}", user), (f"group:{group}", group))
     return tuple(Claim(token, "use") for token, name in named if name)

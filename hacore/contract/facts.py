@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 class Ask:
     """One question to a host: a fact, its argument, and options for its command.
 
-    `arg` is a string, also where it stands for several values: the key under which `parse` has the answer.
+    `arg` is a string, also where it encodes several values: the key of the answer in the mapping that `parse` returns.
 
-    `wanted` lets the host answer briefly when it already has what is wanted (a file's sha256: its
-    content comes back only where the hash differs). `secret` forbids the host to return content.
+    `wanted` lets the host answer briefly when it is already in the desired state (a file's sha256: the host
+    sends the content only if the hash differs). `secret`: the host must not send content.
     """
 
     fact: Fact[Any]
@@ -24,7 +24,7 @@ class Ask:
 
     @property
     def id(self) -> tuple[str, str]:
-        """What identifies the answer: fact name and argument."""
+        """The key of the answer: fact name and argument."""
         return (self.fact.name, self.arg)
 
 
@@ -32,12 +32,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Fact(Protocol[T_co]):
-    """A kind of question. All asks of one fact are one snippet in the host's probe script.
+    """A type of question. All asks of one fact are one snippet in the host's probe script.
 
     `command` is POSIX sh that reads and never writes; it runs in a subshell with LC_ALL=C, PATH
     with sbin, `$HACORE_INIT` (systemd, sysv or none) and `$HACORE_PKG` (dpkg, rpm or none) set, its
     stdin is empty and its exit code is ignored. `parse` is pure: the snippet's stdout to a value
-    per argument; an argument that is missing from the mapping was not answered.
+    per argument; an argument that is missing from the mapping has no answer.
 
     A snippet that does not end within 60 seconds is stopped on the host, and the resources that ask for
     the fact are not asked. A fact that may take longer has an attribute `deadline`: seconds, or a
@@ -60,7 +60,7 @@ class Fact(Protocol[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What every probe tells of a host."""
+    """The facts that every probe of a host returns."""
 
     family: str = ""  # debian, redhat or ""
     os: str = ""  # PRETTY_NAME of /etc/os-release
@@ -77,17 +77,17 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The answers of one host. `failed`: facts that it did not answer, name to reason."""
+    """The answers of one host. `failed`: name of each fact that has no answer, and the reason."""
 
     host: HostFacts = HostFacts()
     answers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, fact: Fact[T_co], arg: str) -> T_co | None:
-        """The answer to one question; None when the host did not answer it."""
+        """The answer to one question; None if there is none."""
         return self.answers.get((fact.name, arg))
 
     def unanswered(self, asks: Iterable[Ask]) -> str:
-        """Why some of these questions have no answer; empty when all were asked."""
+        """Why some of these questions have no answer; empty if all were asked."""
         names = dict.fromkeys(ask.fact.name for ask in asks) if self.failed else {}
         return "; ".join(self.failed[name] for name in names if name in self.failed)

@@ -33,16 +33,16 @@ class StackFiles(Protocol):
 
     @property
     def host(self) -> Host:
-        """The host the instance is for (the first one of a resource without a host)."""
+        """The host of the instance (of a resource without a host: its first one)."""
         ...
 
     @property
     def members(self) -> Sequence[Host]:
-        """All hosts of the resource, its own included."""
+        """All hosts of the resource, this one included."""
         ...
 
     def resource(self, kind: str, name: str) -> Spec | None:
-        """The resolved spec of another resource on this host (else on its first host); None: there is none."""
+        """The resolved spec of another resource on this host (else on its first host); None if it does not exist."""
         ...
 
     def read(self, path: str) -> bytes:
@@ -54,7 +54,7 @@ class StackFiles(Protocol):
         ...
 
     def fetch(self, url: str, sha256: str) -> bytes | None:
-        """A URL's bytes from the controller's cache when they are there already; never the network."""
+        """A URL's bytes from the controller's cache, None if they are not cached; never from the network."""
         ...
 
     @property
@@ -69,21 +69,21 @@ class Provider(ABC, Generic[S]):
     """
 
     api: ClassVar[int]
-    """The version of this contract that the kind is written for: `api = 2`. Each provider says it itself."""
+    """The version of this contract that the kind is written for: `api = 2`. Each provider declares it itself."""
     kind: ClassVar[str]
     spec: ClassVar[type[Spec]]
     schema_version: ClassVar[int] = 1
     hosts: ClassVar[Literal["each", "together"]] = "each"
-    """each: an instance per host. together: one instance without a host that looks at all of them."""
+    """each: one instance per host. together: one instance, without a host, over all of them."""
     plain: ClassVar[tuple[str, ...]] = ()
-    """Fields whose text the state must keep, because drift or an undo needs it: they may name nothing sensitive."""
+    """Fields that the state keeps as text, because drift or an undo needs them: they must not name a secret."""
     whole: ClassVar[bool] = False
-    """An aggregate is one thing that is written whole, such as a file of sections: one task has all of its changes,
-    deletes too, and none is made without the others. Else it has a task for each level, as a package manager does."""
+    """True: an aggregate is written as a whole, such as a file of sections: one task has all of its changes, deletes
+    included. False: an aggregate has a task for each level of the graph, as packages do."""
 
     # -- at load
     def resolve(self, spec: S, files: StackFiles) -> S:
-        """The spec with everything taken in that lies in the stack's folder."""
+        """The spec with the content of all files of the stack's folder that it names."""
         return spec
 
     def validate(
@@ -97,27 +97,27 @@ class Provider(ABC, Generic[S]):
         return ()
 
     def needs(self, spec: S) -> Sequence[str]:
-        """Addresses or selectors (`kind.name`) that the spec itself names; more edges."""
+        """Addresses or selectors (`kind.name`) that the spec itself names: more edges."""
         return ()
 
     def triggers(self, spec: S, address: Address) -> Sequence[Trigger]:
-        """What makes this instance reload or restart. Its own address means: after its own change."""
+        """The sources that make this instance reload or restart. Its own address: after its own change."""
         return ()
 
     def aggregate(self, spec: S) -> str | None:
-        """A name shared by instances on a host that must be one task."""
+        """A name: the instances of a host with the same one are applied by one task. None: a task of its own."""
         return None
 
     def daemon(self, spec: S) -> str:
-        """What reloads or restarts when `triggers` say so, as plans name it; "": the resource's name."""
+        """The name of the daemon that `triggers` reload or restart, as plans show it; "": the resource's name."""
         return ""
 
     def network(self, spec: S) -> Network | None:
-        """What it has to do with its host's network, for labs of twins; None: nothing."""
+        """The interface and addresses that it uses, for the twins of a lab; None: it uses none."""
         return None
 
     def recorded(self, spec: S) -> S:
-        """The spec as the state keeps it: without bulk. Enough to watch, delete and undo."""
+        """The spec as the state keeps it: without bulk, but enough for drift, delete and undo."""
         return spec
 
     # -- at plan
@@ -127,29 +127,29 @@ class Provider(ABC, Generic[S]):
 
     @abstractmethod
     def observe(self, view: View[S]) -> Observed | None:
-        """What is there; None when nothing is."""
+        """The current state; None if the resource does not exist."""
 
     @abstractmethod
     def desire(self, view: View[S]) -> Desired:
-        """What should be there."""
+        """The desired state."""
 
     def examine(self, view: View[S]) -> Iterable[Mistake]:
-        """What is wrong with it beside all that is wanted on its host, and on its members as they are now.
+        """Mistakes that need the companions on its host, or the facts of its members.
 
-        `hacore validate` asks, too, without any facts.
+        `hacore validate` asks as well, without facts.
         """
         return ()
 
     def invalidates(self, change: Change[S]) -> Sequence[str]:
-        """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): who uses them is ensured."""
+        """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
         return ()
 
     def exclusive(self, spec: S) -> str | None:
-        """A name of which only one task may run at a time on a host: `apt`."""
+        """A name such as `apt`: of the tasks with the same one, a host runs one at a time."""
         return None
 
     def guard(self, view: View[S]) -> Guard | None:
-        """How to take this host out of service, if this kind can; None otherwise."""
+        """How to drain this host; None if this kind cannot."""
         return None
 
     def checks(self, spec: S) -> Sequence[Check]:
@@ -158,7 +158,7 @@ class Provider(ABC, Generic[S]):
 
     # -- at apply: data for the walker
     def prepare(self, work: Work[S]) -> Sequence[Step]:
-        """Long work in scratch space only, before anything is captured: downloads, builds."""
+        """Long work in scratch space only, before the capture: downloads, builds."""
         return ()
 
     def capture(self, work: Work[S]) -> Step | None:
@@ -166,49 +166,49 @@ class Provider(ABC, Generic[S]):
         return None
 
     def apply(self, work: Work[S]) -> Sequence[Step]:
-        """Steps that make it so; safe to repeat. Deletes in a mixed aggregate are among the changes."""
+        """Steps to the desired state; safe to repeat. The changes of a mixed aggregate may include deletes."""
         return ()
 
     def undo(self, work: Work[S]) -> Sequence[Step]:
-        """Steps that bring the images back; safe to repeat, also when apply never ran."""
+        """Steps that restore the images; safe to repeat, also if apply never ran."""
         return ()
 
     def delete(self, work: Work[S]) -> Sequence[Step]:
-        """Steps for a task of deletes only: back to the origins (images in `work`)."""
+        """Steps for a task of deletes only: restore the origins (images in `work`)."""
         return self.undo(work)
 
     def absent(self, spec: S, found: Found) -> Image:
-        """The image of "nothing is there": what `on_delete: remove` goes back to.
+        """The image of "does not exist", which `on_delete: remove` restores.
 
-        `found`: what was there when hacore first saw it. `absent` means that hacore made it; a kind may leave
-        alone what it did not make (a user who was there), with an image that says so.
+        `found`: the state that hacore found first. `absent`: hacore created the resource. A kind may keep a resource
+        that existed before (a user account, for example) by an image that means this.
         """
         return Image(data=None)
 
     def delete_effect(self, view: View[S], found: Found) -> Effect:
-        """What a delete does on the host. Not asked where nothing is touched: what hacore only adopted stays."""
+        """The effect of a delete on the host. Not asked for an adopted resource, which a delete does not touch."""
         made = type(self)
         if made.undo is Provider.undo and made.delete is Provider.delete:
             return Effect()
-        return Effect("remove what hacore made" if view.removed(found) else "restore what was found before hacore")
+        return Effect("remove the managed resource" if view.removed(found) else "restore the original state")
 
     def delete_irreversible(self, spec: S) -> str:
-        """Why a delete of this instance takes nothing back; shown as `!`."""
+        """Why a delete of this instance is irreversible; shown with `!`. Empty: it is reversible."""
         return ""
 
     def trigger(self, work: Work[S], op: Literal["reload", "restart"]) -> Sequence[Step]:
-        """Steps that make the running thing take its new configuration; nothing when it is not running.
+        """Steps that make the running daemon load its new configuration; no effect if it is not running.
 
-        `work.sources` says what pulled it. The spec does not: a source may have left the stack. When a run
-        is undone the spec is the recorded one, with an HMAC in place of each secret: what names the thing
-        belongs into `plain`.
+        `work.sources` names the sources that pulled the trigger; they may have left the stack, so the spec cannot
+        name them. When a run is undone the spec is the recorded one, with an HMAC in place of each secret: the
+        fields that name the daemon belong into `plain`.
         """
         return ()
 
     def loads(self, change: Change[S]) -> bool:
-        """Whether applying this change starts the thing afresh, which swallows its pending triggers."""
+        """Whether this change starts the daemon, which makes its pending triggers unnecessary."""
         return False
 
     def patience(self, spec: S) -> float:
-        """Seconds for which the re-probe after apply is repeated until it shows what is desired."""
+        """Seconds for which the probe after an apply is repeated until it shows the desired state."""
         return 0.0

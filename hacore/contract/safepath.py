@@ -1,10 +1,10 @@
-"""Shell text that tells whether anybody else can change where a path leads, as safe_path(3) of sshd does.
+"""Shell text that checks whether another user can redirect a path, as safe_path() of sshd does.
 
-Root that works by name in a folder of somebody else's works where that user wants: between two calls a file
-is exchanged for a link. So before a path is written, made or removed every folder that leads to it is looked
-at: each belongs to root or to the user we act as, and nobody else may write in it, or it is sticky
-(unlink(2), EPERM) and what comes next in it belongs to one of the two. Links on the way are followed one by
-one, and the folders that they lie in and lead through are looked at as well.
+Root that works by name in another user's folder works where that user wants: between two calls a file can be
+replaced by a link. So before a path is written, created or removed, every folder that leads to it is checked: it
+belongs to root or to the connection's user, and nobody else may write in it, or it is sticky (unlink(2), EPERM)
+and the next entry in it belongs to one of the two. Links on the way are followed one by one, and the folders
+that contain them and that they lead through are checked as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 __all__ = ["SAFE_PATH"]
 
 SAFE_PATH = r"""
-__unsafe() { # PATH: whether somebody else can change where it leads; $__why says who. $__last: mode of the last folder
+__unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $__last: mode of the last folder
   __rest=${1#/} __at= __links=0 __why=
   set -- /
   while :; do
@@ -25,14 +25,14 @@ __unsafe() { # PATH: whether somebody else can change where it leads; $__why say
     if [ -L "$__at/$__one" ]; then
       set -- "$@" "$__at/$__one"
       __links=$((__links + 1))
-      if [ "$__links" -gt 40 ]; then __why="its links go round in a circle at $__at/$__one"; return 0; fi
+      if [ "$__links" -gt 40 ]; then __why="its links form a circle at $__at/$__one"; return 0; fi
       __to=$(readlink -n -- "$__at/$__one"; echo x) # the x keeps a newline at the end
       case $__to in /*) __at= ;; esac
       __rest=${__to%x}/$__rest
     elif [ -d "$__at/$__one" ]; then
       __at=$__at/$__one
       set -- "$@" "$__at"
-    else break # there is nothing yet, or no folder
+    else break # does not exist yet, or is not a folder
     fi
   done
   __me=$(id -u) __open=
@@ -70,19 +70,19 @@ __END
 $__seen
 __END
     if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
-      __why="others can write in the folder ${__at:-/}, and what is there belongs to uid $__uid"
+      __why="others can write in the folder ${__at:-/}, and the file belongs to uid $__uid"
       return 0
     fi
     case $__type in
       8*) [ "$__links" = 1 ] || {
-        __why="others can write in the folder ${__at:-/}, and the file has another name, too (a hard link)"
+        __why="others can write in the folder ${__at:-/}, and the file has a second name (a hard link)"
         return 0
       } ;;
     esac
   fi
   return 1
 }
-__alone() { # GID FOLDER: whether only root and we are in the group that can write there, and no ACL lets others
+__alone() { # GID FOLDER: whether only root and this user are in the group, and no ACL admits others
   case $(ls -ld -- "$2") in ??????????+*) return 1 ;; esac
   [ "$1" != 0 ] || return 0
   __seats=$(getent group "$1") || return 1
@@ -92,10 +92,10 @@ __alone() { # GID FOLDER: whether only root and we are in the group that can wri
     case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__me") ;; *) return 1 ;; esac
   done
 }
-safe_path() { # PATH...: ends the script unless nobody else can change where each of them leads
+safe_path() { # PATH...: fails the step if another user can redirect one of them
   for __path do
     if __unsafe "$__path"; then
-      printf 'cannot write %s: %s; hacore does not write there yet\n' "$__path" "$__why" >&2
+      printf 'cannot write %s: %s; hacore writes only where no other user can redirect it\n' "$__path" "$__why" >&2
       exit 1
     fi
   done
@@ -103,7 +103,7 @@ safe_path() { # PATH...: ends the script unless nobody else can change where eac
 """
 """Defines `safe_path PATH...`. Costs an id(1) and a stat(1) for each path, and a readlink(1) for each link.
 
-What is missing on the way is not looked at: whoever makes folders calls it again afterwards. In a sticky
-folder that others may write in (/tmp) names that mktemp(1) makes are safe, and so is what belongs to root or
-to us and has one name.
+Folders that do not exist yet are not checked: a step that creates them calls `safe_path` again afterwards. In a
+sticky folder in which others may write (/tmp), names made by mktemp(1) are safe, and so are files of root or of the
+connection's user that have one name.
 """

@@ -12,7 +12,7 @@ from .views import View
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a step printed. `stdout` and `stderr` are bytes; `rc` is its exit code (124: deadline)."""
+    """The output of a step. `stdout` and `stderr` are bytes; `rc` is its exit code (124: deadline)."""
 
     rc: int
     stdout: bytes = b""
@@ -26,7 +26,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Bulk that the controller gets, verifies, caches and streams.
+    """Bulk data that the controller downloads, verifies, caches and uploads.
 
     `url` is http(s) or file, `sha256` is in hex.
     """
@@ -37,11 +37,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A script that a task runs, as data. See the module's text for where it runs.
+    """A script that a task runs, as data. The package's docstring describes its environment.
 
-    `deadline` is in seconds and is enforced on the host. Every step outlives a connection that is
-    lost. A `detached` one, of `prepare`, is long: if its controller ends too, whoever goes on with
-    the run takes it over where it is, and begins no second one.
+    `deadline` is in seconds and is enforced on the host. Every step survives a lost connection. A
+    `detached` step is long: if its controller ends as well, the resumed run waits for the same
+    process and does not start a second one.
     `parse` is pure; what a capture's parse returns must be a mapping of Address to Image. `tries`
     and `pause` (seconds) repeat a step that exits 75 (EX_TEMPFAIL: "not yet").
     """
@@ -60,7 +60,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """An HTTP question about health: GET `http`, expect `status` (and `body` in the answer)."""
+    """A health check over HTTP: GET `http`, expect `status`, and `body` in the answer."""
 
     http: str
     status: int = 200
@@ -70,14 +70,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How to take a host out of service before something there restarts, and back.
+    """How to drain a host before a service on it restarts, and to undrain it.
 
-    `drain` asks it to let go; it is out of service once `clear(view after a re-probe)` is true.
-    `group` names what is guarded: never are two hosts of one group out of service at once.
+    `drain` takes the host out of service; it is drained once `clear(view after a new probe)` is true.
+    `group` names the guarded service: only one host of a group is drained at a time.
     """
 
     group: str
     drain: Step
     undrain: Step
     clear: Callable[[View[Any]], bool]
-    patience: float = 30.0  # seconds until a host that does not let go fails the block
+    patience: float = 30.0  # seconds for a host to drain, else the block fails

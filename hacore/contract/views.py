@@ -1,4 +1,4 @@
-"""What a provider sees, and what it says about it: values."""
+"""The values that a provider gets and returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .facts import Facts
 
 
 def quote(value: object) -> str:
-    """The one way for a value into shell text: quoted for POSIX sh. NUL is refused, sh cannot hold it."""
+    """A value quoted for POSIX sh: the only way into shell text. Raises ValueError for NUL, which sh cannot hold."""
     text = str(value)
     if "\0" in text:
         raise ValueError("cannot pass a NUL character to a shell")
@@ -23,10 +23,10 @@ def quote(value: object) -> str:
 
 
 class Spec(BaseModel):
-    """Base of what the user writes in a resource's body, after the common keys are taken off.
+    """Base of the body of a resource, without the common keys.
 
     Models check shapes (types, unknown keys). Rules over values belong into `Provider.validate`:
-    a spec that comes back from the state has its secrets replaced and must still load.
+    a spec that is read from the state has its secrets replaced and must still load.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # most kinds are not in most stacks
@@ -39,12 +39,12 @@ NO_RULES = Lifecycle()
 
 @dataclass(frozen=True, slots=True)
 class View(Generic[S]):
-    """One instance as its provider sees it.
+    """One instance with the facts of its hosts.
 
-    `members`: all hosts of the same resource, its own included, each with its spec and facts (empty
-    Facts when that host is unreachable or at load). `companions`: all wanted instances of the kind
-    that share this one's aggregate on its host, itself included, in address order. `lifecycle`: the rules
-    of its block, or as recorded.
+    `members`: all hosts of the resource, this one included, each with its spec and facts (empty
+    Facts for a host that is unreachable, and at load). `companions`: all desired instances of the kind
+    with the same aggregate on this host, this one included, in address order. `lifecycle`: the rules
+    of its block, or the recorded ones.
     """
 
     address: Address
@@ -56,13 +56,13 @@ class View(Generic[S]):
     lifecycle: Lifecycle = NO_RULES
 
     def removed(self, found: Found) -> bool:
-        """Whether a delete leaves nothing there: hacore made it (`found` absent), or `on_delete: remove` says so."""
+        """Whether a delete removes it: hacore created it (`found` absent), or `on_delete: remove` is set."""
         return found == "absent" or self.lifecycle.on_delete == "remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one health question came to, in words. `good` None: nobody was asked."""
+    """The result of one health check, in words. `good`: passed or failed; None: not asked."""
 
     question: str
     good: bool | None
@@ -71,9 +71,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How something is that several hosts serve together, and one at a time: who holds `address`, and its checks.
+    """The health of an address that one of several hosts serves: its holders and its checks.
 
-    `plan`, `status` and `drift` show it; anything but exactly one holder, and a check that fails, is unhealthy.
+    `plan`, `status` and `drift` show it. Healthy is exactly one holder, and no failing check.
     """
 
     address: str
@@ -83,11 +83,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is there. `attrs` are compared (the keys that are desired, too); `info` is only shown.
+    """The current state. `attrs` are compared, as far as the same keys are desired; `info` is only shown.
 
-    `texts` holds the full text behind an attr (its name as key) for hunks in the plan; leave it out
-    for what is sensitive. `absent`: nothing is there, and the attrs say how that was seen; as long as
-    nothing is recorded that is the same as None. `health`: of an instance without a host.
+    `texts`: the full text behind an attr, by the attr's name, for hunks in the plan; never of a secret.
+    `absent`: the resource does not exist, and the attrs show why; without a recorded state that is
+    the same as None. `health`: of an instance without a host.
     """
 
     attrs: Attrs
@@ -99,10 +99,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What an instance has to do with its host's network: twins are given such an interface, labs spare the addresses.
+    """The part of its host's network that an instance uses: twins get the interface, a lab reserves the addresses.
 
-    `interface`: what it is bound to; "" leaves that open. `addresses`: those that it brings up, with or without a
-    prefix length.
+    `interface`: the interface that it is bound to; "": any. `addresses`: those that it adds, with or without a prefix
+    length.
     """
 
     interface: str = ""
@@ -111,9 +111,9 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a delete or a replace does to its host: `text` is shown in the plan ("stop nginx", "remove /etc/x").
+    """The effect of a delete or a replace on its host: the plan shows `text` ("stop nginx", "remove /etc/x").
 
-    `disrupts`: what it does to the service of its host; where hosts are guarded, one that restarts is drained first.
+    `disrupts`: its effect on the service of the host; a guarded host is drained before a restart.
     """
 
     text: str = ""
@@ -122,32 +122,32 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What should be there: only what the spec governs. A value may be `Unknown`.
+    """The desired state: only what the spec governs. A value may be `Unknown`.
 
-    `attrs` None means: should be absent. `sensitive` names attrs whose value tells about a secret
-    (a hash of a file with a password in it): state and plan keep an HMAC of them.
+    `attrs` None: should be absent. `sensitive` names attrs that reveal something of a secret (the hash of
+    a file with a password in it): state and plan keep an HMAC of them.
     """
 
     attrs: Attrs | None
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # attrs whose change means replace; a changed `own` claim does anyway
-    irreversible: str = ""  # why this change could not be undone; shown as `!`
+    replace_on: frozenset[str] = frozenset()  # attrs whose change needs a replace; a changed `own` claim always does
+    irreversible: str = ""  # why this change cannot be undone; shown with `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
-    disrupts: Disrupts = "none"  # what applying the change itself does to the service of its host
-    replace_effect: Effect | None = None  # in place of `effect` and `disrupts` when it is replaced
+    disrupts: Disrupts = "none"  # the effect of the change itself on the service of its host
+    replace_effect: Effect | None = None  # in place of `effect` and `disrupts` for a replace
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong with a spec: the field (dotted path in the body), and what would be right.
+    """A mistake in a spec: the field (dotted path in the body), what is wrong, and what would be right.
 
-    Two ways to say it, and the message's wording decides nothing:
+    Two forms; nothing depends on the wording of the message:
 
-        Mistake("names", "there is no name in it: list one")    names: there is no name in it: list one
+        Mistake("names", "is empty: list one name")             names: is empty: list one name
         Mistake.where("priority", "is 300: it must be <= 255")  priority is 300: it must be <= 255
 
-    `warning`: it can be lived with; it is said with the plan and stops nothing. `joined`: what `where` sets.
+    `warning`: shown with the plan, which can be applied all the same. `joined`: set by `where`.
     """
 
     field: str
@@ -161,7 +161,7 @@ class Mistake:
         return cls(field, predicate, warning, joined=True)
 
     def __str__(self) -> str:
-        """The field and what is said of it."""
+        """The field and the message."""
         if not self.field:
             return self.message
         return f"{self.field}{'' if self.joined else ':'} {self.message}"
@@ -169,9 +169,9 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """This instance must reload or restart when `source` (an address or selector text) has changed.
+    """This instance must reload or restart after a change of `source` (the text of an address or selector).
 
-    With `attrs` only a change of one of those attributes of the source counts.
+    With `attrs`, only after a change of one of these attributes of the source.
     """
 
     source: str
@@ -181,9 +181,9 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[S]):
-    """One address's way from observed to desired, as a task gets it.
+    """The change of one address from observed to desired, as a task gets it.
 
-    `recorded`, `observed` and `desired` are attrs: what the last run left, what the plan found, what it wants.
+    `recorded`, `observed` and `desired` are attrs: of the last run, of the plan's probe, of the stack.
     """
 
     address: Address
@@ -201,10 +201,10 @@ class Change(Generic[S]):
 class Work(Generic[S]):
     """The changes of one task: one, or several that share an aggregate on one host.
 
-    `images`: for `undo` the images of this run, for `delete` the origins. `wanted`: what the
-    aggregate's companions want after this task (all of them: changed or not). `foreign`: tokens
-    that other resources own or share on this host. `sources`: for a trigger, what pulled it; the
-    address of the change itself where that was its own change. Empty: not known, anything may have.
+    `images`: for `undo` the images of this run, for `delete` the origins. `wanted`: the specs of all
+    companions in the aggregate after this task, changed or not. `foreign`: tokens that other
+    resources own or share on this host. `sources`: for a trigger, the addresses that pulled it, the
+    instance's own after its own change. Empty: not known, it may be any.
     """
 
     changes: tuple[Change[S], ...]

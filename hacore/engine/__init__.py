@@ -1,10 +1,12 @@
-"""The engine: what a command does, from the stack file to the state. It prints nothing, it emits events."""
+"""The engine: what a command does, from the stack file to the state. It emits events and prints nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .request import Request, state_url_of
+from ..load.request import LoadRequest
+from .means import Means
+from .request import ApplyOptions, Request, state_url_of
 from .results import DriftReport, Planned, RollbackItem, RollbackPlan, RollbackResult, RunResult, TaskSummary, WayBack
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adoption",
+    "ApplyOptions",
     "DriftReport",
+    "LoadRequest",
+    "Means",
     "Planned",
     "Request",
     "RollbackItem",
@@ -77,7 +82,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a command does when it is called: a plan needs nothing of what an apply needs."""
+    """Import a command when it is first used: a plan needs nothing that only an apply needs."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

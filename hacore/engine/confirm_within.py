@@ -1,8 +1,8 @@
-"""`apply --confirm-within`: what was changed stays only if each host lets a new connection in.
+"""`apply --confirm-within`: changes are kept only if each changed host accepts a new connection.
 
-A change of a firewall, of sshd, of the network can lock us out of a host, and the connection that was
-there before does not show it. So each touched host counts the seconds (probe/revert.py), and this
-module tells it to stop, over a connection that was made after the change.
+A change of a firewall, of sshd or of the network can lock us out of a host, which an older connection
+does not show. So each touched host runs a timer (probe/revert.py), and this module confirms the change
+over a connection that was opened after it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _BACK = (Status.UNDONE, Status.HOLD, Status.DO)
 
 
 def timer_of(request: Request, lineage: str, what: str) -> Timer | None:
-    """The timer of a run, if it was asked for; `what` is the run, for people."""
-    within = request.confirm_within
-    return Timer(within, lineage, f"{what} by {request.who}") if within else None
+    """The timer of a run, if one is requested; `what` names the run in messages."""
+    within = request.options.confirm_within
+    return Timer(within, lineage, f"{what} by {request.means.who}") if within else None
 
 
 @asynccontextmanager
 async def prolonged(timer: Timer | None, links: Mapping[str, HostLink]) -> AsyncIterator[None]:
-    """While tasks run, hosts that have done theirs hear of us: they wait for the end of the run."""
+    """Prolong the timers of hosts whose tasks are done while other tasks run."""
     if timer is None:
         yield
         return
@@ -53,7 +53,7 @@ async def _beat(timer: Timer, links: Mapping[str, HostLink]) -> None:
 
 
 async def _prolong(timer: Timer, links: Mapping[str, HostLink]) -> None:
-    """Over the connections of the run; a host that does not hear it is on its own."""
+    """Prolong over the connections of the run; a host that cannot be reached reverts."""
 
     async def one(link: HostLink) -> None:
         with contextlib.suppress(HacoreError, TimeoutError):
@@ -64,7 +64,7 @@ async def _prolong(timer: Timer, links: Mapping[str, HostLink]) -> None:
 
 
 async def confirmed(status: str, lives: Sequence[RunningTask], ctx: Context, hosts: Hosts, *, halted: bool) -> str:
-    """How a run ended, once its hosts were told that it stays. `halted`: a failure leaves all as it is."""
+    """The status of a run, once its hosts have the confirmation. `halted`: a failure leaves all changes in place."""
     timer = ctx.timer
     if timer is None or not timer.armed:
         return status
@@ -80,19 +80,19 @@ async def confirmed(status: str, lives: Sequence[RunningTask], ctx: Context, hos
         if not left:
             return status
         why = f"{timer.what} could not be undone everywhere"
-    them = "itself" if len(left) == 1 else "themselves"
+    verb = "reverts" if len(left) == 1 else "revert"
     ctx.say(
         "warning",
-        f"{why}; {' and '.join(left)} put {them} back within {timer.within} seconds; then `hacore rollback` brings "
-        "the state, and all other hosts, in line",
+        f"{why}; {' and '.join(left)} {verb} automatically within {timer.within}s; run `hacore rollback` afterwards "
+        "to undo the run in the state and on all other hosts",
     )
     return status
 
 
 async def _confirm(timer: Timer, known: Mapping[str, Host], fresh: Callable[[], Hosts]) -> dict[str, str]:
-    """Connect anew to all armed hosts, and only when all of them answered tell them that it stays.
+    """Open new connections to all armed hosts, and confirm only when all of them answered.
 
-    Why not, by host. Tries for as long as the hosts wait.
+    Gives the reasons why not, by host. Tries for as long as the hosts wait.
     """
     over = time.monotonic() + timer.within - 2 * PAUSE  # before the first host gives up
     links: dict[str, HostLink] = {}
@@ -137,7 +137,7 @@ async def _reach(pool: Hosts, hosts: Mapping[str, Host], seconds: float) -> tupl
 
 
 async def _ask(link: HostLink, script: str) -> str:
-    """Why a host keeps nothing; empty if it does."""
+    """Why a host does not keep the change; empty if it does."""
     try:
         output = await link.shell(script)
     except HacoreError as error:
@@ -145,12 +145,12 @@ async def _ask(link: HostLink, script: str) -> str:
     if output.rc == ARMED:
         return ""
     if output.rc == PUT_BACK:
-        return f"the time was over, it has {output.text.strip() or 'put itself back'}"
-    return "it does not wait any more: was it restarted?"
+        return f"its timer expired: {output.text.strip() or 'reverted automatically'}"
+    return "no pending confirmation on this host (was it rebooted?)"
 
 
 async def _disarm_undone(timer: Timer, lives: Sequence[RunningTask], links: Mapping[str, HostLink]) -> list[str]:
-    """Hosts where all went back over the old connections have nothing to put back. The others' names."""
+    """Stop the timers of hosts where all was undone over the old connections. The names of the others."""
     half = {str(live.task.host) for live in lives if live.status not in _BACK}
     whole = {name: links[name] for name in timer.armed - half if name in links}
     left = await _ask_all(whole, confirm_script())

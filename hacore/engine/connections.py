@@ -1,4 +1,4 @@
-"""Hosts of a command: connected at once, asked at once; one that cannot be reached is not a failure by itself."""
+"""Hosts of a command: connected at once, probed at once; an unreachable host is not a failure by itself."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Connect = Callable[[Host], Awaitable[HostLink]]
 class Hosts:
     """Connections to hosts by name, made in the background as soon as a host is named.
 
-    `opener` takes the place of SSH: hosts in memory, another transport. `whole`: a host that does not
-    answer everything is taken for one that cannot be asked at all, for commands that change hosts.
+    `opener` replaces SSH: hosts in memory, another transport. `whole`: a host that does not answer
+    every question counts as unreachable, for commands that change hosts.
     """
 
     transport: Transport
@@ -30,7 +30,7 @@ class Hosts:
     opener: Connect | None = None
     known: dict[str, Host] = field(default_factory=dict)
     whole: bool = False
-    askers: Callable[[], Mapping[str, Collection[str]]] | None = None  # fact to the kinds that ask for it
+    askers: Callable[[], Mapping[str, Collection[str]]] | None = None  # fact to the kinds that need it
     _pending: dict[str, asyncio.Task[HostLink]] = field(default_factory=dict)
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
@@ -41,7 +41,7 @@ class Hosts:
                 self._pending[name] = asyncio.create_task(self._open(host))
 
     async def _open(self, host: Host) -> HostLink:
-        if refusal := host.refusal:  # also where something else takes the place of SSH
+        if refusal := host.refusal:  # also where something else replaces SSH
             raise UnreachableError(refusal)
         if self.opener is not None:
             return await self.opener(host)
@@ -52,7 +52,7 @@ class Hosts:
         )
 
     def anew(self) -> Hosts:
-        """None of these connections, but the same way to make new ones."""
+        """A pool that opens new connections in the same way."""
         return Hosts(self.transport.anew(), self.listener, self.opener, whole=self.whole)
 
     async def probe(self, asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, HostStatus]:
@@ -72,13 +72,13 @@ class Hosts:
         if not facts.failed:
             return HostStatus(host, facts)
         why = "; ".join(self._failures(facts))
-        lost = self.whole or ASK_MARKERS.fact.name in facts.failed  # whose it is must be known
-        why = f"{name}@{host.address} does not answer everything: {why}"
+        lost = self.whole or ASK_MARKERS.fact.name in facts.failed  # without its markers the owner is unknown
+        why = f"{name}@{host.address} did not answer every question: {why}"
         self.listener(Event("host_unreachable", why, host=name))
         return HostStatus(host, None if lost else facts, why, answered=True)
 
     def _failures(self, facts: Facts) -> list[str]:
-        """Why facts failed, each with the kinds that ask for it."""
+        """Why facts failed, each with the kinds that need it."""
         kinds = self.askers() if self.askers is not None else {}
         return [f"{w} (asked by {', '.join(sorted(kinds[n]))})" if n in kinds else w for n, w in facts.failed.items()]
 
@@ -87,7 +87,7 @@ class Hosts:
         return await self._pending[name]
 
     async def links(self, names: Iterable[str]) -> dict[str, HostLink]:
-        """The connections that stand."""
+        """The connections that succeeded."""
         found: dict[str, HostLink] = {}
         for name in names:
             task = self._pending.get(name)
@@ -100,7 +100,7 @@ class Hosts:
         return found
 
     async def close(self) -> None:
-        """Close all connections; what still connects is waited for."""
+        """Close all connections; waits for those still being opened."""
         await asyncio.gather(*self._pending.values(), return_exceptions=True)
         await self.transport.close()
 

@@ -1,6 +1,6 @@
-"""What drift told already, so that a cron job tells only what is new.
+"""Drift that was reported already, so that a cron job reports only what is new.
 
-A file of the user who looks, not of the state, to which drift writes nothing. It has digests, no values.
+A file of the user who checks, not of the state, to which drift writes nothing. It has digests, no values.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from pathlib import Path
 from ..errors import HacoreError
 from ..model import digest
 from ..plan import Drift
+from ..xdg import state_folder
 from .results import DriftReport
 
 _VERSION = 1
-_SILENT = "host "  # before the name of one that did not answer
-_NEW = "machine "  # before the name of one that another machine took the place of
-_STRANGE = "stranger "  # before the name of one that another state manages
+_SILENT = "host "  # before the name of a host that did not answer
+_NEW = "machine "  # before the name of a host of which the machine was replaced
+_STRANGE = "stranger "  # before the name of a host that another state manages
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedDrift:
-    """What the last look told: an address, or a host, to a digest of what was wrong. `at` is Unix time, 0: never."""
+    """What the last check reported: address or host to a digest of the difference. `at` is Unix time, 0: never."""
 
     seen: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)  # address -> host
@@ -35,7 +36,7 @@ class ReportedDrift:
 
 @dataclass(frozen=True, slots=True)
 class NewDrift:
-    """A report without what was told before; `known` counts that. `fresh`: there is something to tell."""
+    """A report without what was reported before, which `known` counts. `fresh`: something is new."""
 
     report: DriftReport
     known: int
@@ -45,13 +46,11 @@ class NewDrift:
 
 def place(environ: Mapping[str, str], lineage: str) -> Path:
     """The file for a state, by the XDG base directory specification."""
-    home = environ.get("HOME") or Path.home()
-    base = Path(environ.get("XDG_STATE_HOME") or Path(home) / ".local" / "state")
-    return base / "hacore" / "drift" / f"{lineage}.json"
+    return state_folder(environ) / "drift" / f"{lineage}.json"
 
 
 def read(path: Path) -> ReportedDrift:
-    """What is remembered; nothing when there is no such file or it cannot be read: then all is new."""
+    """What was reported; nothing when there is no such file or it is unreadable: then all is new."""
     try:
         data = json.loads(path.read_text())
         if data["format_version"] != _VERSION:
@@ -62,21 +61,21 @@ def read(path: Path) -> ReportedDrift:
 
 
 def news(report: DriftReport, before: ReportedDrift) -> NewDrift:
-    """What of a report is new."""
+    """The new part of a report."""
     now = _entries(report)
     fresh = {key for key, value in now.items() if before.seen.get(key) != value}
     found = tuple(d for d in report.drift if str(d.address) in fresh)
-    whose = replace(
+    owner = replace(
         report.ownership,
         new_machines=tuple(m for m in report.ownership.new_machines if f"{_NEW}{m.host}" in fresh),
         foreign_hosts=tuple(s for s in report.ownership.foreign_hosts if f"{_STRANGE}{s.host}" in fresh),
     )
     known = len(report.drift) - len(found)
-    return NewDrift(replace(report, drift=found, ownership=whose), known, before.at, bool(fresh))
+    return NewDrift(replace(report, drift=found, ownership=owner), known, before.at, bool(fresh))
 
 
 def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
-    """Remember a report; of hosts that did not answer what was remembered stays. Raises HacoreError."""
+    """Remember a report; entries of hosts that did not answer are kept. Raises HacoreError."""
     kept = {key: value for key, value in before.seen.items() if before.hosts.get(key) in report.unreachable}
     seen = {**kept, **_entries(report)}
     hosts = {key: before.hosts[key] for key in kept}
@@ -94,7 +93,7 @@ def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise HacoreError(f"cannot remember in {path} what drift told: {error.strerror}") from error
+        raise HacoreError(f"cannot record the reported drift in {path}: {error.strerror}") from error
 
 
 def _entries(report: DriftReport) -> dict[str, str]:
@@ -105,7 +104,7 @@ def _entries(report: DriftReport) -> dict[str, str]:
 
 
 def _digest(drift: Drift) -> str:
-    """Of what differs and how; a sensitive value is an HMAC already."""
+    """The digest of a difference; a sensitive value is an HMAC already."""
     return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +13,7 @@ from typing import Any
 
 from ..errors import HacoreError
 from ..probe import HostLink
-from ..store import LockInfo
+from ..store import LockInfo, StateWriter
 from ..store.holder import is_dead
 from ..walk import Holder, acquire, release
 
@@ -19,79 +22,93 @@ from ..walk import Holder, acquire, release
 class HeldHosts:
     """Hosts that are locked for a run, each since a boot of it (`boots`: its boot id by name).
 
-    `partings`, shell text by host, is run there as the lock is given back.
+    `partings`, shell text by host, runs there when the lock is released.
     """
 
     links: Mapping[str, HostLink]
     holder: Holder
-    say: Callable[[str], None]
+    warn: Callable[[str], None]
     boots: dict[str, str] = field(default_factory=dict)
     partings: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def token(self) -> str:
+        """What each effect script checks first."""
+        return self.holder.token
+
     async def take(self, name: str) -> None:
         """Lock a host. Raises LockedError naming the holder."""
-        self.boots[name] = await acquire(self.links[name], self.holder, alive=self._keeps, say=self.say)
+        self.boots[name] = await acquire(self.links[name], self.holder, alive=self._keeps, say=self.warn)
 
     def _keeps(self, info: Mapping[str, Any]) -> bool:
         """Whether another holder keeps its lock.
 
-        One of our own state does not: that state is ours alone now, so it was taken from that holder
-        (`hacore unlock --force`), who may be asleep or out of reach and will find another token here.
+        A holder with our own state does not: we hold that state's lock, so it was broken
+        (`hacore unlock --force`); should that holder still run, it will find another token here.
         """
         mine = self.holder.info.get("lineage")
         return not (mine and info.get("lineage") == mine) and _alive(info)
 
     async def again(self, name: str) -> bool:
-        """Lock a host again that has forgotten its lock, if that was because it was restarted.
+        """Lock a host again that lost its lock because it was restarted; whether that was the cause.
 
-        A lock that went away by itself was taken by somebody, and what a plan knew is stale.
+        A lock that disappeared without a restart was taken by another run, and what a plan knew is stale.
         """
         output = await self.links[name].shell("cat /proc/sys/kernel/random/boot_id")
         if output.text.strip() in ("", self.boots.get(name)):
             return False
         await self.take(name)
-        self.say(f"{name} was restarted in the middle of the run; it is locked again")
+        self.warn(f"{name} was restarted during the run; it is locked again")
         return True
 
 
 @asynccontextmanager
 async def held_hosts(
     links: Mapping[str, HostLink],
-    token: str,
-    info: Mapping[str, Any],
-    me: LockInfo,
-    say: Callable[[str], None] = lambda _message: None,
+    writer: StateWriter,
+    *,
+    who: str,
+    what: str,
+    stack: str,
+    warn: Callable[[str], None],
 ) -> AsyncIterator[HeldHosts]:
-    """Hold the locks of all hosts, or of none. Raises LockedError naming the holder."""
-    about = {
-        **info,
+    """Hold the locks of all hosts, or of none, with a new token. Raises LockedError naming the holder."""
+    me = writer.held
+    info = {
+        "who": who,
+        "what": what,
+        "stack": stack,
+        "lineage": writer.lineage,
+        "since": time.time(),
+        "pid": os.getpid(),
         "pid_started": me.pid_started,
         "pid_space": me.pid_space,
         "boot_id": me.boot_id,
         "machine_id": me.machine_id,
         "hostname": me.hostname,
     }
-    held = HeldHosts(links, Holder(token, dict(about)), say)
+    held = HeldHosts(links, Holder(secrets.token_hex(16), info), warn)
     try:
         # in the order of names, one after the other: two runs with common hosts cannot block each other
         for name in sorted(links):
             await held.take(name)
         yield held
     finally:
-        await asyncio.gather(*[_give_back(links[n], token, held.partings.get(n, ""), say) for n in held.boots])
+        await asyncio.gather(*[_release(held, name) for name in held.boots])
 
 
-async def _give_back(link: HostLink, token: str, parting: str, say: Callable[[str], None]) -> None:
+async def _release(held: HeldHosts, name: str) -> None:
+    parting = held.partings.get(name, "")
     try:
-        await release(link, token, parting)
+        await release(held.links[name], held.token, parting)
     except HacoreError as error:
-        # the host is out of reach: its lock names a process that will be found dead
+        # the host is unreachable: its lock names a process that the next run will find dead
         if parting:
-            say(f"{error}; the next apply does it")
+            held.warn(f"{error}; the next apply does it")
 
 
 def _alive(info: Mapping[str, Any]) -> bool:
-    """Whether a host's lock holder may still run: only one that surely is gone counts as dead."""
+    """Whether a host's lock holder may still run: only one that is certainly dead counts as dead."""
     try:
         lock = LockInfo(
             who=str(info.get("who", "")),

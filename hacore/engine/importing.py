@@ -1,11 +1,10 @@
-"""Import: what is there already is recorded as it is found. No host is touched, no run is made."""
+"""Import: existing resources are recorded as they are found. No host is changed, no run is made."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from ..address import Address
 from ..errors import Cancelled, PlanError, StalePlanError, UsageError
@@ -13,6 +12,7 @@ from ..journal import new_row
 from ..load.stack import Stack
 from ..model import Action, Row
 from ..plan import Plan, PlannedChange, Seal, seal_attrs
+from ..spelling import suggestion
 from ..store import PutRow, StateWriter
 from .ownership import check_ownership, host_moves
 from .planning import Session, open_session
@@ -23,7 +23,7 @@ from .snapshot import last_run, read_snapshot, read_state
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What is to be recorded: planned changes whose `observed` is what is found, and whose `attrs` differ from it."""
+    """What is to be recorded: planned changes; `observed` of each is what was found, `attrs` how the stack differs."""
 
     planned: Planned
     items: tuple[PlannedChange, ...]
@@ -33,26 +33,28 @@ Approve = Callable[[Adoption], Awaitable[bool]]
 
 
 async def adopt(request: Request, selectors: Sequence[Address], *, approve: Approve) -> Adoption:
-    """Record what selectors cover as it is found, also where it differs from the stack: the next plan shows that.
+    """Record what selectors match as it is found, also where it differs from the stack: the next plan shows that.
 
-    Raises UsageError for a selector that covers nothing of the stack, PlanError for what is recorded
-    already, what is not there, and hosts that another state manages.
+    Raises UsageError for a selector that matches nothing of the stack, PlanError for resources that are
+    recorded already or do not exist, and for hosts that another state manages.
     """
     async with open_session(request) as session:
         chosen = choose(session.stack, selectors)
-        memory = await asyncio.to_thread(read_state, session.stack.state)
-        if memory.unfinished is not None:
-            raise PlanError(f"cannot import: run {memory.unfinished.id} is unfinished; resume it or roll it back first")
-        made, recorded = await session.plan(memory)
+        snapshot = await asyncio.to_thread(read_state, session.stack.state)
+        if snapshot.unfinished is not None:
+            raise PlanError(
+                f"cannot import: run {snapshot.unfinished.id} was interrupted; resume it or roll it back first"
+            )
+        made, recorded = await session.plan(snapshot)
         check_ownership(made.ownership, "import")
         items = _items(chosen, made, recorded)
-        shown = Adoption(Planned(made, session.stack, last_run(memory), None, session.phases), items)
+        shown = Adoption(Planned(made, session.stack, last_run(snapshot), None, session.phases), items)
         if not await approve(shown):
             raise Cancelled("import cancelled")
-        async with await StateWriter.open(session.stack.state, who=request.who, what="import") as writer:
+        async with await StateWriter.open(session.stack.state, who=request.means.who, what="import") as writer:
             now = read_snapshot(writer)
             if (made.lineage or now.lineage, made.serial) != (now.lineage, now.serial) or now.unfinished is not None:
-                raise StalePlanError("cannot import: the state was written since it was read; try again")
+                raise StalePlanError("cannot import: the state changed since it was read; try again")
             rows: dict[Address, Row] = {a: r for a, r in now.rows.items() if a not in made.ownership.lost}
             for item in items:
                 rows[item.address] = _row(item, session, made, rows, writer.hmac)
@@ -61,21 +63,20 @@ async def adopt(request: Request, selectors: Sequence[Address], *, approve: Appr
 
 
 def choose(stack: Stack, selectors: Sequence[Address]) -> list[Address]:
-    """The instances of a stack that selectors cover. Raises UsageError, with what may be meant."""
+    """The instances of a stack that selectors match. Raises UsageError, with the closest name."""
     known = sorted({str(a) for a in stack.instances} | {str(a.at(None)) for a in stack.instances})
     for selector in selectors:
         if any(selector.selects(address) for address in stack.instances):
             continue
         if any(selector.selects(address) for address in stack.switched_off):
             raise UsageError(f"cannot import {selector}: its `when` is false")
-        close = get_close_matches(str(selector), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`hacore validate` lists what the stack has"
+        hint = suggestion(str(selector), known, "`hacore graph` shows the resources of the stack")
         raise UsageError(f"cannot import {selector}: it is not in the stack; {hint}")
     return sorted(a for a in stack.instances if any(s.selects(a) for s in selectors))
 
 
 def _items(chosen: Sequence[Address], made: Plan, recorded: Mapping[Address, object]) -> tuple[PlannedChange, ...]:
-    """What is found of each; all that prevents it at once."""
+    """The change of each address; raises PlanError with all that prevents the import."""
     changes = {change.address: change for change in made.changes}
     found: list[PlannedChange] = []
     wrong: list[str] = []
@@ -85,11 +86,11 @@ def _items(chosen: Sequence[Address], made: Plan, recorded: Mapping[Address, obj
             wrong.append(f"{address} is recorded already (`hacore state rm {address}` forgets it)")
         elif change is None:
             hosts = sorted({made.hosts[h].error for h in made.unreachable})
-            wrong.append(f"{address} cannot be looked at: {'; '.join(hosts)}")
+            wrong.append(f"{address} was not checked: {'; '.join(hosts)}")
         elif change.inherits is not None:
-            wrong.append(f"{address} has the place of {change.inherits}, which the next apply renames")
+            wrong.append(f"{address} replaces {change.inherits}, which the next apply renames")
         elif change.observed is None and change.desired is not None and change.desired.attrs is not None:
-            wrong.append(f"{address} is not there: `hacore apply` makes it")
+            wrong.append(f"{address} does not exist: `hacore apply` creates it")
         else:
             found.append(change)
     if wrong:
@@ -98,11 +99,11 @@ def _items(chosen: Sequence[Address], made: Plan, recorded: Mapping[Address, obj
 
 
 def _row(item: PlannedChange, session: Session, made: Plan, rows: Mapping[Address, Row], seal: Seal) -> Row:
-    """The row of something adopted, with its attrs as found in place of those wanted."""
+    """The row of an adopted resource, with the observed attrs in place of the desired ones."""
     row = new_row(
         replace(item, action=Action.ADOPT),
         session.stack.instances[item.address],
-        session.request.providers[item.kind],
+        session.request.means.providers[item.kind],
         session.graph,
         item.observed,
         seal=seal,
@@ -112,8 +113,8 @@ def _row(item: PlannedChange, session: Session, made: Plan, rows: Mapping[Addres
     )
     if item.observed is None:
         return row
-    wanted = item.desired.attrs if item.desired is not None else None
-    attrs = {k: v for k, v in item.observed.attrs.items() if wanted is None or k in wanted}
+    desired = item.desired.attrs if item.desired is not None else None
+    attrs = {k: v for k, v in item.observed.attrs.items() if desired is None or k in desired}
     return replace(row, attrs=seal_attrs(attrs, row.sensitive, seal))
 
 

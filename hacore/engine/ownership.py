@@ -1,4 +1,4 @@
-"""Whose the hosts of a command are, and the markers that say so: asked for, judged, written."""
+"""Which state manages each host of a command, by markers on the hosts: read, judged, written."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from .snapshot import StateSnapshot
 
 _MACHINES, _ENV = "machines", "env"  # options of a run
-_TOLD = 5  # hosts in a message
+_NAMED = 5  # hosts in a message
 
 
 def with_markers(asks: Mapping[str, Sequence[Ask]], names: Iterable[str]) -> dict[str, list[Ask]]:
-    """Questions by host, and on each for its markers."""
+    """Questions by host, with the question for its markers on each."""
     return {name: [*asks.get(name, ()), ASK_MARKERS] for name in names}
 
 
 def ownership(
-    claimant: Claimant, memory: StateSnapshot, facts: Mapping[str, Facts], hosts: Mapping[str, Host]
+    claimant: Claimant, snapshot: StateSnapshot, facts: Mapping[str, Facts], hosts: Mapping[str, Host]
 ) -> Ownership:
-    """Whose the hosts are that answered, by what the state remembers."""
-    machine_ids = {name: record.machine_id for name, record in memory.hosts.items()}
-    return custody_of(claimant, memory.rows, machine_ids, facts, hosts)
+    """The owners of the hosts that answered, by what the state records."""
+    machine_ids = {name: record.machine_id for name, record in snapshot.hosts.items()}
+    return custody_of(claimant, snapshot.rows, machine_ids, facts, hosts)
 
 
-def claimant_of(memory: StateSnapshot) -> Claimant:
-    """The state as its newest run names it, where no stack is at hand."""
-    run = next((run for run in reversed(memory.runs) if run.command != "rollback"), None)
+def claimant_of(snapshot: StateSnapshot) -> Claimant:
+    """The state as its newest run names it, where no stack is loaded."""
+    run = next((run for run in reversed(snapshot.runs) if run.command != "rollback"), None)
     if run is None:
-        return Claimant("", "", memory.lineage, memory.serial, remembered=True)
-    return Claimant(run.stack, str(run.options.get(_ENV, "")), memory.lineage, memory.serial, remembered=True)
+        return Claimant("", "", snapshot.lineage, snapshot.serial, remembered=True)
+    return Claimant(run.stack, str(run.options.get(_ENV, "")), snapshot.lineage, snapshot.serial, remembered=True)
 
 
 def named_by_hosts(claimant: Claimant, found: Ownership) -> Claimant:
-    """With the name that its own markers have: a stack may have been renamed since its last run."""
+    """With the name on its own markers: a stack may have been renamed since its last run."""
     marker = next(iter(found.own.values()), None)
     return claimant if marker is None else replace(claimant, stack=marker.stack, env=marker.env)
 
@@ -55,24 +55,23 @@ def named_by_hosts(claimant: Claimant, found: Ownership) -> Claimant:
 def check_ownership(found: Ownership, what: str, *, take_over: bool = False) -> None:
     """Raise PlanError for hosts that another state manages, unless they are to be taken over."""
     if found.foreign_hosts and not take_over:
-        more = len(found.foreign_hosts) - _TOLD
-        told = "; ".join(stranger_words(s) for s in found.foreign_hosts[:_TOLD]) + (
-            f"; {more} more" if more > 0 else ""
-        )
+        more = len(found.foreign_hosts) - _NAMED
+        named = "; ".join(stranger_words(s) for s in found.foreign_hosts[:_NAMED])
+        named += f"; {more} more" if more > 0 else ""
         if all(s.why == "name" for s in found.foreign_hosts):
             raise PlanError(
-                f"cannot {what}: {told}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "
-                "was renamed, `hacore apply --take-over` says so to its hosts"
+                f"cannot {what}: {named}; name this stack's own state (--state, HACORE_STATE, `state:`); if the stack "
+                "was renamed, `hacore apply --take-over` renames it on its hosts"
             )
         mine = f"this state is lineage {found.lineage}" if found.lineage else "this state records nothing yet"
         raise PlanError(
-            f"cannot {what}: {told}; {mine}; use the state that manages them, or take them over with "
-            "`hacore apply --take-over`: what is found there then counts as having been there before"
+            f"cannot {what}: {named}; {mine}; use the state that manages them, or take them over with "
+            "`hacore apply --take-over`, which treats everything found there as not yet managed"
         )
 
 
 def stranger_words(stranger: Stranger) -> str:
-    """Who manages a host in our place."""
+    """Which other state or stack manages a host."""
     marker = stranger.marker
     who = f"{marker.who} on {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(marker.when))}"
     at = f"{stranger.host}@{stranger.address}"
@@ -88,25 +87,25 @@ def stranger_words(stranger: Stranger) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """Writes the markers of a run: who it is, and the token of its locks."""
+    """Writes the markers of a run, under the token of its locks."""
 
     claimant: Claimant
     who: str
     token: str
 
     def marker(self, host: str, claims: Marks) -> Marker:
-        """The marker of a host as it is to be now."""
+        """The new marker of a host."""
         mine = self.claimant
         return Marker(mine.stack, mine.env, host, mine.lineage, mine.serial, self.who, time.time(), dict(claims))
 
-    async def claim(self, wanted: Mapping[str, Marks], found: Ownership, links: Mapping[str, HostLink]) -> None:
-        """Before anything is touched: what will be there is this state's. No exec where the marker says so already."""
+    async def claim(self, desired: Mapping[str, Marks], found: Ownership, links: Mapping[str, HostLink]) -> None:
+        """Mark hosts before they are changed, with what this state will manage there; no exec if they are marked so."""
         foreign_hosts: dict[str, list[Marker]] = {}
         for stranger in found.foreign_hosts:
             if stranger.why == "lineage":
                 foreign_hosts.setdefault(stranger.host, []).append(stranger.marker)
         texts: dict[str, str] = {}
-        for host, claims in wanted.items():
+        for host, claims in desired.items():
             known = found.own[host].claims if host in found.own else {}
             if host in links and (host in foreign_hosts or claims.keys() - known.keys()):
                 text = marking(self.marker(host, {**known, **claims}))
@@ -114,18 +113,18 @@ class Marking:
         await asyncio.gather(*[write_marks(links[host], self.token, text) for host, text in texts.items()])
 
     def parting(self, host: str, claims: Marks, found: Ownership) -> str:
-        """With the giving back of a host's lock: the marker says what is recorded; with nothing recorded it goes."""
+        """Shell text for the release of a host's lock: writes the recorded claims as marker; without any removes it."""
         marker = self.marker(host, claims)
-        gone = [s.marker for s in found.foreign_hosts if s.host == host and s.why == "lineage"]
-        gone += found.former.get(host, ())
-        return (marking(marker) if claims else "") + unmarking([*([] if claims else [marker]), *gone])
+        old = [s.marker for s in found.foreign_hosts if s.host == host and s.why == "lineage"]
+        old += found.former.get(host, ())
+        return (marking(marker) if claims else "") + unmarking([*([] if claims else [marker]), *old])
 
 
 # -- machines
 
 
 def host_moves(made: Plan) -> list[Move]:
-    """The hosts as they are now; what was recorded of a machine that is gone goes in the same commit."""
+    """The hosts as they are now; the rows of replaced machines are dropped in the same commit."""
     moves: list[Move] = [DropRow(address) for address in sorted(made.ownership.lost)]
     for name, status in made.hosts.items():
         if status.facts is None:
@@ -137,12 +136,12 @@ def host_moves(made: Plan) -> list[Move]:
 
 
 def _described(host: Host) -> JSON:
-    """A host as the state keeps it: its variables are evaluated already, and may be secrets."""
+    """A host as the state keeps it, without its variables, which may be secrets."""
     return host_to_json(host)
 
 
 def options_of(env: str, facts: Mapping[str, Facts]) -> dict[str, object]:
-    """What a run keeps to be known by later: its environment, and the machines that its images are of."""
+    """What a run records of itself: its environment, and the machines that its images belong to."""
     return {
         _MACHINES: {name: answer.host.machine_id for name, answer in sorted(facts.items())},
         **({_ENV: env} if env else {}),
@@ -150,7 +149,7 @@ def options_of(env: str, facts: Mapping[str, Facts]) -> dict[str, object]:
 
 
 def renamed_options(options: Mapping[str, JSON], renamed: Mapping[str, str]) -> dict[str, JSON]:
-    """The same options of a run when hosts have other names, given by their old ones."""
+    """The same options after hosts were renamed; `renamed`: old name to new."""
     if _MACHINES not in options:
         return dict(options)
     return {**options, _MACHINES: {renamed.get(name, name): found for name, found in options[_MACHINES].items()}}
@@ -159,15 +158,15 @@ def renamed_options(options: Mapping[str, JSON], renamed: Mapping[str, str]) -> 
 def replaced_since(
     run: RunRecord, recorded: Mapping[str, HostRecord], facts: Mapping[str, Facts], hosts: Mapping[str, Host]
 ) -> list[NewMachine]:
-    """The hosts that are other machines than those the run worked on."""
-    then = run.options.get(_MACHINES) or {n: r.machine_id for n, r in recorded.items()}
-    return new_machines(then, facts, {name: host.address for name, host in hosts.items()})
+    """The hosts of which the machine was replaced since the run."""
+    machines = run.options.get(_MACHINES) or {n: r.machine_id for n, r in recorded.items()}
+    return new_machines(machines, facts, {name: host.address for name, host in hosts.items()})
 
 
 def skip_replaced_hosts(lives: Iterable[RunningTask], machines: Iterable[NewMachine]) -> None:
-    """Let an undo pass over the tasks of machines that are gone: there is nothing left to bring back to."""
-    gone = {machine.host for machine in machines}
+    """Make an undo skip the tasks of replaced machines: nothing of them is left there to undo."""
+    replaced = {machine.host for machine in machines}
     for live in lives:
-        if live.task.host in gone:
+        if live.task.host in replaced:
             live.intent = False
             live.image_ids = {}

@@ -1,4 +1,4 @@
-"""Plan: load, connect while the rest is read, ask each host once, compare."""
+"""Plan: load, connect while the rest is read, probe each host once, compare."""
 
 from __future__ import annotations
 
@@ -31,12 +31,11 @@ from ..plan import (
     revive,
 )
 from ..store import HostRecord, host_from_json
-from ..transport import Transport
 from .connections import Hosts, answered
 from .ownership import ownership, with_markers
 from .request import Request
 from .results import Planned
-from .second_look import looked_twice
+from .second_look import probed_twice
 from .snapshot import StateSnapshot, last_run, read_state
 
 
@@ -44,33 +43,28 @@ def load_stack(request: Request) -> Stack:
     """The stack of a request; raises StackError with all of its mistakes."""
     from ..load import load
 
-    return load(
-        request.file,
-        providers=request.providers,
-        variables=request.variables,
-        var_files=request.var_files,
-        env_name=request.env_name,
-        state_url=request.state_url,
-    )
+    return load(request.load, request.means.providers)
 
 
-def hosts_of(stack: Stack, memory: StateSnapshot) -> dict[str, Host]:
-    """All hosts that something lives on or shall live on, as the stack names them, else as recorded."""
-    used = {h for i in stack.instances.values() for h in i.hosts} | {h for r in memory.rows.values() for h in r.hosts}
+def hosts_of(stack: Stack, snapshot: StateSnapshot) -> dict[str, Host]:
+    """All hosts of recorded and desired resources, as the stack names them, else as recorded."""
+    used = {h for i in stack.instances.values() for h in i.hosts} | {h for r in snapshot.rows.values() for h in r.hosts}
     known: dict[str, Host] = {}
     for name in sorted(used):
         if name in stack.hosts:
             known[name] = stack.hosts[name]
-        elif name in memory.hosts:
-            known[name] = host_from_json(memory.hosts[name].host)
+        elif name in snapshot.hosts:
+            known[name] = host_from_json(snapshot.hosts[name].host)
         else:
-            raise UsageError(f"cannot plan: the state names the host {name} but not how to reach it")
+            raise UsageError(
+                f"cannot plan: the state has no address for the host {name}; add {name} to `hosts:` of the stack"
+            )
     return known
 
 
 @dataclass
 class Session:
-    """One command's work: the stack, its graph and the connections, asked as often as it takes."""
+    """One command's work: the stack, its graph and the connections, for as many plans as it takes."""
 
     request: Request
     stack: Stack
@@ -78,34 +72,34 @@ class Session:
     hosts: Hosts
     command: str = "apply"
     phases: dict[str, float] = field(default_factory=dict)
-    without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not asked, and why
-    named: frozenset[Address] | None = None  # what the stack file has, to check a selection by
+    without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not probed, and why
+    named: frozenset[Address] | None = None  # addresses of the stack file, to check a selection by
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
-        """Begin to connect to hosts, but to those that are not asked."""
+        """Begin to connect to hosts, except those that are not probed."""
         self.hosts.connect({name: host for name, host in hosts.items() if name not in self.without})
 
     async def plan(
-        self, memory: StateSnapshot, doubtful: Mapping[Address, Action] | None = None
+        self, snapshot: StateSnapshot, doubtful: Mapping[Address, Action] | None = None
     ) -> tuple[Plan, dict[Address, Recorded]]:
-        """Probe and plan. `doubtful`: what an unfinished run was doing to an address."""
-        providers = self.request.providers
-        recorded = revive(memory.rows, providers)
-        known = self._concerned(hosts_of(self.stack, memory), memory, recorded)
+        """Probe and plan. `doubtful`: what an interrupted run was doing to an address."""
+        providers = self.request.means.providers
+        recorded = revive(snapshot.rows, providers)
+        known = self._concerned(hosts_of(self.stack, snapshot), snapshot, recorded)
         if not self.request.refresh:
-            return self._recalled(memory, recorded, known), recorded
+            return self._recalled(snapshot, recorded, known), recorded
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
         began = time.perf_counter()
         specs = [(a.kind, i.spec) for some in (self.stack.instances, recorded) for a, i in some.items()]
         self.hosts.askers = lambda: askers(specs, providers)
         asked = await self.hosts.probe(with_markers(asks, known), [name for name in known if name not in self.without])
-        asked = await looked_twice(asked, recorded, self.hosts, providers, memory.seal)
+        asked = await probed_twice(asked, recorded, self.hosts, providers, snapshot.seal)
         statuses = {n: asked[n] if n in asked else HostStatus(h, None, self.without[n]) for n, h in known.items()}
         self.phases["probe"] = time.perf_counter() - began
         began = time.perf_counter()
         facts = answered(statuses)
-        found = self.ownership(memory, facts, known)
+        found = self.ownership(snapshot, facts, known)
         refuse_conflicts(found, self.stack, self.graph)
         recorded = {address: item for address, item in recorded.items() if address not in found.lost}
         given = Inputs(
@@ -115,48 +109,48 @@ class Session:
             facts=facts,
             hosts=known,
             providers=providers,
-            seal=memory.seal,
+            seal=snapshot.seal,
             doubtful=doubtful or {},
             gone_reason="the stack is destroyed" if self.command == "destroy" else "no longer in the stack",
             selection=self.request.selection,
         )
-        made = make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
+        made = make_plan(given, lineage=snapshot.lineage, serial=snapshot.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
         return replace(made, ownership=found), recorded
 
-    def _recalled(self, memory: StateSnapshot, recorded: dict[Address, Recorded], known: dict[str, Host]) -> Plan:
-        """A plan by what is recorded; no host is asked."""
-        statuses = {name: HostStatus(host, _remembered(memory.hosts.get(name))) for name, host in known.items()}
+    def _recalled(self, snapshot: StateSnapshot, recorded: dict[Address, Recorded], known: dict[str, Host]) -> Plan:
+        """A plan by the recorded state alone; no host is contacted."""
+        statuses = {name: HostStatus(host, _remembered(snapshot.hosts.get(name))) for name, host in known.items()}
         given = Inputs(
             stack=self.stack,
             graph=self.graph,
             recorded=recorded,
             facts=answered(statuses),
             hosts=known,
-            providers=self.request.providers,
-            seal=memory.seal,
+            providers=self.request.means.providers,
+            seal=snapshot.seal,
             selection=self.request.selection,
-            recall=memory.seal,
+            recall=snapshot.seal,
         )
-        return make_plan(given, lineage=memory.lineage, serial=memory.serial, hosts=statuses, command=self.command)
+        return make_plan(given, lineage=snapshot.lineage, serial=snapshot.serial, hosts=statuses, command=self.command)
 
-    def ownership(self, memory: StateSnapshot, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Ownership:
-        """Whose the hosts are that answered."""
-        claimant = Claimant(self.stack.name, self.request.env_name or "", memory.lineage, memory.serial)
-        return ownership(claimant, memory, facts, known)
+    def ownership(self, snapshot: StateSnapshot, facts: Mapping[str, Facts], known: Mapping[str, Host]) -> Ownership:
+        """The owners of the hosts that answered."""
+        claimant = Claimant(self.stack.name, self.request.load.env_name or "", snapshot.lineage, snapshot.serial)
+        return ownership(claimant, snapshot, facts, known)
 
     def _concerned(
-        self, known: dict[str, Host], memory: StateSnapshot, recorded: dict[Address, Recorded]
+        self, known: dict[str, Host], snapshot: StateSnapshot, recorded: dict[Address, Recorded]
     ) -> dict[str, Host]:
-        """The hosts that a selection is about. Raises UsageError for one that means nothing."""
+        """The hosts that a selection concerns. Raises UsageError for a selector that matches nothing."""
         selection = self.request.selection
         if not selection:
             return known
-        if self.named is not None:  # once: what a run has deleted is not known any more when it looks again
+        if self.named is not None:  # once: what a run has deleted is unknown to its second plan
             selection.check({*self.named, *recorded})
             self.named = None
-        providers = self.request.providers
-        given = Inputs(self.stack, self.graph, recorded, {}, known, providers, memory.seal, selection=selection)
+        providers = self.request.means.providers
+        given = Inputs(self.stack, self.graph, recorded, {}, known, providers, snapshot.seal, selection=selection)
         asked = hosts_to_ask(given)
         return {name: host for name, host in known.items() if name in asked}
 
@@ -193,15 +187,14 @@ async def open_session(
         {} if request.selection or not request.refresh else used
     )  # which of them it is about is known when the state is
     loaded = time.perf_counter()
-    transport = Transport(listener=request.listener, password=request.password)
-    hosts = Hosts(transport, request.listener, request.connect, whole=True)
+    hosts = request.means.hosts(whole=True)
     hosts.connect(used)
     await asyncio.sleep(0)  # the connections begin before the graph is built
     named = frozenset((*stack.instances, *stack.switched_off))
     try:
         if destroy:
             stack = replace(stack, instances={}, switched_off=frozenset())
-        graph = build_graph(stack, request.providers)
+        graph = build_graph(stack, request.means.providers)
         phases = {"load": loaded - began, "graph": time.perf_counter() - loaded}
         yield Session(request, stack, graph, hosts, "destroy" if destroy else "apply", phases, without, named)
     finally:
@@ -209,14 +202,14 @@ async def open_session(
 
 
 async def plan(request: Request, *, destroy: bool = False, whole: bool = False) -> Planned:
-    """The plan of a stack. Writes nothing, here or there, and takes no lock.
+    """The plan of a stack. Writes nothing, on this machine or on hosts, and takes no lock.
 
-    `whole`: it is to be applied as it is, so a host that does not answer everything is left out of it.
+    `whole`: the plan is to be applied as it is, so a host that does not answer everything is left out of it.
     """
     async with open_session(request, destroy=destroy) as session:
         session.hosts.whole = whole
         began = time.perf_counter()
-        memory = await asyncio.to_thread(read_state, session.stack.state)
+        snapshot = await asyncio.to_thread(read_state, session.stack.state)
         session.phases["state"] = time.perf_counter() - began
-        made, _ = await session.plan(memory)
-        return Planned(made, session.stack, last_run(memory), memory.unfinished, session.phases, memory.rows)
+        made, _ = await session.plan(snapshot)
+        return Planned(made, session.stack, last_run(snapshot), snapshot.unfinished, session.phases, snapshot.rows)

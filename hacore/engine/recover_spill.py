@@ -1,4 +1,4 @@
-"""What a run did after its state was lost: recorded once the state can be written again."""
+"""Results that a run could not record because its state was lost, recorded once it can be written again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from ..store import Move, PutRun, PutTask, SetTask, Spilled, StateReader, StateWriter
 
 
-async def take_in(writer: StateWriter, say: Callable[[str], None]) -> None:
-    """Record what the unfinished run could not; what does not fit the state any more is left out.
+async def record_spilled(writer: StateWriter, warn: Callable[[str], None]) -> None:
+    """Record what the interrupted run could not; what no longer fits the state is dropped.
 
-    The state must stand where that run saw it last. If rows were changed since, by another run that
-    was forced in, what was done stays a "maybe": whoever goes on looks at it on its hosts, as after
-    a crash.
+    The state must have the serial that the run saw last. If another run was forced in and changed rows
+    since, the results stay unknown: a resume or rollback checks the hosts, as after a crash.
     """
     spilled = writer.spilled()
     if not spilled:
@@ -21,14 +20,14 @@ async def take_in(writer: StateWriter, say: Callable[[str], None]) -> None:
     if unfinished is not None and _fits(spilled, unfinished.id, writer.serial):
         await writer.commit(*[move for each in spilled for move in each.moves])
         tasks = {move.id for each in spilled for move in each.moves if isinstance(move, SetTask)}
-        say(f"run {unfinished.id} lost its state: what became of {len(tasks)} of its tasks is recorded now")
+        warn(f"run {unfinished.id} lost its state; the results of {len(tasks)} of its tasks are now recorded")
     else:
-        say("what a run kept when it lost its state does not fit the state any more; the hosts are looked at instead")
+        warn("the results of a run that lost its state no longer fit the state; the hosts are checked instead")
     writer.forget_spilled()
 
 
-async def take_in_at(url: str, who: str, say: Callable[[str], None]) -> None:
-    """The same for a state that nobody has open yet; opens it for writing only when there is something."""
+async def record_spilled_at(url: str, who: str, warn: Callable[[str], None]) -> None:
+    """The same for a state that is not open yet; opens it for writing only when something was spilled."""
     reader = StateReader.open(url)
     if reader is None:
         return
@@ -36,7 +35,7 @@ async def take_in_at(url: str, who: str, say: Callable[[str], None]) -> None:
         if not reader.spilled():
             return
     async with await StateWriter.open(url, who=who, what="resume") as writer:
-        await take_in(writer, say)
+        await record_spilled(writer, warn)
 
 
 def _fits(spilled: Iterable[Spilled], run: int, serial: int) -> bool:

@@ -2,61 +2,46 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..contract import Provider
-from ..events import Listener, silent
-from ..load.contained import all_contained
+from ..load.request import LoadRequest
 from ..plan import NO_SELECTION, Selection
-from ..transport import Password
-from .connections import Connect
+from .means import Means
 
-
-def whoami() -> str:
-    """The user and machine that a lock and a run name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user in passwd, as under some container uids
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+if TYPE_CHECKING:
+    from ..walk import OnFailure
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A stack file and what surrounds it. `parallelism` bounds the execs that run at once.
+class ApplyOptions:
+    """How a plan is applied.
 
-    `password` is sudo's, for hosts that become root. `connect` takes the place of SSH: hosts in memory,
-    another transport. `refresh` False: a plan compares with
-    what is recorded and asks no host. `take_over`: hosts that another state of the stack manages become this one's.
-    `no_irreversible`: refuse a plan with a change that could not be undone. `confirm_within`: seconds after
-    which a touched host puts itself back unless a new connection to it could be made; 0: it does not.
+    `allow_degraded`: also when a host is unreachable. `take_over`: hosts that another state of the stack
+    manages become this state's. `no_irreversible`: refuse a plan with an irreversible change.
+    `confirm_within`: seconds after which a touched host reverts automatically unless a new connection
+    confirms the change; 0: never.
     """
 
-    file: Path
-    providers: Mapping[str, Provider[Any]]
-    variables: Mapping[str, str] = field(default_factory=dict)
-    var_files: tuple[Path, ...] = ()
-    env_name: str | None = None
-    state_url: str | None = None
-    listener: Listener = silent
-    parallelism: int = 10
-    who: str = field(default_factory=whoami)
-    selection: Selection = NO_SELECTION
-    refresh: bool = True
-    connect: Connect | None = None
-    password: Password | None = None
+    on_failure: OnFailure = "rollback"
+    allow_degraded: bool = False
     take_over: bool = False
     no_irreversible: bool = False
     confirm_within: int = 0
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "providers", all_contained(self.providers))
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A stack and what to do with it. `refresh` False: a plan compares with the state and connects to no host."""
+
+    load: LoadRequest
+    means: Means
+    selection: Selection = NO_SELECTION
+    refresh: bool = True
+    options: ApplyOptions = ApplyOptions()
 
 
 def state_url_of(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:

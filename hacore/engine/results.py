@@ -1,4 +1,4 @@
-"""What goes into the engine and what comes out: values."""
+"""The results of the engine, as values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what was needed to make it. `phases`: seconds by phase, for --profile; `rows`: what was recorded."""
+    """A plan with what it was made from. `phases`: seconds by phase, for --profile; `rows`: the recorded rows."""
 
     plan: Plan
     stack: Stack
@@ -32,7 +32,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """WayBack one task ended. `seconds` is None for a task that never began."""
+    """How one task ended. `seconds` is None for a task that never began."""
 
     id: str
     op: str
@@ -56,7 +56,7 @@ def summarize(live: RunningTask) -> TaskSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of an apply. `leftover` is a plan that is not empty although all went well."""
+    """The result of an apply. `leftover`: the plan after a successful run, if it is not empty."""
 
     run: int | None
     status: Literal["nothing", "done", "failed", "rolled_back", "interrupted"]
@@ -68,15 +68,15 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as the stack wants it."""
+        """Whether everything is in the desired state."""
         return self.status in ("nothing", "done") and self.leftover is None
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """Recorded against observed, for all that the state knows. `unreachable`: host to reason.
+    """Recorded against observed, for all that is recorded. `unreachable`: host to reason.
 
-    What is recorded of a machine that another one took the place of is not compared.
+    Rows of a machine that was replaced are not compared.
     """
 
     stack: str
@@ -97,12 +97,12 @@ class DriftReport:
 
     @property
     def complete(self) -> bool:
-        """Whether all hosts answered."""
+        """Whether all hosts answered every question."""
         return not self.unreachable
 
 
 class WayBack(StrEnum):
-    """The ways back: by a run of its own, by going on with a rollback, or by a run's own journal."""
+    """How to roll back: by a run of its own, by finishing a rollback, or by a run's own journal."""
 
     UNDO = "undo"
     FINISH = "finish"
@@ -124,14 +124,14 @@ class RollbackItem:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """The way back, and what it does to each address, all in all. `drifted`: what somebody changed since.
+    """What a rollback does to each address, in total. `drifted`: what somebody changed since.
 
-    `how`: a run of its own that undoes `undone`, the newest first; an unfinished rollback that is
-    finished; or an unfinished run that is taken back, itself. Nothing is done to a host that is a
+    `how`: a run of its own that undoes `undone`, the newest first; an interrupted rollback that is
+    finished; or an interrupted run that is itself undone. Nothing is done to a host that is a
     new machine.
     """
 
-    run: RunRecord  # the oldest that is undone, or the one that is finished or taken back
+    run: RunRecord  # the oldest of `undone`, or the run that is finished or itself undone
     items: tuple[RollbackItem, ...]
     drifted: tuple[Drift, ...] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
@@ -141,15 +141,15 @@ class RollbackPlan:
 
     @property
     def irreversible(self) -> tuple[RollbackItem, ...]:
-        """What cannot be brought back."""
+        """What cannot be restored."""
         return tuple(item for item in self.items if item.irreversible)
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackResult:
-    """What came of a rollback. `run`: its own number, or that of the run that was taken back.
+    """The result of a rollback. `run`: its own number, or that of the run that was itself undone.
 
-    `leftover`: what is not as it is recorded now, because it was not so then, or is not any more.
+    `leftover`: resources that differ from the recorded state although the rollback succeeded.
     """
 
     run: int | None
@@ -161,5 +161,5 @@ class RollbackResult:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is back."""
+        """Whether everything was rolled back."""
         return self.status in ("nothing", "rolled_back")

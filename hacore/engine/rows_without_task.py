@@ -1,4 +1,4 @@
-"""Rows that a run writes without a task: their description changed, and nothing on a host."""
+"""Rows that a run writes without a task: only their metadata changed, and nothing on a host."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..store import DropRow, PutRow, StateWriter, row_to_json
 from .planning import Session
 
 
-def quiet_moves(
+def metadata_moves(
     made: Plan, rows: Mapping[Address, Row], run: int, session: Session, writer: StateWriter
 ) -> list[PutRow | DropRow]:
-    """Rows whose description changed and nothing else, and rows whose place another took."""
+    """Rows of which only the metadata changed, and rows that another address replaced."""
     fresh = {}
     for planned in made.metadata_only:
         address = planned.address
         fresh[address] = new_row(
             planned,
             session.stack.instances[address],
-            session.request.providers[address.kind],
+            session.request.means.providers[address.kind],
             session.graph,
             planned.observed,
             seal=writer.hmac,
@@ -35,10 +35,10 @@ def quiet_moves(
     return [*put, *drop]
 
 
-def as_they_were(moves: Sequence[PutRow | DropRow], rows: Mapping[Address, Row]) -> dict[str, JSON | None]:
-    """The rows that moves replace, as JSON by address."""
+def previous_rows(moves: Sequence[PutRow | DropRow], rows: Mapping[Address, Row]) -> dict[str, JSON | None]:
+    """The rows that moves replace, as JSON by address; None where none was recorded."""
     found = [move.row.address if isinstance(move, PutRow) else move.address for move in moves]
     return {str(a): row_to_json(rows[a]) if a in rows else None for a in found}
 
 
-__all__ = ["as_they_were", "quiet_moves"]
+__all__ = ["metadata_moves", "previous_rows"]

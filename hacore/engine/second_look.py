@@ -1,8 +1,7 @@
-"""A second look at what several hosts do together, before it is called wrong.
+"""A second probe of resources that span several hosts, before they are reported as drift.
 
-Hosts are asked at the same time, but not at the same instant: while a virtual address moves from one to the other, the
-one may have been asked before it had it, and the other when it had let go. Whoever reads a report at night shall not
-be woken by that.
+Hosts are probed in parallel, but not at the same instant: while a virtual address moves, one host may have answered
+before it held the address, and the other after it released it. Such a report would be a false alarm.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from ..plan import HostStatus, Recorded, Seal, drift_of, recorded_views
 from .connections import Hosts, answered
 
 PAUSE = 1.0
-"""Seconds between the looks: an address that moves is there long before."""
+"""Seconds between the probes: a virtual address has moved long before."""
 
 
-async def looked_twice(
+async def probed_twice(
     statuses: Mapping[str, HostStatus],
     recorded: Mapping[Address, Recorded],
     hosts: Hosts,
     providers: Mapping[str, Provider[Any]],
     seal: Seal,
 ) -> dict[str, HostStatus]:
-    """The same, with new answers about what differs from its row and lives on several hosts, all of which answered.
+    """The statuses, with new answers about resources on several hosts that differ from their rows, if all answered.
 
-    That is one more exec on each of these hosts, and none where all is as it was left.
+    That is one more exec on each of these hosts, and none where nothing differs.
     """
     facts = answered(statuses)
     together = {
@@ -60,4 +59,4 @@ def _with(facts: Facts | None, later: Facts | None) -> Facts | None:
     return replace(facts, answers={**facts.answers, **later.answers}, failed={**facts.failed, **later.failed})
 
 
-__all__ = ["looked_twice"]
+__all__ = ["probed_twice"]

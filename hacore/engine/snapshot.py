@@ -15,7 +15,7 @@ from ..store import HostRecord, LockInfo, RunRecord, StateReader, StateView
 
 @dataclass
 class StateSnapshot:
-    """What the state says, as values: a missing state is an empty one."""
+    """The contents of a state, as values; a missing state is an empty one."""
 
     lineage: str = ""
     serial: int = 0
@@ -28,20 +28,20 @@ class StateSnapshot:
 
 
 def no_key(_value: str) -> str:
-    """A seal that equals nothing: without a key nothing sealed can be recorded yet."""
+    """A seal that equals nothing: without a key no sealed value can be recorded yet."""
     return f"hmac:{secrets.token_hex(16)}"
 
 
 def read_snapshot(state: StateView | None) -> StateSnapshot:
-    """Read what a plan needs of the state."""
+    """Read all that a plan needs. Raises StoreError when sensitive values are recorded and their key is missing."""
     if state is None:
         return StateSnapshot()
     rows = state.rows()
     if not state.has_key and any(row.sensitive for row in rows.values()):
         # without it every secret would look changed
         raise StoreError(
-            f"cannot compare what is sensitive: {state.key_problem}; bring the key back, or make a new one with "
-            "`hacore state new-key`: then the next apply writes what is sensitive afresh"
+            f"cannot compare sensitive values: {state.key_problem}; restore the key, or make a new one with "
+            "`hacore state new-key`: the next apply then writes all sensitive values again"
         )
     return StateSnapshot(
         lineage=state.lineage,

@@ -1,4 +1,4 @@
-"""Bulk that a step needs: fetched by the controller, verified, and kept in a cache by its SHA-256."""
+"""Large files that a step needs: fetched by the controller, verified, and cached by their SHA-256."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ..errors import HacoreError
 from ..load.files import cache_folder as downloads
 
 LIMIT = 1 << 30
-"""Bytes of the longest source that is taken."""
+"""The largest source that is accepted, in bytes."""
 
 CHUNK = 1 << 20
 
 
 class SourceError(HacoreError):
-    """A source cannot be had, or is not what its SHA-256 says."""
+    """A source cannot be fetched, or does not match its SHA-256."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where sources are kept: where `load` looks for them."""
+    """The cache of sources, which `load` reads, too."""
     return downloads(environ) / "sources"
 
 
 async def fetch(source: Source) -> bytes:
-    """The bytes of a source; from the cache when they are there. Raises SourceError."""
+    """The bytes of a source, from the cache if possible. Raises SourceError."""
     return await asyncio.to_thread(_fetch, source, cache_folder())
 
 
@@ -56,7 +56,7 @@ def _fetch(source: Source, folder: Path) -> bytes:
 
 
 def _copy(url: str, part: IO[bytes]) -> str:
-    """A source into a file, hashed on the way and no longer than its announced length and LIMIT; its sha256."""
+    """Copy a source into a file, at most its announced length and LIMIT; gives its sha256."""
     digest, size = hashlib.sha256(), 0
     try:
         with _open(url) as answer:
@@ -79,13 +79,13 @@ def _open(url: str) -> IO[bytes]:
     if parts.scheme == "file":
         return Path(unquote(parts.path)).open("rb")
     if parts.scheme not in ("http", "https"):
-        raise SourceError(f"cannot fetch {url}: only http, https and file are known")
+        raise SourceError(f"cannot fetch {url}: only http, https and file URLs are supported")
     return cast("IO[bytes]", urllib.request.urlopen(url, timeout=60))  # noqa: S310 - the scheme is checked above
 
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[IO[bytes]]:
-    """A file in the cache's folder, gone afterwards unless kept; where none can be written, one without a name."""
+    """A temporary file in the cache, removed afterwards unless kept; without a name if the cache is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part: IO[bytes] = tempfile.NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed below
@@ -100,6 +100,6 @@ def _scratch(folder: Path) -> Iterator[IO[bytes]]:
 
 
 def _keep(part: Path, kept: Path) -> None:
-    """Into the cache whole or not at all; a cache that cannot be written is no fault."""
+    """Move a file into the cache; a cache that is not writable is not an error."""
     with contextlib.suppress(OSError):
         part.replace(kept)

@@ -1,6 +1,6 @@
-"""What is done to a state alone, with no host: forgetting, other addresses, a new key for a lost one.
+"""Edits of the state alone, without hosts: forget, move, rename, a new key for a lost one.
 
-Each goes through the state's lock and is one transaction, after a backup of an SQLite state.
+Each holds the state's lock and is one transaction, after a backup of an SQLite state.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..contract import Provider
 from ..errors import PlanError, StoreError, UsageError
 from ..journal import QUIET, Renaming
 from ..model import JSON, Row
+from ..spelling import suggestion
 from ..store import (
     DropHost,
     DropRow,
@@ -32,8 +33,8 @@ from ..store import (
     host_to_json,
     matching,
 )
+from .means import whoami
 from .ownership import renamed_options
-from .request import whoami
 
 Providers = Mapping[str, Provider[Any]]
 _NO_PROVIDERS: Providers = MappingProxyType({})
@@ -41,10 +42,10 @@ _NO_PROVIDERS: Providers = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class StateEditResult:
-    """What a command did to the state.
+    """The result of a state edit.
 
-    `gone` and `moved` are addresses, `without` those that go on with one host less. `backup`: the file;
-    empty for a server's state. `broke`: whose lock was broken. `upgraded`: see `StateWriter.upgraded`.
+    `gone` and `moved` are addresses, `without` those that lost a member host. `backup`: the file;
+    empty for a server's state. `broke`: the lock that was broken. `upgraded`: see `StateWriter.upgraded`.
     """
 
     serial: int
@@ -60,10 +61,10 @@ class StateEditResult:
 async def forget(
     state_url: str, selectors: Sequence[Address], *, hosts: Sequence[str] = (), who: str = ""
 ) -> StateEditResult:
-    """Forget what selectors cover and all that is on `hosts`, and leave it as it is there.
+    """Forget what selectors match and everything on `hosts`; nothing is changed on the hosts.
 
-    A host that is forgotten is no member any more of what spans several. Raises UsageError for what
-    covers nothing, PlanError while a run is unfinished.
+    A forgotten host is no longer a member of resources that span several hosts. Raises UsageError for a
+    selector that matches nothing, PlanError while a run is incomplete.
     """
     async with _opened(state_url, "state rm", who) as writer:
         rows = writer.rows()
@@ -83,11 +84,11 @@ async def forget(
 async def move(
     state_url: str, source: Address, target: Address, *, providers: Providers = _NO_PROVIDERS, who: str = ""
 ) -> StateEditResult:
-    """Record under other addresses what `source` covers: edges, marks, images and journal follow.
+    """Record under other addresses what `source` matches; edges, marks, images and journal follow.
 
-    `providers` say where specs name addresses.
+    `providers` find the addresses that specs name.
 
-    Raises UsageError for what covers nothing, or would take the place of something recorded.
+    Raises UsageError for a source that matches nothing, or a target that is recorded already.
     """
     async with _opened(state_url, "state mv", who) as writer:
         rows = writer.rows()
@@ -104,15 +105,15 @@ async def move(
 async def rename_host(
     state_url: str, old: str, new: str, *, providers: Providers = _NO_PROVIDERS, who: str = ""
 ) -> StateEditResult:
-    """Record a host, and all that is on it, under another name. Raises UsageError when that is taken."""
+    """Record a host, and everything on it, under another name. Raises UsageError when the name is in use."""
     async with _opened(state_url, "state mv", who) as writer:
         rows, hosts = writer.rows(), writer.hosts()
         _known_host(writer, old, rows)
         if not NAME.match(new):
-            raise UsageError(f"cannot rename host {old}: {new!r} is no name; it has letters, digits, _ . and -")
+            raise UsageError(f"cannot rename host {old}: invalid host name {new!r}; use letters, digits, _ . and -")
         if new in hosts or any(new in row.hosts for row in rows.values()):
             raise UsageError(
-                f"cannot rename host {old}: {new} is recorded, too; forget it first: hacore state rm --host {new}"
+                f"cannot rename host {old}: {new} is recorded already; forget it first: hacore state rm --host {new}"
             )
         moved = {a: replace(a, host=new) for a in sorted(rows) if a.host == old}
         record = hosts[old]
@@ -123,14 +124,14 @@ async def rename_host(
 
 
 async def new_key(state_url: str, *, who: str = "") -> StateEditResult | None:
-    """Give a state whose key is lost a new one; None when it is at hand. Images that the old key encrypted are lost.
+    """Give a state that lost its key a new one; None if it has its key. Images encrypted by the old key are lost.
 
-    What is sensitive shows as changed in the next plan, and apply writes it afresh. Raises StoreError
+    Sensitive values show as changed in the next plan, and apply writes them again. Raises StoreError
     when there is no state.
     """
     reader = await asyncio.to_thread(StateReader.open, state_url)
     if reader is None:
-        raise StoreError("cannot make a new key: there is no state yet; `hacore apply` makes it, with its key")
+        raise StoreError("cannot make a new key: there is no state yet; `hacore apply` creates it with its key")
     with reader:
         if reader.has_key:
             return None
@@ -139,15 +140,15 @@ async def new_key(state_url: str, *, who: str = "") -> StateEditResult | None:
 
 
 def moved_addresses(rows: Mapping[Address, Row], source: Address, target: Address) -> dict[Address, Address]:
-    """What `source` covers, by its new addresses. Parts that both leave out stay. Pure; raises UsageError."""
+    """Old to new address of all that `source` matches; parts that both omit are kept. Pure; raises UsageError."""
     found = matching(rows, source)
     if source.kind != target.kind:
-        raise UsageError(f"cannot move {source} to {target}: a {source.kind} is no {target.kind}")
+        raise UsageError(f"cannot move {source} to {target}: kinds differ ({source.kind}, {target.kind})")
     if (source.host is None) != (target.host is None):
         raise UsageError(f"cannot move {source} to {target}: name the host in both, or in neither")
     keys = {address.key for address in found}
     if source.key is None and target.key is not None and keys != {None}:
-        raise UsageError(f"cannot move {source} to {target}: it has several keys; name one: {found[0]}")
+        raise UsageError(f"cannot move {source} to {target}: {source} has several keys; name one: {found[0]}")
     keep_key = source.key is None and target.key is None
     moved = {
         a: Address(target.kind, target.name, a.key if keep_key else target.key, target.host or a.host) for a in found
@@ -157,20 +158,20 @@ def moved_addresses(rows: Mapping[Address, Row], source: Address, target: Addres
             raise UsageError(f"cannot move {old} to itself")
         if new in rows:
             raise UsageError(
-                f"cannot move {old} to {new}: that is recorded, too; forget it first: hacore state rm '{new}'"
+                f"cannot move {old} to {new}: {new} is recorded already; forget it first: hacore state rm '{new}'"
             )
     return moved
 
 
 @asynccontextmanager
 async def _opened(state_url: str, what: str, who: str) -> AsyncIterator[StateWriter]:
-    """The state, locked, with no run on its way."""
+    """The state, locked, with no incomplete run."""
     async with await StateWriter.open(state_url, who=who or whoami(), what=what) as writer:
         unfinished = writer.unfinished()
         if unfinished is not None:
             raise PlanError(
-                f"cannot change the state: run {unfinished.id} is unfinished; go on with it with "
-                "`hacore apply --resume`, or take it back with `hacore rollback`"
+                f"cannot change the state: run {unfinished.id} was interrupted; resume with "
+                "`hacore apply --resume`, or undo with `hacore rollback`"
             )
         yield writer
 
@@ -199,7 +200,7 @@ async def _commit(writer: StateWriter, moves: Sequence[Move], **about: object) -
 
 
 def _named(providers: Providers) -> Callable[[Address, JSON], Collection[str]]:
-    """What a recorded spec names: sources of reloads and restarts, and needs of its own."""
+    """The addresses that a recorded spec names: sources of reloads and restarts, and needs."""
 
     def named(address: Address, spec: JSON) -> Collection[str]:
         provider = providers.get(address.kind)
@@ -208,7 +209,7 @@ def _named(providers: Providers) -> Callable[[Address, JSON], Collection[str]]:
         try:
             value = provider.spec.model_validate(spec)
         except ValueError:
-            return ()  # of another version of the kind, which the next apply records afresh
+            return ()  # of another version of the kind, which the next apply records anew
         return {*(trigger.source for trigger in provider.triggers(value, address)), *provider.needs(value)}
 
     return named
@@ -217,15 +218,12 @@ def _named(providers: Providers) -> Callable[[Address, JSON], Collection[str]]:
 def _known_host(writer: StateWriter, name: str, rows: Mapping[Address, Row]) -> None:
     known = sorted({*writer.hosts(), *(host for row in rows.values() for host in row.hosts)})
     if name not in known:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
+        hint = suggestion(name, known, f"the recorded hosts are {', '.join(known) or 'none'}")
         raise UsageError(f"cannot find host {name}: it is not recorded; {hint}")
 
 
 def _without(row: Row, hosts: Sequence[str], gone: set[Address]) -> Row:
-    """A row that nothing leads from to what is forgotten any more."""
+    """A row without references to what is forgotten."""
     names = {str(address) for address in gone}
     return replace(
         row,
@@ -236,17 +234,17 @@ def _without(row: Row, hosts: Sequence[str], gone: set[Address]) -> Row:
 
 
 async def prune_runs(state_url: str, keep: int, *, who: str = "") -> int:
-    """Forget all runs but the newest `keep`, with the images only they need; how many were forgotten.
+    """Forget all runs but the newest `keep`, with the images that only they need; gives their number.
 
-    Origins stay. Raises StoreError when there is no state, PlanError while a run is unfinished: its
-    images are its way back.
+    Origins are kept. Raises StoreError when there is no state, PlanError while a run is incomplete: its
+    images are needed to undo it.
     """
     reader = StateReader.open(state_url)
     if reader is None:
-        raise StoreError("cannot forget old runs: nothing is recorded yet")
+        raise StoreError("cannot prune runs: there is no state yet")
     reader.close()
     async with await StateWriter.open(state_url, who=who or whoami(), what="runs prune") as writer:
         unfinished = writer.unfinished()
         if unfinished is not None:
-            raise PlanError(f"cannot forget old runs: run {unfinished.id} is unfinished; roll it back first")
+            raise PlanError(f"cannot prune runs: run {unfinished.id} was interrupted; resume it or roll it back first")
         return await writer.prune(keep)

@@ -1,7 +1,7 @@
-"""Expressions and templates: sandboxed Jinja2, where whatever is undefined is an error.
+"""Expressions and templates: sandboxed Jinja2, in which an undefined name is an error.
 
-The one place that knows Jinja2. `Expressions` compiles; an `Expression` or a `Template` tells what
-it names (`paths`, from the syntax tree) and evaluates against a scope of plain values and Lookups.
+Only this package imports Jinja2. `Expressions` compiles; an `Expression` or a `Template` has the names that
+it uses (`paths`, from the syntax tree) and evaluates in a scope of plain values and Lookups.
 """
 
 from __future__ import annotations

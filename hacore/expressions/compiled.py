@@ -21,15 +21,15 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def mentions(text: str) -> bool:
-    """Whether a text holds an expression at all."""
+    """Whether a text contains an expression."""
     return "{{" in text or "{%" in text
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A scalar with expressions. `typed`: it is one expression as a whole, and its value keeps its type.
+    """A scalar with expressions. `typed`: it is a single expression, and its value keeps its type.
 
-    `roots` are the outermost names it needs, `paths` all that it names.
+    `roots` are the outermost names that it needs, `paths` all paths that it names.
     """
 
     source: str
@@ -48,7 +48,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template file. `opaque`: it includes files by computed names, so it may name anything."""
+    """A template file. `opaque`: it includes files by computed names, so it can use any name."""
 
     name: str
     roots: frozenset[str]
@@ -59,7 +59,7 @@ class Template:
     def render(self, scope: Scope, *, withhold: str = "") -> str:
         """The text; raises ExpressionError that names the template and, if known, the line.
 
-        `withhold` stands in for the words of errors that might quote a value.
+        `withhold` replaces the text of errors that could quote a value.
         """
         try:
             return str(plain("".join(self.compiled.root_render_func(self.compiled.new_context(dict(scope))))))
@@ -72,7 +72,7 @@ class Template:
             raise type(wrong)(f"{self._where(error)}: {wrong}") from error
 
     def _where(self, error: BaseException) -> str:
-        """The innermost place of a traceback that lies in a template."""
+        """The innermost template and line of a traceback."""
         here = self.name
         trace = error.__traceback__
         while trace is not None:
@@ -84,7 +84,7 @@ class Template:
 
 
 def plain(value: Any) -> Any:
-    """A value as plain JSON data; raises for what is undefined or is no data."""
+    """A value as plain JSON data; raises for undefined values and for objects that are not data."""
     kind = type(value)
     if kind in _PLAIN:
         if kind is not bool and (fault := scalar_fault(value)):
@@ -101,7 +101,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in items]
     if isinstance(value, bool | int | float):
         return value
-    raise ExpressionError(f"it gives no value but a {kind.__name__}: name one of its parts, or call it")
+    raise ExpressionError(f"the result is a {kind.__name__}, not data: use one of its parts, or call it")
 
 
 def _is_view(value: Any) -> bool:
@@ -115,28 +115,28 @@ def _key(key: Any) -> str:
 
 
 def translated(error: Exception, paths: frozenset[Path] = frozenset()) -> ExpressionError:
-    """An error of evaluation as one of ours, with as little of the values in it as can be."""
+    """An error of evaluation as an ExpressionError, with as few values in it as possible."""
     if is_broken(error):
-        return BrokenError("rests on a mistake elsewhere")
+        return BrokenError("depends on another mistake")
     if isinstance(error, ExpressionError):
         return error
     if isinstance(error, UndefinedError):
         return NoSuchNameError(_full_name(error.message, paths))
     if isinstance(error, TemplateNotFound):
-        return NoSuchNameError(f"there is no template {error.name!r} in the stack's folder")
+        return NoSuchNameError(f"no template {error.name!r} in the stack's folder")
     if isinstance(error, TemplateSyntaxError):
-        return ExpressionError(f"{error.name or 'it'}:{error.lineno}: {error.message}")
+        return ExpressionError(f"{error.name or 'line'}:{error.lineno}: {error.message}")
     if isinstance(error, SecurityError):
-        return NoSuchNameError("it asks for something that expressions may not touch")
+        return NoSuchNameError("this attribute is not allowed in expressions")
     if isinstance(error, HacoreError | OSError):
         return ExpressionError(str(error))
     if isinstance(error, RecursionError):
-        return ExpressionError("it calls itself without end")
+        return ExpressionError("the recursion does not end")
     return ExpressionError(f"{str(error) or type(error).__name__}")
 
 
 def _full_name(message: str | None, paths: frozenset[Path]) -> str:
-    """An undefined part's message with the whole path in it, if only one path has such a part."""
+    """The message for an undefined part, with its whole path if only one path has such a part."""
     if isinstance(message, NoSuchPart):
         name = message.part
         whole = [path[: path.index(name, 1) + 1] for path in paths if name in path[1:]]

@@ -16,11 +16,11 @@ from .sandbox import Sandbox
 from .syntax import Path, chain_of, inclusions_of, paths_of, roots_of
 
 Read = Callable[[str], str]
-"""A template's source by its name; raises ExpressionError or OSError for what may not or cannot be read."""
+"""A template's source by its name; raises ExpressionError or OSError for a file that must not or cannot be read."""
 
 
 class Expressions:
-    """A compiler with its cache. `read` gives the sources of templates."""
+    """A compiler with its cache. `read` returns the sources of templates."""
 
     def __init__(self, read: Read | None = None) -> None:
         # In a scalar `{#` is text: shell has it in `${#name}`, and YAML has comments of its own.
@@ -32,7 +32,7 @@ class Expressions:
         self._read = read
 
     def globals(self) -> frozenset[str]:
-        """Names that are there besides the scope's."""
+        """Names that are defined in addition to the scope."""
         return frozenset(self._scalars.globals)
 
     def compile(self, source: str) -> Expression:
@@ -50,7 +50,7 @@ class Expressions:
         tree = self._scalars.parse(source)
         roots, paths = roots_of(tree) - self.globals(), paths_of(tree)
         if inclusions_of(tree):
-            raise ExpressionError("it includes a template: only template files can do that")
+            raise ExpressionError("include is not allowed here: only template files can include")
         parts = _parts(tree)
         typed = parts is not None and len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
         run = self._simple(parts, typed=typed) if parts is not None else None
@@ -59,7 +59,7 @@ class Expressions:
         return Expression(source, typed, roots, paths, run)
 
     def _simple(self, parts: list[nodes.Node], *, typed: bool) -> Callable[[Scope], Any] | None:
-        """Texts and plain chains only, as in most stacks: followed directly, ten times as fast."""
+        """An evaluation without Jinja2 for texts and plain chains, the usual case: ten times as fast."""
         steps: list[str | tuple[str | int, ...]] = []
         for part in parts:
             if isinstance(part, nodes.TemplateData):
@@ -92,7 +92,7 @@ class Expressions:
         return lambda scope: "".join(template.root_render_func(template.new_context(dict(scope))))
 
     def template(self, name: str) -> Template:
-        """Compile a template file with what it includes; raises ExpressionError, OSError."""
+        """Compile a template file with its inclusions; raises ExpressionError, OSError."""
         known = self._templates.get(name)
         if known is None:
             known = self._templates[name] = self._template(name)
@@ -110,7 +110,7 @@ class Expressions:
             except (ExpressionError, OSError):
                 if current == name:
                     raise
-                continue  # `include … ignore missing` may name it; if it matters, rendering fails
+                continue  # `include … ignore missing` is allowed; otherwise rendering fails
             paths |= paths_of(tree)
             roots |= roots_of(tree)
             for inclusion in inclusions_of(tree):
@@ -124,7 +124,7 @@ class Expressions:
 
     def _tree(self, name: str) -> nodes.Template:
         if self._read is None:
-            raise ExpressionError("there are no template files here")
+            raise ExpressionError("template files are not available here")
         try:
             return self._files.parse(self._read(name), name, name)
         except TemplateSyntaxError as error:
@@ -147,7 +147,7 @@ class _Loader(BaseLoader):
 
 
 def _parts(tree: nodes.Template) -> list[nodes.Node] | None:
-    """The pieces of a text without statements; None for one with statements."""
+    """The parts of a text without statements; None for one with statements."""
     parts: list[nodes.Node] = []
     for node in tree.body:
         if not isinstance(node, nodes.Output):

@@ -1,11 +1,10 @@
-"""The sandbox: names of mappings before methods, no private attributes, nothing undefined, nothing random."""
+"""The sandbox: keys of mappings before methods, no private attributes, no undefined names, no random values."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import StrictUndefined
@@ -15,21 +14,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from ..errors import ExpressionError
+from ..spelling import closest
 
 LARGEST = 10_000_000
 """What one `*` or `**` of an expression may give."""
 
 
 class BrokenError(ExpressionError):
-    """An expression that rests on something whose own mistake is reported already: say nothing more."""
+    """An expression that depends on a value with a mistake, which is reported already: not reported again."""
 
 
 class NoSuchNameError(ExpressionError):
-    """An expression names something that is not there or not allowed. It carries names only, so it may be shown."""
+    """An expression uses a name that does not exist or is not allowed. It quotes names only, so it can be shown."""
 
 
 class Lookup(ABC):
-    """An object whose parts are looked up when an expression asks for them."""
+    """An object with parts that are looked up when an expression uses them."""
 
     __slots__ = ()
 
@@ -39,10 +39,10 @@ class Lookup(ABC):
 
 
 class NoSuchPart(str):
-    """What an UndefinedError says of a part that a value does not have: its name, and a hint at another one."""
+    """The message of an UndefinedError for a missing part of a value: with its name and a hint."""
 
     def __new__(cls, message: str, part: str, hint: str = "") -> NoSuchPart:
-        """The message, with what it is about."""
+        """The message, with the part's name."""
         made = super().__new__(cls, message)
         made.part, made.hint = part, hint
         return made
@@ -52,7 +52,7 @@ class NoSuchPart(str):
 
 
 class Missing(StrictUndefined):
-    """What is not defined: using it is an error that says what is there instead."""
+    """An undefined value: using it is an error with a hint."""
 
     __slots__ = ()
 
@@ -62,22 +62,22 @@ class Missing(StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if self._undefined_obj is missing:
-            return f"nothing is named {name!r}"
+            return f"{name!r} is undefined"
         if isinstance(self._undefined_obj, Mapping):
-            close = get_close_matches(str(name), [str(key) for key in self._undefined_obj], n=1)
-            hint = f": did you mean {close[0]!r}?" if close else ""
-            return NoSuchPart(f"there is no {name!r} in it{hint}", str(name), hint)
+            close = closest(str(name), [str(key) for key in self._undefined_obj])
+            hint = f": did you mean {close!r}?" if close is not None else ""
+            return NoSuchPart(f"{name!r} is undefined{hint}", str(name), hint)
         kind = type(self._undefined_obj).__name__
         return NoSuchPart(f"a value of type {kind} has no {name!r}", str(name))
 
 
 class Broken(StrictUndefined):
-    """Stands for a value that could not be had; using it raises BrokenError."""
+    """A placeholder for a value with a mistake; using it raises BrokenError."""
 
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("rests on a mistake elsewhere", exc=_BrokenUndefinedError)
+        super().__init__("depends on another mistake", exc=_BrokenUndefinedError)
 
 
 class _BrokenUndefinedError(UndefinedError):
@@ -90,7 +90,7 @@ def is_broken(error: BaseException) -> bool:
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja2 for stacks. The same input gives the same text: what is random is taken out."""
+    """Jinja2 for stacks. The same input gives the same text: functions with random results are removed."""
 
     intercepted_binops = frozenset(("*", "**"))
 
@@ -108,7 +108,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters["tojson"] = _tojson  # Jinja2's own escapes for HTML
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Nothing private, and of a Lookup nothing but what it looks up."""
+        """No private attributes, and no attributes of a Lookup except those it looks up."""
         return not isinstance(obj, Lookup) and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -118,7 +118,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`: an entry of a mapping comes before its methods (`var.items`)."""
+        """`obj.attribute`: an entry of a mapping has precedence over its methods (`var.items`)."""
         if isinstance(obj, dict):
             if attribute in obj:
                 return obj[attribute]
@@ -127,7 +127,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`obj[argument]`: of a mapping only its entries."""
+        """`obj[argument]`: only entries of a mapping."""
         if isinstance(obj, dict):
             if isinstance(argument, Hashable) and argument in obj:
                 return obj[argument]
@@ -148,9 +148,9 @@ def _size(operator: str, left: Any, right: Any) -> int:
 
 
 def _shown(value: Any) -> Any:
-    """What a text may show: data, never an object of ours or a method that was not called."""
+    """Values in a text: data, not an object of the loader or a method that was not called."""
     if not isinstance(value, StrictUndefined) and (isinstance(value, Lookup) or callable(value)):
-        raise NoSuchNameError("it shows something that is no value: name one of its parts, or call it")
+        raise NoSuchNameError("the result is not data: use one of its parts, or call it")
     return value
 
 

@@ -1,8 +1,8 @@
-"""What an expression or a template names, read from its syntax tree.
+"""The paths that an expression or a template names, read from its syntax tree.
 
-A *path* is a chain of names such as `("host", "vars", "interface")`; `None` stands for a part that
-is only known when it is evaluated (`var[each.key]`). Secrets are followed by these paths, so they
-err on the side of naming too much: a call of a mapping's method names the whole mapping.
+A *path* is a chain of names such as `("host", "vars", "interface")`; `None` is a part that is known only at
+evaluation (`var[each.key]`). Secrets are tracked by these paths, so in case of doubt a path covers too much:
+a call of a mapping's method names the whole mapping.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _METHODS = frozenset(name for name in dir(dict) if not name.startswith("_"))
 
 
 def paths_of(tree: nodes.Node) -> frozenset[Path]:
-    """All paths that a syntax tree names, whether or not evaluation would reach them."""
+    """All paths that a syntax tree names, including branches that are not evaluated."""
     found: set[Path] = set()
     _walk(tree, found, called=False)
     return frozenset(found)
 
 
 def roots_of(tree: nodes.Template) -> frozenset[str]:
-    """The names that must come from outside: assigned names and loop variables are not among them."""
+    """The names that the scope must define: without assigned names and loop variables."""
     return frozenset(meta.find_undeclared_variables(tree))
 
 
@@ -50,7 +50,7 @@ def chain_of(node: nodes.Node) -> tuple[str | int, ...] | None:
 
 
 def touches(paths: Iterable[Path], patterns: Iterable[Path]) -> bool:
-    """Whether a path names anything that a pattern names: they agree as far as the shorter one goes."""
+    """Whether a path overlaps a pattern: they are equal up to the length of the shorter one."""
     patterns = tuple(patterns)
     return any(
         all(a == b or a is None or b is None for a, b in zip(path, pattern, strict=False))
@@ -87,7 +87,7 @@ def _chain(node: nodes.Node, found: set[Path], *, called: bool) -> None:
         _walk(node, found, called=False)
         return
     if called and parts:
-        parts.pop(0)  # a method: its object is what is named
+        parts.pop(0)  # a method: its object is named
     if node.ctx != "load":
         return
     path: list[str | None] = [node.name]

@@ -8,7 +8,7 @@ edges that the user wrote; a cycle of those alone is an error that names the pat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..address import Address
@@ -24,9 +24,9 @@ from .order import find_cycle, topological
 class Graph:
     """The instances of a stack in order. `needs` maps each to what must be done before it."""
 
-    order: tuple[Address, ...]
-    needs: Mapping[Address, tuple[Address, ...]]
-    claims: Mapping[Address, tuple[Claim, ...]]
+    order: tuple[Address, ...] = ()
+    needs: Mapping[Address, tuple[Address, ...]] = field(default_factory=dict)
+    claims: Mapping[Address, tuple[Claim, ...]] = field(default_factory=dict)
 
 
 def build_graph(stack: Stack, providers: Mapping[str, Provider[Any]]) -> Graph:

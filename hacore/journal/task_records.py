@@ -13,7 +13,7 @@ from ..address import Address
 from ..contract import Change, Provider
 from ..errors import StoreError
 from ..load.registry import why_missing
-from ..load.stack import Stack
+from ..load.stack import Instance
 from ..model import JSON, Action, Host, Op, Row, Status
 from ..plan import PlannedChange, PlanTask, Seal, recorded_spec
 from ..store import TaskRecord, row_to_json
@@ -38,7 +38,7 @@ def _row_json(row: Row | None) -> JSON | None:
 def records_of(
     run: int,
     live: Sequence[RunningTask],
-    stack: Stack,
+    instances: Mapping[Address, Instance],
     providers: Mapping[str, Provider[Any]],
     seal: Seal,
     *,
@@ -59,7 +59,7 @@ def records_of(
             status=(Status.DOING if item.intent and item.status is Status.DO else item.status).value,
             needs=item.task.needs,
             lane=item.task.lane,
-            payload=_payload(item.task, stack, providers, seal),
+            payload=_payload(item.task, instances, providers, seal),
             images={str(a): number for a, number in item.image_ids.items()},
             before={str(a): row for a, row in item.before.items()},
             position=position,
@@ -68,9 +68,11 @@ def records_of(
     ]
 
 
-def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal) -> dict[str, JSON]:
+def _payload(
+    task: PlanTask, instances: Mapping[Address, Instance], providers: Mapping[str, Provider[Any]], seal: Seal
+) -> dict[str, JSON]:
     return {
-        "changes": [_change(p, stack, providers, seal) for p in task.changes],
+        "changes": [_change(p, instances, providers, seal) for p in task.changes],
         "trigger": task.trigger,
         "sources": [str(s) for s in task.sources],
         "exclusive": task.exclusive,
@@ -85,9 +87,9 @@ def _payload(task: PlanTask, stack: Stack, providers: Mapping[str, Provider[Any]
 
 
 def _change(
-    planned: PlannedChange, stack: Stack, providers: Mapping[str, Provider[Any]], seal: Seal
+    planned: PlannedChange, instances: Mapping[Address, Instance], providers: Mapping[str, Provider[Any]], seal: Seal
 ) -> dict[str, JSON]:
-    instance = stack.instances.get(planned.address)
+    instance = instances.get(planned.address)
     provider = providers[planned.kind]
     if planned.action is Action.DELETE or instance is None:
         # a rollback has the spec of the task that it takes back, which is in its recorded form already

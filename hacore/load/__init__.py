@@ -1,17 +1,17 @@
-"""Loading: a stack file, its variables and its folder become a Stack, or all its mistakes at once."""
+"""Loading: reads a stack file, its variables and its folder into a Stack, or reports all mistakes at once."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .find import find_stack
 from .registry import load_providers
+from .request import LoadRequest
 from .stack import Bystander, Instance, Need, Position, Stack
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bystander",
     "Instance",
+    "LoadRequest",
     "Need",
     "Position",
     "Stack",
@@ -30,46 +31,23 @@ __all__ = [
     "state_url",
 ]
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 
+def load(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
+    """Load a stack file. Only the stack's folder, `var_files` and the download cache are read.
 
-def load(
-    path: Path,
-    *,
-    providers: Mapping[str, Provider[Any]],
-    variables: Mapping[str, str] = _NONE,
-    var_files: Sequence[Path] = (),
-    env_name: str | None = None,
-    environ: Mapping[str, str] = os.environ,
-    state_url: str | None = None,
-) -> Stack:
-    """Load a stack file.
-
-    `variables` are the texts of --var, `env_name` names `env/NAME.yaml`, `environ` gives
-    HACORE_VAR_*, HACORE_STATE, HACORE_CACHE and what `env('…')` asks for; `state_url` overrides the
-    state. Nothing but the stack's folder, `var_files` and the download cache is read.
-
-    Raises StackError with all mistakes (file, line, column, address, what is wrong and what would
-    be right), UsageError for files that do not exist.
+    Raises StackError with all mistakes (file, line, column, address, the mistake and its correction),
+    UsageError for files that do not exist.
     """
     from .loader import load_stack  # Jinja2 and the YAML parser are not needed to start up
 
     with _without_collection():
-        return load_stack(
-            path,
-            providers=providers,
-            variables=variables,
-            var_files=var_files,
-            env_name=env_name,
-            environ=environ,
-            state_url=state_url,
-        )
+        return load_stack(request, providers)
 
 
 def state_url(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """The state of a stack without its variables and resources: what `drift` needs to know of the file.
+    """The state URL of a stack, without its variables and resources; for `drift`.
 
-    Raises StackError for a file that is no stack, UsageError for one that cannot be read.
+    Raises StackError for a file that is not a stack, UsageError for one that cannot be read.
     """
     from .outline import state_url as find_state
 
@@ -85,7 +63,7 @@ def stack_schema(providers: Mapping[str, Provider[Any]]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Pauses the cyclic garbage collector: loading makes much and drops little, looking through it is half its time."""
+    """Pause the cyclic garbage collector: loading keeps most of its objects, and scanning them is half its time."""
     was = gc.isenabled()
     gc.disable()
     try:

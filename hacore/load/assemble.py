@@ -1,4 +1,4 @@
-"""The last part of loading: instances with their edges, the kinds' own checks, outputs."""
+"""The last part of loading: instances with their edges, the checks of the kinds, outputs."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _OUTPUT = frozenset(("var", "hosts", "groups"))
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The instances of a stack and a digest of what they say, sensitive values left out."""
+    """The instances of a stack and a digest of their content, without sensitive values."""
 
     instances: Mapping[Address, Instance]
     digest: str
 
 
 def assemble(instances: Instances, world: World) -> Assembled:
-    """All instances; what is wrong becomes problems."""
+    """All instances; mistakes become problems."""
     built = instances.all()
     edges = Edges(instances.blocks, world)
     found: dict[Address, Instance] = {}
-    said: list[Any] = []
+    content: list[Any] = []
     for block in instances.blocks.values():
         for address, slot in block.slots.items():
             made = built[address]
@@ -52,9 +52,9 @@ def assemble(instances: Instances, world: World) -> Assembled:
                 sensitive=made.sensitive,
                 files=made.files,
             )
-            said.append((_parts(address), _public(made), [_parts(need.selector) for need in needs]))
+            content.append((_parts(address), _public(made), [_parts(need.selector) for need in needs]))
         _validate(block, built, world)
-    return Assembled(found, digest(said))
+    return Assembled(found, digest(content))
 
 
 def _parts(address: Address) -> tuple[str | None, ...]:
@@ -70,7 +70,7 @@ def _public(built: Built) -> Any:
 
 
 def _validate(block: Block, built: Mapping[Address, Built | None], world: World) -> None:
-    """What the kind has to say about each resource over all its members; not if one has mistakes already."""
+    """Let the kind check each resource over all its members, unless a member has mistakes already."""
     provider = block.provider
     if provider is None or block.broken:
         return
@@ -103,7 +103,7 @@ def _validate(block: Block, built: Mapping[Address, Built | None], world: World)
 
 
 def _field(node: Node, dotted: str, fallback: Position) -> Position:
-    """The place of a field: as deep as its dotted path can be followed."""
+    """The position of a field: as deep as its dotted path exists."""
     parts = dotted.split(".") if dotted else []
     position = fallback
     while parts:

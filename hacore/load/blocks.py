@@ -30,11 +30,11 @@ Key = str | None
 
 @dataclass(slots=True)
 class Slot:
-    """One address that a block makes, with what its expressions see of a for_each."""
+    """One address of a block, with its item of the for_each."""
 
     address: Address
     key: Key
-    host: str  # the first one of a kind that looks at its hosts together
+    host: str  # of a kind over all hosts together: the first
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class Block:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     slots: dict[Address, Slot] = field(default_factory=dict)
     off: set[Address] = field(default_factory=set)
-    secret: frozenset[Path] = frozenset()  # patterns: what of each.value is sensitive
-    broken: bool = False  # its hosts or its for_each have mistakes: what it has is not known
+    secret: frozenset[Path] = frozenset()  # patterns of sensitive parts of each.value
+    broken: bool = False  # its hosts or its for_each have mistakes: its addresses are not known
 
     @property
     def address(self) -> str:
@@ -65,15 +65,15 @@ class Block:
 
     @property
     def together(self) -> bool:
-        """Whether it makes an instance without a host."""
+        """Whether its instance has no host."""
         return self.provider is not None and self.provider.hosts == "together"
 
     def each(self, key: Key) -> Mapping[str, Any] | None:
-        """What `each` is for an item."""
+        """The value of `each` for an item."""
         return None if key is None else {"key": key, "value": self.items[key]}
 
     def at(self, host: str | None) -> tuple[Entries, Node]:
-        """The body as it is for a host."""
+        """The body for a host."""
         if self.overrides and host in self.overrides:
             return self.overrides[host]
         return self.body, self.node
@@ -94,7 +94,7 @@ def load_blocks(section: Node | None, providers: Mapping[str, Provider[Any]], wo
             block = Block(kind, name, node, names.key(name), provider)
             found[block.address] = block
             if not NAME.match(name):
-                message = f"{name!r} cannot be a name: letters, digits, _ . and - only, not - or . first"
+                message = f"{name!r} is not a valid name: use letters, digits, _ . and -, without - or . first"
                 world.problems.add(block.position, message, block.address)
             if node.value is not None and not isinstance(node.value, dict):
                 world.problems.add(node.position, "a resource's body must be a mapping", block.address)
@@ -116,7 +116,7 @@ class _Expansion:
         block, node = self._block, self._node
         common, tainted = self._common()
         if "hosts" in node.map and "members" in node.map:
-            self._add(node.key("members"), "give either hosts or members, not both: they mean the same")
+            self._add(node.key("members"), "use either hosts or members, not both: they have the same meaning")
         block.lifecycle = common.lifecycle
         block.items = self._items(common.for_each, tainted)
         secret = frozenset(("each", "value", *path[2:]) for path in tainted if path[0] == "for_each" and len(path) > 1)
@@ -135,10 +135,12 @@ class _Expansion:
         self._slots(when if not isinstance(when, Constant) else Constant(common.when))
 
     def _shown(self, key: str) -> None:
-        self._add(self._node.map[key].position, f"{key} names something sensitive: it is shown and kept in clear")
+        self._add(
+            self._node.map[key].position, f"{key} must not use a sensitive value: it is shown and stored in clear text"
+        )
 
     def _common(self) -> tuple[CommonBody, frozenset[Path]]:
-        """The common keys that do not differ between instances; the others too, where they are plain."""
+        """The common keys that are the same for all instances; the others as well, where they have no expressions."""
         compiler = self._world.compiler(_WIDE, self._block.address, "in " + ", ".join(sorted(_STATIC)))
         present = {key: self._node.map[key] for key in self._node.map if key in COMMON}
         data: dict[str, Any] = {}
@@ -170,7 +172,7 @@ class _Expansion:
             return {None: None}
         node = self._node.map["for_each"]
         if ("for_each",) in tainted or (isinstance(given, list) and tainted):
-            self._add(node.position, "for_each names something sensitive: its keys are shown in addresses")
+            self._add(node.position, "for_each must not use a sensitive value: its keys are shown in addresses")
             self._block.broken = True
             return {}
         if isinstance(given, dict):
@@ -178,7 +180,7 @@ class _Expansion:
         items: dict[Key, Any] = {}
         for index, item in enumerate(given or ()):
             if str(item) in items:
-                self._add(node.at([index]), f"duplicate key {str(item)!r} in for_each: each item once")
+                self._add(node.at([index]), f"duplicate key {str(item)!r} in for_each: remove one")
             items[str(item)] = item
         return items
 
@@ -204,7 +206,7 @@ class _Expansion:
             for name, position in names:
                 over = where.map[name]
                 for wrong in COMMON & over.map.keys():
-                    self._add(over.key(wrong), f"{wrong} belongs into the body, it cannot differ by member")
+                    self._add(over.key(wrong), f"{wrong} cannot differ by member: move it to the body")
                 extra = compile_body(over.without(COMMON) if over.map else Node({}, over.position))
                 for host in select_hosts([(name, position)], self._world, block.address):
                     block.overrides[host] = (block.body.over(extra), node.merged(over))

@@ -17,9 +17,9 @@ from .yaml_nodes import Node
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A slot's spec, the paths in it that are sensitive, what it refers to, and the hosts it looks at.
+    """The spec of a slot, its sensitive paths, the addresses that it refers to, and its hosts.
 
-    `files`: what of the stack's folder was taken in as it is.
+    `files`: files of the stack's folder of which the content is part of the spec.
     """
 
     spec: Spec

@@ -1,8 +1,8 @@
-"""Calls into kinds: whatever a provider raises or returns wrongly becomes a ProviderError that names it.
+"""Calls into kinds: an exception or a wrong result of a provider becomes a ProviderError that names it.
 
-A contained provider is one like the other, with each of its own methods behind a door: what comes out is
-checked, and a fault says method, kind, package, address and place. So no caller needs to expect anything
-else of a kind than the contract, and a fault ends where it belongs: in the plan's error, or in its own task.
+A contained provider has the interface of the original, and checks the result of each method. A fault names
+method, kind, package, address and source line. So callers rely on the contract alone, and a fault ends in
+the plan's error or in its own task.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _DATA = ("api", "kind", "spec", "schema_version", "hosts", "plain", "whole")
 
 
 class Contained(Provider[Any]):
-    """A provider behind the door. Methods that it leaves to the contract are the contract's here, too."""
+    """A provider with checked results. Methods that it inherits from the contract are inherited here as well."""
 
     inner: Provider[Any]
     package: str
 
     def __getattr__(self, name: str) -> Any:
-        """What is no part of the contract."""
+        """Attributes outside of the contract."""
         if name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)
 
 
 def contained(provider: Provider[Any], package: str = "") -> Provider[Any]:
-    """The provider behind the door; `package` is the distribution that brings it, by default its module."""
+    """The provider with checked results; `package` is its distribution, by default its module."""
     if isinstance(provider, Contained):
         return provider
     made = type(provider)
@@ -52,7 +52,7 @@ def contained(provider: Provider[Any], package: str = "") -> Provider[Any]:
 
 
 def all_contained(providers: Mapping[str, Provider[Any]]) -> Mapping[str, Provider[Any]]:
-    """The same kinds, all of them behind the door."""
+    """The same kinds, all of them contained."""
     if all(isinstance(provider, Contained) for provider in providers.values()):
         return providers
     return {kind: contained(provider) for kind, provider in providers.items()}
@@ -91,7 +91,7 @@ def _with_clear(door: Contained, guard: Guard, args: tuple[Any, ...]) -> Guard:
 
 
 def _door(door: Contained, name: str, args: tuple[Any, ...], call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function that a kind has given away, behind the same door."""
+    """A function that a kind returned, contained as well."""
 
     def called(value: Any) -> Any:
         try:
@@ -103,7 +103,7 @@ def _door(door: Contained, name: str, args: tuple[Any, ...], call: Callable[[Any
 
 
 def _is_verdict(name: str, error: Exception) -> bool:
-    """What says something of the stack, not of the kind: mistakes in values and files, found as the stack is loaded."""
+    """Whether an error is a mistake in the stack, not a fault of the kind: in values and files, found while loading."""
     if isinstance(error, ProviderError):
         return True
     if name not in ("resolve", "validate"):
@@ -116,17 +116,17 @@ def _is_verdict(name: str, error: Exception) -> bool:
 def _fault(door: Contained, name: str, args: tuple[Any, ...], error: Exception) -> ProviderError:
     if isinstance(error, ProviderError):
         return error
-    said = f"returned {error}" if isinstance(error, Misshapen) else f"raised {_told(error)}{_place(door, error)}"
+    what = f"returned {error}" if isinstance(error, Misshapen) else f"raised {_quoted(error)}{_place(door, error)}"
     about = next((arg for arg in args if isinstance(arg, Spec)), None)
-    return ProviderError(f"`{name}` of the kind {door.kind!r} ({door.package}) {said}", _addresses(args), about)
+    return ProviderError(f"`{name}` of the kind {door.kind!r} ({door.package}) {what}", _addresses(args), about)
 
 
-def _told(error: Exception) -> str:
+def _quoted(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _place(door: Contained, error: Exception) -> str:
-    """The last line of the kind's own package on the way to the error."""
+    """The innermost source line of the kind's package in the traceback."""
     trace: TracebackType | None = error.__traceback__
     root = door.inner.__class__.__module__.partition(".")[0]
     for frame in reversed(extract_tb(trace)):
@@ -153,7 +153,7 @@ def _addresses(args: Iterable[Any]) -> tuple[Address, ...]:
 
 @contextmanager
 def naming(*specs: Iterable[tuple[Address, Spec]]) -> Iterator[None]:
-    """Gives a fault of a method that was asked of a spec alone the addresses that have this spec."""
+    """Add the addresses of a spec to a fault of a method that got the spec alone."""
     try:
         yield
     except ProviderError as error:

@@ -1,4 +1,4 @@
-"""Edges: what an instance needs, from its body, its references and its kind; all of it must exist."""
+"""Edges: the needs of an instance, from its body, its references and its kind; their addresses must exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Known = tuple[Address | None, str]
 
 
 class Edges:
-    """Finds the needs of instances; a selector is read and checked once."""
+    """The needs of instances; each selector is read and checked once."""
 
     def __init__(self, blocks: Mapping[str, Block], world: World) -> None:
         self._blocks = blocks
@@ -33,7 +33,7 @@ class Edges:
         self._written: dict[str, tuple[Need, ...]] = {}
 
     def of(self, block: Block, slot: Slot, built: Built | None) -> tuple[Need, ...]:
-        """The needs of one instance; what names nothing becomes a problem."""
+        """The needs of one instance; an address that does not exist becomes a problem."""
         found: dict[Address, Need] = {}
         for need in self._from_body(block, slot):
             found.setdefault(need.selector, need)
@@ -75,16 +75,16 @@ class Edges:
         if constant and block.address in self._written:
             return self._written[block.address]
         node = block.node.map["needs"]
-        told = block.address if constant else slot.address
-        run = Run(self._world.scope(slot.host, block.each(slot.key)), self._world.fail(told))
+        address = block.address if constant else slot.address
+        run = Run(self._world.scope(slot.host, block.each(slot.key)), self._world.fail(address))
         data = {"needs": block.needs.get(run)}
         if run.broken:
             return ()
         try:
             given = CommonBody.model_validate(data).needs
         except ValidationError as error:
-            if not constant:  # else it is said already
-                Translator(self._world.problems, block.node, data, str(told)).report(error, CommonBody)
+            if not constant:  # else it is reported already
+                Translator(self._world.problems, block.node, data, str(address)).report(error, CommonBody)
             return ()
         found = []
         for index, text in enumerate([given] if isinstance(given, str) else given):
@@ -94,7 +94,7 @@ class Edges:
                 selector, wrong = None, f"{text} needs itself: remove it"
             if selector is None:
                 if wrong:
-                    self._world.problems.add(where, wrong, str(told))
+                    self._world.problems.add(where, wrong, str(address))
             else:
                 found.append(Need(selector, where))
         if constant:
@@ -108,7 +108,7 @@ class Edges:
         return selector
 
     def _read(self, text: str) -> _Known:
-        """A selector from its text, or what is wrong with it; neither if that is said elsewhere."""
+        """A selector from its text, or its mistake; neither if that is reported elsewhere."""
         if text not in self._known:
             try:
                 selector = Address.parse(text)
@@ -120,22 +120,22 @@ class Edges:
         return self._known[text]
 
     def _missing(self, selector: Address) -> str | None:
-        """What a selector lacks; "" when a mistake elsewhere leaves it open, None when it names something."""
+        """The mistake of a selector; "" when another mistake hides it, None when the address exists."""
         block = self._blocks.get(selector.resource)
         if block is None:
-            return f"{selector} names nothing: {suggest(selector.resource, self._blocks, 'resources')}"
+            return f"{selector} does not exist: {suggest(selector.resource, self._blocks, 'resources')}"
         if block.broken or block.provider is None:
             return ""
         if selector.key is not None and selector.key not in block.items:
             if None in block.items:
-                return f"{selector} names nothing: {block.address} has no for_each, write {block.address}"
+                return f"{selector} does not exist: {block.address} has no for_each; write {block.address}"
             items = [str(key) for key in block.items]
-            return f"{selector} names nothing: {suggest(selector.key, items, 'keys')}"
+            return f"{selector} does not exist: {suggest(selector.key, items, 'keys')}"
         if selector.host is not None and block.together:
-            return f"{selector} names nothing: {selector.kind} spans hosts, write {selector.at(None)}"
+            return f"{selector} does not exist: {selector.kind} spans hosts; write {selector.at(None)}"
         if selector.host is not None and selector.host not in block.hosts:
             where = ", ".join(block.hosts) or "no host"
-            return f"{selector} names nothing: {block.address} is on {where}"
+            return f"{selector} does not exist: {block.address} is on {where}"
         return None
 
 
@@ -145,7 +145,7 @@ def _itself(selector: Address, block: Block, slot: Slot) -> bool:
 
 
 def _named(node: Node, text: str, fallback: Position) -> Position:
-    """The scalar in a body that an address comes from: the address itself, or only its name."""
+    """The position of the scalar with an address in a body: the whole address, or only its name."""
     name = text.partition(".")[2]
     scalars = list(node.scalars())
     for wanted in (text, name):

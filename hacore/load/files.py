@@ -1,4 +1,4 @@
-"""The stack's folder: what expressions and providers may read of it, and nothing outside."""
+"""The stack's folder: expressions and providers read files in it, and none outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import xdg
 from ..address import Address
 from ..contract import Spec
 from ..errors import ExpressionError
@@ -19,11 +20,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 OWN = frozenset(("var", "host", "hosts", "groups", "each", "resource", "file", "env"))
 
 
-WITHHELD = "the reason is withheld, for it names something sensitive"
+WITHHELD = "the reason is not shown because a sensitive value is involved"
 
 
 class Folder:
-    """A folder out of which no path leads, symbolic links included."""
+    """A folder that no path leaves, symbolic links included."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -31,12 +32,12 @@ class Folder:
         self._texts: dict[str, str] = {}
 
     def locate(self, path: str) -> Path:
-        """The true path of something in the folder; raises ExpressionError if it lies outside."""
+        """The real path of a file in the folder; raises ExpressionError if it is outside."""
         if "\0" in path or not path:
-            raise NoSuchNameError(f"cannot read {path!r}: it is no path")
+            raise NoSuchNameError(f"cannot read {path!r}: not a path")
         real = (self._real / path).resolve()
         if path.startswith("/") or not real.is_relative_to(self._real):
-            raise NoSuchNameError(f"cannot read {path!r}: only what lies in the stack's folder can be read")
+            raise NoSuchNameError(f"cannot read {path!r}: it is outside of the stack's folder")
         return real
 
     def read(self, path: str) -> bytes:
@@ -55,11 +56,11 @@ class Folder:
             try:
                 self._texts[path] = self.read(path).decode("utf-8")
             except UnicodeDecodeError as error:
-                raise NoSuchNameError(f"cannot read {path!r}: it is no UTF-8 text") from error
+                raise NoSuchNameError(f"cannot read {path!r}: not a UTF-8 text") from error
         return self._texts[path]
 
     def content(self, path: str) -> str:
-        """What `file('…')` gives."""
+        """The result of `file('…')`."""
         try:
             return self.text(path)
         except FileNotFoundError as error:
@@ -67,23 +68,20 @@ class Folder:
 
 
 def missing(path: str) -> ExpressionError:
-    """There is no such file."""
-    return NoSuchNameError(f"cannot read {path!r}: there is no such file in the stack's folder")
+    """The error for a file that does not exist."""
+    return NoSuchNameError(f"cannot read {path!r}: no such file in the stack's folder")
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where the controller keeps downloads: HACORE_CACHE, else by the XDG base directory specification."""
-    if environ.get("HACORE_CACHE"):
-        return Path(environ["HACORE_CACHE"])
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".cache")
-    return Path(base) / "hacore"
+    """The controller's folder for downloads: HACORE_CACHE, else the user's cache (`hacore.xdg`)."""
+    return Path(environ["HACORE_CACHE"]) if environ.get("HACORE_CACHE") else xdg.cache_folder(environ)
 
 
 class BodyFiles:
     """The stack's folder as the `resolve` of one instance sees it (contract.StackFiles).
 
-    `rendered` collects sensitive texts that were made, `path` the last file that was asked for,
-    `taken` the files whose bytes were taken in as they are.
+    `rendered` collects sensitive texts, `path` is the last file that was read, `taken` are the files of
+    which the bytes are part of the spec.
     """
 
     def __init__(
@@ -138,7 +136,7 @@ class BodyFiles:
 
     @property
     def sensitive(self) -> bool:
-        """Whether the body itself names anything sensitive."""
+        """Whether the body itself uses a sensitive value."""
         return self._sensitive
 
     def resource(self, kind: str, name: str) -> Spec | None:
@@ -160,7 +158,7 @@ class BodyFiles:
         self.path = path
         taken = sorted(OWN & extra.keys())
         if taken:
-            raise ExpressionError(f"cannot give {taken[0]!r} to a template: the name has a meaning of its own")
+            raise ExpressionError(f"cannot give {taken[0]!r} to a template: the name is reserved")
         try:
             template = self._expressions.template(path)
         except FileNotFoundError as error:
@@ -178,7 +176,7 @@ class BodyFiles:
         return text, sensitive
 
     def fetch(self, url: str, sha256: str) -> bytes | None:  # noqa: ARG002 - the hash names the bytes
-        """What a URL once gave, from the cache; None when it is not there or is not what its name says."""
+        """The cached download of a URL; None when it is missing or does not match its hash."""
         if not _SHA256.match(sha256):
             return None
         try:

@@ -1,4 +1,4 @@
-"""Where a stack lies, and where its state does."""
+"""The places of a stack and of its state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FILES = ("stack.yaml", "stack.yml")
 
 
 def find_stack(start: Path, arg: str | None) -> Path:
-    """The stack file that STACK means: a folder, a file, or a name under `stacks/`.
+    """The stack file for the argument STACK: a folder, a file, or a name under `stacks/`.
 
-    Without STACK the one in `start`, or the only one under `start/stacks`. Raises UsageError with
-    what there is to choose from.
+    Without STACK: the one in `start`, or the only one under `start/stacks`. Raises UsageError that lists the
+    known stacks.
     """
     if arg is not None:
         for base in (start / arg, start / "stacks" / arg):
@@ -29,7 +29,7 @@ def find_stack(start: Path, arg: str | None) -> Path:
     known = _known(start)
     if len(known) == 1:
         return known[0]
-    raise UsageError(f"cannot tell which stack is meant: {_choice(start)}")
+    raise UsageError(f"cannot choose a stack: {_choice(start)}")
 
 
 def _in_folder(folder: Path) -> Path | None:
@@ -47,12 +47,12 @@ def _known(start: Path) -> list[Path]:
 def _choice(start: Path) -> str:
     known = _known(start)
     if known:
-        return "there are " + ", ".join(str(path.parent.relative_to(start)) for path in known)
-    return f"there is no stack.yaml in {start} and none under {start / 'stacks'}"
+        return "known stacks are " + ", ".join(str(path.parent.relative_to(start)) for path in known)
+    return f"no stack.yaml in {start} or under {start / 'stacks'}"
 
 
 def state_folder(folder: Path) -> Path:
-    """Beside the nearest folder upwards that has `stacks/`, else the stack's own."""
+    """The nearest folder upwards that has `stacks/`, else the stack's own."""
     for base in (folder, *folder.parents):
         if (base / "stacks").is_dir():
             return base
@@ -60,13 +60,13 @@ def state_folder(folder: Path) -> Path:
 
 
 def default_state(folder: Path, stack: str, env_name: str | None) -> str:
-    """The URL of the state of a stack that names none."""
+    """The state URL of a stack without `state`."""
     name = f"{stack}.{env_name}.db" if env_name else f"{stack}.db"
     return f"sqlite:///{state_folder(folder) / 'state' / name}"
 
 
 def absolute_state(url: str, base: Path) -> str:
-    """A database URL with an absolute path if it is SQLite's; raises UsageError for what cannot be a state."""
+    """A database URL with an absolute path if it is SQLite's; raises UsageError for a URL that cannot be a state."""
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme:
         raise UsageError("the state must be a database URL: sqlite:///state/name.db or postgresql://host/name")
@@ -80,7 +80,7 @@ def absolute_state(url: str, base: Path) -> str:
 
 
 def own_state(url: str, env_name: str) -> str | None:
-    """An environment's own file beside the stack's SQLite one; None where there is no telling."""
+    """An environment's own file beside the stack's SQLite file; None for other databases."""
     scheme, _, rest = url.partition("://")
     if scheme.partition("+")[0] != "sqlite":
         return None
@@ -91,12 +91,12 @@ def own_state(url: str, env_name: str) -> str | None:
 
 
 def environment_file(folder: Path, env_name: str) -> Path:
-    """`env/NAME.yaml`; raises UsageError with the names there are."""
+    """`env/NAME.yaml`; raises UsageError with the known names."""
     if NAME.match(env_name):
         for suffix in (".yaml", ".yml"):
             path = folder / "env" / f"{env_name}{suffix}"
             if path.is_file():
                 return path
     known = sorted(p.stem for p in (folder / "env").glob("*.y*ml"))
-    there = f"there are {', '.join(known)}" if known else f"there is none in {folder / 'env'}"
+    there = f"known are {', '.join(known)}" if known else f"no environment in {folder / 'env'}"
     raise UsageError(f"cannot find the environment {env_name!r}: {there}")

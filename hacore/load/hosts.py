@@ -25,7 +25,7 @@ _DEEP = frozenset(("vars", "connection"))
 
 
 def load_hosts(section: Node, connection: Node | None, world: World) -> World:
-    """The world with the hosts of the stack; a host with mistakes stays known by its name."""
+    """The world with the hosts of the stack; a host with mistakes keeps its name."""
     if connection is not None and _checked(connection, Connection, world, "connection")[0] is None:
         connection = None
     hosts: dict[str, Host] = {}
@@ -35,7 +35,7 @@ def load_hosts(section: Node, connection: Node | None, world: World) -> World:
     for name, node in section.map.items():
         address = f"hosts.{name}"
         if not NAME.match(name) or name == "all":
-            world.problems.add(section.key(name), f"{name!r} cannot be a host's name", address)
+            world.problems.add(section.key(name), f"{name!r} is not a valid host name", address)
         whole = _with_connection(node, connection)
         body, tainted, data = _checked(whole, HostBody, world, address)
         secret.update(path for steps in tainted for path in (("host", *steps), ("hosts", name, *steps)))
@@ -49,7 +49,7 @@ def load_hosts(section: Node, connection: Node | None, world: World) -> World:
 
 
 def override_hosts(section: Node, over: Node | None) -> Node:
-    """The hosts with what an environment says in place of it, `vars` and `connection` entry by entry."""
+    """The hosts with the overrides of an environment; `vars` and `connection` are merged by entry."""
     if over is None:
         return section
     found = section
@@ -69,7 +69,7 @@ def _with_connection(node: Node, connection: Node | None) -> Node:
 
 def _host(name: str, body: HostBody | None, data: Any) -> tuple[Host, dict[str, Any]]:
     if body is not None:
-        host = Host.model_construct(  # all of it was checked: the body just now, the name by `load_hosts`
+        host = Host.model_construct(  # validated before: the body just now, the name by `load_hosts`
             name=name,
             address=body.address,
             groups=tuple(body.groups),
@@ -94,7 +94,7 @@ def _host(name: str, body: HostBody | None, data: Any) -> tuple[Host, dict[str, 
 
 
 def _checked(node: Node, model: type[M], world: World, address: str) -> tuple[M | None, frozenset[Path], Any]:
-    """A body of which only variables are seen: the model, its sensitive paths and its data."""
+    """A body with expressions over variables only: the model, its sensitive paths and its data."""
     value = world.compiler(_ONLY_VAR, address, "in " + re.split(r"\.", address)[0]).value(node)
     run = Run(world.scope(), world.fail(address))
     data = value.get(run)
@@ -111,14 +111,14 @@ def _check_groups(section: Node, groups: Mapping[str, Iterable[str]], hosts: Map
         for name in names:
             node = section.map[name]
             if not NAME.match(group) or group == "all":
-                world.problems.add(node.at(["groups"]), f"{group!r} cannot be a group's name", f"hosts.{name}")
+                world.problems.add(node.at(["groups"]), f"{group!r} is not a valid group name", f"hosts.{name}")
             elif group in hosts:
-                message = f"{group!r} is a host and cannot be a group's name too"
+                message = f"{group!r} is a host: rename the group"
                 world.problems.add(node.at(["groups"]), message, f"hosts.{name}")
 
 
 def select_hosts(names: Iterable[tuple[str, Position]], world: World, address: str) -> tuple[str, ...]:
-    """The hosts that names of hosts, groups or `all` mean, in that order, each once."""
+    """The hosts for names of hosts, groups or `all`, in that order, each once."""
     found: dict[str, None] = {}
     for name, where in names:
         if name == "all":
@@ -134,11 +134,11 @@ def select_hosts(names: Iterable[tuple[str, Position]], world: World, address: s
 
 
 def load_bystanders(section: Node | None, world: World) -> tuple[Bystander, ...]:
-    """The machines that only twins and rehearsals know."""
+    """The machines that exist only for twins and rehearsals."""
     found = []
     for name, node in section.map.items() if section else ():
         if section and (not NAME.match(name) or name in world.hosts):
-            world.problems.add(section.key(name), f"{name!r} cannot be a bystander's name", f"bystanders.{name}")
+            world.problems.add(section.key(name), f"{name!r} is not a valid bystander name", f"bystanders.{name}")
         body, _, _ = _checked(node, BystanderBody, world, f"bystanders.{name}")
         if body is not None:
             found.append(Bystander(name, body.address, body.serve.port, body.serve.status, body.serve.body))

@@ -24,7 +24,7 @@ from .values import Entries, Run
 from .world import World
 from .yaml_nodes import Node
 
-PLAIN = "may not name anything sensitive: the state keeps its text, which drift and undo need"
+PLAIN = "must not use a sensitive value: the state stores it in clear text for drift and undo"
 
 
 class Instances:
@@ -48,7 +48,7 @@ class Instances:
         return {address: self._built[address] for block in self.blocks.values() for address in block.slots}
 
     def _check(self, block: Block) -> None:
-        """Looks over a body that makes no instance: what depends on a host or an item is left open."""
+        """Check a body without instances; parts that depend on a host or an item are not checked."""
         members = block.node.child("members")
         if block.provider is None or (members is not None and members.map):
             return
@@ -57,10 +57,10 @@ class Instances:
         self._validated(block.provider, block.body, block.node, run, block.address)
 
     def get(self, address: Address) -> Built | None:
-        """One slot's result; raises ExpressionError for a circle."""
+        """One slot's result; raises ExpressionError for a cycle of references."""
         if address not in self._built:
             if address in self._open:
-                raise NoSuchNameError(self._circle(address))
+                raise NoSuchNameError(self._cycle(address))
             self._open[address] = None
             try:
                 self._built[address] = self._build(self.blocks[address.resource], address)
@@ -68,18 +68,18 @@ class Instances:
                 del self._open[address]
         return self._built[address]
 
-    def _circle(self, address: Address) -> str:
+    def _cycle(self, address: Address) -> str:
         opened = list(self._open)
         ring = [*opened[opened.index(address) :], address]
-        # in one order wherever it was entered, and without the host if there is but one
+        # the same order wherever it was entered, and no host if there is only one
         start = ring.index(min(ring))
         ring = [*ring[start:-1], *ring[:start], ring[start]]
         if len({a.host for a in ring}) == 1:
             ring = [a.at(None) for a in ring]
-        return f"the references run in a circle: {' -> '.join(str(a) for a in ring)}"
+        return f"the references form a cycle: {' -> '.join(str(a) for a in ring)}"
 
     def _order(self) -> list[str]:
-        """Blocks after those they refer to, so that long chains do not nest; circles show when they are built."""
+        """Blocks after the blocks they refer to, so that long chains do not nest; `get` reports cycles."""
         names: dict[str, set[str]] = {}
         for name, block in self.blocks.items():
             entries = [block.body, *(over for over, _ in block.overrides.values())]
@@ -102,15 +102,15 @@ class Instances:
             hosts = self._hosts_together(block, provider, slot)
             slot = Slot(address, slot.key, hosts[0])
         node = block.at(slot.host)[1]
-        kinds = ResourceReferences(self, slot.host, address)
+        references = ResourceReferences(self, slot.host, address)
         scope = self.world.scope(slot.host, block.each(slot.key))
-        scope["resource"] = kinds
-        draft = self._draft(block, slot, provider, scope, kinds)
+        scope["resource"] = references
+        draft = self._draft(block, slot, provider, scope, references)
         if draft.spec is None:
             return None
         if type(provider).resolve is Provider.resolve:
             return Built(draft.spec, hosts, _dotted(draft.tainted), draft.references, node)
-        return self._resolved(block, provider, slot, draft, hosts, scope, kinds)
+        return self._resolved(block, provider, slot, draft, hosts, scope, references)
 
     def _draft(
         self, block: Block, slot: Slot, provider: Provider[Any], scope: dict[str, Any], references: ResourceReferences
@@ -130,28 +130,28 @@ class Instances:
         return draft
 
     def _validated(
-        self, provider: Provider[Any], body: Entries, node: Node, run: Run, told: Address | str
+        self, provider: Provider[Any], body: Entries, node: Node, run: Run, address: Address | str
     ) -> Spec | None:
         data = body.get(run)
         try:
             spec = provider.spec.model_validate(data)
         except ValidationError as error:
             tainted = body.tainted | run.tainted
-            Translator(self.world.problems, node, data, str(told), tainted).report(error, provider.spec)
+            Translator(self.world.problems, node, data, str(address), tainted).report(error, provider.spec)
             return None
         except Exception:
-            if run.broken:  # a validator met a value that is not there
+            if run.broken:  # a validator got a Broken value
                 return None
             raise
         return None if run.broken else spec
 
     def _hosts_together(self, block: Block, provider: Provider[Any], slot: Slot) -> tuple[str, ...]:
-        """The hosts of an instance without a host: as given, else those of the first thing it needs, else all."""
+        """The hosts of an instance without a host: those in the body, else those of its first need, else all."""
         if block.hosts_given:
             return block.hosts
         scope = {**self.world.scope(slot.host, block.each(slot.key)), "resource": Broken()}
         try:
-            spec = provider.spec.model_validate(block.at(slot.host)[0].get(Run(scope, _unheard)))
+            spec = provider.spec.model_validate(block.at(slot.host)[0].get(Run(scope, _ignored)))
             needed = [Address.parse(text) for text in provider.needs(spec)]
         except Exception:
             return block.hosts
@@ -170,13 +170,13 @@ class Instances:
         draft: Draft,
         hosts: tuple[str, ...],
         scope: dict[str, Any],
-        kinds: ResourceReferences,
+        references: ResourceReferences,
     ) -> Built | None:
         assert draft.spec is not None
         node = block.at(slot.host)[1]
-        # what templates come by is noted at a run of their own
-        run = Run(scope, _unheard)
-        kinds.run, kinds.touched = run, False
+        # a run of its own notes the sensitive values that templates use
+        run = Run(scope, _ignored)
+        references.run, references.touched = run, False
         files = BodyFiles(
             slot.address,
             self.world.hosts[slot.host],
@@ -186,9 +186,9 @@ class Instances:
             secret=self.world.secret | block.secret,
             sensitive=bool(draft.tainted),
             cache=self._cache,
-            others=kinds.spec,
+            others=references.spec,
             members=[self.world.hosts[name] for name in block.hosts],
-            dynamic=lambda: kinds.touched,
+            dynamic=lambda: references.touched,
         )
         try:
             spec = provider.resolve(draft.spec, files)
@@ -202,15 +202,15 @@ class Instances:
             self.world.problems.add(where, _message(error), str(slot.address))
             return None
         sensitive = _dotted(draft.tainted)
-        hot = files.rendered | kinds.hot
+        hot = files.rendered | references.hot
         if hot:
             sensitive |= frozenset(_where(spec, hot))
-        references = tuple(dict.fromkeys((*draft.references, *kinds.references())))
-        return Built(spec, hosts, sensitive, references, node, tuple(files.taken))
+        found = tuple(dict.fromkeys((*draft.references, *references.references())))
+        return Built(spec, hosts, sensitive, found, node, tuple(files.taken))
 
 
-def _unheard(node: Node, message: str) -> None:
-    """For an evaluation that is only tried."""
+def _ignored(node: Node, message: str) -> None:
+    """Drop a mistake: this evaluation is only an attempt."""
 
 
 def _message(error: Exception) -> str:
@@ -225,7 +225,7 @@ def _dotted(paths: frozenset[Names]) -> frozenset[str]:
 
 
 def _where(spec: Spec, hot: set[str]) -> Iterator[str]:
-    """The dotted paths of the fields that hold one of the given texts."""
+    """The dotted paths of the fields with one of the given texts."""
 
     def walk(value: Any, path: tuple[str, ...]) -> Iterator[str]:
         if isinstance(value, str):

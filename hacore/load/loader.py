@@ -1,8 +1,8 @@
-"""From a stack file to a Stack: all expressions evaluated, all mistakes told at once."""
+"""From a stack file to a Stack: all expressions evaluated, all mistakes reported at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +17,29 @@ from .hosts import load_bystanders, load_hosts, override_hosts
 from .instances import Instances
 from .outline import environment_of, name_of, root_of, section, state_of
 from .problems import Problems
+from .request import LoadRequest
 from .stack import Stack
 from .variables import Given, Variables, load_variables, read_var_files
 from .world import World
 from .yaml_nodes import Node
 
 
-def load_stack(
-    path: Path,
-    *,
-    providers: Mapping[str, Provider[Any]],
-    variables: Mapping[str, str],
-    var_files: Sequence[Path],
-    env_name: str | None,
-    environ: Mapping[str, str],
-    state_url: str | None,
-) -> Stack:
+def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
     """See `hacore.load.load`."""
     problems = Problems()
     providers = all_contained(providers)
-    file = path.absolute()
+    environ = request.environ
+    file = request.file.absolute()
     root = root_of(file, problems)
     if root is None:
         raise problems.error()
-    environment = environment_of(file.parent, env_name, problems)
-    files = read_var_files(var_files, problems)
-    given = Given(variables, files, environ, section(environment, "variables", problems))
+    environment = environment_of(file.parent, request.env_name, problems)
+    files = read_var_files(request.var_files, problems)
+    given = Given(request.variables, files, environ, section(environment, "variables", problems))
     values = load_variables(section(root, "variables", problems), given, problems, root)
     secrets = set(values.secrets())
     name = name_of(root, problems)
-    state = state_of(root, environment, file.parent, name, env_name, environ, state_url, problems)
+    state = state_of(root, environment, file.parent, name, request.env_name, environ, request.state_url, problems)
     world = _world(root, environment, file.parent, environ, values, secrets, problems)
     blocks = load_blocks(section(root, "resources", problems), providers, world)
     instances = Instances(blocks, world, cache_folder(environ))
@@ -97,7 +90,7 @@ def _world(
     hosts = section(root, "hosts", problems)
     if hosts is None or not hosts.map:
         if root.child("hosts") is None or root.map["hosts"].value in (None, {}):
-            problems.add(root.key("hosts"), "'hosts' is missing: a stack needs one host at least")
+            problems.add(root.key("hosts"), "'hosts' is missing: a stack needs at least one host")
         hosts = Node({}, root.position)
     over = section(environment, "hosts", problems)
     return load_hosts(override_hosts(hosts, over), section(root, "connection", problems), world)

@@ -15,34 +15,34 @@ VariableType = Literal["string", "int", "number", "bool", "list", "map"]
 
 
 class Shape(BaseModel):
-    """Base: what is not known is a mistake."""
+    """Base: an unknown key is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class VariableBody(Shape):
-    """A variable: without a default it must be given."""
+    """A variable: without a default it needs a value."""
 
-    type: VariableType | None = Field(default=None, description="the type; without it that of the default, else string")
+    type: VariableType | None = Field(default=None, description="the type; default: that of `default`, else string")
     default: Any = None
-    enum: list[Any] | None = Field(default=None, description="the values that are allowed")
-    pattern: str | None = Field(default=None, description="a regular expression that a string must match as a whole")
-    sensitive: bool = Field(default=False, description="never shown, logged or stored in clear")
+    enum: list[Any] | None = Field(default=None, description="the allowed values")
+    pattern: str | None = Field(default=None, description="a regular expression that matches the whole string")
+    sensitive: bool = Field(default=False, description="never shown, logged or stored in clear text")
     description: str = ""
 
 
 class HostBody(Shape):
     """A host, as written under `hosts`."""
 
-    address: HostAddress = Field(min_length=1, description="IP address or host name to reach it by")
+    address: HostAddress = Field(min_length=1, description="IP address or host name to connect to")
     groups: list[str] = Field(default_factory=list)
-    vars: dict[str, Any] = Field(default_factory=dict, description="seen as host.vars")
+    vars: dict[str, Any] = Field(default_factory=dict, description="values for expressions, as host.vars")
     connection: Connection = Connection()
-    twin: TwinBody = Field(default=TwinBody(), description="how a lab or a rehearsal plays the host; never planned")
+    twin: TwinBody = Field(default=TwinBody(), description="the host's twin in labs and rehearsals; never planned")
 
 
 class Serve(Shape):
-    """What a bystander answers to HTTP."""
+    """The HTTP response of a bystander."""
 
     port: int = Field(default=80, ge=1, le=65535)
     status: int = Field(default=200, ge=100, le=599)
@@ -50,21 +50,21 @@ class Serve(Shape):
 
 
 class BystanderBody(Shape):
-    """A machine that only twins and rehearsals bring to life."""
+    """A machine that exists only in labs and rehearsals."""
 
     address: HostAddress = Field(min_length=1)
     serve: Serve = Serve()
 
 
 class CommonBody(Shape):
-    """What every resource's body may have."""
+    """The common keys of resources."""
 
     hosts: str | list[str] = Field(default="all", description="a host, a group, `all`, or a list of them")
     members: str | list[str] | dict[str, dict[str, Any] | None] = Field(
-        "all", description="in place of `hosts`; as a mapping: host to what differs from the body there"
+        "all", description="alternative to `hosts`; a mapping: host to its differences from the body"
     )
-    needs: str | list[str] = Field(default_factory=list, description="addresses that must be done before")
-    when: bool = Field(default=True, description="false: not in the stack; may differ by host")
+    needs: str | list[str] = Field(default_factory=list, description="addresses to apply before")
+    when: bool = Field(default=True, description="false: not in the stack; can differ by host")
     for_each: list[str | Annotated[int, Strict()]] | dict[str, Any] | None = Field(
         None, description="an instance for each item or entry, as each.key and each.value"
     )
@@ -77,7 +77,7 @@ COMMON = frozenset(CommonBody.model_fields)
 class StackBody(Shape):
     """A stack file, before its expressions are evaluated."""
 
-    stack: Name = Field(description="the stack's name, also of its state")
+    stack: Name = Field(description="the name of the stack and of its state")
     state: str | None = Field(default=None, description="SQLAlchemy URL of the state; sqlite paths are relative")
     variables: dict[Identifier, VariableBody] = Field(default_factory=dict)
     connection: Connection = Connection()
@@ -91,7 +91,7 @@ SECTIONS = frozenset(StackBody.model_fields)
 
 
 class EnvironmentBody(Shape):
-    """`env/NAME.yaml`: values for variables, and what differs at hosts."""
+    """`env/NAME.yaml`: values of variables, and overrides of hosts."""
 
     state: str | None = None
     variables: dict[Identifier, Any] = Field(default_factory=dict)

@@ -24,7 +24,7 @@ def state_url(file: Path, env_name: str | None, environ: Mapping[str, str]) -> s
     environment = environment_of(whole.parent, env_name, problems)
     if root is None or (env_name is not None and environment is None):
         raise problems.error()
-    # other mistakes are no business of who only wants to read the state
+    # other mistakes do not matter for the state URL
     named = Problems()
     url = state_of(root, environment, whole.parent, name_of(root, named), env_name, environ, None, named)
     if named:
@@ -33,7 +33,7 @@ def state_url(file: Path, env_name: str | None, environ: Mapping[str, str]) -> s
 
 
 def shown(path: Path) -> str:
-    """A file as problems name it: from here if it lies below, else whole."""
+    """A file's name in problems: relative if it is below the working directory, else absolute."""
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -41,9 +41,9 @@ def shown(path: Path) -> str:
 
 
 def root_of(file: Path, problems: Problems, known: frozenset[str] | None = None) -> Node | None:
-    """The mapping that a file is; None (and a problem) when it is none. Raises UsageError when it cannot be read.
+    """The mapping in a file; None (and a problem) when it is not a mapping. Raises UsageError when it is unreadable.
 
-    `known` are the keys that it may have; default: those of a stack.
+    `known` are the allowed keys; default: those of a stack.
     """
     if known is None:
         from .models import SECTIONS
@@ -54,7 +54,7 @@ def root_of(file: Path, problems: Problems, known: frozenset[str] | None = None)
     except OSError as error:
         raise UsageError(f"cannot read {shown(file)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        problems.add(Position(shown(file), 1, 1), f"cannot read the file: it is no UTF-8 text (byte {error.start})")
+        problems.add(Position(shown(file), 1, 1), f"cannot read the file: not a UTF-8 text (byte {error.start})")
         return None
     root = read_yaml(text, shown(file), problems)
     if root is None:
@@ -79,7 +79,7 @@ def section(root: Node | None, name: str, problems: Problems) -> Node | None:
 
 
 def environment_of(folder: Path, env_name: str | None, problems: Problems) -> Node | None:
-    """`env/NAME.yaml`. Raises UsageError when there is none of that name."""
+    """`env/NAME.yaml`. Raises UsageError when it does not exist."""
     if env_name is None:
         return None
     from .models import ENVIRONMENT
@@ -88,10 +88,10 @@ def environment_of(folder: Path, env_name: str | None, problems: Problems) -> No
 
 
 def name_of(root: Node, problems: Problems) -> str:
-    """The stack's name; some name when it has none that will do."""
+    """The stack's name; a placeholder when it is missing or invalid."""
     node = root.child("stack")
     if node is None:
-        problems.add(root.position, "'stack' is missing: it names the stack, as in stack: web")
+        problems.add(root.position, "'stack' is missing: add the name of the stack, as in stack: web")
     elif not isinstance(node.value, str) or not NAME.match(node.value):
         problems.add(node.position, f"stack must be a name of letters, digits, _ . and -, not {described(node.data())}")
     else:
@@ -109,17 +109,17 @@ def state_of(
     state_url: str | None,
     problems: Problems,
 ) -> str:
-    """The state's URL. One that is given outside of the stack is relative to where the user is."""
+    """The state's URL. One from outside of the stack is relative to the working directory."""
     outside = state_url or environ.get("HACORE_STATE")
     if outside:
         return absolute_state(outside, Path.cwd())
-    for node, whose in ((environment, None), (root, env_name)):
+    for node, shared_by in ((environment, None), (root, env_name)):
         written = node.child("state") if node is not None else None
         if written is None or written.value is None:
             continue
         if not isinstance(written.value, str) or "{{" in written.value:
             problems.add(
-                written.position, "state must be a database URL without expressions; HACORE_STATE overrides it"
+                written.position, "state must be a database URL without expressions; use HACORE_STATE to override it"
             )
             break
         try:
@@ -127,10 +127,10 @@ def state_of(
         except UsageError as error:
             problems.add(written.position, str(error))
             break
-        own = url if whose is None else own_state(url, whose)
+        own = url if shared_by is None else own_state(url, shared_by)
         if own is not None:
             return own
-        message = f"the environment {env_name!r} would share this state: give env/{env_name}.yaml a `state` of its own"
+        message = f"the environment {env_name!r} would share this state: add a separate `state` to env/{env_name}.yaml"
         problems.add(written.position, message)
         break
     return default_state(folder, name, env_name)

@@ -1,4 +1,4 @@
-"""All mistakes of a stack in one place, each said once, none with a secret in it."""
+"""All mistakes of a stack, each reported once and without secrets."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import Problem, StackError
+from ..spelling import closest
 from .stack import Position
 
 
 class Problems:
-    """Collects mistakes. One and the same mistake of several instances is one problem of their resource."""
+    """Collects mistakes. The same mistake of several instances is one problem of their resource."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[Position, str], list[str]] = {}
@@ -23,7 +23,7 @@ class Problems:
         return bool(self._found)
 
     def add(self, position: Position, message: str, address: str = "") -> None:
-        """Note a mistake."""
+        """Add a mistake."""
         addresses = self._found.setdefault((position, message), [])
         if address not in addresses:
             addresses.append(address)
@@ -40,7 +40,7 @@ class Problems:
 
 
 def _common(addresses: list[str]) -> str:
-    """One address for all: itself, else the resource they belong to, else the first."""
+    """One address for all: the only one, else their common resource, else the first."""
     if len(addresses) == 1:
         return addresses[0]
     stems = {re.split(r"[\[@]", address, maxsplit=1)[0] for address in addresses}
@@ -48,9 +48,9 @@ def _common(addresses: list[str]) -> str:
 
 
 class masker:  # noqa: N801 - used as a function
-    """Replaces secrets in a text: of three characters where they stand as a word, shorter ones where they are quoted.
+    """Masks secrets in a text: those of three characters only as a word, shorter ones only in quotes.
 
-    What is shorter is in every sentence: masked everywhere, it would blot out the message and still be told by it.
+    Short texts are part of every sentence: masked everywhere they would make it unreadable, and still be guessed.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -72,13 +72,13 @@ def _pattern(form: str) -> str:
 
 
 def suggest(wrong: str, known: Iterable[str], what: str = "") -> str:
-    """What would be right: the closest known name, else the known ones."""
+    """A correction: the closest known name, else the known names."""
     names = sorted(set(known))
-    close = get_close_matches(wrong, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    close = closest(wrong, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
     if not names:
-        return f"there are no {what}" if what else "there are none"
+        return f"there are no {what}" if what else "none is known"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"known {what} are {shown}" if what else f"known are {shown}"
 

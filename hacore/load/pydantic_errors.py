@@ -1,14 +1,14 @@
-"""pydantic's errors in the words of a stack file: at their place, with what would be right."""
+"""pydantic's errors as problems of a stack file: with position and correction."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..expressions import Broken, Path, mentions, touches
+from ..spelling import closest
 from .problems import Problems, described, suggest
 from .yaml_nodes import Node, Step
 
@@ -33,8 +33,8 @@ _SHAPES = ("_type", "_parsing", "_attributes_type", "_from_float", "none_require
 class Translator:
     """Turns the validation errors of one value into problems.
 
-    `node` is what was written, `data` what was validated (expressions evaluated), `tainted` the
-    paths whose values must not be told.
+    `node` is the YAML, `data` the validated value (expressions evaluated), `tainted` the paths with
+    sensitive values, which are not shown.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Translator:
         for item in found:
             real, branched = self._real(item["loc"])
             if any(isinstance(value, Broken) for value in self._along(real)):
-                continue  # what is broken is reported where it broke
+                continue  # a Broken value is reported already, at its own position
             groups.setdefault(real[:branched], []).append((real, item))
         for items in groups.values():
             depth = max(len(real) for real, _ in items)
@@ -70,7 +70,7 @@ class Translator:
         return all(item["type"].endswith(_SHAPES) or item["type"] == "literal_error" for _, item in items)
 
     def _real(self, loc: Sequence[Step]) -> tuple[tuple[Step, ...], int]:
-        """A location without the names of union branches, and where the first one stood."""
+        """A location without the names of union branches, and the index of the first branch."""
         real: list[Step] = []
         branched = None
         data = self._data
@@ -81,7 +81,7 @@ class Translator:
             elif not (index == len(loc) - 1 and isinstance(data, dict) and _plain_name(step)):
                 branched = len(real) if branched is None else branched
                 continue
-            real.append(step)  # what is not there is a key that is missing
+            real.append(step)  # a step that does not exist is a missing key
         return tuple(real), len(real) if branched is None else branched
 
     def _along(self, path: Sequence[Step]) -> Iterator[Any]:
@@ -100,7 +100,7 @@ class Translator:
         kind = item["type"]
         name = str(path[-1]) if path else ""
         if kind == "missing" and item["loc"] in self._misspelt:
-            return  # the unknown key beside it says so
+            return  # the problem of the unknown key covers it
         if kind == "missing":
             where = spoken(path[:-1])
             inside = f" in {where}" if where else ""
@@ -116,12 +116,12 @@ class Translator:
             self._add(path, f"{spoken(path)}{joint}{message}" if path else message)
 
     def _message(self, path: tuple[Step, ...], item: Any) -> tuple[str, str]:
-        """What is wrong, and before it what joins it to the key: one sentence with it, or one of its own."""
+        """The joint between key and message (a blank within one sentence, else a colon), and the message."""
         message = str(item["msg"])
         for prefix in ("Value error, ", "Assertion failed, "):
             if message.startswith(prefix):
                 if self._secret(path):
-                    return ": ", "this value is not allowed (it is sensitive)"
+                    return ": ", "this value is not allowed (sensitive, not shown)"
                 return ": ", message.removeprefix(prefix)
         wanted = message.removeprefix("Input should be ")
         if item["type"] == "string_pattern_mismatch":
@@ -140,7 +140,7 @@ class Translator:
         self._add(path, f"{label}must be {wanted}, not {self._described(path, given)}{quoting}")
 
     def _quoting(self, path: tuple[Step, ...]) -> str:
-        """What to write where a string was meant and something else was read."""
+        """The correction for an unquoted string."""
         node = self._node
         for step in path:
             child = node.child(step)
@@ -152,20 +152,20 @@ class Translator:
         if isinstance(node.value, str):
             return ": add the filter `| string`" if mentions(node.value) else ""
         label = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
-        return f': write it quoted: {label}"{node.text}"'
+        return f': write it in quotes: {label}"{node.text}"'
 
     def _secret(self, path: tuple[Step, ...]) -> bool:
         return touches([tuple(str(step) for step in path)], self._tainted)
 
     def _described(self, path: tuple[Step, ...], value: Any) -> str:
-        return "this (it is sensitive)" if self._secret(path) else described(value)
+        return "this value (sensitive, not shown)" if self._secret(path) else described(value)
 
     def _add(self, path: Sequence[Step], message: str, *, key: bool = False) -> None:
         self._problems.add(self._node.at(path, key=key), message, self._address)
 
 
 def _misspelt(items: Iterable[Any]) -> frozenset[tuple[Step, ...]]:
-    """The missing keys that an unknown key beside them was probably meant to be."""
+    """The missing keys that an unknown key beside them probably misspells."""
     items = tuple(items)
     unknown = [item["loc"] for item in items if item["type"] == "extra_forbidden"]
     return frozenset(
@@ -173,13 +173,14 @@ def _misspelt(items: Iterable[Any]) -> frozenset[tuple[Step, ...]]:
         for item in items
         if item["type"] == "missing"
         and any(
-            loc[:-1] == item["loc"][:-1] and get_close_matches(str(loc[-1]), [str(item["loc"][-1])]) for loc in unknown
+            loc[:-1] == item["loc"][:-1] and closest(str(loc[-1]), [str(item["loc"][-1])]) is not None
+            for loc in unknown
         )
     )
 
 
 def _below(data: Any, step: Step) -> tuple[Any] | None:
-    """One step down in plain data; None where there is nothing."""
+    """One step down in plain data; None where it does not exist."""
     if isinstance(data, dict) and step in data:
         return (data[step],)
     if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
@@ -195,7 +196,7 @@ _TYPES = frozenset(("str", "int", "float", "bool", "none", "list", "dict", "tupl
 
 
 def _sort(item: Any) -> str:
-    """What pydantic wanted, as its error types begin: string, int, bool."""
+    """The expected type, the first part of pydantic's error type: string, int, bool."""
     return str(item["type"]).split("_", 1)[0]
 
 
@@ -217,7 +218,7 @@ def spoken(path: Sequence[Step]) -> str:
 
 
 def models_at(model: type[BaseModel], path: Sequence[Step]) -> list[type[BaseModel]]:
-    """The models that may stand at a path of a model; several in a union."""
+    """The models at a path of a model; several in a union."""
     found = [model]
     for step in path:
         fields = [m.model_fields[str(step)].annotation for m in found if str(step) in m.model_fields]

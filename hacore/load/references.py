@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Instances(Protocol):
-    """What `resource` needs of the instances: the blocks of the stack, and one of them evaluated."""
+    """The blocks of the stack, and their instances evaluated on demand."""
 
     @property
     def blocks(self) -> Mapping[str, Block]:
@@ -32,7 +32,7 @@ class Instances(Protocol):
 
 
 class ResourceReferences(Lookup):
-    """`resource`, as one instance sees it. Notes what is referred to, and whether that is sensitive."""
+    """`resource` in the expressions of one instance. Records references, and whether they are sensitive."""
 
     __slots__ = ("_found", "_host", "_instances", "_own", "hot", "run", "touched")
 
@@ -46,7 +46,7 @@ class ResourceReferences(Lookup):
         self.hot: set[str] = set()
 
     def references(self) -> tuple[tuple[Address, Position], ...]:
-        """The addresses that were referred to, and from where."""
+        """The addresses that were referred to, each with its position."""
         return tuple(self._found.items())
 
     def lookup(self, name: object) -> Any:
@@ -62,15 +62,15 @@ class ResourceReferences(Lookup):
         found = blocks.get(f"{kind}.{name}")
         if found is None:
             same = [block.name for block in blocks.values() if block.kind == kind]
-            raise NoSuchNameError(f"there is no resource {kind}.{name}: {suggest(name, same, 'names')}")
+            raise NoSuchNameError(f"resource {kind}.{name} does not exist: {suggest(name, same, 'names')}")
         return found
 
     def built(self, block: Block, key: str | None) -> Built:
-        """The instance of a block on this host; raises ExpressionError when it is not there."""
+        """The instance of a block on this host; raises ExpressionError when it does not exist."""
         host = None if block.together else self._host
         address = Address(block.kind, block.name, key, host)
         if address in block.off:
-            raise NoSuchNameError(f"{address} is switched off by its `when`: it has no values")
+            raise NoSuchNameError(f"{address} has no values: its `when` is false")
         if address not in block.slots:
             if block.broken:
                 raise BrokenError(str(address))
@@ -99,7 +99,7 @@ class ResourceReferences(Lookup):
         return built.spec.model_dump(mode="json", include={name}).get(name)
 
     def spec(self, kind: str, name: str) -> Spec | None:
-        """What a provider gets of another resource; its sensitive strings are looked out for afterwards."""
+        """Another resource's spec for a provider; its sensitive strings are searched for in the result."""
         from .built import sensitive_strings
 
         try:
@@ -125,25 +125,25 @@ class ResourceReferences(Lookup):
 class _Names(Lookup):
     """`resource.<kind>`."""
 
-    __slots__ = ("_kind", "_kinds")
+    __slots__ = ("_kind", "_references")
 
-    def __init__(self, kinds: ResourceReferences, kind: str) -> None:
-        self._kinds = kinds
+    def __init__(self, references: ResourceReferences, kind: str) -> None:
+        self._references = references
         self._kind = kind
 
     def lookup(self, name: object) -> Any:
         """A resource, or the mapping of its keys."""
-        block = self._kinds.block(self._kind, str(name))
-        return _Keys(self._kinds, block) if None not in block.items else _Fields(self._kinds, block, None)
+        block = self._references.block(self._kind, str(name))
+        return _Keys(self._references, block) if None not in block.items else _Fields(self._references, block, None)
 
 
 class _Keys(Lookup):
     """`resource.<kind>['<name>']` of a for_each: its instances by key."""
 
-    __slots__ = ("_block", "_kinds")
+    __slots__ = ("_block", "_references")
 
-    def __init__(self, kinds: ResourceReferences, block: Block) -> None:
-        self._kinds = kinds
+    def __init__(self, references: ResourceReferences, block: Block) -> None:
+        self._references = references
         self._block = block
 
     def lookup(self, name: object) -> Any:
@@ -151,17 +151,17 @@ class _Keys(Lookup):
         key = str(name)
         provider = self._block.provider
         if key not in self._block.items and provider is not None and key in provider.spec.model_fields:
-            raise NoSuchNameError(f"{self._block.address} has a for_each: name one, as in [each.key].{key}")
-        return _Fields(self._kinds, self._block, key)
+            raise NoSuchNameError(f"{self._block.address} has a for_each: choose an item, as in [each.key].{key}")
+        return _Fields(self._references, self._block, key)
 
 
 class _Fields(Lookup):
     """One instance."""
 
-    __slots__ = ("_block", "_key", "_kinds")
+    __slots__ = ("_block", "_key", "_references")
 
-    def __init__(self, kinds: ResourceReferences, block: Block, key: str | None) -> None:
-        self._kinds = kinds
+    def __init__(self, references: ResourceReferences, block: Block, key: str | None) -> None:
+        self._references = references
         self._block = block
         self._key = key
 
@@ -169,4 +169,4 @@ class _Fields(Lookup):
         """A field's value as plain data."""
         if not isinstance(name, str):
             raise ExpressionError(f"{self._block.address} has no field {name!r}")
-        return self._kinds.field(self._block, self._key, name)
+        return self._references.field(self._block, self._key, name)

@@ -1,4 +1,4 @@
-"""Resource kinds by entry point: the same door for ours and for those of third parties."""
+"""Resource kinds by entry point, the same for built-in kinds and those of third parties."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GROUP = "hacore.providers"
 
 
 class InstalledKinds(Mapping[str, "Provider[Any]"]):
-    """The installed kinds by name, and why some that are installed cannot be used.
+    """The installed kinds by name, and the reasons why some of them cannot be used.
 
-    A package that is broken or written for another hacore breaks the stacks that use its kinds, and nothing else.
+    A broken package, or one for another version of hacore, affects only the stacks that use its kinds.
     """
 
     def __init__(self, kinds: Mapping[str, Provider[Any]], refused: Mapping[str, str]) -> None:
@@ -36,23 +36,23 @@ class InstalledKinds(Mapping[str, "Provider[Any]"]):
 def load_providers(points: Iterable[EntryPoint] | None = None) -> InstalledKinds:
     """The installed kinds by name.
 
-    `points` stands in for the entry points of the environment. Raises nothing: a kind that does not
-    load, or that two packages bring, is among `refused`, with a sentence that names the package.
+    `points` replaces the entry points of the environment. Raises nothing: a kind that cannot be loaded, or
+    that two packages provide, is in `refused` with an error that names the package.
     """
     found: dict[str, Provider[Any]] = {}
     refused: dict[str, str] = {}
     origins: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda p: (p.name, p.value)):
         kind, origin = point.name, package_of(point)
-        who = f"cannot load the kind {kind!r} of {origin} (entry point {point.value})"
+        prefix = f"cannot load the kind {kind!r} of {origin} (entry point {point.value})"
         if kind in origins:
-            refused[kind] = f"{who}: {origins[kind]} brings that kind too; uninstall one of them"
+            refused[kind] = f"{prefix}: {origins[kind]} provides that kind as well; uninstall one of them"
             found.pop(kind, None)
             continue
         origins[kind] = origin
         provider, fault = _loaded(point)
         if provider is None:
-            refused[kind] = f"{who}: {fault}"
+            refused[kind] = f"{prefix}: {fault}"
         else:
             found[kind] = provider
     return InstalledKinds(found, refused)
@@ -66,13 +66,13 @@ def _loaded(point: EntryPoint) -> tuple[Provider[Any] | None, str]:
     try:
         provider = point.load()
         fault = fault_of(provider, point.name, point.value)
-    except (Exception, SystemExit) as error:  # whatever a foreign module does when it is imported
+    except (Exception, SystemExit) as error:  # a foreign module can raise anything at import
         return None, f"{type(error).__name__}: {error}"
     return (None, fault) if fault else (contained(provider, package_of(point)), "")
 
 
 def package_of(point: EntryPoint) -> str:
-    """The distribution that an entry point is of, with its version; without one its module."""
+    """The distribution of an entry point with its version; without one its module."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
 
 

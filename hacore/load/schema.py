@@ -1,7 +1,7 @@
-"""JSON Schema of a stack file for editors: the models', with the bodies of the installed kinds.
+"""JSON Schema of a stack file for editors: that of the models, with the bodies of the installed kinds.
 
-A YAML language server names the deepest place where a value fits none of several shapes, so shapes
-are told apart as flatly as can be: one `anyOf` for each value, with the expression as its last branch.
+A YAML language server reports the deepest position where a value matches none of several shapes, so
+alternatives are flat: one `anyOf` for each value, with the expression as its last branch.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Schema = dict[str, Any]
 _EXPRESSION: Schema = {"type": "string", "pattern": r"\{[{%]"}
 _NULL: Schema = {"type": "null"}
 _NAMES: Schema = {"pattern": NAME.pattern.replace(r"\Z", "$")}
-_LITERAL = frozenset(("stack", "state", "variables"))  # no expression may stand there
+_LITERAL = frozenset(("stack", "state", "variables"))  # without expressions
 _LISTS = ("anyOf", "oneOf", "allOf")
 _OUTER = ("default", "description")
 
 
 def stack_schema(providers: Mapping[str, Provider[Any]]) -> Schema:
-    """The schema (draft 2020-12). Wherever an expression may stand, one is allowed in place of the value.
+    """The schema (draft 2020-12). An expression is allowed in place of each value that may have one.
 
-    It takes the usual way to write a value only: pydantic also reads "5" as a number.
+    It accepts only the usual form of a value: pydantic also reads "5" as a number.
     """
     schema = _plain(StackBody.model_json_schema())
     common = _plain(CommonBody.model_json_schema())
@@ -41,7 +41,7 @@ def stack_schema(providers: Mapping[str, Provider[Any]]) -> Schema:
         bodies = (
             {"$ref": f"#/$defs/{kind}"} if body.get("required") else {"anyOf": [{"$ref": f"#/$defs/{kind}"}, _NULL]}
         )
-        # a kind without names is none, and is let through as any section without entries
+        # a kind without names is allowed, as each section without entries
         kinds[kind] = {
             "type": ["object", "null"],
             "additionalProperties": bodies,
@@ -70,7 +70,7 @@ def stack_schema(providers: Mapping[str, Provider[Any]]) -> Schema:
 
 
 def _bodies(kind: str, body: Schema, common: Schema) -> tuple[Schema, Schema]:
-    """What `members` may say of one host, and the body itself."""
+    """The schema of one host in `members`, and that of the body."""
     own = _loosened(body)
     required = own.pop("required", [])
     shared = _loosened(common)["properties"]
@@ -81,7 +81,7 @@ def _bodies(kind: str, body: Schema, common: Schema) -> tuple[Schema, Schema]:
             members["anyOf"][index] = {**branch, "additionalProperties": by_host}
     whole = {**own, "properties": {**own.get("properties", {}), **shared, "members": members}}
     if required:
-        # members given as a mapping may bring what the body leaves out
+        # a mapping of members can have keys that the body lacks
         by_member = {"properties": {"members": {"type": "object"}}, "required": ["members"]}
         whole |= {"if": by_member, "then": {}, "else": {"required": required}}
     member = {key: value for key, value in own.items() if key != "description"}
@@ -90,7 +90,7 @@ def _bodies(kind: str, body: Schema, common: Schema) -> tuple[Schema, Schema]:
 
 
 def _variables(section: Schema) -> Schema:
-    """A variable may say nothing at all: then it is a string that must be given."""
+    """A variable can be empty: a string that needs a value."""
     found = dict(section)
     for key in ("additionalProperties", "patternProperties"):
         given = found.get(key)
@@ -102,7 +102,7 @@ def _variables(section: Schema) -> Schema:
 
 
 def _plain(schema: Any) -> Any:
-    """Without the titles that pydantic makes of names: an editor would show them as if they said something."""
+    """Without the titles that pydantic derives from names: editors would show them as documentation."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -119,7 +119,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _loosened(schema: Any) -> Any:
-    """A schema in which any value below an object or a list may be an expression."""
+    """A schema in which each value below an object or a list can be an expression."""
     if not isinstance(schema, dict):
         return schema
     found = dict(schema)

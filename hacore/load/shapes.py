@@ -1,7 +1,6 @@
-"""What a provider's answers must look like: one check for each method of the contract.
+"""Checks of the results of providers: one for each method of the contract.
 
-A check gives the answer back, sequences as tuples, or raises Misshapen with what is wrong, in words that
-follow "returned".
+A check returns the result, sequences as tuples, or raises Misshapen with a text that continues "returned".
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ class Misshapen(Exception):  # noqa: N818 - a verdict on a value
 
 
 def json_fault(value: Any, path: str) -> str:
-    """Where a value is no JSON, in words; "" when it is."""
+    """Why a value is not JSON, with its path; "" when it is."""
     if value is None or isinstance(value, str | bool | int):
         return ""
     if isinstance(value, float):
-        return "" if math.isfinite(value) else f"{path}, which is {value} and no JSON number"
+        return "" if math.isfinite(value) else f"{path}, which is {value} and not a JSON number"
     if isinstance(value, list):
         return next((fault for i, item in enumerate(value) if (fault := json_fault(item, f"{path}[{i}]"))), "")
     if isinstance(value, dict):
@@ -55,7 +54,7 @@ def json_fault(value: Any, path: str) -> str:
             if fault := json_fault(item, f"{path}.{key}"):
                 return fault
         return ""
-    return f"{path}, which is a {type(value).__name__} and no JSON: strings, numbers, booleans, null, lists, dicts"
+    return f"{path}, which is a {type(value).__name__} and not JSON: use strings, numbers, booleans, null, lists, dicts"
 
 
 def _need(value: Any, wanted: type | tuple[type, ...], words: str, where: str = "") -> None:
@@ -66,7 +65,7 @@ def _need(value: Any, wanted: type | tuple[type, ...], words: str, where: str = 
 def _attrs(value: Any, where: str, *, unknown: bool = False) -> None:
     _need(value, Mapping, "a mapping", where)
     for key, item in value.items():
-        if type(key) is str and type(item) in _PLAIN:  # nearly all of them, a hundred thousand times a plan
+        if type(key) is str and type(item) in _PLAIN:  # the usual case, a hundred thousand times a plan
             continue
         _need(key, str, "a string", f"a key of {where}")
         if unknown and isinstance(item, Unknown):
@@ -91,7 +90,7 @@ def spec(value: Any, provider: Provider[Any]) -> Any:
 
 
 def observed(value: Any, _: Provider[Any]) -> Any:
-    """What is there: JSON."""
+    """The current state: JSON."""
     if value is not None:
         _need(value, Observed, "an Observed or None")
         _attrs(value.attrs, "attrs")
@@ -102,7 +101,7 @@ def observed(value: Any, _: Provider[Any]) -> Any:
 
 
 def desired(value: Any, _: Provider[Any]) -> Any:
-    """What should be there: JSON, or Unknown."""
+    """The desired state: JSON, or Unknown."""
     _need(value, Desired, "a Desired")
     if value.attrs is not None:
         _attrs(value.attrs, "attrs", unknown=True)
@@ -120,7 +119,7 @@ def desired(value: Any, _: Provider[Any]) -> Any:
 
 
 def effect(value: Any, _: Provider[Any]) -> Any:
-    """What a delete or a replace does."""
+    """The effect of a delete or a replace."""
     _need(value, Effect, "an Effect")
     _need(value.text, str, "a string", "text")
     _disrupts(value.disrupts)
@@ -144,7 +143,7 @@ def image(value: Any, _: Provider[Any]) -> Any:
 
 
 def images(value: Any, provider: Provider[Any]) -> dict[Address, Image]:
-    """What a capture's parse gives."""
+    """The result of a capture's parse."""
     _need(value, Mapping, "a mapping of Address to Image")
     for address, item in value.items():
         _need(address, Address, "an Address", "a key")
@@ -182,7 +181,7 @@ def guard(value: Any, _: Provider[Any]) -> Any:
 
 
 def many(value: Any, wanted: type) -> tuple[Any, ...]:
-    """Items of one type; generators are run here, where what they raise is the kind's."""
+    """Items of one type; generators run here, where their exceptions are attributed to the kind."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise Misshapen(f"a {type(value).__name__}, and must be a sequence of {wanted.__name__}")
     found = tuple(value)
@@ -253,7 +252,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "patience": _is((int, float), "a number of seconds"),
     }
 )
-"""By method; one that is not here is not called by the engine."""
+"""By method; the engine calls no others."""
 
 
 __all__ = ["SHAPES", "Misshapen", "images"]

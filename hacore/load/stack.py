@@ -1,6 +1,6 @@
-"""What `load` makes of a stack file: a Stack of Instances, every expression evaluated.
+"""A loaded stack file: a Stack of Instances, with all expressions evaluated.
 
-Nothing here knows a host's facts: the whole stack is known before the first connection.
+Nothing here depends on facts of hosts: the whole stack is known before the first connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..address import Address
 
-if TYPE_CHECKING:  # completion in a shell reads stacks without what comes with these
+if TYPE_CHECKING:  # shell completion reads stacks without these imports
     from ..contract import Spec
     from ..model import Host, Lifecycle
 
@@ -25,7 +25,7 @@ def _lifecycle() -> Lifecycle:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1."""
 
     file: str
     line: int
@@ -37,7 +37,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An edge as written: `selector` must be done before. Resolved to instances by `graph`."""
+    """An edge of the stack file: `selector` is applied before. `graph` resolves it to instances."""
 
     selector: Address
     position: Position
@@ -46,11 +46,11 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One resource instance that the stack wants: its spec is evaluated, resolved and valid.
+    """One resource instance of the stack: its spec is evaluated, resolved and valid.
 
-    `host` is None for kinds that look at all their hosts together; `hosts` then has all of them.
-    `sensitive` holds the dotted paths of the spec's fields that tell a secret. `files` are those of
-    the stack's folder that the spec took in as they are: sources and patches, not templates.
+    `host` is None for kinds over all their hosts together; `hosts` then has all of them. `sensitive` has the
+    dotted paths of the spec's fields that contain a secret. `files` are the files of the stack's folder of
+    which the content is part of the spec: sources and patches, not templates.
     """
 
     address: Address
@@ -66,7 +66,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """A machine that twins and rehearsals bring to life, and that is never planned."""
+    """A machine that exists only in labs and rehearsals; never planned."""
 
     name: str
     address: str
@@ -79,9 +79,9 @@ class Bystander:
 class Stack:
     """A stack file, loaded.
 
-    `switched_off`: addresses whose `when` is false. `secrets`: the sensitive strings themselves, for
-    redaction of whatever is shown. `digest` names the loaded content. `variables` are the values that
-    it was loaded with, `sensitive_variables` the names of those that are secret.
+    `switched_off`: addresses with a false `when`. `secrets`: the sensitive strings, for redaction of all
+    output. `digest` identifies the loaded content. `variables` are the values that it was loaded with,
+    `sensitive_variables` the names of the secret ones.
     """
 
     name: str

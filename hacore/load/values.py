@@ -1,13 +1,13 @@
 """Values with expressions in them: compiled once for a block, evaluated for each instance.
 
-What an expression names is checked when it is compiled (undefined variables, names that mean
-nothing there), so a mistake is found even where evaluation would not come by.
+Names in an expression are checked when it is compiled (undefined variables, names that are not allowed at
+that position), so a mistake is found even in a branch that is not evaluated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import ExpressionError
@@ -20,7 +20,7 @@ NAMES = ("var", "host", "hosts", "groups", "each", "resource", "file", "env")
 
 
 class Run:
-    """One evaluation: what is seen, and what came up on the way."""
+    """One evaluation: the scope, and the mistakes and sensitive paths found."""
 
     __slots__ = ("broken", "fail", "leaf", "scope", "tainted")
 
@@ -32,13 +32,13 @@ class Run:
         self.tainted: set[Path] = set()
 
     def taint(self) -> None:
-        """The expression that is being evaluated has come by something sensitive."""
+        """Mark the expression that is being evaluated as sensitive."""
         if self.leaf is not None:
             self.tainted.add(self.leaf.path)
 
 
 class Value(Protocol):
-    """A compiled value. `tainted` are the paths in it whose expressions name something sensitive."""
+    """A compiled value. `tainted` are the paths in it with expressions that use a sensitive value."""
 
     @property
     def roots(self) -> frozenset[str]:
@@ -47,7 +47,7 @@ class Value(Protocol):
 
     @property
     def paths(self) -> frozenset[Path]:
-        """All that its expressions name."""
+        """All paths that its expressions name."""
         ...
 
     @property
@@ -56,7 +56,7 @@ class Value(Protocol):
         ...
 
     def get(self, run: Run) -> Any:
-        """The plain value; Broken in place of what could not be evaluated."""
+        """The plain value; Broken in place of expressions that cannot be evaluated."""
         ...
 
 
@@ -86,7 +86,7 @@ class Leaf:
     tainted: frozenset[Path] = frozenset()
 
     def get(self, run: Run) -> Any:
-        """The value; a mistake goes to `run.fail`."""
+        """The value; a mistake is reported to `run.fail`."""
         if self.expression is None:
             run.broken = True
             return Broken()
@@ -156,7 +156,7 @@ def _sum(values: Iterable[Value]) -> tuple[frozenset[str], frozenset[Path], froz
 class Compiler:
     """Compiles the values of one place of a stack file.
 
-    `names` may be used there; `secret` are the patterns of what is sensitive.
+    `names` are allowed there; `secret` are the patterns of sensitive paths.
     """
 
     expressions: Expressions
@@ -166,7 +166,6 @@ class Compiler:
     secret: frozenset[Path] = frozenset()
     address: str = ""
     place: str = "here"
-    hints: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, node: Node, path: Path = ()) -> Value:
         """Compile a value and all below it."""
@@ -185,14 +184,14 @@ class Compiler:
         """Compile a mapping."""
         for key in node.map:
             if "{{" in key:
-                self.problems.add(node.key(key), "a key cannot hold expressions", self.address)
+                self.problems.add(node.key(key), "a key cannot contain expressions", self.address)
         found = {key: self.value(entry, (*path, key)) for key, entry in node.map.items()}
         if path and all(isinstance(value, Constant) for value in found.values()):
             return Constant(node.data())
         return entries(found)
 
     def body(self, node: Node) -> Entries:
-        """Compile a mapping whose entries are asked for one by one."""
+        """Compile a mapping of which the entries are evaluated one by one."""
         found = self.mapping(node)
         assert isinstance(found, Entries)
         return found
@@ -216,11 +215,11 @@ class Compiler:
         for root in sorted(expression.roots - self.names):
             if root in NAMES:
                 seen = ", ".join(name for name in NAMES if name in self.names)
-                wrong.append(f"{root} cannot be used {self.place}: expressions there see {seen}")
+                wrong.append(f"{root} cannot be used {self.place}: expressions there can use {seen}")
             elif root in self.variables:
-                wrong.append(f"nothing is named {root!r}: did you mean 'var.{root}'?")
+                wrong.append(f"{root!r} is undefined: did you mean 'var.{root}'?")
             else:
-                wrong.append(f"nothing is named {root!r}: {suggest(root, self.names, 'names')}")
+                wrong.append(f"{root!r} is undefined: {suggest(root, self.names, 'names')}")
         if "var" in expression.roots:
             unknown = {str(p[1]) for p in expression.paths if p[0] == "var" and len(p) > 1 and p[1] is not None}
             wrong.extend(

@@ -27,17 +27,17 @@ _TYPES = {"int": "an integer", "number": "a number", "bool": "true or false", "l
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Values for variables, the first source wins; `named` are those that must be declared."""
+    """Values for variables; the first source has precedence."""
 
     text: Mapping[str, str] = field(default_factory=dict)  # --var
-    files: Sequence[Node] = ()  # --var-file; the later one wins
+    files: Sequence[Node] = ()  # --var-file; the last one has precedence
     environ: Mapping[str, str] = field(default_factory=dict)
     environment: Node | None = None  # `variables` of env/NAME.yaml
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The values, and the names of those that are sensitive. A mistaken one is Broken."""
+    """The values, and the names of the sensitive ones. A value with a mistake is Broken."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
@@ -48,7 +48,7 @@ class Variables:
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    """All strings and numbers in a value, as strings; words like true and null tell nothing."""
+    """All strings and numbers in a value, as strings; true, false and null reveal nothing."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -78,7 +78,7 @@ def read_var_files(paths: Sequence[Path], problems: Problems) -> list[Node]:
 
 
 def load_variables(section: Node | None, given: Given, problems: Problems, fallback: Node) -> Variables:
-    """The values of all declared variables; what is wrong becomes problems."""
+    """The values of all declared variables; mistakes become problems."""
     declared: dict[str, tuple[Node, VariableBody | None]] = {}
     for name, node in (section.map if section else {}).items():
         declared[name] = (node, _declaration(section or fallback, name, node, problems))
@@ -90,14 +90,14 @@ def load_variables(section: Node | None, given: Given, problems: Problems, fallb
 
 
 def _is_sensitive(node: Node, body: VariableBody | None) -> bool:
-    """A declaration with mistakes is taken for sensitive if it says anything about it."""
+    """A declaration with mistakes counts as sensitive if it has the key at all."""
     return body.sensitive if body else "sensitive" in node.map
 
 
 def _declaration(section: Node, name: str, node: Node, problems: Problems) -> VariableBody | None:
     address = f"var.{name}"
     if not IDENTIFIER.match(name):
-        problems.add(section.key(name), "a variable's name has letters, digits and _ only", address)
+        problems.add(section.key(name), "a variable's name consists of letters, digits and _", address)
     data = node.data() if node.value is not None else {}
     try:
         body = VariableBody.model_validate(data)
@@ -108,12 +108,12 @@ def _declaration(section: Node, name: str, node: Node, problems: Problems) -> Va
         try:
             re.compile(body.pattern)
         except re.error as error:
-            problems.add(node.at(["pattern"]), f"pattern is no regular expression: {error}", address)
+            problems.add(node.at(["pattern"]), f"pattern is not a regular expression: {error}", address)
             return None
     default = node.child("default")
     for scalar in default.scalars() if default else ():
         if isinstance(scalar.value, str) and mentions(scalar.value):
-            problems.add(scalar.position, "a default is a plain value: it cannot hold expressions", address)
+            problems.add(scalar.position, "a default cannot contain expressions", address)
             return None
     return body
 
@@ -151,11 +151,11 @@ class _Value:
         if "default" in self._body.model_fields_set:
             default = self._node.map["default"]
             return None if default.value is None else self._from_node(default)
-        self._wrong(f"no value: give --var {self._name}=…, {PREFIX}{self._name}, a --var-file or a default", self._node)
+        self._wrong(f"no value: use --var {self._name}=…, {PREFIX}{self._name}, a --var-file or a default", self._node)
         return Broken()
 
     def _from_text(self, text: str, source: str) -> Any:
-        """A value of the command line or the environment: JSON for lists and maps, never guessed."""
+        """A value of the command line or the environment, by the type; lists and maps are JSON."""
         value: Any = text
         try:
             if self._type == "int":
@@ -172,7 +172,7 @@ class _Value:
             return self._wrong(f"{source}: the value {fault}", self._node)
         if not self._fits(value):
             form = " in JSON" if self._type in ("list", "map") else ""
-            return self._wrong(f"{source} must be {_TYPES[self._type]}{form}, not {self._told(text)}", self._node)
+            return self._wrong(f"{source} must be {_TYPES[self._type]}{form}, not {self._described(text)}", self._node)
         return self._checked(value, self._node, f"{source}: ")
 
     def _from_node(self, node: Node) -> Any:
@@ -181,8 +181,8 @@ class _Value:
             wanted = _TYPES.get(self._type, "a string")
             quoted = ""
             if self._type == "string" and node.text and not self._body.sensitive:
-                quoted = f': write it quoted: "{node.text}"'
-            return self._wrong(f"must be {wanted}, not {self._told(value)}{quoted}", node)
+                quoted = f': write it in quotes: "{node.text}"'
+            return self._wrong(f"must be {wanted}, not {self._described(value)}{quoted}", node)
         return self._checked(value, node, "")
 
     def _fits(self, value: Any) -> bool:
@@ -204,13 +204,13 @@ class _Value:
         enum, pattern = self._body.enum, self._body.pattern
         if enum is not None and not any(type(value) is type(item) and value == item for item in enum):
             allowed = "" if self._body.sensitive else f" one of {', '.join(map(repr, enum))},"
-            return self._wrong(f"{source}must be{allowed or ' one of its enum,'} not {self._told(value)}", node)
+            return self._wrong(f"{source}must be{allowed or ' one of its enum,'} not {self._described(value)}", node)
         if pattern is not None and isinstance(value, str) and not re.fullmatch(pattern, value):
-            return self._wrong(f"{source}must match {pattern}, not be {self._told(value)}", node)
+            return self._wrong(f"{source}must match {pattern}, not be {self._described(value)}", node)
         return value
 
-    def _told(self, value: Any) -> str:
-        return "this (it is sensitive)" if self._body.sensitive else described(value)
+    def _described(self, value: Any) -> str:
+        return "this value (sensitive, not shown)" if self._body.sensitive else described(value)
 
     def _wrong(self, message: str, node: Node) -> Broken:
         self._problems.add(node.position, message, f"var.{self._name}")

@@ -1,4 +1,4 @@
-"""What a provider must be like to be taken: seen by its class, before any of its code is called."""
+"""Requirements on a provider, checked by its class before any of its code is called."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PAGE = "see docs/providers.md"
 
 
 def fault_of(provider: object, kind: str, where: str) -> str:
-    """Why a provider that is registered as `kind` cannot be used, with what would be right; "" when it can be."""
+    """Why a provider that is registered as `kind` cannot be used, with the correction; "" when it can be used."""
     if not isinstance(provider, Provider):
-        return f"{where} is no Provider: name an instance of a class that derives from hacore.contract.Provider"
+        return f"{where} is not a Provider: name an instance of a class that derives from hacore.contract.Provider"
     if fault := _api_fault(provider):
         return fault
     if getattr(provider, "kind", None) != kind:
@@ -27,19 +27,19 @@ def fault_of(provider: object, kind: str, where: str) -> str:
 
 
 def _api_fault(provider: Provider[Any]) -> str:
-    """A provider of another version: what to change, all at once."""
+    """The changes that a provider for another version needs, all at once."""
     declared = getattr(provider, "api", None)
     former = [f"rename `{old}` to `{new}`" for old, new in MEMBERS.items() if hasattr(provider, old)]
     if declared == API and type(declared) is int:
         return f"it has members of an earlier api: {', '.join(former)}; {PAGE}" if former else ""
-    said = f"it is written for api {1 if declared is None else declared!r}"
+    written = f"it is written for api {1 if declared is None else declared!r}"
     if isinstance(declared, int) and declared > API:
-        return f"{said}, and this hacore has api {API}: install a newer hacore"
-    return f"{said}: {', '.join([*former, f'declare `api = {API}`'])}; {PAGE}"
+        return f"{written}, and this hacore has api {API}: install a newer hacore"
+    return f"{written}: {', '.join([*former, f'declare `api = {API}`'])}; {PAGE}"
 
 
 def _faults(made: type[Provider[Any]]) -> Iterator[str]:
-    """What is wrong with its methods."""
+    """The faults of its methods."""
     ours = {name for name in vars(Provider) if _overridden(made, name)}
     missing = [name for name in ("capture", "undo") if name not in ours]
     if "apply" in ours and missing:
@@ -58,7 +58,7 @@ def _overridden(made: type[Provider[Any]], name: str) -> bool:
 
 
 def _takes(function: FunctionType, count: int) -> bool:
-    """Whether a function can be called with `count` arguments by position. Decorated ones are believed."""
+    """Whether a function accepts `count` positional arguments. Decorated functions are not checked."""
     if hasattr(function, "__wrapped__"):
         return True
     code = function.__code__

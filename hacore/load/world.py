@@ -1,4 +1,4 @@
-"""What expressions see: variables, hosts, groups, files and the environment; and which of it is secret."""
+"""The names in expressions: variables, hosts, groups, files and the environment; and which of them are secret."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .variables import Variables
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that is known before the resources. `secrets` grows by what `env` gives.
+    """The stack before its resources. Values from `env` are added to `secrets`.
 
-    `secret` holds the patterns of what is sensitive: `("var", "password")`, `("host", "vars", "token")`.
+    `secret` has the patterns of sensitive paths: `("var", "password")`, `("host", "vars", "token")`.
     """
 
     expressions: Expressions
@@ -37,7 +37,7 @@ class World:
     def compiler(
         self, names: frozenset[str], address: str, place: str, also: frozenset[Path] = frozenset()
     ) -> Compiler:
-        """A compiler for a place where `names` may be used; `also` are more patterns of what is sensitive."""
+        """A compiler for a position with the allowed `names`; `also` are more patterns of sensitive paths."""
         return Compiler(
             self.expressions,
             self.problems,
@@ -58,7 +58,7 @@ class World:
         return scope
 
     def env(self, name: str, default: str | None = None) -> str:
-        """What `env('…')` gives; it counts as a secret."""
+        """The result of `env('…')`; it counts as a secret."""
         value = self.environ.get(name, default)
         if value is None:
             raise NoSuchNameError(f"the environment variable {name} is not set")
@@ -79,5 +79,5 @@ class World:
         return replace(self, hosts=hosts, groups=groups, views=views, seen=seen, secret=self.secret | secret)
 
     def fail(self, address: Address | str) -> Callable[[Any, str], None]:
-        """What a Run calls for a mistake."""
+        """The function that a Run calls for a mistake."""
         return lambda node, message: self.problems.add(node.position, message, str(address))

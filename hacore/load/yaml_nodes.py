@@ -1,4 +1,4 @@
-"""YAML 1.2 with the place of every key and value.
+"""YAML 1.2 with the position of each key and value.
 
 The parser's events become Nodes; plain scalars follow the core schema of YAML 1.2 (chapter 10.3 of
 the specification: `yes` is a string, `0644` is the integer 644, `0o644` is octal).
@@ -42,9 +42,9 @@ Step = str | int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value with its place: a scalar, a list of Nodes, or a mapping to Nodes.
+    """A value with its position: a scalar, a list of Nodes, or a mapping to Nodes.
 
-    `keys` has the places of a mapping's keys, `text` a scalar as it was written. Keys are strings.
+    `keys` has the positions of a mapping's keys, `text` the source text of a scalar. Keys are strings.
     """
 
     value: Any
@@ -71,13 +71,13 @@ class Node:
         return self.value
 
     def child(self, step: Step) -> Node | None:
-        """One step down, if there is something."""
+        """One step down, if it exists."""
         if isinstance(step, int) and 0 <= step < len(self.list):
             return self.list[step]
         return self.map.get(str(step))
 
     def at(self, path: Sequence[Step], *, key: bool = False) -> Position:
-        """The place of what lies at `path`, or of the last thing on the way to it; with `key` of its key."""
+        """The position at `path`, as deep as it exists; with `key` that of its key."""
         node = self
         for step in path:
             child = node.child(step)
@@ -89,7 +89,7 @@ class Node:
         return node.position
 
     def key(self, name: str) -> Position:
-        """The place of a key of this mapping."""
+        """The position of a key of this mapping."""
         return self.keys.get(name, self.position)
 
     def without(self, names: frozenset[str]) -> Node:
@@ -97,7 +97,7 @@ class Node:
         return replace(self, value={key: node for key, node in self.map.items() if key not in names})
 
     def merged(self, over: Node, deep: frozenset[str] = frozenset()) -> Node:
-        """This mapping with the entries of `over` in place of its own; those in `deep` are merged in turn."""
+        """This mapping with the entries of `over`, which have precedence; those in `deep` are merged by entry."""
         entries = dict(self.map)
         for key, node in over.map.items():
             below = entries.get(key)
@@ -148,10 +148,10 @@ def _parsed(events: Iterable[Any], file: str) -> Iterator[Any]:
     except YAMLError:
         raise
     except Exception as error:
-        why = str(error) or type(error).__name__
-        if isinstance(error, OverflowError) or "chr()" in why:
-            why = "an escape after this names no Unicode character: the last one is U+10FFFF"
-        raise _RejectedError(where, why) from error
+        raised = str(error)
+        if isinstance(error, OverflowError) or "chr()" in raised:
+            raise _RejectedError(where, "an escape after this is not a character: the last one is U+10FFFF") from error
+        raise _RejectedError(where, raised or type(error).__name__) from error
 
 
 class _RejectedError(Exception):
@@ -180,7 +180,7 @@ class _Composer:
             name = type(event).__name__
             if name == "DocumentStartEvent":
                 if root is not None:
-                    self._problems.add(self._place(event), "a second document: only one is allowed in a file")
+                    self._problems.add(self._place(event), "a second document: a file has only one")
                     break
                 root = self._node(next(self._events), 0)
         if root is None:
@@ -197,7 +197,7 @@ class _Composer:
         if name == "AliasEvent":
             known = self._anchors.get(event.anchor)
             if known is None:
-                self._problems.add(where, f"no anchor &{event.anchor} stands before this alias")
+                self._problems.add(where, f"alias *{event.anchor} has no anchor &{event.anchor} before it")
                 return Node(None, where)
             self._expand(event.anchor, where)
             return replace(known, position=where) if not isinstance(known.value, dict | list) else known
@@ -245,15 +245,13 @@ class _Composer:
                 self._problems.add(key.position, "a key must be a string")
             elif key.text in entries:
                 first = keys[key.text]
-                self._problems.add(
-                    key.position, f"duplicate key {key.text!r}: it stands in line {first.line} already; remove one"
-                )
+                self._problems.add(key.position, f"duplicate key {key.text!r}: first in line {first.line}; remove one")
             else:
                 entries[key.text] = value
                 keys[key.text] = key.position
         for node in below:
             if not isinstance(node.value, dict):
-                self._problems.add(node.position, "<< takes a mapping or a list of mappings")
+                self._problems.add(node.position, "<< needs a mapping or a list of mappings")
             for name, value in node.map.items():
                 entries.setdefault(name, value)
                 keys.setdefault(name, node.keys[name])

@@ -50,13 +50,15 @@ def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diffe
     for address in sorted({*planned, *current}):
         before, after = planned.get(address), current.get(address)
         if after is None:
-            yield Difference(address, f"nothing is to be done now, planned was {before['action']}")  # type: ignore[index]
+            yield Difference(address, f"is now unchanged, planned was {before['action']}")  # type: ignore[index]
         elif before is None:
             was = saved["observed"].get(address)
             why = _found(was, after["observed"]) if address in saved["observed"] else ""
-            yield Difference(address, why or f"{after['action']} would be needed now, planned was nothing")
+            yield Difference(address, why or f"is now {_a(after['action'])}, planned was no change")
         elif canonical(before["observed"]) != canonical(after["observed"]):
-            yield Difference(address, _found(before["observed"], after["observed"]))
+            why = _found(before["observed"], after["observed"])
+            same = before["action"] == after["action"]
+            yield Difference(address, why if same else f"{_other(before, after)} ({why})")
         elif bool(after["irreversible"]) and not before["irreversible"]:
             yield Difference(address, "it could not be undone now")
         elif any(canonical(before[key]) != canonical(after[key]) for key in _COUNTS):
@@ -82,9 +84,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:24] + "…"
 
 
+def _a(action: str) -> str:
+    """An action as a noun: "an update"."""
+    return f"an {action}" if action[0] in "aeiou" else f"a {action}"
+
+
 def _other(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["action"] != after["action"]:
-        return f"{after['action']} would be needed now, planned was {before['action']}"
+        return f"is now {_a(after['action'])}, planned was {before['action']}"
     if canonical(before["desired"]) != canonical(after["desired"]):
         return "what is wanted there comes out differently on this host now"
     return "it would be changed in another way now"

@@ -20,6 +20,7 @@ from typing import Any
 from ..address import Address
 from ..errors import StoreError
 from ..model import JSON, Image
+from ..xdg import state_folder
 from . import columns
 from .images import StoredBlob, StoredImage, decode
 from .keys import Keyring
@@ -38,8 +39,7 @@ class Spilled:
 
 def places(database: Path | None, lineage: str) -> tuple[Path, ...]:
     """Where spilled moves may lie, the best place first."""
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hacore"
-    own = home / f"{lineage}.spill"
+    own = state_folder(os.environ) / f"{lineage}.spill"
     return (own,) if database is None else (database.with_name(database.name + ".spill"), own)
 
 

@@ -1,13 +1,14 @@
-"""Test helpers: hosts that live in memory and the kinds to fill them, as a fake transport is for an HTTP client;
-and `ThisMachine`, this machine as a host for the shell of real kinds.
+"""Test helpers: hosts in memory with kinds of their own, like a fake transport for an HTTP client;
+and `ThisMachine`: this machine as a host, for the shell of real kinds.
 
     world = World("lb1", "lb2")
     world["lb1"].data["/etc/web.conf"] = {"text": "old"}
     world["lb2"].fail("set /etc/web.conf")
-    result = await apply(Request(file, providers=KINDS, connect=world.connect), approve=yes)
+    request = Request(LoadRequest(file), Means(KINDS, connect=world.connect))
+    result = await apply(request, approve=yes)
 
-Plan, walk and state are the real ones; only the hosts are not. Made for the tests of hacore itself
-and of kinds that third parties write. Nothing of the engine imports this package.
+Plan, walk and state are real, only the hosts are not. For the tests of hacore itself
+and of kinds of third parties. The engine does not import this package.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Kinds for machines in memory: small, but each with one of the traits that real kinds have.
+"""Kinds for machines in memory: small, each with one of the traits of real kinds.
 
-thing    a value at a path: found and restored, secret, unknown, irreversible, disrupting, patient
+thing    a value at a path: adopted and restored, secret, unknown, irreversible, disrupting, patient
 pack     packages, aggregated over all resources of a host, several names shared
 conf     a section of a file that is one task for all of its sections
-daemon   loads what it reads when it starts, reloads or restarts
+daemon   loads values when it starts, reloads or restarts
 gate     one of several hosts that serve together: guarded
 shared   one instance over all hosts: exactly one of them must hold a name
 """

@@ -4,9 +4,9 @@ A step's script is a JSON list of operations. Operations:
 
     write KEY FIELDS BLOBS   set fields of a value; BLOBS are field -> name of a blob of the step
     copy KEY FROM            take the text of another value
-    restore KEY VALUE        the value as it was; null takes it away
+    restore KEY VALUE        the previous value; null removes it
     install NAME...          remove NAME...
-    print KEY...             values as one JSON object on stdout (`unit:NAME` is a daemon); absent ones are left out
+    print KEY...             values as one JSON object on stdout (`unit:NAME` is a daemon); missing ones are left out
     start UNIT KEY...        run a daemon, which loads the values of KEYs
     stop UNIT                forget UNIT
     reload UNIT KEY...       load again, if it runs          restart UNIT KEY...
@@ -32,8 +32,8 @@ from ..contract import HostFacts, Output, Step
 Hook = Callable[["Machine"], Awaitable[None] | None]
 
 
-class StepFault(Exception):  # noqa: N818 - what a test makes of a step
-    """Raised by a rule: the step ends with this exit code and this text on stderr."""
+class StepFault(Exception):  # noqa: N818 - a fault that a test injects
+    """Raised by a rule: the step fails with this exit code and this text on stderr."""
 
     def __init__(self, message: str = "made to fail", rc: int = 1) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class StepFault(Exception):  # noqa: N818 - what a test makes of a step
 
 @dataclass
 class Rule:
-    """Do something when an operation's text matches; `times` how often still, None for always."""
+    """A hook for operations with a matching text; `times`: how often it is still called, None: always."""
 
     pattern: str
     hook: Hook
@@ -52,7 +52,7 @@ class Rule:
 
 @dataclass
 class Machine:
-    """A host in memory. `data` is all that is on it; `log` has every operation that was done."""
+    """A host in memory. `data` is its content; `log` has every executed operation."""
 
     name: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -66,14 +66,14 @@ class Machine:
     log: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     reachable: bool = True
-    breach: Exception | None = None  # what asking it ends with: a deadline, a flood, nonsense
-    silent: dict[str, str] = field(default_factory=dict)  # facts that it does not answer, and why
+    breach: Exception | None = None  # the error of every probe: a deadline, too much output, an unreadable answer
+    silent: dict[str, str] = field(default_factory=dict)  # facts without an answer, and the reason
     watchers: list[Callable[[Machine, str], None]] = field(default_factory=list)
 
-    # -- what tests say
+    # -- for tests
 
     def snapshot(self) -> dict[str, Any]:
-        """All that is on the machine, as a copy: the yardstick of "exactly as it was"."""
+        """The content of the machine, as a copy, for comparisons after a rollback."""
         return copy.deepcopy({"data": self.data, "units": self.units, "drained": sorted(self.drained)})
 
     def on(self, pattern: str, hook: Hook, *, times: int | None = 1, after: bool = False) -> None:
@@ -81,7 +81,7 @@ class Machine:
         self.rules.append(Rule(pattern, hook, times, after))
 
     def fail(self, pattern: str, message: str = "made to fail", *, times: int | None = 1, rc: int = 1) -> None:
-        """Let operations fail before they do anything."""
+        """Let operations fail before they change anything."""
 
         def hook(_machine: Machine) -> None:
             raise StepFault(message, rc)
@@ -89,16 +89,16 @@ class Machine:
         self.on(pattern, hook, times=times)
 
     def restart(self) -> None:
-        """Power off and on: what lies in memory only is forgotten, the run's lock with it."""
+        """Power off and on: everything in memory is lost, the run's lock included."""
         self.boots += 1
         self.lock = ""
 
     def did(self, pattern: str) -> list[str]:
-        """The operations done so far that match."""
+        """The executed operations that match."""
         return [text for text in self.log if fnmatch.fnmatchcase(text, pattern)]
 
     def facts(self) -> HostFacts:
-        """What every probe tells."""
+        """The facts of every probe."""
         return HostFacts(
             family=self.base.family,
             init=self.base.init,
@@ -107,7 +107,7 @@ class Machine:
             hostname=self.name,
         )
 
-    # -- what steps do
+    # -- for steps
 
     async def run(self, step: Step) -> Output:
         """Run a step to its end or to its first fault."""
@@ -121,7 +121,7 @@ class Machine:
                     continue
                 return Output(fault.rc, b"", f"{fault}\n".encode())
             return Output(0, json.dumps(out).encode() if out else b"")
-        raise AssertionError("a step ends with its last try")
+        raise AssertionError("a step must end with its last try")
 
     async def _operation(self, words: list[Any], step: Step, out: dict[str, Any]) -> None:
         text = " ".join(w for w in words if isinstance(w, str))
@@ -149,7 +149,7 @@ class Machine:
 
     def _op_copy(self, args: list[Any], _step: Step, _out: dict[str, Any]) -> None:
         if args[1] not in self.data:
-            raise StepFault(f"there is no {args[1]} to copy")
+            raise StepFault(f"cannot copy {args[1]}: it does not exist")
         self.data[args[0]] = {**self.data.get(args[0], {}), "text": self.data[args[1]]["text"]}
 
     def _op_restore(self, args: list[Any], _step: Step, _out: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What several hosts do together: a guarded gate, and a name that one of them holds."""
+"""Kinds of several hosts together: a guarded gate, and a name that one of them holds."""
 
 # ruff: noqa: ARG002 - a kind is handed more than it needs
 
@@ -34,7 +34,7 @@ class Gate(Provider[GateSpec]):
         return [Ask(VALUE, f"gate:{spec.vip}"), Ask(HOLDS, spec.vip)]
 
     def observe(self, view: View[GateSpec]) -> Observed | None:
-        """The weight; who holds is volatile and no attr."""
+        """The weight; the holder is volatile and not an attr."""
         value = view.facts.get(VALUE, f"gate:{view.spec.vip}")
         return None if value is None else Observed(dict(value), {"holds": view.facts.get(HOLDS, view.spec.vip)})
 
@@ -43,7 +43,7 @@ class Gate(Provider[GateSpec]):
         return Desired({"weight": view.spec.weight})
 
     def guard(self, view: View[GateSpec]) -> Guard | None:
-        """Drained when it does not hold the name any more."""
+        """Drained when it no longer holds the name."""
         vip = view.spec.vip
         return Guard(
             vip,
@@ -77,7 +77,7 @@ class SharedSpec(Spec):
 
 
 class Shared(Provider[SharedSpec]):
-    """One instance over all hosts; it changes nothing on them."""
+    """One instance over all hosts, which it does not change."""
 
     api = 2
     kind = "shared"
@@ -85,7 +85,7 @@ class Shared(Provider[SharedSpec]):
     hosts = "together"
 
     def needs(self, spec: SharedSpec) -> Sequence[str]:
-        """The gate that makes it."""
+        """The gate that provides it."""
         return [spec.instance] if spec.instance else []
 
     def facts(self, spec: SharedSpec) -> Sequence[Ask]:

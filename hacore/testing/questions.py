@@ -1,4 +1,4 @@
-"""What machines in memory can be asked, and how their steps are written."""
+"""The facts and the steps of machines in memory."""
 
 # ruff: noqa: ARG002 - a kind is handed more than it needs
 
@@ -17,7 +17,7 @@ from .world import World
 
 
 def sha(text: str) -> str:
-    """A text as an attr has it."""
+    """The hash of a text, in the form of an attr."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -28,7 +28,7 @@ def script(*operations: Sequence[Any], **more: Any) -> Step:
 
 @dataclass(frozen=True)
 class Question:
-    """What machines in memory can be asked: `value` of a key, `unit`, or whether it `holds` a name."""
+    """A question to a machine in memory: `value` of a key, `unit`, or whether it `holds` a name."""
 
     name: str
 
@@ -41,7 +41,7 @@ class Question:
         return {}
 
     def answer(self, world: World, machine: Machine, ask: Ask) -> Any:
-        """The answer; a secret value comes as its hash only."""
+        """The answer; of a secret value only its hash."""
         if self.name == "holds":
             return world.holder(ask.arg) == machine.name
         if self.name == "unit":
@@ -58,7 +58,7 @@ HOLDS = Question("holds")
 
 
 def images(key_of: Mapping[Address, str], *, sensitive: bool = False) -> Any:
-    """A capture's parse: the printed values by their keys, None for what is not there."""
+    """A capture's parse: the printed values by their keys, None for missing ones."""
 
     def parse(output: Output) -> dict[Address, Image]:
         found = json.loads(output.stdout or b"{}")

@@ -1,4 +1,4 @@
-"""What several resources of a host share: packages, sections of a file."""
+"""Kinds that several resources of a host share: packages, sections of a file."""
 
 # ruff: noqa: ARG002 - a kind is handed more than it needs
 
@@ -19,7 +19,7 @@ class PackSpec(Spec):
 
 
 class Pack(Provider[PackSpec]):
-    """Packages: one task for all resources of a level, as apt would have it."""
+    """Packages: one task for all resources of a level, as for apt."""
 
     api = 2
     kind = "pack"
@@ -42,7 +42,7 @@ class Pack(Provider[PackSpec]):
         return [Ask(VALUE, f"pkg:{name}") for name in spec.names]
 
     def observe(self, view: View[PackSpec]) -> Observed | None:
-        """Those that are installed; None when none is."""
+        """The installed names; None if there are none."""
         have = [n for n in view.spec.names if view.facts.get(VALUE, f"pkg:{n}") is not None]
         return Observed(dict.fromkeys(have, "installed")) if have else None
 
@@ -51,7 +51,7 @@ class Pack(Provider[PackSpec]):
         return Desired(dict.fromkeys(view.spec.names, "installed"))
 
     def capture(self, work: Work[PackSpec]) -> Step | None:
-        """Which ones are there before."""
+        """The names that are installed before."""
         names = {c.address: c.spec.names for c in work.changes}
         every = sorted({f"pkg:{n}" for c in work.changes for n in c.spec.names})
 
@@ -66,19 +66,19 @@ class Pack(Provider[PackSpec]):
         return [script(["install", *sorted({n for c in work.changes for n in c.spec.names})])]
 
     def undo(self, work: Work[PackSpec]) -> Sequence[Step]:
-        """Those that were not there go; those that were come back. What came later has gone before."""
-        return _back(work, frozenset())
+        """Remove the names that were not installed, restore those that were."""
+        return _restore(work, frozenset())
 
     def delete(self, work: Work[PackSpec]) -> Sequence[Step]:
-        """The same, back to the origins; what others hold stays."""
-        return _back(work, {token.removeprefix("pkg:") for token in work.foreign})
+        """The same by the origins; keep the names of other resources."""
+        return _restore(work, {token.removeprefix("pkg:") for token in work.foreign})
 
 
-def _back(work: Work[PackSpec], held: Set[str]) -> list[Step]:
+def _restore(work: Work[PackSpec], held: Set[str]) -> list[Step]:
     before = {n for image in work.images.values() for n in image.data or ()}
     mine = {n for c in work.changes for n in c.spec.names}
-    gone, back = sorted(mine - before - held), sorted(before & mine)
-    return [script(*[[op, *names] for op, names in (("remove", gone), ("install", back)) if names])]
+    removed, restored = sorted(mine - before - held), sorted(before & mine)
+    return [script(*[[op, *names] for op, names in (("remove", removed), ("install", restored)) if names])]
 
 
 class ConfSpec(Spec):
@@ -98,7 +98,7 @@ class Conf(Provider[ConfSpec]):
     whole = True
 
     def claims(self, spec: ConfSpec) -> Sequence[Claim]:
-        """The file, shared with the other sections; the section is one's own."""
+        """Shares the file with the other sections; owns its section."""
         return [Claim(f"path:{spec.path}", "share"), Claim(f"section:{spec.path}/{spec.name}")]
 
     def resolve(self, spec: ConfSpec, files: StackFiles) -> ConfSpec:
@@ -114,7 +114,7 @@ class Conf(Provider[ConfSpec]):
         return [Ask(VALUE, spec.path)]
 
     def observe(self, view: View[ConfSpec]) -> Observed | None:
-        """The section's text; None when it is not in the file."""
+        """The section's text; None if it is not in the file."""
         value = view.facts.get(VALUE, view.spec.path) or {}
         sections = value.get("sections", {})
         name = view.spec.name
@@ -130,19 +130,19 @@ class Conf(Provider[ConfSpec]):
         return script(["print", *sorted(set(keys.values()))], parse=images(keys))
 
     def apply(self, work: Work[ConfSpec]) -> Sequence[Step]:
-        """The file as all sections want it."""
+        """Write the file with all desired sections."""
         path = work.changes[0].spec.path
         return [script(["write", path, {"sections": {s.name: s.text for _, s in work.wanted}, "ours": True}, {}])]
 
     def undo(self, work: Work[ConfSpec]) -> Sequence[Step]:
-        """The file as it was."""
+        """Restore the file."""
         path = work.changes[0].spec.path
         return [script(["restore", path, next(iter(work.images.values())).data])]
 
     def delete(self, work: Work[ConfSpec]) -> Sequence[Step]:
-        """Without the sections that go; the last one brings back what was there first."""
+        """Write the file without the deleted sections; the last one restores the original file."""
         if work.wanted:
             return self.apply(work)
         first = min(work.images.values(), key=lambda image: image.run)
-        there = first.data if first.data is not None and "ours" not in first.data else None
-        return [script(["restore", work.changes[0].spec.path, there])]
+        original = first.data if first.data is not None and "ours" not in first.data else None
+        return [script(["restore", work.changes[0].spec.path, original])]

@@ -1,4 +1,4 @@
-"""Single things and what loads them: values at paths, daemons."""
+"""Single values, and daemons that load them."""
 
 # ruff: noqa: ARG002 - a kind is handed more than it needs
 
@@ -53,7 +53,7 @@ class Thing(Provider[ThingSpec]):
     spec = ThingSpec
 
     def resolve(self, spec: ThingSpec, files: StackFiles) -> ThingSpec:
-        """The key defaults to the name; what names a secret is one."""
+        """The key defaults to the name; a body that names a secret is secret."""
         return spec.model_copy(
             update={"key": spec.key or f"/things/{files.name}", "secret": spec.secret or files.sensitive}
         )
@@ -82,12 +82,12 @@ class Thing(Provider[ThingSpec]):
         return Observed(attrs, {"size": len(text)}, {} if view.spec.secret else {"text": text})
 
     def desire(self, view: View[ThingSpec]) -> Desired:
-        """The text, or that of the other key once it is there."""
+        """The text, or that of the other key once it exists."""
         spec = view.spec
         text: Any = sha(spec.text)
         if spec.copy_of:
             other = view.facts.get(VALUE, spec.copy_of)
-            text = Unknown(f"known once {spec.copy_of} is there") if other is None else sha(other["text"])
+            text = Unknown(f"known once {spec.copy_of} exists") if other is None else sha(other["text"])
         return Desired(
             {"text": text, **({"mode": spec.mode} if spec.mode is not None else {})},
             texts={} if spec.secret or spec.copy_of else {"text": spec.text},
@@ -106,13 +106,13 @@ class Thing(Provider[ThingSpec]):
         return spec.patience
 
     def capture(self, work: Work[ThingSpec]) -> Step | None:
-        """The values as they are."""
+        """The current values."""
         keys = {c.address: c.spec.key for c in work.changes}
         secret = any(c.spec.secret for c in work.changes)
         return script(["print", *keys.values()], parse=images(keys, sensitive=secret))
 
     def apply(self, work: Work[ThingSpec]) -> Sequence[Step]:
-        """Write; a text travels as a blob."""
+        """Write; a text is sent as a blob."""
         return [self._write(c) for c in work.changes]
 
     def _write(self, change: Change[ThingSpec]) -> Step:
@@ -123,7 +123,7 @@ class Thing(Provider[ThingSpec]):
         return script(["write", spec.key, fields, {"text": "text"}], blobs={"text": spec.text.encode()})
 
     def undo(self, work: Work[ThingSpec]) -> Sequence[Step]:
-        """The mirror: what was there comes back."""
+        """The mirror: restore the previous values."""
         return [script(["restore", c.spec.key, work.images[c.address].data]) for c in reversed(work.changes)]
 
 
@@ -139,7 +139,7 @@ class DaemonSpec(Spec):
 
 
 class Daemon(Provider[DaemonSpec]):
-    """A daemon: what it runs on is what it has loaded, not what lies on the disk."""
+    """A daemon: it runs with the values that it has loaded, not with those on the disk."""
 
     api = 2
     kind = "daemon"
@@ -162,7 +162,7 @@ class Daemon(Provider[DaemonSpec]):
         return [Trigger(s, "reload") for s in spec.reload_on] + [Trigger(s, "restart") for s in spec.restart_on]
 
     def needs(self, spec: DaemonSpec) -> Sequence[str]:
-        """A trigger is an edge, too."""
+        """A trigger is an edge as well."""
         return [*spec.reload_on, *spec.restart_on]
 
     def facts(self, spec: DaemonSpec) -> Sequence[Ask]:
@@ -170,7 +170,7 @@ class Daemon(Provider[DaemonSpec]):
         return [Ask(UNIT, spec.unit)]
 
     def observe(self, view: View[DaemonSpec]) -> Observed | None:
-        """Whether it runs; None when there is no such unit."""
+        """Whether it runs; None if the unit does not exist."""
         unit = view.facts.get(UNIT, view.spec.unit)
         return None if unit is None else Observed({"running": unit["running"]}, {"loaded": len(unit["loaded"])})
 
@@ -180,7 +180,7 @@ class Daemon(Provider[DaemonSpec]):
         return Desired({"running": view.spec.running}, effect=effect, disrupts=view.spec.disrupts)
 
     def loads(self, change: Change[DaemonSpec]) -> bool:
-        """A start takes everything in."""
+        """A start loads everything."""
         was = change.observed is not None and change.observed.get("running")
         return change.spec.running and not was and change.action is not Action.ADOPT
 
@@ -194,7 +194,7 @@ class Daemon(Provider[DaemonSpec]):
         return [self._to(c.spec, {"running": c.spec.running}) for c in work.changes]
 
     def undo(self, work: Work[DaemonSpec]) -> Sequence[Step]:
-        """As it was; a unit that was not there is forgotten."""
+        """Restore the previous state; forget a unit that did not exist."""
         return [self._to(c.spec, work.images[c.address].data) for c in work.changes]
 
     def _to(self, spec: DaemonSpec, unit: Any) -> Step:
@@ -203,6 +203,6 @@ class Daemon(Provider[DaemonSpec]):
         return script(["start", spec.unit, *spec.reads] if unit["running"] else ["stop", spec.unit])
 
     def trigger(self, work: Work[DaemonSpec], op: Any) -> Sequence[Step]:
-        """Load again."""
+        """Reload or restart it."""
         spec = work.changes[0].spec
         return [script([op, spec.unit, *spec.reads], disrupts=op)] if spec.running else []

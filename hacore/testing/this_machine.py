@@ -1,4 +1,4 @@
-"""This machine as a host: the scripts that travel to hosts run in its `sh`, with a lock and a home of their own."""
+"""This machine as a host: scripts for hosts run in its `sh`, with a lock and a home of their own."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class _Session(LocalSession):
         self._ours = f"export HACORE_HOME={folder}/home HACORE_RUN={folder}/run\n"
 
     async def run(self, script: str, **more: Any) -> Output:
-        """The script, with the places where hacore keeps something on a host below the folder."""
+        """Run the script with hacore's folders of a host below the test's folder."""
         return await super().run(script.replace(_EXPORT, _EXPORT + self._ours), **more)
 
 
 class ThisMachine:
-    """For tests of a kind's shell: `connect` is what a Request takes in place of SSH.
+    """For tests of a kind's shell: `connect` is for a Request, in place of SSH.
 
-    Each host of a stack is this machine, as the user who runs the test, root or not, without a way
-    to sshd or sudo. What hacore itself keeps on a host is below `folder`.
+    Each host of a stack is this machine, with the user who runs the test, root or not, without sshd
+    and sudo. hacore's own files on a host are below `folder`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Machines together: connections to them, their locks, and who of them serves."""
+"""Machines together: their connections, their locks, and which of them serves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARK = re.compile(
 
 
 class Answering(Protocol):
-    """A fact that a machine in memory can be asked without a shell."""
+    """A fact that a machine in memory answers without a shell."""
 
     name: str
 
@@ -37,10 +37,10 @@ class Answering(Protocol):
 
 
 class World:
-    """Machines by name. `connect` is what a Request takes in place of SSH.
+    """Machines by name. `connect` is for a Request, in place of SSH.
 
-    At most one machine holds each name of `vips` (name -> machines by preference): a drained one
-    lets go, the next one takes it, and nobody gives it back by himself (VRRP with nopreempt).
+    At most one machine holds each name of `vips` (name -> machines by preference): after a drain the next
+    one holds it, and keeps it (VRRP with nopreempt).
     """
 
     def __init__(self, *names: str) -> None:
@@ -58,7 +58,7 @@ class World:
         return iter(self.machines.values())
 
     async def connect(self, host: Host) -> MemoryLink:
-        """A link to the machine with the host's name; raises UnreachableError when it is not reachable."""
+        """A link to the machine with the host's name; raises UnreachableError if it is not reachable."""
         machine = self.machines[host.name]
         await asyncio.sleep(0)
         if not machine.reachable:
@@ -70,7 +70,7 @@ class World:
         return {name: machine.snapshot() for name, machine in self.machines.items()}
 
     def holder(self, vip: str) -> str | None:
-        """Who holds a name of `vips` now."""
+        """The present holder of a name of `vips`."""
         free = [n for n in self.vips.get(vip, ()) if vip not in self.machines[n].drained and self.machines[n].reachable]
         if self.holders.get(vip) not in free and free:
             self.holders[vip] = free[0]
@@ -101,7 +101,7 @@ class MemoryLink:
         return self._facts(asks)
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
-        """One exec; a step that fails ends its frame, the frame's questions are answered all the same."""
+        """One exec; a failing step ends its frame, the frame's questions are answered all the same."""
         await self._exec()
         boots = self._machine.boots
         results: dict[str, Result] = {}
@@ -120,7 +120,7 @@ class MemoryLink:
         return Batch(results)
 
     async def shell(self, script: str) -> Output:
-        """Understands the taking and the giving back of the host's lock and its markers, and nothing else."""
+        """Execute the scripts that lock and unlock the host and write its markers; no others."""
         await self._exec()
         if match := _TAKE.search(script):
             if self._machine.lock:

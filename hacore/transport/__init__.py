@@ -1,12 +1,11 @@
-"""Transport: POSIX sh text onto a host and its output back, over SSH or on this machine.
+"""Transport: runs POSIX sh scripts on hosts, over SSH or on this machine.
 
-    Transport   one connection per host, made when it is first asked for, kept, shared
-    Session     a way onto one host; `run` is exactly one exec
-    Limits      what one exec may take, in seconds and bytes
-    Password    sudo's, for hosts where the way to root asks for one
+    Transport   one connection per host, opened at first use, kept and shared
+    Session     a connection to one host; `run` is exactly one exec
+    Limits      limits of one exec, in seconds and bytes
+    Password    the password of sudo, for hosts that ask for it
 
-asyncssh is imported by this package alone, and only once an ssh host is asked for: importing
-`hacore.transport` costs next to nothing.
+Only this package imports asyncssh, and only for the first ssh host: importing `hacore.transport` is cheap.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ async def _attempt(
                 target.address.strip("[]"), target.port, client_factory=lambda: watch, **options
             )
     except TimeoutError:
-        raise unreachable(target, f"connected, but no SSH login within {budget.total:g} s") from None
+        raise unreachable(target, f"connected, but no SSH login within {budget.total:g}s") from None
     except (asyncssh.Error, OSError, ValueError) as exc:
         raise _failed(exc, target, offer, watch, known, types) from exc
     finally:
@@ -169,7 +169,7 @@ async def _dialled(target: Target, budget: Budget) -> socket.socket:
         async with budget.spend():
             return await dial(target, budget.left)
     except TimeoutError:
-        raise unreachable(target, f"no answer within {budget.total:g} s") from None
+        raise unreachable(target, f"no answer within {budget.total:g}s") from None
     except ConnectionResetError as exc:
         raise _Busy from exc
     except OSError as exc:

@@ -1,4 +1,4 @@
-"""Why a host cannot be reached, in words that say what to do."""
+"""Messages for a host that cannot be reached or trusted, with the next step."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ERRNO = {
 
 
 def os_reason(exc: OSError) -> str:
-    """An error of the network below SSH in a few words."""
+    """A network error below SSH, in a few words."""
     if isinstance(exc, socket.gaierror):
         if exc.errno == socket.EAI_AGAIN:
-            return "no name server answers for its name"
+            return "no name server answered (temporary failure in name resolution)"
         return "name not found"
     return _ERRNO.get(exc.errno or 0, (exc.strerror or str(exc) or type(exc).__name__).lower())
 
@@ -40,17 +40,17 @@ def unreachable(target: Target, reason: str, via: str = "") -> UnreachableError:
 
 
 def host_key_trouble(
-    target: Target, said: str, offered: asyncssh.SSHKey | None, known: Sequence[KnownKey]
+    target: Target, reason: str, offered: asyncssh.SSHKey | None, known: Sequence[KnownKey]
 ) -> HostKeyError:
-    """The host's key is unknown, changed, revoked or of no known type.
+    """The error for a host key that is unknown, changed, revoked or of another type than the known ones.
 
-    `said` is asyncssh's reason, `offered` the key the host showed, `known` what known_hosts says of it.
+    `reason` is asyncssh's, in lowercase; `offered` the key that the host presented; `known` its lines in known_hosts.
     """
     head = f"cannot trust {target.label}: "
     accept = f"hacore trust {shlex.quote(target.wanted)}"
     before = [entry for entry in known if not entry.marker]
     revoked = [entry.where for entry in known if entry.marker == "revoked"]
-    if "revoked" in said or (revoked and not before):
+    if "revoked" in reason or (revoked and not before):
         return HostKeyError(f"{head}its host key is marked as revoked in {', '.join(revoked) or 'known_hosts'}")
     if before and offered is not None:
         was = ", ".join(f"{_fingerprint(entry.key)} ({entry.where})" for entry in before)
@@ -59,16 +59,17 @@ def host_key_trouble(
             for path in sorted({entry.path for entry in before})
         )
         return HostKeyError(
-            f"{head}its host key has changed: known is {was}, it now shows {_fingerprint(offered)}. Either the "
-            f"machine was installed anew, or somebody is in between. If you know why: {forget}, then {accept}"
+            f"{head}its host key has changed: known is {was}, presented is {_fingerprint(offered)}. Either the "
+            "machine was reinstalled, or the connection is intercepted. "
+            f"If you know the reason: {forget}, then {accept}"
         )
     if offered is not None:
         return HostKeyError(
-            f"{head}its host key is unknown: it shows {_fingerprint(offered)}. Compare that with the host's own "
-            f"and accept it with: {accept}"
+            f"{head}its host key is unknown: presented is {_fingerprint(offered)}. Compare it with the key on the "
+            f"host and accept it with: {accept}"
         )
     return HostKeyError(
-        f"{head}its host key cannot be verified: {said}; to trust the key without its certificate: {accept}"
+        f"{head}its host key cannot be verified: {reason}; to trust the key without its certificate: {accept}"
     )
 
 
@@ -77,15 +78,15 @@ def _fingerprint(key: asyncssh.SSHKey) -> str:
 
 
 def handshake_trouble(target: Target, exc: BaseException, *, greeted: bool, offer: str) -> UnreachableError:
-    """What went wrong between the TCP connection and the login (but host keys).
+    """The error for a failure between the TCP connection and the login, host keys excepted.
 
-    `greeted` tells whether an SSH server introduced itself, `offer` what there was to log in with.
+    `greeted`: an SSH server sent its version. `offer` names the keys that were tried.
     """
     if isinstance(exc, asyncssh.PermissionDenied) or (
         isinstance(exc, asyncssh.DisconnectError) and "authentication failures" in exc.reason
     ):
         detail = "" if isinstance(exc, asyncssh.PermissionDenied) else f" ({exc.reason})"
-        return unreachable(target, f"login as {target.user} was refused{detail}; tried {offer or 'nothing'}")
+        return unreachable(target, f"login as {target.user} was refused{detail}; tried {offer or 'no key'}")
     if isinstance(exc, asyncssh.KeyExchangeFailed):
         return unreachable(target, f"no common algorithm: {exc.reason}")
     if not greeted:
@@ -93,11 +94,11 @@ def handshake_trouble(target: Target, exc: BaseException, *, greeted: bool, offe
             hint = "the proxy command ended" if target.proxied else "MaxStartups, a penalty or a firewall"
             return unreachable(target, f"the connection was closed before SSH began ({hint})")
         if isinstance(exc, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported):
-            return unreachable(target, "what answers there is not an SSH server")
+            return unreachable(target, "the server on this port is not an SSH server")
     if isinstance(exc, asyncssh.ChannelOpenError):
         closed = exc.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
-        hint = " (it forwards nothing, or not to there: AllowTcpForwarding, PermitOpen)" if closed else ""
-        return unreachable(target, f"the jump host says: {exc.reason}{hint}")
+        hint = " (forwarding is not allowed: see AllowTcpForwarding and PermitOpen on the jump host)" if closed else ""
+        return unreachable(target, f"the jump host reports: {exc.reason}{hint}")
     if isinstance(exc, asyncssh.DisconnectError):
         return unreachable(target, f"the SSH handshake failed: {exc.reason}")
     if isinstance(exc, OSError):

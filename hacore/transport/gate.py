@@ -1,4 +1,4 @@
-"""How many handshakes may be under way, and how long one may take."""
+"""Bounds of handshakes: their number at a time, and their duration."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 
 class Gate:
-    """A bound on parallel handshakes with one sshd that shrinks when the sshd turns somebody away.
+    """A bound on parallel handshakes with one sshd; it shrinks when the sshd drops a connection.
 
     sshd drops unauthenticated connections beyond MaxStartups (sshd_config(5); 10:30:100 by default),
-    and one sshd may be many of our hosts: behind a jump host or a port forward.
+    and one sshd may serve many hosts: behind a jump host or a port forward.
     """
 
     def __init__(self, limit: int) -> None:
@@ -21,12 +21,12 @@ class Gate:
 
     @property
     def limit(self) -> int:
-        """How many may be inside now."""
+        """The current bound."""
         return self._limit
 
     @contextlib.asynccontextmanager
     async def enter(self) -> AsyncIterator[None]:
-        """Wait for room, and take a place."""
+        """Wait for a free place, and occupy it."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._inside < self._limit)
             self._inside += 1
@@ -38,12 +38,12 @@ class Gate:
                 self._changed.notify_all()
 
     def narrow(self) -> None:
-        """Somebody was turned away: half as many from now on, at least one."""
+        """Halve the bound after a dropped connection, to at least one."""
         self._limit = max(1, self._limit // 2)
 
 
 class Budget:
-    """Seconds that may be spent working on one connection; waiting for one's turn is not counted."""
+    """Seconds for the work on one connection; waiting in a queue does not count."""
 
     def __init__(self, seconds: float) -> None:
         self.total = seconds
@@ -51,7 +51,7 @@ class Budget:
 
     @contextlib.asynccontextmanager
     async def spend(self) -> AsyncIterator[None]:
-        """Work on the budget; raises TimeoutError when it runs out."""
+        """Charge the body to the budget; raises TimeoutError when it is used up."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:

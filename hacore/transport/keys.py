@@ -17,7 +17,7 @@ Stamp = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A key file: its private key when that can be used as it is, its public half, and what is in the way."""
+    """A key file: its private key if usable without a passphrase, its public half, and the obstacle if there is one."""
 
     path: Path
     private: asyncssh.SSHKey | None = None
@@ -28,14 +28,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What to log in with, best first, and in words what that is and what could not be used."""
+    """The keys to log in with, best first, and a description of them and of the keys that cannot be used."""
 
     keys: tuple[asyncssh.SSHKey | asyncssh.SSHKeyPair | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate], ...]
     words: str
 
 
 def read_identity(path: Path) -> Identity:
-    """Read a key file; a file that holds only a public key, or is encrypted, names a key of the agent."""
+    """Read a key file. One that has only a public key, or is encrypted, names a key in the agent."""
     try:
         private = asyncssh.read_private_key(path)
     except OSError as exc:
@@ -55,14 +55,14 @@ def read_identity(path: Path) -> Identity:
 
 
 def _about(certificate: asyncssh.SSHCertificate | None) -> str:
-    """What to say of the certificate beside a key: above all that its time is over."""
+    """A description of the certificate beside a key, with the reason when it is not valid."""
     if not isinstance(certificate, SSHOpenSSHCertificate):
         return ""
     try:
         certificate.validate(CERT_TYPE_USER, None)
     except ValueError as exc:
-        return f" with a certificate that does not hold ({str(exc).lower()})"
-    return f" with a certificate for {', '.join(certificate.principals) or 'anybody'}"
+        return f" with an invalid certificate ({str(exc).lower()})"
+    return f" with a certificate for {', '.join(certificate.principals) or 'any user'}"
 
 
 def _public(path: Path) -> bytes:
@@ -75,7 +75,7 @@ def _public(path: Path) -> bytes:
 
 
 class KeyRing:
-    """Everything about keys that connections share."""
+    """The keys, known hosts and agents that all connections share."""
 
     def __init__(self) -> None:
         self._identities: dict[Path, Identity] = {}
@@ -84,10 +84,10 @@ class KeyRing:
         self._asking = asyncio.Lock()
 
     async def offer(self, target: Target) -> Offer:
-        """What to log in to `target` with.
+        """The keys to log in to `target` with.
 
-        Named keys go first, the agent's others (unless IdentitiesOnly) last: sshd counts every key
-        that is offered against MaxAuthTries, 6 by default.
+        Named keys are first, other keys of the agent (unless IdentitiesOnly) last: sshd counts each offered
+        key against MaxAuthTries, 6 by default.
         """
         files = [self._identity(path) for path in target.identities]
         held, about = await self._held(target.agent)
@@ -108,7 +108,7 @@ class KeyRing:
         named = {file.public for file in files}
         others = [] if target.identities_only else [key for blob, key in held.items() if blob not in named]
         if others:
-            words.append(f"{len(others)} more of the agent" if keys else f"{len(others)} of the agent")
+            words.append(f"{len(others)} more keys in the agent" if keys else f"{len(others)} keys in the agent")
         if about:
             words.append(about)
         return Offer((*keys, *others), ", ".join(words))
@@ -116,7 +116,7 @@ class KeyRing:
     def known_hosts(self, paths: tuple[Path, ...]) -> asyncssh.SSHKnownHosts:
         """The known hosts of some files, read again when one of them has changed.
 
-        As in ssh(1), a file that is not there is empty and a line that cannot be read is passed over.
+        As in ssh(1), a missing file is empty and an unreadable line is skipped.
         """
         stamp = tuple(_stamp(path) for path in paths)
         kept = self._known.get(paths)
@@ -137,7 +137,7 @@ class KeyRing:
         return known
 
     async def close(self) -> None:
-        """Let go of the agents."""
+        """Close the connections to agents."""
         agents = list(self._agents.values())
         self._agents.clear()
         for agent in agents:
@@ -150,7 +150,7 @@ class KeyRing:
         return self._identities[path]
 
     async def _held(self, path: str) -> tuple[dict[bytes, asyncssh.SSHKeyPair], str]:
-        """The agent's keys by public half, and what to say of an agent that gives none."""
+        """The agent's keys by public half, and the reason when there are none."""
         if not path:
             return {}, "no agent"
         try:

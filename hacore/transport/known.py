@@ -1,4 +1,4 @@
-"""What known_hosts files say of one host, line by line, and a line more when its key is accepted."""
+"""The lines of known_hosts about a host, and new lines for accepted keys."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class KnownKey:
 
 
 def host_name(target: Target) -> str:
-    """The name under which known_hosts has the host: with its port, unless that is 22."""
+    """The host's name in known_hosts: with its port, unless that is 22."""
     return target.lookup if target.port == asyncssh.DEFAULT_PORT else f"[{target.lookup}]:{target.port}"
 
 
 def new_line(target: Target, public: str) -> str:
-    """The line that makes a host's key known; with HashKnownHosts its name is a salted hash, as ssh(1) has it."""
+    """The line of known_hosts for a host's key; with HashKnownHosts its name is a salted hash, as in ssh(1)."""
     name = host_name(target)
     if target.hash_names:
         salt = os.urandom(hashlib.sha1(usedforsecurity=False).digest_size)
@@ -49,8 +49,8 @@ def new_line(target: Target, public: str) -> str:
 def known_keys(target: Target, peer: str) -> list[KnownKey]:
     """Every line about a host, by its name or its numeric address `peer`.
 
-    What is known of an address without a port is about port 22, as for ssh(1): it lets a host at
-    another port in, but another key there is an unknown one, not a changed one.
+    A line for an address without a port is about port 22, as in ssh(1): its key is accepted on another port
+    as well, but a different key on another port is unknown, not changed.
     """
     names = [host_name(target)]
     if peer:
@@ -79,9 +79,9 @@ def _of_file(path: Path, names: Sequence[str]) -> Iterator[KnownKey]:
 
 
 def remember(path: Path, lines: Sequence[str]) -> None:
-    """Add lines to a known_hosts file, which is made for its owner alone when there is none.
+    """Append lines to a known_hosts file; a new file has mode 0600.
 
-    One write at the end of the file: what is there stays, also what others add at the same time.
+    One write at the end of the file: present lines and lines that others append at the same time are kept.
     Raises TransportError.
     """
     try:
@@ -95,4 +95,4 @@ def remember(path: Path, lines: Sequence[str]) -> None:
         finally:
             os.close(number)
     except OSError as exc:
-        raise TransportError(f"cannot remember the host key: {path} cannot be written: {exc.strerror}") from None
+        raise TransportError(f"cannot add the host key: {path} cannot be written: {exc.strerror}") from None

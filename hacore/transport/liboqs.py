@@ -1,4 +1,4 @@
-"""An import of asyncssh that does not look for liboqs."""
+"""An import of asyncssh without its search for liboqs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _NAMES = ("oqs", "liboqs")
 
 @contextmanager
 def no_liboqs() -> Iterator[None]:
-    """While asyncssh is imported in here it finds no liboqs, and does not search for it.
+    """Hide liboqs from an import of asyncssh in the body, without the search for it.
 
-    The search runs ldconfig, and where that knows nothing a compiler and a linker, twice: more work
-    than a handshake. All that liboqs adds is the key exchange sntrup761, which no server offers
-    alone: ML-KEM is in cryptography itself, and each OpenSSH since 6.5 has curve25519.
+    The search runs ldconfig and, without a result, a compiler and a linker, twice: more work than a
+    handshake. liboqs adds only the key exchange sntrup761, which no server offers alone: cryptography has
+    ML-KEM, and each OpenSSH since 6.5 has curve25519.
     """
     search = ctypes.util.find_library
 

@@ -1,4 +1,4 @@
-"""Limits of one exec: a host that is stuck, or prints without end, costs this much and no more."""
+"""Limits of one exec: the most that a host can cost that hangs, or prints without end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one exec may take: `seconds` until its end (None: no end is asked for), bytes of each stream."""
+    """Limits of one exec: `seconds` until its end (None: no limit), bytes of each stream."""
 
     seconds: float | None = 600.0
     stdout: int = 64 * MIB
@@ -22,15 +22,15 @@ class Limits:
 
 
 class Intake:
-    """What an exec prints, kept within its limits.
+    """The output of an exec, within its limits.
 
-    `end` is the line that the output ends with, where it is known: once it has come the exec is over,
-    whoever still holds the stream open there (a process in an uninterruptible wait can do so for ever).
+    `end` is the last line of complete output, where it is known: after it the exec is over, even if a process
+    on the host keeps the stream open (one in an uninterruptible wait can do so without end).
     """
 
     def __init__(self, label: str, limits: Limits, on_output: Callable[[bytes], None], end: bytes = b"") -> None:
         self.ended = asyncio.Event()
-        self.torn = False  # nobody wants the rest: the exec is to be stopped
+        self.torn = False  # the rest is not wanted: the exec is to be stopped
         self._label = label
         self._limits = limits
         self._on_output = on_output
@@ -41,7 +41,7 @@ class Intake:
         self._sizes = {"stdout": 0, "stderr": 0}
 
     def out(self, chunk: bytes) -> None:
-        """Bytes of stdout. Raises FloodError."""
+        """Take in bytes of stdout. Raises FloodError."""
         self._count("stdout", len(chunk), self._limits.stdout)
         self._out.append(chunk)
         self._on_output(chunk)
@@ -52,7 +52,7 @@ class Intake:
             self._tail = recent[-len(self._end) :]
 
     def err(self, chunk: bytes) -> None:
-        """Bytes of stderr. Raises FloodError."""
+        """Take in bytes of stderr. Raises FloodError."""
         self._count("stderr", len(chunk), self._limits.stderr)
         self._err.append(chunk)
 
@@ -62,7 +62,7 @@ class Intake:
             self.torn = True
             self._out.clear()
             self._err.clear()
-            raise FloodError(f"cannot read what {self._label} prints: more than {limit} bytes on {stream}")
+            raise FloodError(f"cannot read the output of {self._label}: more than {limit} bytes on {stream}")
 
     @property
     def stdout(self) -> bytes:
@@ -76,11 +76,11 @@ class Intake:
 
 
 LINGER = 2.0
-"""Seconds that an exec may take to close once its output is complete."""
+"""Seconds for an exec to close after its output is complete."""
 
 
 async def until_closed(closed: asyncio.Future[Any], intake: Intake) -> bool:
-    """Wait for the end of an exec; False when its output is complete and it does not close."""
+    """Wait for the end of an exec; False when its output is complete but it does not close."""
     if not intake.ended.is_set() and not closed.done():
         ended: asyncio.Future[Any] = asyncio.ensure_future(intake.ended.wait())
         try:

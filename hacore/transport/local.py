@@ -1,7 +1,7 @@
-"""Sessions on this machine: the same script, the same way in, no network.
+"""Sessions on this machine: the same scripts and the same sudo, without a network.
 
-asyncio's own subprocesses are killed with the event loop. What a session leaves behind must live on,
-as it does behind an SSH connection, so the process is spawned and waited for here.
+asyncio kills its subprocesses with the event loop. A process that a session leaves running must survive,
+as it does behind an SSH connection, so processes are spawned and awaited here.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ CHUNK = 1 << 16
 
 
 class LocalSession(BaseSession):
-    """A session on this machine, as the user hacore runs as or, with become, as root."""
+    """A session on this machine, as the user of hacore or, with `become`, as root."""
 
     def __init__(self, host: Host, password: Password | None = None) -> None:
         super().__init__(host, f"{host.name} (this machine)", password)
 
-    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
         try:
             pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None))
         except FileNotFoundError:
             if self._host.connection.become == "sudo":
-                raise TransportError(f"cannot become root on {self._label}: sudo is not installed there") from None
-            raise TransportError(f"cannot run on {self._label}: there is no sh") from None
+                raise TransportError(f"cannot become root on {self._label}: sudo is not installed") from None
+            raise TransportError(f"cannot run on {self._label}: sh is not installed") from None
 
-        def heard(chunk: bytes) -> None:
+        def on_stderr(chunk: bytes) -> None:
             intake.err(chunk)
-            talk.hear(chunk)
+            exchange.hear(chunk)
 
         status = asyncio.create_task(_wait(pid))
-        parts = [_collect(stdout, intake.out), _collect(stderr, heard, talk.shut), _feed(stdin, talk)]
+        parts = [_collect(stdout, intake.out), _collect(stderr, on_stderr, exchange.shut), _feed(stdin, exchange)]
         tasks = [status, *map(asyncio.ensure_future, parts)]
         closed = asyncio.gather(*tasks)
         try:
@@ -65,9 +65,9 @@ class LocalSession(BaseSession):
 
 
 def _spawn(words: list[str]) -> tuple[int, int, int, int]:
-    """Start a program in a session of its own, so that ^C reaches hacore and not what it has running.
+    """Start a program in a session of its own: ^C must reach hacore, not its running steps.
 
-    Gives its pid and our ends of its stdin, stdout and stderr.
+    Returns its pid and our ends of its stdin, stdout and stderr.
     """
     pipes = [os.pipe() for _ in range(3)]
     (stdin, feed), (out, stdout), (err, stderr) = pipes
@@ -92,13 +92,13 @@ def _spawn(words: list[str]) -> tuple[int, int, int, int]:
 
 
 def _stop(pid: int) -> None:
-    """Stop a session with all of its process group; what sudo runs as root cannot be stopped, and ends by itself."""
+    """Kill the process group of a session; a process that sudo runs as root cannot be killed, and ends by itself."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 async def _reap(pid: int) -> None:
-    """Take the end of what was stopped; what is in an uninterruptible wait does not end."""
+    """Wait for a killed process; one in an uninterruptible wait does not end."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGER):
             await _wait(pid)
@@ -125,8 +125,8 @@ async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = l
         on_end()
 
 
-async def _feed(end: int, talk: Exchange) -> None:
-    """All that is to be said, then EOF; a reader that is gone already is no error, its exit code tells."""
+async def _feed(end: int, exchange: Exchange) -> None:
+    """Send all input, then EOF. A command that ended early is not an error here: its exit code is."""
     loop = asyncio.get_running_loop()
     file = os.fdopen(end, "wb", 0)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
@@ -139,13 +139,13 @@ async def _feed(end: int, talk: Exchange) -> None:
 
     try:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            await talk.speak(send)
+            await exchange.speak(send)
     finally:
         stream.close()
 
 
 async def _wait(pid: int) -> int:
-    """The wait status of a child that is in nobody else's care."""
+    """The wait status of a child that no event loop watches."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     watch = os.pidfd_open(pid)

@@ -1,4 +1,4 @@
-"""The transport: which sessions there are, made once, kept, shared."""
+"""The transport: sessions by host, opened once, kept and shared."""
 
 from __future__ import annotations
 
@@ -29,21 +29,20 @@ T = TypeVar("T")
 Key = tuple[str, str, Connection]
 
 PER_SSHD = 8
-"""Handshakes at a time with one sshd: from 10 on it begins to drop some (MaxStartups, sshd_config(5))."""
+"""Handshakes at a time with one sshd, which drops some from 10 on (MaxStartups, sshd_config(5))."""
 
 QUICK = 0.25
-"""Seconds that reading ssh_config may take in the event loop: a millisecond as a rule, but `Match exec`
-may run anything. After one that took longer, threads do it, which costs ten hosts more than it takes."""
+"""Seconds for reading ssh_config in the event loop: usually a millisecond, but `Match exec` can run any
+command. After a slower one, threads read it; for ten hosts these cost more than a fast reading."""
 
 
 class Transport:
-    """One connection per host, made when it is first asked for.
+    """One connection per host, opened at first use.
 
-    `parallel_handshakes` bounds key exchanges and logins under way at a time, over all hosts (no more
-    than 8 of them with one sshd); a host that does not answer takes no place in it. `config` names
-    the ssh_config files to read, the strongest first; by default that of HACORE_SSH_CONFIG, else the
-    user's and the system's. `password` is sudo's, for hosts that become root. Use it as an async
-    context manager, or close it.
+    `parallel_handshakes` bounds key exchanges and logins at a time, over all hosts (at most 8 with one
+    sshd); a host that does not answer occupies no place. `config` names the ssh_config files, the strongest
+    first; by default that of HACORE_SSH_CONFIG, else the user's and the system's. `password` is sudo's, for
+    hosts with `become`. Use it as an async context manager, or close it.
     """
 
     def __init__(
@@ -67,14 +66,14 @@ class Transport:
         self._jumps: dict[tuple[Target, ...], asyncio.Task[Link]] = {}
 
     def anew(self) -> Transport:
-        """One that has made no connection yet, and is otherwise the same."""
+        """A new transport with the same settings and no connections."""
         return Transport(listener=self._listener, config=self._config, password=self._password)
 
     async def session(self, host: Host) -> Session:
-        """The session on a host: the one that is there, or a new one.
+        """The session on a host: the open one, or a new one.
 
-        Calls for one host while it is being connected share that one attempt. A connection that has
-        been lost is made anew. Raises UnreachableError, HostKeyError.
+        Concurrent calls for one host share one attempt. A lost connection is opened again. Raises
+        UnreachableError, HostKeyError.
         """
         if refusal := host.refusal:
             raise UnreachableError(refusal)
@@ -89,7 +88,7 @@ class Transport:
         return await _share(self._sessions, key, task)
 
     async def trust(self, host: Host, accept: Accept) -> Trusted:
-        """Get to know a host, and its jump hosts: `accept` is shown what keys they have, and chooses.
+        """Add the keys of a host and its jump hosts to known_hosts: `accept` gets the keys of each and chooses.
 
         Raises HostKeyError when a key has changed, UnreachableError.
         """
@@ -104,17 +103,17 @@ class Transport:
         links: list[Link] = []
         timeout = host.connection.connect_timeout
         try:
-            way = await self._way(host)
-            return await trust(way, lambda hop, over: self._connect(hop, over, timeout), accept, links, timeout)
+            targets = await self._route(host)
+            return await trust(targets, lambda hop, over: self._connect(hop, over, timeout), accept, links, timeout)
         finally:
             for link in reversed(links):
                 await hang_up(link)
 
     async def close(self) -> None:
-        """End all connections; what still runs on hosts is left alone."""
+        """Close all connections; commands on hosts continue."""
         tasks = [*self._sessions.values(), *self._jumps.values()]
         for task in tasks:
-            task.cancel()  # only those still connecting feel it
+            task.cancel()  # affects only those still connecting
         await asyncio.gather(*tasks, return_exceptions=True)
         local, self._local = self._local, {}
         sessions, self._sessions = self._sessions, {}
@@ -157,23 +156,23 @@ class Transport:
         return SshSession(host, link, self._password)
 
     async def _link(self, host: Host) -> Link:
-        """Connect to a host, over its jump hosts if it has any; those are shared by all behind them."""
-        way = await self._way(host)
+        """Connect to a host, over its jump hosts if it has any; hosts behind the same jump host share it."""
+        targets = await self._route(host)
         timeout = host.connection.connect_timeout
         link: Link | None = None
-        for hops in range(1, len(way)):
-            key = way[:hops]
+        for hops in range(1, len(targets)):
+            key = targets[:hops]
             task = self._jumps.get(key)
             if task is None or _useless(task):
                 task = self._jumps[key] = _start(self._connect(key[-1], link, timeout))
             try:
                 link = await _share(self._jumps, key, task)
             except UnreachableError as exc:
-                raise type(exc)(f"{exc} (on the way to {way[-1].label})") from None
-        return await self._connect(way[-1], link, timeout)
+                raise type(exc)(f"{exc} (jump host of {targets[-1].label})") from None
+        return await self._connect(targets[-1], link, timeout)
 
-    async def _way(self, host: Host) -> tuple[Target, ...]:
-        """All connections that it takes to reach a host, by ssh_config."""
+    async def _route(self, host: Host) -> tuple[Target, ...]:
+        """The connections needed to reach a host, by ssh_config."""
         from .route import route
         from .settings import config_files
 
@@ -181,9 +180,9 @@ class Transport:
         if not self._quick:
             return await asyncio.to_thread(route, host, files)
         began = time.monotonic()
-        way = route(host, files)
+        targets = route(host, files)
         self._quick = time.monotonic() - began < QUICK
-        return way
+        return targets
 
     async def _connect(self, target: Target, tunnel: Link | None, timeout: float) -> Link:
         from .connect import connect
@@ -196,24 +195,24 @@ class Transport:
 
 
 def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task whose failure asyncio does not complain about when everybody has stopped waiting."""
+    """A task without asyncio's warning when it fails and nothing waits for it."""
     task = asyncio.create_task(coroutine)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 
 
 def _useless(task: asyncio.Task[SshSession] | asyncio.Task[Link]) -> bool:
-    """Whether a connection has to be made anew."""
+    """Whether a connection has to be opened again."""
     return task.done() and not (_settled(task) and task.result().alive)
 
 
 def _settled(task: asyncio.Task[Any]) -> bool:
-    """Whether a task has ended well."""
+    """Whether a task has succeeded."""
     return task.done() and not task.cancelled() and task.exception() is None
 
 
 async def _share(tasks: dict[K, asyncio.Task[T]], key: K, task: asyncio.Task[T]) -> T:
-    """Wait for what others may wait for too; what fails is forgotten, so that the next call tries again."""
+    """Wait for a task that others may wait for as well; a failed one is dropped, so that the next call retries."""
     try:
         return await asyncio.shield(task)
     except BaseException:

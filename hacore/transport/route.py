@@ -1,4 +1,4 @@
-"""The way to a host: over its jump hosts, if ssh_config(5) says ProxyJump."""
+"""The route to a host: over its jump hosts, if ssh_config(5) has ProxyJump."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..model import Connection, Host
 from .settings import Target, resolve
 
 HOPS = 8
-"""How many jump hosts may lie on one way: more is a circle."""
+"""Jump hosts of one route at most: more is a loop."""
 
 
 def route(host: Host, config: tuple[str, ...]) -> tuple[Target, ...]:
@@ -20,17 +20,17 @@ def route(host: Host, config: tuple[str, ...]) -> tuple[Target, ...]:
     As in ssh(1), only the first of several jump hosts may have a jump host itself. Reads files;
     raises UnreachableError.
     """
-    way: list[Target] = []
+    targets: list[Target] = []
     wanted = host.name
     while True:
         target = replace(resolve(host, config), wanted=wanted)
-        way.insert(0, target)
+        targets.insert(0, target)
         if not target.jump:
-            return tuple(way)
+            return tuple(targets)
         first, *others = (_hop(text.strip(), host) for text in target.jump.split(","))
-        way[:0] = (replace(resolve(hop, config), wanted=wanted) for hop in others)
-        if len(way) > HOPS:
-            raise UnreachableError(f"cannot reach {way[-1].label}: its jump hosts go round in a circle")
+        targets[:0] = (replace(resolve(hop, config), wanted=wanted) for hop in others)
+        if len(targets) > HOPS:
+            raise UnreachableError(f"cannot reach {targets[-1].label}: its jump hosts form a loop")
         host = first
 
 
@@ -44,7 +44,7 @@ def _hop(text: str, host: Host) -> Host:
     elif place.count(":") == 1:
         address, port = place.split(":")
     if port and not port.isdecimal():
-        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has no port number")
+        raise UnreachableError(f"cannot reach {host.name}: ssh_config's ProxyJump {text!r} has an invalid port")
     timeout = host.connection.connect_timeout
     try:
         connection = Connection(user=user or None, port=int(port) if port else None, connect_timeout=timeout)

@@ -1,4 +1,4 @@
-"""What a session is, the command line it runs, and the rules that all sessions share."""
+"""Sessions: their interface, the command line of a script, and the rules that both transports share."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .become import EVAL, EVAL_AS_ROOT, PROMPT, Exchange, Password, Script, Sudo
 from .limits import Intake, Limits
 
 CHANNELS = 6
-"""Commands at a time on one connection; sshd's MaxSessions is 10 by default, sshd_config(5), and it
-counts a session a little longer than its channel lives."""
+"""Commands at a time on one connection; sshd's MaxSessions is 10 by default (sshd_config(5)), and sshd
+counts a session a little longer than its channel is open."""
 
 OnOutput = Callable[[bytes], None]
 
 LIMITS = Limits()
-"""Of an exec that names none."""
+"""The limits of an exec without its own."""
 
 
 class Session(Protocol):
-    """A way onto one host. Calls of `run` may overlap; they share the connection."""
+    """A connection to one host. Calls of `run` may overlap; they share the connection."""
 
     @property
     def host(self) -> Host:
@@ -34,20 +34,20 @@ class Session(Protocol):
     async def run(
         self, script: str, *, limits: Limits = LIMITS, on_output: OnOutput | None = None, end: bytes = b""
     ) -> Output:
-        """Run POSIX sh text on the host in one exec, script over stdin, whatever the login shell is.
+        """Run a POSIX sh script on the host in one exec: the script on stdin, with any login shell.
 
-        `on_output` gets chunks of stdout as they arrive. An exec that breaks its `limits` is stopped,
-        with its process group where that is possible (sshd does not do so for root); when the caller
-        is cancelled, the command goes on to its end on the host. `end` is what complete output ends
-        with: nothing is waited for after it. The output is raw: what a shell's profile prints comes first.
+        `on_output` gets chunks of stdout as they arrive. An exec beyond its `limits` is stopped, with its
+        process group where that is possible (sshd does not do so for root); when the caller is cancelled,
+        the command continues on the host. `end` is the end of complete output: nothing after it is waited
+        for. The output is raw: output of a shell's profile is before the script's.
 
-        Raises UnreachableError when the connection is lost: the command may have run wholly, partly
+        Raises UnreachableError when the connection is lost: the command may have run completely, in part
         or not at all. Raises DeadlineError, FloodError, and TransportError when sudo refuses.
         """
         ...
 
     async def close(self) -> None:
-        """Give the connection up; what still runs is left alone."""
+        """Close the connection; running commands continue on the host."""
         ...
 
 
@@ -63,13 +63,13 @@ def argv(host: Host, *, answers: bool = False) -> list[str]:
 
 
 def command(host: Host, *, answers: bool = False) -> str:
-    """The same as text for any login shell: words and one string in single quotes, nothing to expand."""
+    """The same as text for any login shell: words and one single-quoted string, nothing to expand."""
     *words, script = argv(host, answers=answers)
     return f"exec {' '.join(words)} '{script}'"
 
 
 class _Tap:
-    """Hands chunks on until nobody wants them any more."""
+    """Passes chunks on until it is shut."""
 
     def __init__(self, listener: OnOutput | None) -> None:
         self._listener = listener
@@ -83,7 +83,7 @@ class _Tap:
 
 
 class BaseSession(ABC):
-    """What sessions have in common: a bound on parallel commands, limits, sudo."""
+    """The common part of sessions: a bound on parallel commands, limits, sudo."""
 
     def __init__(self, host: Host, label: str, password: Password | None = None) -> None:
         self._host = host
@@ -110,9 +110,9 @@ class BaseSession(ABC):
         try:
             async with limit:
                 await self._channels.acquire()
-                # A task of its own: a script that is half sent or runs must not be torn off.
-                talk = self._talk(script.encode("utf-8", "surrogateescape"))
-                task = asyncio.create_task(self._execute(talk, intake))
+                # A task of its own: a cancelled caller must not interrupt a script that is being sent or runs.
+                exchange = self._exchange(script.encode("utf-8", "surrogateescape"))
+                task = asyncio.create_task(self._execute(exchange, intake))
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 output = await asyncio.shield(task)
@@ -129,12 +129,14 @@ class BaseSession(ABC):
             if task is not None:
                 intake.torn = True
                 task.cancel()
-            raise DeadlineError(f"cannot wait longer on {self._label}: no end within {limits.seconds:g} s") from None
+            raise DeadlineError(
+                f"cannot wait for a command on {self._label}: it did not end within {limits.seconds:g}s"
+            ) from None
         finally:
             tap.shut()
-        return talk.judge(output, self._label)
+        return exchange.judge(output, self._label)
 
-    def _talk(self, script: bytes) -> Exchange:
+    def _exchange(self, script: bytes) -> Exchange:
         if self._host.connection.become == "sudo":
             return SudoExchange(script, self._label, self._password)
         return Script(script)
@@ -143,10 +145,10 @@ class BaseSession(ABC):
         self._running.discard(task)
         self._channels.release()
         if not task.cancelled():
-            task.exception()  # whoever gave up waiting does not want it; else asyncio would complain
+            task.exception()  # retrieved, so that asyncio does not warn about it
 
     async def close(self) -> None:
-        """Give the connection up; what still runs is left alone."""
+        """Close the connection; running commands continue on the host."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -154,12 +156,12 @@ class BaseSession(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     @abstractmethod
-    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
         """Run a script to its end; raises UnreachableError when the connection is lost, FloodError.
 
-        With `intake.torn` what runs there is stopped on the way out.
+        With `intake.torn` the command is stopped on the way out.
         """
 
     @abstractmethod
     async def _disconnect(self) -> None:
-        """Release what the session holds."""
+        """Release the resources of the session."""

@@ -1,8 +1,8 @@
-"""What ssh_config(5) and the stack say together about one host: a Target, every question answered.
+"""The settings of a connection, from the stack and ssh_config(5): a Target.
 
-What the stack gives wins over ssh_config, the user's file over the system's, the first value over
-later ones. asyncssh reads the files; where it and ssh(1) differ on what is safe, ssh(1) holds: both
-known_hosts files count, and `UserKnownHostsFile none` knows nobody instead of trusting everybody.
+The stack has precedence over ssh_config, the user's file over the system's, the first value over later
+ones. asyncssh reads the files; where it is less safe than ssh(1), ssh(1) is followed: both known_hosts
+files count, and `UserKnownHostsFile none` trusts no host instead of every host.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import asyncssh
 
 from ..errors import UnreachableError
 from ..model import Host
-from .sshconfig import follow_ssh
+from .sshconfig import follow_ssh, missing_names
 
 VARIABLE = "HACORE_SSH_CONFIG"
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
@@ -29,16 +29,16 @@ USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 DEFAULT_IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 
 KEEPALIVE = 15.0
-"""Seconds of silence after which the host is asked whether it lives; three unanswered mean it does not."""
+"""Seconds of silence before a keepalive request; after three without an answer the connection is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect, as whom, with which keys, and whom to trust there."""
+    """An address to connect to, with the user, the keys to log in with and the keys to trust."""
 
     name: str  # in the stack
-    address: str  # as the stack has it: what ssh(1) would be given
-    host: str  # as ssh_config has it: what is connected to
+    address: str  # in the stack: the argument of ssh(1)
+    host: str  # the HostName of ssh_config
     port: int
     user: str
     lookup: str  # the name in known_hosts
@@ -49,18 +49,18 @@ class Target:
     agent: str  # socket path; empty: none
     jump: str | None
     proxied: bool
-    direct: bool  # a TCP connection to host and port is all it takes
+    direct: bool  # no proxy, no jump host: a TCP connection to host and port
     family: int
     bind: tuple[str, int] | None
     keepalive: float
-    config: tuple[str, ...]  # files to read again when connecting
-    trust_file: Path | None  # where a key is written once it is accepted; None: nowhere
-    hash_names: bool  # whether it is written there without saying whose it is
-    wanted: str = field(compare=False)  # the host of the stack that this is on the way to, or is
+    config: tuple[str, ...]  # ssh_config files, read again when connecting
+    trust_file: Path | None  # for accepted keys; None: there is none
+    hash_names: bool  # HashKnownHosts
+    wanted: str = field(compare=False)  # the host of the stack: this one, or the one behind this jump host
 
     @property
     def label(self) -> str:
-        """How messages name it: `lb1@192.168.1.166:22`."""
+        """The name in messages: `lb1@192.168.1.166:22`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.name}@{host}:{self.port}"
 
@@ -68,7 +68,7 @@ class Target:
 def config_files(chosen: Sequence[Path] | None) -> tuple[str, ...]:
     """The ssh_config files to read, the strongest first.
 
-    The chosen ones, else that of HACORE_SSH_CONFIG alone, as with `ssh -F`, else those that ssh(1) reads.
+    The chosen ones, else HACORE_SSH_CONFIG alone, as with `ssh -F`, else those of ssh(1).
     """
     named = os.environ.get(VARIABLE)
     if chosen is None and named:
@@ -78,23 +78,25 @@ def config_files(chosen: Sequence[Path] | None) -> tuple[str, ...]:
 
 
 def resolve(host: Host, config: tuple[str, ...]) -> Target:
-    """Look a host up. Reads files, may run what `Match exec` names; raises UnreachableError."""
+    """The settings of a host. Reads files and runs the commands of `Match exec`; raises UnreachableError."""
+    if missing := missing_names():
+        raise UnreachableError(f"cannot reach {host.name}: {missing}")
     follow_ssh()
-    wish = host.connection
+    given = host.connection
     address = host.address.removeprefix("[").removesuffix("]")
     try:
         options = asyncssh.SSHClientConnectionOptions(
             config=list(config),
             host=address,
-            port=wish.port if wish.port is not None else (),
-            username=wish.user if wish.user is not None else (),
+            port=given.port if given.port is not None else (),
+            username=given.user if given.user is not None else (),
             client_keys=None,
             known_hosts=b"",
         )
     except (asyncssh.ConfigParseError, OSError, UnicodeDecodeError) as exc:
         raise UnreachableError(f"cannot reach {host.name}: ssh_config cannot be read: {exc}") from None
     except ValueError as exc:
-        raise UnreachableError(f"cannot reach {host.name}: ssh_config does not fit: {exc}") from None
+        raise UnreachableError(f"cannot reach {host.name}: ssh_config has an invalid value: {exc}") from None
     get = options.config.get
     lookup = options.host_key_alias or options.host
     tokens = {
@@ -108,7 +110,7 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
     }
     users = _strings(get("UserKnownHostsFile"), USER_KNOWN_HOSTS)
     systems = _strings(get("GlobalKnownHostsFile"), SYSTEM_KNOWN_HOSTS)
-    chosen = (wish.identity_file,) if wish.identity_file else _strings(get("IdentityFile"), DEFAULT_IDENTITIES)
+    chosen = (given.identity_file,) if given.identity_file else _strings(get("IdentityFile"), DEFAULT_IDENTITIES)
     return Target(
         name=host.name,
         address=host.address,
@@ -118,7 +120,7 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
         lookup=lookup,
         known_hosts=tuple(_path(file, tokens) for file in (*users, *systems)),
         identities=tuple(Path(file).expanduser() for file in chosen),
-        identities_only=bool(wish.identity_file or get("IdentitiesOnly")),
+        identities_only=bool(given.identity_file or get("IdentitiesOnly")),
         certificates=tuple(
             file for file in _strings(get("CertificateFile"), ()) if os.access(Path(file).expanduser(), os.R_OK)
         ),
@@ -146,18 +148,18 @@ def _strings(value: Any, default: Sequence[str]) -> tuple[str, ...]:
 
 
 def _canonicalized(options: asyncssh.SSHClientConnectionOptions) -> bool:
-    """Whether the name to connect to is only found out while connecting."""
+    """Whether the name to connect to is determined only while connecting."""
     return bool(options.canonicalize_hostname) or options.config.has_match_final()
 
 
 def _path(text: str, tokens: Mapping[str, str]) -> Path:
-    """A file name of ssh_config with its %tokens and a leading ~ replaced."""
+    """A file name of ssh_config with %tokens, variables and a leading ~ expanded."""
     named = re.sub(r"%(.)", lambda found: "%" if found[1] == "%" else tokens.get(found[1], found[0]), text)
     return Path(os.path.expandvars(named)).expanduser()
 
 
 def _agent(value: Any) -> str:
-    """The agent's socket: ssh_config's IdentityAgent may name a path, a variable, or none."""
+    """The agent's socket: IdentityAgent of ssh_config is a path, a variable, or none."""
     if not value:
         return ""
     text = str(value)

@@ -19,10 +19,10 @@ from .session import BaseSession, command
 CHUNK = 1 << 17
 TRIES = 8
 PAUSE = 0.05
-"""Seconds until a session is asked for again, times the number of attempts."""
+"""Seconds before another attempt to open a session, times the number of attempts."""
 
 PATIENCE = 2.0
-"""Seconds that a polite goodbye may take before the connection is cut."""
+"""Seconds for an orderly close before the connection is aborted."""
 
 
 class SshSession(BaseSession):
@@ -36,45 +36,45 @@ class SshSession(BaseSession):
 
     @property
     def alive(self) -> bool:
-        """Whether the connection still stands, as far as known."""
+        """Whether the connection is up, as far as known."""
         return self._link.alive
 
-    async def _execute(self, talk: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
         if not self._link.alive:
-            raise UnreachableError(f"connection lost to {self._label}: it was gone before the command was sent")
-        exchange = _Exchange(intake, talk)
-        channel = await self._begin(exchange)
+            raise UnreachableError(f"connection lost to {self._label} before the command was sent")
+        received = _Channel(intake, exchange)
+        channel = await self._begin(received)
         self._open += 1
         try:
-            feed = asyncio.ensure_future(_feed(channel, exchange, talk))
-            feed.add_done_callback(exchange.fed)
+            feed = asyncio.ensure_future(_feed(channel, received, exchange))
+            feed.add_done_callback(received.fed)
             try:
-                closed = await until_closed(exchange.closed, intake)
+                closed = await until_closed(received.closed, intake)
                 intake.torn = intake.torn or not closed
-                lost = exchange.closed.result() if closed else None
+                lost = received.closed.result() if closed else None
             finally:
                 feed.cancel()
         finally:
             self._open -= 1
             if intake.torn:
                 _tear(channel)
-        if exchange.rc is None and closed:
+        if received.rc is None and closed:
             why = str(lost).lower() if lost else "the command ended without an exit status"
             raise UnreachableError(f"connection lost to {self._label}: {why}; the command may have run")
-        return Output(exchange.rc or 0, intake.stdout, intake.stderr)
+        return Output(received.rc or 0, intake.stdout, intake.stderr)
 
-    async def _begin(self, exchange: _Exchange) -> asyncssh.SSHClientChannel[bytes]:
+    async def _begin(self, received: _Channel) -> asyncssh.SSHClientChannel[bytes]:
         """A channel with the command on it.
 
-        A server that has no session to give (MaxSessions) has started nothing: asked again while other
-        commands of ours run, which will make room, and for a while after.
+        A server at its limit of sessions (MaxSessions) has started nothing: another attempt is made while
+        other commands of this connection run, which free sessions, and for a while after.
         """
         attempt = 0
         while True:
             asyncio.get_running_loop().call_soon(self._acknowledge)  # just after the opening has been sent
             try:
                 channel, _ = await self._link.connection.create_session(
-                    lambda: exchange, self._command, encoding=None, request_pty=False
+                    lambda: received, self._command, encoding=None, request_pty=False
                 )
             except asyncssh.ChannelOpenError as exc:
                 if not self._link.alive:
@@ -82,7 +82,7 @@ class SshSession(BaseSession):
                 attempt = 1 if self._open else attempt + 1
                 if exc.code != asyncssh.OPEN_CONNECT_FAILED or attempt > TRIES:
                     raise TransportError(
-                        f"cannot run on {self._label}: the server opens no session ({exc.reason.lower()}); "
+                        f"cannot run on {self._label}: the server does not open a session ({exc.reason.lower()}); "
                         "see MaxSessions in sshd_config(5)"
                     ) from None
             except (asyncssh.Error, OSError) as exc:
@@ -92,11 +92,11 @@ class SshSession(BaseSession):
             await asyncio.sleep(PAUSE * attempt)
 
     def _acknowledge(self) -> None:
-        """Acknowledge what has come in at once, tcp(7) TCP_QUICKACK.
+        """Acknowledge received packets at once, tcp(7) TCP_QUICKACK.
 
-        sshd leaves Nagle's algorithm on where there is no terminal: its next small packet waits for
-        our acknowledgement of the last one, which would wait up to 40 ms for something to go with. It
-        does so after a login, where it announces all its host keys.
+        sshd uses Nagle's algorithm for sessions without a terminal: its next small packet waits for our
+        acknowledgement, which the kernel delays by up to 40 ms. After a login sshd announces all its host
+        keys that way.
         """
         sock = self._link.connection.get_extra_info("socket")
         if sock is not None and sock.fileno() >= 0 and hasattr(socket, "TCP_QUICKACK"):
@@ -107,16 +107,16 @@ class SshSession(BaseSession):
         await hang_up(self._link)
 
 
-class _Exchange(asyncssh.SSHClientSession[bytes]):
-    """What comes back over a channel."""
+class _Channel(asyncssh.SSHClientSession[bytes]):
+    """The receiving side of a channel."""
 
-    def __init__(self, intake: Intake, talk: Exchange) -> None:
+    def __init__(self, intake: Intake, exchange: Exchange) -> None:
         self.rc: int | None = None
         self.closed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.flowing = asyncio.Event()
         self.flowing.set()
         self._intake = intake
-        self._talk = talk
+        self._exchange = exchange
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._intake.torn:
@@ -126,7 +126,7 @@ class _Exchange(asyncssh.SSHClientSession[bytes]):
                 self._intake.out(data)
             else:
                 self._intake.err(data)
-                self._talk.hear(data)
+                self._exchange.hear(data)
         except Exception as exc:
             self._fail(exc)  # raised by `run`; from here it would cut the connection
 
@@ -147,12 +147,12 @@ class _Exchange(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.flowing.set()
-        self._talk.shut()
+        self._exchange.shut()
         if not self.closed.done():
             self.closed.set_result(exc)
 
     def fed(self, feed: asyncio.Future[None]) -> None:
-        """The script is sent, or not: what kept it from being sent is what `run` raises."""
+        """Note the end of sending; an error of it is raised by `run`."""
         if not feed.cancelled() and (error := feed.exception()) is not None:
             self._fail(error)
 
@@ -165,23 +165,23 @@ _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL"
 _SIGNALS |= {"TERM": 15, "USR1": 10, "USR2": 12}
 
 
-async def _feed(channel: asyncssh.SSHClientChannel[bytes], exchange: _Exchange, talk: Exchange) -> None:
-    """All that is to be said, then EOF; a command that is gone already is no error, its exit code tells."""
+async def _feed(channel: asyncssh.SSHClientChannel[bytes], received: _Channel, exchange: Exchange) -> None:
+    """Send all input, then EOF. A command that ended early is not an error here: its exit code is."""
 
     async def send(data: bytes) -> None:
         for start in range(0, len(data), CHUNK):
-            await exchange.flowing.wait()
+            await received.flowing.wait()
             channel.write(data[start : start + CHUNK])
 
     with contextlib.suppress(OSError):
-        await talk.speak(send)
+        await exchange.speak(send)
         channel.write_eof()
 
 
 def _tear(channel: asyncssh.SSHClientChannel[bytes]) -> None:
-    """Close a channel, and stop what runs behind it as far as the server does so.
+    """Close a channel and ask the server to kill its command.
 
-    OpenSSH does since 7.9, but not for root. So scripts that may hang have a watchdog of their own.
+    OpenSSH does so since 7.9, but not for root: scripts that may hang have a watchdog of their own.
     """
     with contextlib.suppress(OSError, asyncssh.Error):
         channel.kill()
@@ -189,7 +189,7 @@ def _tear(channel: asyncssh.SSHClientChannel[bytes]) -> None:
 
 
 async def hang_up(link: Link) -> None:
-    """Close a connection, politely if the other side lets us."""
+    """Close a connection in order if the peer responds, else abort it."""
     link.connection.close()
     try:
         async with asyncio.timeout(PATIENCE):

@@ -1,8 +1,9 @@
-"""Where asyncssh reads ssh_config(5) in another way than ssh(1), and the first value decides: put right.
+"""Corrections to asyncssh's reading of ssh_config(5), where the first value decides and ssh(1) reads another one.
 
-`Include` takes the files of a pattern by name, as glob(3) gives them, not as the directory has them.
-`Match exec` replaces %tokens in its command, and an `=` in there is a part of it. `HashKnownHosts`,
-which asyncssh does not know, is read.
+`Include` reads the files of a pattern in the order of glob(3), not of the directory. `Match exec` expands
+%tokens in its command, of which an `=` is a part. `HashKnownHosts`, unknown to asyncssh, is read.
+
+asyncssh has no public interface for this: `missing_names` guards the private one (ADR 36).
 """
 
 from __future__ import annotations
@@ -10,16 +11,41 @@ from __future__ import annotations
 import glob
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+import asyncssh
 from asyncssh.config import SSHClientConfig, SSHConfig
 
-_ALONE = ("all", "canonical", "final")
-"""What Match takes without a value."""
+REQUIREMENT = "asyncssh>=2.18,<3"
+"""The versions that have the private names; as in pyproject.toml."""
+
+_PRIVATE: Mapping[type, Sequence[str]] = MappingProxyType(
+    {
+        SSHClientConfig: ("_handlers", "_no_split"),
+        SSHConfig: ("_include", "_match", "_set_bool", "_set_tokens"),
+    }
+)
+
+_NO_VALUE = ("all", "canonical", "final")
+"""Criteria of Match without a value."""
+
+
+def missing_names(private: Mapping[type, Sequence[str]] = _PRIVATE) -> str:
+    """Why ssh_config cannot be read as ssh(1) reads it: the names that this asyncssh lacks; empty when it has all."""
+    missing = [
+        f"{owner.__name__}.{name}" for owner, names in private.items() for name in names if not hasattr(owner, name)
+    ]
+    return _missing(missing) if missing else ""
+
+
+def _missing(names: Sequence[str]) -> str:
+    return f"asyncssh {asyncssh.__version__} has no {', '.join(names)}; install {REQUIREMENT}"
 
 
 def follow_ssh() -> None:
-    """From now on asyncssh reads all three as ssh(1) does."""
+    """Make asyncssh read all three as ssh(1) does, in this process, from now on."""
     SSHClientConfig._handlers["include"] = ("Include", _include)
     SSHClientConfig._handlers["match"] = ("Match", _match)
     SSHClientConfig._handlers["hashknownhosts"] = ("HashKnownHosts", SSHConfig._set_bool)
@@ -34,13 +60,13 @@ def _include(config: SSHConfig, option: str, args: list[str]) -> None:
 
 
 def _match(config: SSHConfig, option: str, args: list[str]) -> None:
-    """`args` is the rest of the line, as it is."""
+    """`args` is the rest of the line, unsplit."""
     words = shlex.split(args.pop())
     while words:
         name, equals, value = words.pop(0).partition("=")
         args.append(name)
         bare = name.removeprefix("!").lower()
-        if bare in _ALONE:
+        if bare in _NO_VALUE:
             continue
         if equals and value:
             words.insert(0, value)
@@ -52,4 +78,7 @@ def _match(config: SSHConfig, option: str, args: list[str]) -> None:
 
 def _expanded(config: SSHConfig, command: str) -> str:
     config._set_tokens()
-    return re.sub("%(.)", lambda found: config._tokens.get(found[1], found[0]), command)
+    tokens: Mapping[str, str] | None = getattr(config, "_tokens", None)
+    if tokens is None:
+        raise asyncssh.ConfigParseError(_missing(["SSHConfig._tokens"]))
+    return re.sub("%(.)", lambda found: tokens.get(found[1], found[0]), command)

@@ -1,4 +1,4 @@
-"""First contact: the keys that a host shows, whether they are the right ones, and known_hosts."""
+"""First contact: the keys that an unknown host presents, and their way into known_hosts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ TYPES = (
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
-"""A host has one key of each type at most; each takes a key exchange of its own, as with ssh-keyscan(1)."""
+"""A host has at most one key of each type; each needs a key exchange of its own, as in ssh-keyscan(1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A key that a host has shown, and proved that it has."""
+    """A key that a host presented, with proof that it has the private half."""
 
     algorithm: str
     fingerprint: str
@@ -34,7 +34,7 @@ class HostKey:
 
 @dataclass(frozen=True, slots=True)
 class PresentedKeys:
-    """A host whose keys are not known yet; `file` is where they would be written."""
+    """The keys of an unknown host; `file` is the known_hosts file for those that are accepted."""
 
     label: str
     keys: tuple[HostKey, ...]
@@ -43,62 +43,64 @@ class PresentedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What came of it: whom we met, as accepted, and why a login failed all the same."""
+    """The result: the hosts that are known now with their accepted keys, and the error if the login failed."""
 
     met: tuple[PresentedKeys, ...]
     login_error: str = ""
 
 
 Accept = Callable[[PresentedKeys], Awaitable[Sequence[HostKey]]]
-"""Shows a meeting to somebody; gives the keys to trust from now on, none to give up."""
+"""Asks which keys of an unknown host to accept; none: give up."""
 
 Connect = Callable[[Target, Link | None], Awaitable[Link]]
 
 
-async def trust(way: Sequence[Target], connect: Connect, accept: Accept, links: list[Link], timeout: float) -> Trusted:
-    """Get to know each host of a way whose key is unknown, the outermost first.
+async def trust(
+    targets: Sequence[Target], connect: Connect, accept: Accept, links: list[Link], timeout: float
+) -> Trusted:
+    """Connect to each host of a route, the outermost first, and ask about the keys of the unknown ones.
 
-    The connections that it takes are added to `links`. `timeout` (seconds) bounds each key exchange.
-    Raises HostKeyError when a key has changed or is revoked, or none was accepted; UnreachableError.
+    Connections are added to `links`. `timeout` (seconds) bounds each key exchange. Raises HostKeyError when
+    a key has changed or is revoked, or none was accepted; UnreachableError.
     """
     met: list[PresentedKeys] = []
-    for target in way:
+    for target in targets:
         tunnel = links[-1] if links else None
         try:
             links.append(await connect(target, tunnel))
             continue
         except HostKeyError:
-            meeting = await _meet(target, tunnel, timeout)
-            if meeting is None:
+            presented = await _presented(target, tunnel, timeout)
+            if presented is None:
                 raise
-        chosen = tuple(await accept(meeting))
+        chosen = tuple(await accept(presented))
         if not chosen:
             raise HostKeyError(f"cannot trust {target.label}: its keys were not accepted")
-        remember(meeting.file, [key.line for key in chosen])
-        met.append(PresentedKeys(meeting.label, chosen, meeting.file))
+        remember(presented.file, [key.line for key in chosen])
+        met.append(PresentedKeys(presented.label, chosen, presented.file))
         try:
             links.append(await connect(target, tunnel))
         except HostKeyError:
             raise
         except UnreachableError as exc:
-            if target is not way[-1]:
+            if target is not targets[-1]:
                 raise
             return Trusted(tuple(met), str(exc))
     return Trusted(tuple(met))
 
 
-async def _meet(target: Target, tunnel: Link | None, timeout: float) -> PresentedKeys | None:
-    """The keys of a host that nothing is known of; None when something is."""
+async def _presented(target: Target, tunnel: Link | None, timeout: float) -> PresentedKeys | None:
+    """The keys of an unknown host; None when known_hosts has a key of it, of whatever type."""
     keys = []
     trouble: Exception | None = None
     for types in TYPES:
         try:
             async with asyncio.timeout(timeout):
-                key, peer = await _shown(target, tunnel, types, timeout)
+                key, peer = await _host_key(target, tunnel, types, timeout)
         except TimeoutError:
-            raise unreachable(target, f"no host key within {timeout:g} s") from None
+            raise unreachable(target, f"no host key within {timeout:g}s") from None
         except (asyncssh.Error, OSError) as exc:
-            trouble = exc  # it has no key of that type, as a rule: some say so, some hang up
+            trouble = exc  # usually it has no key of that type: some servers report that, some close the connection
             continue
         if any(known.marker != "cert-authority" for known in known_keys(target, peer)):
             return None
@@ -106,7 +108,7 @@ async def _meet(target: Target, tunnel: Link | None, timeout: float) -> Presente
         keys.append(HostKey(key.get_algorithm(), key.get_fingerprint(), new_line(target, public)))
     if not keys:
         reason = os_reason(trouble) if isinstance(trouble, OSError) else str(trouble)
-        raise unreachable(target, f"it shows no host key: {reason}")
+        raise unreachable(target, f"it presents no host key: {reason}")
     if target.trust_file is None:
         raise HostKeyError(
             f"cannot trust {target.label}: ssh_config's UserKnownHostsFile names no file to write its key to"
@@ -114,10 +116,10 @@ async def _meet(target: Target, tunnel: Link | None, timeout: float) -> Presente
     return PresentedKeys(target.label, tuple(keys), target.trust_file)
 
 
-async def _shown(
+async def _host_key(
     target: Target, tunnel: Link | None, types: Sequence[str], seconds: float
 ) -> tuple[asyncssh.SSHKey, str]:
-    """The host's key of one of these types, and the address that showed it (empty behind a proxy)."""
+    """The host's key of one of these types, and its numeric address (empty behind a proxy)."""
     sock = await dial(target, seconds) if tunnel is None and target.direct else None
     peer = str(sock.getpeername()[0]) if sock else ""
     key = await asyncssh.get_server_host_key(

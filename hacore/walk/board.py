@@ -38,16 +38,16 @@ _ACTIVE = (Status.DOING, Status.UNDO, Status.UNDOING)
 
 @dataclass
 class Board:
-    """Where every task stands; the walker asks what may start and tells what happened."""
+    """The status of every task: the walker asks it what may start, and reports the results."""
 
     nodes: Mapping[str, Node]
     on_failure: OnFailure = "rollback"
     status: MutableMapping[str, Status] = field(default_factory=dict)
     stopped: bool = False  # the user asked to stop: nothing new starts but open guard blocks
-    paused: bool = False  # nor is anything undone any more, but in open guard blocks
+    paused: bool = False  # no undo starts either, but in open guard blocks
     failed_lanes: set[int] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)  # to undo although never seen done
-    begun: set[str] = field(default_factory=set)  # to do, but an unfinished run may have done half of it
+    begun: set[str] = field(default_factory=set)  # to do, but an interrupted run may have done half of it
 
     def __post_init__(self) -> None:
         self._statuses = Statuses({id: node.needs for id, node in self.nodes.items()}, self.status)
@@ -74,7 +74,7 @@ class Board:
         return [id for id in ready if self._inside_open_block(self.nodes[id])] if self.stopped else ready
 
     def undoable(self) -> Iterator[str]:
-        """Tasks to undo of which nothing that rests on them is still in place, newest first; found as they are read."""
+        """Tasks to undo whose dependents are all undone, newest first; found as they are read."""
         waiting = self._statuses.having(Status.UNDO)[::-1]
         if self.paused:
             still_open = set(self.out_of_service())
@@ -86,7 +86,7 @@ class Board:
                 yield id
         if found or not waiting or self._statuses.any(Status.DOING, Status.UNDOING):
             return
-        # triggers that wait for each other's sources: the bytes go back first, then all of them settle
+        # triggers that wait for each other's sources: the files are restored first, then all of them settle
         changes = [id for id in waiting if self.nodes[id].op is not Op.TRIGGER]
         yield next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])
 
@@ -107,7 +107,7 @@ class Board:
         )
 
     def _resting_on(self, id: str, *, triggers: bool) -> set[str]:
-        """Who must be undone before `id`: its dependants, looking through its own triggers."""
+        """The tasks that must be undone before `id`: its dependents, looking through its own triggers."""
         found: set[str] = set()
         queue = list(self._dependants.get(id, ()))
         while queue:
@@ -116,7 +116,7 @@ class Board:
                 continue
             node = self.nodes[dependant]
             if node.op is Op.DRAIN:
-                continue  # what is inside its block counts; the drain itself stays until all of that has settled
+                continue  # the tasks in its block count; the drain itself is undone after all of them
             if node.op is Op.TRIGGER and (not triggers or id in node.sources | node.consumer):
                 queue.extend(self._dependants.get(dependant, ()))
                 continue
@@ -163,15 +163,15 @@ class Board:
         self.status[id] = Status.UNDOING
 
     def done(self, id: str) -> list[str]:
-        """It is done; in a lane that rolls back meanwhile it must be undone. The ids whose status moved."""
+        """It is done, or to be undone in a lane that rolls back meanwhile. Returns the ids whose status changed."""
         rolling = self.nodes[id].lane in self.failed_lanes and not self.nodes[id].keep_on_failure
         self.status[id] = Status.UNDO if rolling else Status.DONE
         return [id]
 
     def failed(self, id: str, *, undo: bool = True, halt: bool = False) -> list[str]:
-        """It failed. `undo` False: nothing may be done about it (another run holds the host).
+        """It failed. `undo` False: it must not be undone (another run holds the host).
 
-        `halt`: it is not known whether it failed; nothing is undone for that, what depends on it waits.
+        `halt`: it is not known whether it failed; nothing is undone, and its dependents are held.
         """
         moved = {id}
         halt = halt or self.on_failure == "halt"
@@ -187,14 +187,14 @@ class Board:
         return [i for i in self.nodes if i in moved]
 
     def roll_back(self, lane: int) -> set[str]:
-        """Hold what has not begun in a lane, and undo what is done there."""
+        """Hold the tasks of a lane that have not begun, and undo those that are done."""
         moved: set[str] = set()
         self.failed_lanes.add(lane)
         members = self._lanes.get(lane, [])
-        for id in [n.id for n in members if self._may_be_half(n.id) and not n.keep_on_failure]:
-            self.status[id] = Status.UNDO
-            self.doubtful.add(id)
-            moved.add(id)
+        half = {n.id for n in members if self._may_be_half(n.id) and not n.keep_on_failure}
+        self.status.update(dict.fromkeys(half, Status.UNDO))
+        self.doubtful |= half
+        moved |= half
         moved |= self._hold([n.id for n in members])
         for node in members:
             if self.status[node.id] is Status.DONE and not node.keep_on_failure:
@@ -203,7 +203,7 @@ class Board:
         return moved
 
     def roll_back_all(self) -> set[str]:
-        """`hacore rollback`: everything that was done, or may have been, goes back."""
+        """`hacore rollback`: undo everything that was done, or may have been."""
         moved: set[str] = set()
         for id in self.nodes:
             if self.status[id] in (Status.DOING, Status.UNDOING, Status.ERROR):
@@ -219,7 +219,7 @@ class Board:
         return self._settle_again(moved)
 
     def take_back(self, ids: Iterable[str]) -> set[str]:
-        """Only these go back: they may have been done, or were on their way back."""
+        """Undo only these: they may have been done, or were being undone."""
         moved = set(ids)
         for id in moved:
             self.status[id] = Status.UNDO
@@ -228,43 +228,40 @@ class Board:
 
     def _settle_again(self, moved: set[str]) -> set[str]:
         for id, node in self.nodes.items():
-            # it settled before one of its sources was back: an earlier rollback failed there
+            # it settled before one of its sources was restored: an earlier rollback failed there
             if node.op is Op.TRIGGER and self.status[id] is Status.UNDONE and moved & node.sources:
                 self.status[id] = Status.UNDO
                 moved.add(id)
         return moved
 
     def hold_rest(self) -> list[str]:
-        """Hold what could never start any more: a host of its group is left out of service."""
+        """Hold what can no longer start, because a host of its group stays out of service."""
         return sorted(self._hold(self.nodes))
 
     def undone(self, id: str) -> None:
-        """It is back as it was."""
+        """Its host is restored."""
         self.status[id] = Status.UNDONE
 
     def undo_failed(self, id: str) -> list[str]:
-        """The others are undone all the same, but its host stays out of service: the drains that are not undone."""
+        """The others are still undone, but its host stays out of service. Returns the drains that are not undone."""
         self.status[id] = Status.ERROR
         if self.nodes[id].op is Op.UNDRAIN:
             return []
-        left = [
-            n
-            for n in self.nodes[id].needs
-            if n in self.nodes and self.nodes[n].op is Op.DRAIN and self.status[n] is Status.UNDO
-        ]
+        needs = [need for need in self.nodes[id].needs if need in self.nodes]
+        left = [n for n in needs if self.nodes[n].op is Op.DRAIN and self.status[n] is Status.UNDO]
         for drain in left:
             self.status[drain] = Status.ERROR
         return left
 
     def give_up(self) -> list[str]:
-        """What could never be undone any more: a host of its group is left out of service."""
+        """What can no longer be undone, because a host of its group stays out of service."""
         stuck = [] if self.paused else self._statuses.having(Status.UNDO)
         for id in stuck:
             self.status[id] = Status.ERROR
         return stuck
 
     def _hold(self, ids: Iterable[str]) -> set[str]:
-        """What has not begun waits for a later run; what is half done is in doubt."""
+        """What has not begun waits for a later run; what may be half done is an error."""
         held = {id for id in ids if self.status[id] is Status.DO}
         for id in held:
             self.status[id] = Status.ERROR if self._may_be_half(id) else Status.HOLD
@@ -282,8 +279,6 @@ class Board:
                     found.add(dependant)
                     queue.append(dependant)
         return found
-
-    # -- where the run stands -----------------------------------------------------------------------
 
     def open_blocks(self, group: str) -> list[str]:
         """The drains of a group whose hosts are out of service, forwards or backwards."""

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..events import Event, Listener
 from ..graph import Graph
-from ..load.stack import Stack
+from ..load.stack import Instance
 from ..model import JSON, Host, Row, loaded_mark, pending_mark
 from ..plan import PlannedChange, Seal
 from ..plan.claims import split_claims, stored_claims
@@ -57,8 +57,6 @@ class Context:
 
     run: int
     token: str
-    stack: Stack
-    graph: Graph
     providers: Mapping[str, Provider[Any]]
     links: Mapping[str, HostLink]
     writer: StateWriter
@@ -69,6 +67,8 @@ class Context:
     hosts: Mapping[str, Host]
     emit: Listener
     fetch: Fetch
+    instances: Mapping[Address, Instance] = field(default_factory=dict)  # of the stack; none on the way back
+    graph: Graph = field(default_factory=Graph)
     parallelism: int = 10
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
@@ -84,7 +84,7 @@ class Context:
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._owned = Owned(self.graph.claims, {a: i.hosts for a, i in self.stack.instances.items()})
+        self._owned = Owned(self.graph.claims, {a: i.hosts for a, i in self.instances.items()})
         for consumer, sources in self.sources.items():
             for source in sources:
                 self._consumers.setdefault(source, []).append(consumer)
@@ -133,7 +133,7 @@ class Context:
         try:
             return await self._steps(host, frames, started, retry_safe=retry_safe)
         except (DeadlineError, FloodError) as error:
-            raise DoubtError(f"cannot tell what came of it: {error}; it is left as it is") from error
+            raise DoubtError(f"cannot determine the result: {error}; nothing is undone") from error
 
     async def _steps(
         self, host: str, frames: Sequence[Frame], started: Started | None, *, retry_safe: bool
@@ -161,7 +161,7 @@ class Context:
                 why = facts.unanswered(asks)
                 if not why:
                     return facts
-        raise DoubtError(f"cannot tell what is there now: {host} could not be asked: {why}; it is left as it is")
+        raise DoubtError(f"cannot check {host}: {why}; nothing is undone")
 
     async def intend(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Write what is about to be done. Raises StoreError, and then it must not be begun."""

@@ -1,6 +1,6 @@
 """Doing: the tasks of one host that are ready, joined into as few execs as there are phases.
 
-    ensure    what is as wanted is left alone     one exec for each task that only ensures
+    ensure    skip what matches the desired state  one exec for each task that only ensures
     prepare   long work in scratch space          one exec, only for tasks that have any
     capture   before-images, read only            one exec, then one commit: images and intent
     apply     the steps, each task's facts again   one exec
@@ -118,7 +118,7 @@ async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
     results = await _run(lives, frames, ctx) if frames else {}
     for id, step in steps.items():
         if (out := results[id].failed) is not None:
-            failed[id] = failure(out, "cannot capture what is there")
+            failed[id] = failure(out, "cannot capture the current state")
             continue
         live = next(item for item in lives if item.id == id)
         with own_fault(live, failed):
@@ -135,7 +135,7 @@ async def _lost_origin(live: RunningTask, ctx: Context) -> Failed | None:
             ctx.writer.images(set(live.task.restores.values()))
     except ImageError as error:
         names = " ".join(str(address) for address in live.task.addresses)
-        way = "" if live.task.restores else f"; `hacore state rm {names}` leaves it as it is"
+        way = "" if live.task.restores else f"; `hacore state rm {names}` leaves the host unchanged"
         return Failed(f"cannot {_verb(live)}: {error}{way}")
     return None
 
@@ -221,7 +221,7 @@ async def _verdicts(live: RunningTask, facts: Facts | None, ctx: Context) -> lis
             ctx.facts.update({host: f for host, f in found.items() if host not in ctx.facts})
             return verdicts
         if time.monotonic() >= until:
-            raise Failed("; ".join(f"{v.planned.address} is not as wanted: {v.differs}" for v in wrong))
+            raise Failed("; ".join(f"{v.planned.address} does not match the desired state: {v.differs}" for v in wrong))
         await asyncio.sleep(POLL)
         found = {}
 

@@ -1,8 +1,8 @@
-"""Guard blocks: taking a host out of service, looking at it, and taking it back.
+"""Guard blocks: taking a host out of service, checking it, and putting it back into service.
 
-drain     ask it to let go, wait until it is clear       undo: let it back
-verify    what the block changed is as wanted            undo: nothing
-undrain   let it back                                    undo: drain again
+drain     drain it, wait until it is clear               undo: undrain
+verify    check the changes of the block                 undo: nothing
+undrain   undrain it                                     undo: drain again
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _distinct(steps: Iterable[Step]) -> list[Step]:
 
 
 async def _verify(live: RunningTask, ctx: Context) -> None:
-    """What the block touched must be as wanted before its host serves again."""
+    """The changes of the block must match the desired state before its host serves again."""
     host = str(live.task.host)
     views = [ctx.views[a] for a in live.task.addresses if a in ctx.views]
     asks = [ask for v in views for ask in ctx.providers[v.address.kind].facts(v.spec)]
@@ -120,7 +120,8 @@ async def _verify(live: RunningTask, ctx: Context) -> None:
         if not wrong:
             return
         if time.monotonic() >= until:
-            raise Failed(f"cannot verify {host}: {', '.join(str(a) for a in wrong)} not as wanted after the change")
+            names = ", ".join(str(a) for a in wrong)
+            raise Failed(f"cannot verify {host}: after the change, {names} does not match the desired state")
         await asyncio.sleep(POLL)
 
 
@@ -134,7 +135,7 @@ def _as_wanted(view: View[Any], ctx: Context) -> bool:
         now = ctx.rows.get(view.address)
         final = now is not None and (now.spec, now.attrs) == (row.spec, row.attrs)
         return not final or drift_of(row, observed, ctx.seal) is None
-    if view.address not in ctx.stack.instances:  # it was deleted in the block; its delete has looked
+    if view.address not in ctx.instances:  # it was deleted in the block; its delete has looked
         return True
     return same(None if observed is None else observed.attrs, provider.desire(view).attrs)
 

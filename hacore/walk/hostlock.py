@@ -87,7 +87,7 @@ async def acquire(
         if alive is None or alive(info):
             raise LockedError(f"cannot lock {at}: it is held by {describe(info)}")
         await link.shell(_release(token))
-    raise LockedError(f"cannot lock {link.host.name}: it is taken again and again by others")
+    raise LockedError(f"cannot lock {link.host.name}: other runs keep taking the lock")
 
 
 def _release(token: str, parting: str = "") -> str:

@@ -33,7 +33,7 @@ async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -
         provider = ctx.providers[planned.kind]
         rows[planned.address] = new_row(
             current,
-            ctx.stack.instances[planned.address],
+            ctx.instances[planned.address],
             provider,
             ctx.graph,
             verdict.observed if verdict is not None else planned.observed,
@@ -74,7 +74,7 @@ def tainted_rows(live: RunningTask, ctx: Context) -> list[Row]:
         return _half_restored(live, ctx)
     rows: list[Row] = []
     for planned in touching(live):
-        instance = ctx.stack.instances.get(planned.address)
+        instance = ctx.instances.get(planned.address)
         if instance is None or planned.action is Action.DELETE or not live.intent:
             continue
         provider = ctx.providers[planned.kind]

@@ -117,16 +117,16 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
     if planned.action is Action.DELETE:
         return Verdict(planned, observed, None, True)
     desired = provider.desire(view)
-    instance = ctx.stack.instances.get(planned.address)
+    instance = ctx.instances.get(planned.address)
     ignore = instance.lifecycle.ignore_changes if instance is not None and planned.observed is not None else ()
     before = None if observed is None else observed.attrs
     if same(before, _known(desired), ignore):
         return Verdict(replace(planned, desired=desired), observed, desired, True)
     left = compare(before, desired.attrs, sensitive=desired.sensitive, ignore=ignore)
     words = ", ".join(
-        f"{a.path} is not as wanted" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
+        f"{a.path} differs" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
     )
-    missing = "nothing is there" if observed is None else words
+    missing = "it does not exist" if observed is None else words
     return Verdict(planned, observed, desired, False, missing)
 
 

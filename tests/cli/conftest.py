@@ -70,7 +70,5 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     monkeypatch.chdir(tmp_path)
     world = World("a", "b")
     monkeypatch.setattr("hacore.cli.stack_args.providers", lambda: KINDS)
-    for name in ("Request", "drift", "rollback"):
-        real = getattr(hacore.engine, name)
-        monkeypatch.setattr(hacore.engine, name, functools.partial(real, connect=world.connect))
+    monkeypatch.setattr(hacore.engine, "Means", functools.partial(hacore.engine.Means, connect=world.connect))
     return Console(tmp_path, world, monkeypatch)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hacore.engine import Request, apply
+from hacore.engine import LoadRequest, Means, Request, apply
 from hacore.load import load_providers
 from hacore.testing import ThisMachine
 
@@ -75,7 +75,7 @@ async def test_a_recorded_resource_of_the_kind_is_named(tmp_path: Path, monkeypa
     stack, state = tmp_path / "stack.yaml", f"sqlite:///{tmp_path}/state.db"
     stack.write_text(STACK.replace("FOLDER", str(tmp_path)) + SHELL)
     kinds = load_providers([*entry_points(group="hacore.providers", name="file"), shell])
-    request = Request(stack, kinds, connect=ThisMachine(tmp_path / "here").connect, state_url=state)
+    request = Request(LoadRequest(stack, state_url=state), Means(kinds, connect=ThisMachine(tmp_path / "here").connect))
     assert (await apply(request, approve=yes)).ok
     stack.write_text(STACK.replace("FOLDER", str(tmp_path)))
 

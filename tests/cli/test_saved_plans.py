@@ -24,8 +24,8 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     console.stack(WEB, OPEN)
     planned = console("plan", "--out", "web.plan")
     assert planned.code == 0, planned.err
-    assert planned.out.endswith("\nTo do this: hacore apply web.plan\n")
-    assert "Saved the plan to web.plan." in planned.err
+    assert planned.out.endswith("\nTo apply this plan: hacore apply web.plan\n")
+    assert "Plan saved to web.plan." in planned.err
     assert "the key in web.plan.key" in planned.err
     for name in ("web.plan", "web.plan.key"):
         assert b"geheim-from-outside" not in (console.folder / name).read_bytes()
@@ -49,7 +49,7 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     assert console.world["b"].data["/etc/web.key"]["text"] == "geheim-from-outside"
     again = console("apply", "web.plan")
     assert again.code == 1
-    assert "error: cannot apply web.plan: it was applied already, as run 1" in again.err
+    assert "error: cannot apply web.plan: it was already applied, as run 1" in again.err
 
 
 def test_a_refusal_names_addresses_in_text_and_json(console: Console) -> None:
@@ -71,7 +71,7 @@ def test_another_password_is_refused_and_not_told(console: Console) -> None:
     assert console("plan", "--out", "web.plan", "--var", "password=geheim-one").code == 0
     refused = console("apply", "web.plan", "--var", "password=geheim-two")
     assert refused.code == 1
-    assert "thing.key@a: a sensitive value is not the one that was planned: var.password" in refused.err
+    assert "thing.key@a: a sensitive value differs from the planned one: var.password" in refused.err
     assert "geheim" not in refused.err + refused.out
     assert all(machine.data == {} for machine in console.world)
 
@@ -80,7 +80,7 @@ def test_a_plan_says_destroy_and_what_it_is(console: Console) -> None:
     console.stack(WEB)
     assert console("apply", "--auto-approve").code == 0
     assert console("plan", "--destroy", "--out", "gone.plan").code == 0
-    assert "hacore will take back everything it made" in console("show", "gone.plan").out
+    assert "hacore will destroy the managed resources" in console("show", "gone.plan").out
     done = console("apply", "gone.plan", "--json")
     assert done.code == 0, done.err
     assert (done.lines[-1]["command"], done.lines[-1]["ok"]) == ("destroy", True)

@@ -56,7 +56,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
     assert "#1 apply" in first.splitlines()[0]
     assert len([line for line in first.splitlines() if line.startswith("  + ")]) == 8
 
-    found = made("state", "history", "--json").json
+    found = made("state", "history", "--json").json["history"]
     assert [episode["run"] for episode in found] == [2, 1]
     assert found[-1]["serials"][0] == 1
     assert found[0]["serials"][-1] == serial(made)
@@ -68,7 +68,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
 
 
 def test_two_serials_are_compared(made: Console) -> None:
-    after_first = made("state", "history", "--json").json[1]["serials"][-1]
+    after_first = made("state", "history", "--json").json["history"][1]["serials"][-1]
 
     text = made("state", "diff", str(after_first)).out
 
@@ -88,9 +88,9 @@ def test_two_serials_are_compared(made: Console) -> None:
     ("words", "said"),
     [
         (("99",), "the history has 0 to "),
-        (("x.y",), "give one serial or two"),
-        (("1", "2", "3"), "give one serial or two"),
-        (("one", "two", "3"), "cannot take two stacks"),
+        (("x.y",), "give one or two serials"),
+        (("1", "2", "3"), "give one or two serials"),
+        (("one", "two", "3"), "cannot use two stacks"),
     ],
 )
 def test_serials_that_cannot_be_compared(made: Console, words: tuple[str, ...], said: str) -> None:
@@ -118,7 +118,7 @@ def test_without_a_state_there_is_nothing_to_look_at(console: Console) -> None:
     for command in (("history",), ("diff", "1"), ("pull",)):
         done = console("state", *command)
         assert done.code == 1
-        assert "nothing is recorded yet" in done.err
+        assert "it does not exist yet" in done.err
     assert not list(Path(console.folder).rglob("*.db"))
 
 
@@ -134,7 +134,7 @@ def test_what_is_moved_goes_on_under_its_new_name(made: Console) -> None:
         0,
         "Moved: thing.conf@a to thing.main@a\nMoved: thing.conf@b to thing.main@b\n",
     )
-    backup = Path(done.err.removeprefix("The state as it was before: ").strip())
+    backup = Path(done.err.removeprefix("Backup of the previous state: ").strip())
     with StateReader.open(f"sqlite:///{backup}") as old:  # type: ignore[union-attr]
         assert old.lock() is None
         assert "thing.conf@a" in map(str, old.rows())
@@ -185,13 +185,13 @@ def test_a_key_of_for_each_is_moved(made: Console) -> None:
     ("source", "target", "said"),
     [
         ("thing.cnof", "thing.x", "did you mean thing.conf?"),
-        ("thing.conf", "thing.key", "cannot move thing.conf@a to thing.key@a: that is recorded, too"),
-        ("thing.conf@a", "thing.conf@b", "cannot move thing.conf@a to thing.conf@b: that is recorded, too"),
+        ("thing.conf", "thing.key", "cannot move thing.conf@a to thing.key@a: thing.key@a is recorded already"),
+        ("thing.conf@a", "thing.conf@b", "cannot move thing.conf@a to thing.conf@b: thing.conf@b is recorded already"),
         ("thing.conf", "thing.conf", "cannot move thing.conf@a to itself"),
-        ("thing.conf", "daemon.conf", "a thing is no daemon"),
+        ("thing.conf", "daemon.conf", "kinds differ (thing, daemon)"),
         ("thing.conf", "thing.x@a", "name the host in both, or in neither"),
         ("thing.conf@a", "thing.x@c", "no host c is recorded"),
-        ("thing.page", 'thing.page["x"]', "it has several keys"),
+        ("thing.page", 'thing.page["x"]', "thing.page has several keys"),
         ("thing.conf", "thing", "cannot read address 'thing'"),
     ],
 )
@@ -219,9 +219,9 @@ def test_a_host_is_renamed_with_all_that_is_on_it(made: Console) -> None:
     assert made.world["web1"].data["/etc/web.conf"]["text"] == "v1"
     assert [name.split(".")[1] for name in made.world["web1"].markers] == ["web1"]
 
-    assert "b is recorded, too" in made("state", "mv", "--host", "web1", "b").err
+    assert "b is recorded already" in made("state", "mv", "--host", "web1", "b").err
     assert "did you mean web1?" in made("state", "mv", "--host", "web2", "c").err
-    assert "is no name" in made("state", "mv", "--host", "b", "x y").err
+    assert "invalid host name" in made("state", "mv", "--host", "b", "x y").err
 
 
 # --- rm --------------------------------------------------------------------------------------------
@@ -236,14 +236,14 @@ def test_a_machine_that_burned_down_is_forgotten(made: Console) -> None:
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "Forgotten: host b"
     assert "@b" not in made("state", "list").out
-    assert "The state as it was before: " in done.err
+    assert "Backup of the previous state: " in done.err
     assert made("drift").code == 0
     assert "state rm" in made("state", "history").out.splitlines()[0]
 
 
 def test_what_is_forgotten_is_guessed_at(made: Console) -> None:
     assert "did you mean thing.conf?" in made("state", "rm", "thing.cnof").err
-    assert "there are a, b" in made("state", "rm", "--host", "zzz").err
+    assert "the recorded hosts are a, b" in made("state", "rm", "--host", "zzz").err
     assert made("state", "rm").code == 64
 
 
@@ -255,7 +255,7 @@ def test_nothing_is_changed_while_a_run_is_unfinished(made: Console) -> None:
     for command in (("rm", "thing.conf"), ("mv", "thing.conf", "thing.x"), ("mv", "--host", "a", "c")):
         done = made("state", *command)
         assert done.code == 1
-        assert "cannot change the state: run 2 is unfinished" in done.err
+        assert "cannot change the state: run 2 was interrupted" in done.err
 
 
 # --- a state of an older hacore ----------------------------------------------------------------------
@@ -274,16 +274,16 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
     assert console("plan").code == 0
     assert console("drift").code == 2
     assert console("state", "list").out.count("\n") == 8
-    assert console("state", "history").out == "No history yet: it begins with the next change.\n"
+    assert console("state", "history").out == "No history yet: it starts with the next change.\n"
     assert console("state", "pull").json["serial"] == 14
     assert "the history has 14 alone" in console("state", "diff", "3").err
     assert {entry.name: entry.read_bytes() for entry in state.iterdir()} == before
 
     done = console("state", "rm", "thing.page")
     assert done.code == 0
-    assert f"the state's schema was upgraded; as it was before it is in {state}/web.db.backup-0001" in done.err
+    assert f"The schema of the state was upgraded. Backup: {state}/web.db.backup-0001" in done.err
     assert (state / "web.db.backup-0001").read_bytes()[:16] == b"SQLite format 3\0"
-    assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 gone\n")
+    assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 deleted\n")
     assert "upgraded" not in console("apply", "--auto-approve").err
 
 

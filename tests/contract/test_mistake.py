@@ -10,7 +10,7 @@ from hacore.contract import Mistake
 @pytest.mark.parametrize(
     ("mistake", "text"),
     [
-        (Mistake("names", "there is no name in it"), "names: there is no name in it"),
+        (Mistake("names", "has no name"), "names: has no name"),
         (Mistake("source", "cannot get 'x'"), "source: cannot get 'x'"),
         (Mistake("uid", "is the word it begins with"), "uid: is the word it begins with"),
         (Mistake.where("priority", "is 300: it must be 1 to 254"), "priority is 300: it must be 1 to 254"),

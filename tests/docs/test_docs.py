@@ -14,7 +14,7 @@ import pytest
 
 from hacore.cli.app import cli
 from hacore.graph import build_graph
-from hacore.load import load, load_providers
+from hacore.load import LoadRequest, load, load_providers
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
@@ -39,7 +39,7 @@ def name(path: Path) -> str:
 def test_each_example_loads_and_makes_a_graph(path: Path) -> None:
     providers = load_providers()
 
-    stack = load(path, providers=providers, environ={})
+    stack = load(LoadRequest(path, environ={}), providers)
 
     assert set(build_graph(stack, providers).order) == set(stack.instances)
     assert path.stem in {address.kind for address in stack.instances}
@@ -51,9 +51,8 @@ def test_the_stack_of_the_readme_loads(tmp_path: Path) -> None:
     (tmp_path / "site.conf.j2").write_text("server { listen 80; }\n")
     (tmp_path / "stack.yaml").write_text(found[0])
 
-    stack = load(
-        tmp_path / "stack.yaml", providers=load_providers(), environ={}, variables={"vrrp_password": "example"}
-    )
+    request = LoadRequest(tmp_path / "stack.yaml", environ={}, variables={"vrrp_password": "example"})
+    stack = load(request, load_providers())
 
     assert len(found) == 1
     assert {a.kind for a in stack.instances} == {"package", "file", "service", "vrrp_instance", "vip"}

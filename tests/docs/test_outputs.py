@@ -174,9 +174,8 @@ def test_the_quickstart_works_as_printed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HACORE_VAR_folder", str(folder))
     monkeypatch.delenv("HACORE_STATE", raising=False)
-    for name in ("Request", "drift", "rollback"):
-        real = getattr(hacore.engine, name)
-        monkeypatch.setattr(hacore.engine, name, functools.partial(real, connect=ThisMachine(tmp_path / "on").connect))
+    connect = ThisMachine(tmp_path / "on").connect
+    monkeypatch.setattr(hacore.engine, "Means", functools.partial(hacore.engine.Means, connect=connect))
     outputs: dict[str, str] = {}
     made: list[bytes] = []
     for line in commands():

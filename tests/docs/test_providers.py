@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import Provider
-from hacore.engine import Request, apply, plan
+from hacore.engine import LoadRequest, Means, Request, apply, plan
 from hacore.load import load, load_providers
 from hacore.load.vetting import fault_of
 from hacore.plan import plan_json
@@ -48,7 +48,7 @@ def test_the_code_of_the_page_is_a_kind(tmp_path: Path, monkeypatch: pytest.Monk
     provider: Provider = getattr(made, name)  # type: ignore[type-arg]
     (tmp_path / "stack.yaml").write_text(f"stack: mine\nhosts: {{a: {{address: 192.0.2.1}}}}\n{block('yaml')}")
 
-    stack = load(tmp_path / "stack.yaml", providers={kind: provider}, environ={})
+    stack = load(LoadRequest(tmp_path / "stack.yaml", environ={}), {kind: provider})
 
     assert [str(a) for a in stack.instances] == ["command.sysctl@a"]
     assert kind in load_providers()
@@ -105,7 +105,9 @@ async def test_the_whole_kind_comes_changes_and_goes(pgpass: Provider[Any], tmp_
     (tmp_path / "stack.yaml").write_text(HEAD + body)
     kinds = {**load_providers(), "pgpass": pgpass}
     connect = ThisMachine(tmp_path / "here").connect
-    request = Request(tmp_path / "stack.yaml", kinds, connect=connect, state_url=f"sqlite:///{state}")
+    request = Request(
+        LoadRequest(tmp_path / "stack.yaml", state_url=f"sqlite:///{state}"), Means(kinds, connect=connect)
+    )
 
     planned = plan_json((await plan(request)).plan)
     assert "word-1" not in str(planned)
@@ -130,7 +132,8 @@ async def test_the_whole_kind_goes_back_when_something_else_fails(pgpass: Provid
     (tmp_path / "stack.yaml").write_text(HEAD + body + late)
     kinds = {**load_providers(), "pgpass": pgpass}
     connect = ThisMachine(tmp_path / "here").connect
-    request = Request(tmp_path / "stack.yaml", kinds, connect=connect, state_url=f"sqlite:///{tmp_path}/state.db")
+    source = LoadRequest(tmp_path / "stack.yaml", state_url=f"sqlite:///{tmp_path}/state.db")
+    request = Request(source, Means(kinds, connect=connect))
 
     result = await apply(request, approve=yes)
 

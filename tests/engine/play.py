@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hacore.address import Address
 from hacore.engine import (
+    ApplyOptions,
     DriftReport,
+    LoadRequest,
+    Means,
     Planned,
     Request,
     RollbackPlan,
@@ -41,6 +44,16 @@ resources:
 """
 
 
+LOAD, MEANS, OPTIONS = ({f.name for f in fields(part)} for part in (LoadRequest, Means, ApplyOptions))
+
+
+def changed(request: Request, **options: Any) -> Request:
+    """A request with other options, each put where it belongs."""
+    parts = [(LOAD, request.load), (MEANS, request.means), (OPTIONS, request.options)]
+    load, means, how = (replace(part, **{n: options.pop(n) for n in names & options.keys()}) for names, part in parts)  # type: ignore[type-var]
+    return replace(request, load=load, means=means, options=how, **options)
+
+
 @dataclass
 class Play:
     """A stack, a world and a state; what a user would do to them."""
@@ -59,17 +72,12 @@ class Play:
 
     @property
     def request(self) -> Request:
-        return replace(
-            Request(
-                self.folder / "stack.yaml",
-                KINDS,
-                connect=self.world.connect,
-                listener=self.events.append,
-                state_url=self.url,
-                who="tester@test",
-            ),
-            **self.options,
-        )
+        load = LoadRequest(self.folder / "stack.yaml", state_url=self.url)
+        return changed(Request(load, self.means), **self.options)
+
+    @property
+    def means(self) -> Means:
+        return Means(KINDS, connect=self.world.connect, listener=self.events.append, who="tester@test")
 
     @property
     def url(self) -> str:
@@ -97,15 +105,8 @@ class Play:
         allow_degraded: bool = False,
         resume: bool = False,
     ) -> RunResult:
-        return await apply(
-            self.request,
-            approve=approve or self.yes,
-            destroy=destroy,
-            on_failure=on_failure,
-            stop=stop,
-            allow_degraded=allow_degraded,
-            resume=resume,
-        )
+        request = changed(self.request, on_failure=on_failure, stop=stop, allow_degraded=allow_degraded)
+        return await apply(request, approve=approve or self.yes, destroy=destroy, resume=resume)
 
     async def make(self, resources: str) -> RunResult:
         """Apply a stack that must work."""
@@ -118,19 +119,11 @@ class Play:
         async def yes(_plan: RollbackPlan) -> bool:
             return True
 
-        return await rollback(
-            self.url,
-            **{
-                "providers": KINDS,
-                "approve": yes,
-                "listener": self.events.append,
-                "connect": self.world.connect,
-                **more,
-            },
-        )
+        means = replace(self.means, **{name: more.pop(name) for name in MEANS & more.keys()})
+        return await rollback(self.url, means, **{"approve": yes, **more})
 
     async def drift(self) -> DriftReport:
-        return await drift(self.url, providers=KINDS, connect=self.world.connect)
+        return await drift(self.url, self.means)
 
     def rows(self) -> dict[str, Row]:
         reader = StateReader.open(self.url)

@@ -16,8 +16,8 @@ from hacore.testing.machine import Machine
 from tests.engine.play import Play
 
 BREACHES = [
-    pytest.param(DeadlineError("cannot wait longer on b@192.0.2.2: no end within 600 s"), id="hangs"),
-    pytest.param(FloodError("cannot read what b@192.0.2.2 prints: more than 9 bytes on stdout"), id="floods"),
+    pytest.param(DeadlineError("cannot wait for a command on b@192.0.2.2: it did not end within 600s"), id="hangs"),
+    pytest.param(FloodError("cannot read the output of b@192.0.2.2: more than 9 bytes on stdout"), id="floods"),
     pytest.param(ProbeError("cannot read the answer of b@192.0.2.2: stat: not found"), id="nonsense"),
 ]
 STACK = "thing: {t: {hosts: a, text: v1}, u: {hosts: b, text: v1}}\ndaemon: {d: {hosts: b, running: true}}"
@@ -91,7 +91,7 @@ async def test_a_fact_that_is_not_answered_costs_what_asks_for_it_alone(two: Pla
     } == {"daemon.d@b", "thing.t@a"}
     assert made["complete"] is False
     ((host, why),) = [(u["host"], u["reason"]) for u in made["unreachable"]]
-    assert (host, why) == ("b", f"b@192.0.2.2 does not answer everything: {WHY} (asked by thing)")
+    assert (host, why) == ("b", f"b@192.0.2.2 did not answer every question: {WHY} (asked by thing)")
     assert {str(d.address) for d in report.drift} == {"daemon.d@b", "thing.t@a"}
     assert report.complete is False and drift_exit_code(report) == 1
     text = plan_text((await plan(two.request)).plan, PlanText("-"))
@@ -111,7 +111,7 @@ async def test_apply_takes_a_host_that_answers_in_part_for_one_that_does_not(two
 
 
 def _breach(machine: Machine) -> None:
-    machine.breach = DeadlineError("cannot wait longer on b: no end within 600 s")
+    machine.breach = DeadlineError("cannot wait for a command on b: it did not end within 600s")
 
 
 def _silence(machine: Machine) -> None:
@@ -132,7 +132,7 @@ async def test_what_came_of_a_task_is_asked_again_then_held_and_not_undone(
     assert play.text("/things/u", "b") == "v2"  # as it was made
     assert play.text("/things/w", "b") == "v1"  # what depends on it has not begun
     assert not play.world["b"].did("restore *")
-    assert "cannot tell what is there now" in play.story(result)
+    assert "nothing is undone" in play.story(result)
     assert play.world["b"].execs >= asked + 2
     play.world["b"].breach, play.world["b"].silent = None, {}
     assert (await play.apply()).ok

@@ -81,7 +81,7 @@ async def test_restore_is_told_too_and_what_is_only_adopted_has_no_effect(play: 
         "account.f@a": "usermod /found (different, restore)",
         "account.m@a": "userdel /made (absent, restore)",
         "account.s@a": "",
-        "thing.t@a": "remove what hacore made",
+        "thing.t@a": "remove the managed resource",
     }
 
 

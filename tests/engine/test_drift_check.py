@@ -14,14 +14,14 @@ import pytest
 from hacore.engine import DriftReport, drift
 from hacore.engine.drift_memory import news, place, read, write
 from hacore.errors import PlanError, StoreError
-from hacore.testing import KINDS, World
+from hacore.testing import World
 from tests.engine.play import Play
 
 ONE, TWO = "thing: {one: {text: first}}", "thing: {one: {text: second}}"
 
 
 async def look(play: Play, timeout: float | None = None) -> DriftReport:
-    return await drift(play.url, providers=KINDS, connect=play.world.connect, timeout=timeout)
+    return await drift(play.url, play.means, timeout=timeout)
 
 
 async def test_what_a_run_is_doing_is_no_drift(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,9 +39,9 @@ async def test_what_a_run_is_doing_is_no_drift(play: Play, monkeypatch: pytest.M
     await at_work.wait()
 
     # the host has what the state has not recorded yet
-    with pytest.raises(StoreError, match=r"tester@test \(apply, .*\) is at work on the hosts; try again"):
+    with pytest.raises(StoreError, match=r"a run by tester@test \(apply, .*\) is in progress; try again"):
         await look(play)
-    with pytest.raises(StoreError, match=r"is at work on the hosts and did not end within 3 seconds"):
+    with pytest.raises(StoreError, match=r"is in progress and did not end within 3s"):
         await look(play, 3)
     looks = [asyncio.create_task(look(play, 60)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -203,7 +203,7 @@ async def test_an_address_on_its_way_does_not_keep_a_rollback_from_beginning(
     await play.make(PAIR)
     await play.make(PAIR.replace("g: {vip: v}", "g: {vip: v, weight: 7}"))
     moving(play, monkeypatch, 2)
-    with pytest.raises(PlanError, match=r"shared\.s changed since run 2; --force overwrites that"):
+    with pytest.raises(PlanError, match=r"shared\.s changed since run 2; --force overwrites the change"):
         await play.rollback()
     moving(play, monkeypatch, 1)
     result = await play.rollback()

@@ -129,7 +129,7 @@ async def test_a_change_that_does_not_show_in_the_probe_fails(play: Play) -> Non
     play.stack(WEB)
     result = await play.apply()
     assert result.status == "rolled_back"
-    assert "is not as wanted" in result.tasks[0].error
+    assert "does not match the desired state" in result.tasks[0].error
     assert play.rows() == {}
     assert play.text("/etc/web.conf") is None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hacore.contract import Ask, Claim, Desired, Image, Observed, Provider, Spec, Step, View, Work, quote
-from hacore.engine import Request, apply
+from hacore.engine import LoadRequest, Means, Request, apply
 from hacore.testing import ThisMachine
 
 
@@ -78,7 +78,8 @@ async def test_an_answer_that_cannot_be_read_fails_its_own_task(tmp_path: Path) 
     kinds: dict[str, Provider[Any]] = {"note": Note(), "odd": Odd()}
     connect = ThisMachine(tmp_path / "here").connect
 
-    result = await apply(Request(stack, kinds, connect=connect, state_url=f"sqlite:///{tmp_path}/s.db"), approve=yes)
+    request = Request(LoadRequest(stack, state_url=f"sqlite:///{tmp_path}/s.db"), Means(kinds, connect=connect))
+    result = await apply(request, approve=yes)
 
     tasks = {task.addresses[0]: task for task in result.tasks}
     assert tasks["note.good@h"].status == "done"

@@ -188,7 +188,7 @@ async def test_a_halt_leaves_the_host_drained_says_so_and_the_next_apply_ends_it
     assert result.status == "failed", pair.story(result)
     assert not pair.world["a"].did("drain v"), pair.story(result)
     assert pair.world["b"].drained == {"v"}
-    assert any("b is left out of service" in e.message for e in pair.events if e.type == "warning")
+    assert any("b stays out of service" in e.message for e in pair.events if e.type == "warning")
     healed = await pair.apply()
     assert healed.ok, pair.story(healed)
     assert pair.loaded("web", "/bin/web", "a") == pair.loaded("web", "/bin/web", "b") == "v2"
@@ -264,9 +264,9 @@ async def test_an_undo_that_fails_in_a_block_leaves_the_host_drained_and_says_so
     assert play.world["a"].drained == {"v"}
     assert play.world["b"].drained == set()
     assert play.text("/things/bin", "b") == "v2"  # to take it back b would have to be drained as well
-    assert any("a is left out of service" in e.message for e in play.events if e.type == "warning")
+    assert any("a stays out of service" in e.message for e in play.events if e.type == "warning")
     stuck = {t.error for t in result.tasks if t.host == "b" and t.status == "error"}
-    assert stuck == {"not undone: a host of its group is left out of service"}
+    assert stuck == {"not undone: a host of its group stays out of service"}
     assert play.row("thing.bin@a").tainted
     again = await play.rollback()
     assert again.ok, play.story(again)

@@ -50,7 +50,7 @@ async def test_what_differs_is_recorded_as_found_and_changed_by_the_next_apply(p
         ("thing.x@a", "update", "")
     ]
     text = adoption_text(shown)
-    assert "# thing.x@a is recorded as it is found; the next plan will show" in text
+    assert "# thing.x@a will be recorded in its current state; the next plan shows these changes" in text
     assert text.endswith("Import: 1 to record, 1 not as the stack wants it.")
     assert adopted_text(shown, "hacore plan").startswith("Imported: 1 resource. To see what is to be changed: hacore")
     assert adoption_json(shown)["imported"] == [{"address": "thing.x@a", "host": "a", "differs": ["text"]}]
@@ -118,14 +118,14 @@ async def test_all_that_prevents_an_import_is_said_at_once(play: Play) -> None:
         await take_in(play, "thing.x@a", "thing.y")
     told = str(caught.value)
     assert "thing.x@a is recorded already" in told
-    assert "thing.y@a is not there: `hacore apply` makes it" in told
-    assert "thing.y@b cannot be looked at: cannot reach b@192.0.2.2" in told
+    assert "thing.y@a does not exist: `hacore apply` creates it" in told
+    assert "thing.y@b was not checked: cannot reach b@192.0.2.2" in told
     assert set(play.rows()) == {"thing.x@a"}
 
 
 @pytest.mark.parametrize(
     ("address", "hint"),
-    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore validate")],
+    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore graph")],
 )
 async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, address: str, hint: str) -> None:
     play.stack(TWO.replace("}}", "}, off: {when: false, key: /off}}"))
@@ -137,7 +137,7 @@ async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, addre
 async def test_a_renamed_thing_is_left_to_the_next_apply(play: Play) -> None:
     await play.make("thing: {x: {hosts: a, key: /x, text: v1}}")
     play.stack("thing: {new: {hosts: a, key: /x, text: v1}}")
-    with pytest.raises(PlanError, match=r"thing\.new@a has the place of thing\.x@a"):
+    with pytest.raises(PlanError, match=r"thing\.new@a replaces thing\.x@a"):
         await take_in(play, "thing.new")
 
 

@@ -141,7 +141,7 @@ async def test_a_run_is_not_gone_on_with_on_another_machine(play: Play) -> None:
     for machine in play.world:
         machine.lock = ""
     burned(play.world["b"])
-    with pytest.raises(PlanError, match=r"cannot resume run 1: b@192\.0\.2\.2 is another machine"):
+    with pytest.raises(PlanError, match=r"cannot resume run 1: b@192\.0\.2\.2 was replaced by another machine"):
         await play.apply(resume=True)
     assert (await play.rollback()).ok
     assert play.world["b"].data == {"/x": {"text": "of the new machine"}}

@@ -16,7 +16,7 @@ from hacore.probe import Marker
 from hacore.render.plan import PlanText, plan_text
 from hacore.store import StateReader
 from hacore.testing import Machine
-from tests.engine.play import HEAD, Play
+from tests.engine.play import HEAD, Play, changed
 
 TWO = "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}}"
 OTHER = HEAD.replace("stack: test", "stack: other")
@@ -336,7 +336,7 @@ async def test_a_host_that_cannot_be_marked_is_not_touched(play: Play) -> None:
         link.shell = shell  # type: ignore[method-assign, assignment]
         return link
 
-    request = replace(play.request, connect=connect)  # type: ignore[arg-type]
+    request = changed(play.request, connect=connect)
     from hacore.errors import TransportError
 
     with pytest.raises(TransportError, match=r"cannot mark a@192\.0\.2\.1: mktemp: Read-only"):
@@ -360,7 +360,7 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
             await apply_saved(load_plan(path), lost.request)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
     assert shown.startswith("Another state's: a@192.0.2.1 and ")
-    assert (await apply_saved(load_plan(late), replace(lost.request, take_over=True))).ok
+    assert (await apply_saved(load_plan(late), changed(lost.request, take_over=True))).ok
     assert marker(play, "a").lineage == lineage(lost)
 
 

@@ -71,7 +71,7 @@ async def test_what_is_in_doubt_and_not_wanted_any_more_is_taken_back_first(play
     assert result.ok, play.story(result)
     assert play.text("/etc/web.conf") is None
     assert set(play.rows()) == {"thing.one@a"}
-    assert any("the stack is not the one" in e.message for e in play.events if e.type == "warning")
+    assert any("the stack has changed since run 1 began" in e.message for e in play.events if e.type == "warning")
 
 
 async def test_a_failure_after_the_resume_takes_back_the_whole_run(play: Play) -> None:
@@ -135,7 +135,7 @@ async def test_a_destroy_goes_on_as_a_destroy(play: Play) -> None:
 
 async def test_without_an_unfinished_run_there_is_nothing_to_resume(play: Play) -> None:
     await play.make(WEB)
-    with pytest.raises(PlanError, match="no run is unfinished"):
+    with pytest.raises(PlanError, match="no run was interrupted"):
         await play.apply(resume=True)
 
 

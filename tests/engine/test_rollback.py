@@ -147,7 +147,7 @@ async def test_a_stop_interrupts_and_the_rollback_takes_it_back(play: Play) -> N
         "daemon.web@a": "do",
         "thing.other@b": "do",
     }
-    with pytest.raises(PlanError, match="unfinished"):
+    with pytest.raises(PlanError, match="was interrupted"):
         await play.apply()
     rolled = await play.rollback()
     assert rolled.ok, play.story(rolled)

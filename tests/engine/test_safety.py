@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hacore.errors import Cancelled, LockedError, StoreError, UnreachableError
 from hacore.plan import plan_json
 from hacore.store import StateWriter
 from hacore.testing import KINDS, Machine, World
-from tests.engine.play import HEAD, Play
+from tests.engine.play import HEAD, Play, changed
 
 TWO = "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}}"
 SECRET = "hunter2-and-more"
@@ -69,6 +68,9 @@ async def test_a_rollback_of_a_secret_needs_no_variable(play: Play) -> None:
 # -- stale plans
 
 
+CHANGED = "is now an update, planned was create (is there now)"
+
+
 async def test_a_host_that_changed_after_the_yes_is_asked_about_again(play: Play) -> None:
     play.stack(TWO)
     asked: list[tuple[str, dict[str, str]]] = []
@@ -81,7 +83,7 @@ async def test_a_host_that_changed_after_the_yes_is_asked_about_again(play: Play
 
     result = await play.apply(approve=approve)
     assert result.ok, play.story(result)
-    assert [why for why, _ in asked] == ["", "the hosts or the state changed since the plan was shown"]
+    assert [why for why, _ in asked] == ["", f"The plan changed since it was shown: thing.x@a: {CHANGED}"]
     assert (asked[0][1]["thing.x@a"], asked[1][1]["thing.x@a"]) == ("create", "update")
 
 
@@ -148,7 +150,7 @@ async def test_two_stacks_do_not_meet_on_a_host(play: Play, tmp_path: Path) -> N
     caught: list[LockedError] = []
 
     async def second(_machine: Machine) -> None:
-        request = replace(play.request, file=other / "stack.yaml", state_url=f"sqlite:///{play.states}/other.db")
+        request = changed(play.request, file=other / "stack.yaml", state_url=f"sqlite:///{play.states}/other.db")
         try:
             await apply(request, approve=play.yes)
         except LockedError as error:
@@ -446,5 +448,5 @@ async def test_a_plan_is_a_pure_function(play: Play) -> None:
     other = World("a", "b")
     for name in ("a", "b"):
         other[name].data = play.world[name].data
-    again = (await plan(replace(play.request, connect=other.connect, providers=dict(KINDS)))).plan
+    again = (await plan(changed(play.request, connect=other.connect, providers=dict(KINDS)))).plan
     assert json.dumps(plan_json(again)) == json.dumps(plan_json(first))

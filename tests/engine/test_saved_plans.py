@@ -17,7 +17,7 @@ from hacore.plan import plan_json
 from hacore.testing import KINDS
 from hacore.testing.questions import VALUE
 from hacore.testing.things import Thing, ThingSpec
-from tests.engine.play import HEAD, Play
+from tests.engine.play import HEAD, Play, changed
 from tests.engine.test_crash import die_at
 
 TWO = "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}}"
@@ -40,7 +40,7 @@ async def save(play: Play, *, destroy: bool = False) -> Planned:
 
 
 async def apply_file(play: Play, **more: Any) -> RunResult:
-    return await apply_saved(load_plan(file_of(play)), play.request, **more)
+    return await apply_saved(load_plan(file_of(play)), changed(play.request, **more))
 
 
 async def refused(play: Play, **more: Any) -> tuple[list[str], str]:
@@ -52,7 +52,7 @@ async def refused(play: Play, **more: Any) -> tuple[list[str], str]:
     assert all(m.lock == "" for m in play.world)
     assert "hacore plan --out" in str(caught.value)
     for address in caught.value.changed:
-        assert address in str(caught.value) or "applied already" in str(caught.value)
+        assert address in str(caught.value) or "already applied" in str(caught.value)
     return list(caught.value.changed), str(caught.value)
 
 
@@ -145,7 +145,7 @@ async def test_a_saved_plan_applies_once(play: Play) -> None:
     await save(play)
     assert (await apply_file(play)).ok
     _, why = await refused(play)
-    assert "it was applied already, as run 1" in why
+    assert "it was already applied, as run 1" in why
 
 
 async def test_a_plan_whose_run_was_undone_does_not_apply_again(play: Play) -> None:
@@ -158,14 +158,14 @@ async def test_a_plan_whose_run_was_undone_does_not_apply_again(play: Play) -> N
     for machine in play.world:
         machine.rules.clear()
     _, why = await refused(play)
-    assert "it was applied already, as run 1" in why
+    assert "it was already applied, as run 1" in why
 
 
 async def test_an_unfinished_run_comes_first(play: Play) -> None:
     play.stack(TWO)
     await save(play)
     await die_at(play, "write /x", after=True)
-    with pytest.raises(PlanError, match="run 1 is unfinished"):
+    with pytest.raises(PlanError, match="run 1 was interrupted"):
         await apply_file(play)
 
 
@@ -179,7 +179,7 @@ async def test_another_serial_names_what_was_recorded_since(play: Play) -> None:
     await play.make("thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}, z: {hosts: b}}")
     changed, why = await refused(play)
     assert changed == ["thing.z@b"]
-    assert "the plan is of" in why
+    assert "the plan was made at" in why
     assert "run 2, apply by tester@test" in why
 
 
@@ -212,7 +212,7 @@ async def test_another_lineage(play: Play) -> None:
     await play.make(TWO)
     changed, why = await refused(play)
     assert changed == [f"thing.{n}@{h}" for n in "xy" for h in "ab"]
-    assert "the state is another one now" in why
+    assert "the state was replaced" in why
 
 
 async def test_a_remote_fact_that_changed_names_what_it_was_and_is(play: Play) -> None:
@@ -235,7 +235,9 @@ async def test_a_fact_of_what_the_plan_leaves_alone_counts_too(play: Play) -> No
     del play.world["b"].data["/x"]
     changed, why = await refused(play)
     assert changed == ["thing.x@a", "thing.x@b"]
-    assert "thing.x@a: text was sha256:" in why and "thing.x@b: is gone now" in why
+    assert (
+        "thing.x@a: text was sha256:" in why and "thing.x@b: is now a create, planned was update (is gone now)" in why
+    )
 
 
 async def test_somebody_who_did_the_work_by_hand(play: Play) -> None:
@@ -246,7 +248,7 @@ async def test_somebody_who_did_the_work_by_hand(play: Play) -> None:
         machine.data["/y"] = {"text": "v2"}
     changed, why = await refused(play)
     assert changed == ["thing.y@a", "thing.y@b"]
-    assert "nothing is to be done now, planned was update" in why
+    assert "is now unchanged, planned was update" in why
 
 
 async def test_the_look_is_under_the_lock(play: Play) -> None:
@@ -326,7 +328,7 @@ async def test_a_source_that_changed_or_went_is_named(play: Play, secret: str) -
     source.write_text("first edition")
     kept = source.rename(play.folder / "elsewhere")
     if secret == "false":
-        assert "its source site.conf is gone" in (await refused(play))[1]
+        assert "its source site.conf is missing" in (await refused(play))[1]
     kept.rename(source)
     assert (await apply_file(play)).ok
     assert play.text("/things/s", "b") == "first edition"
@@ -349,7 +351,7 @@ async def test_a_secret_is_not_in_the_file_and_is_taken_again(play: Play) -> Non
     play.options = {"variables": {"secret": "another-secret"}}
     changed, why = await refused(play)
     assert changed == ["thing.hidden@a"]
-    assert "a sensitive value is not the one that was planned: var.secret" in why
+    assert "a sensitive value differs from the planned one: var.secret" in why
     assert SECRET not in why and "another-secret" not in why
     play.options = {"variables": {"secret": SECRET}}
     result = await apply_file(play)
@@ -405,7 +407,7 @@ async def test_a_template_with_a_secret_must_be_what_it_was(play: Play) -> None:
     play.stack(SECRETS.replace("password=", "word="))
     changed, why = await refused(play)
     assert changed == ["thing.hidden@a"]
-    assert "a template or its block has changed" in why
+    assert "a template or the resource itself has changed" in why
 
 
 async def test_a_variable_that_is_not_sensitive_is_the_plans(play: Play) -> None:
@@ -517,7 +519,11 @@ async def test_the_file_is_for_its_owner_alone_and_replaces_a_plan_but_nothing_e
     assert file_of(play).read_bytes() != first
     assert sorted(p.name for p in play.folder.iterdir()) == ["stack.yaml", "web.plan"]
     planned = await plan(play.request)
-    for bad, why in (("stack.yaml", "is no plan"), ("no/web.plan", "there is no folder"), (".", "is a folder")):
+    for bad, why in (
+        ("stack.yaml", "is not a saved plan"),
+        ("no/web.plan", "there is no folder"),
+        (".", "is a folder"),
+    ):
         with pytest.raises(UsageError, match=why):
             save_plan(planned, play.request, play.folder / bad, redact=lambda value: value)
     assert (play.folder / "stack.yaml").read_text().startswith("\nstack: test")
@@ -531,7 +537,7 @@ async def test_a_damaged_file_is_told(play: Play, at: float) -> None:
     place = int(len(data) * at)
     data[place] ^= 1
     file_of(play).write_bytes(data)
-    with pytest.raises(PlanError, match=r"it is damaged.*make a new plan"):
+    with pytest.raises(PlanError, match=r"the file is damaged.*make a new plan"):
         load_plan(file_of(play))
     file_of(play).write_bytes(data[:place])
     with pytest.raises(PlanError, match="damaged"):
@@ -541,7 +547,7 @@ async def test_a_damaged_file_is_told(play: Play, at: float) -> None:
 @pytest.mark.parametrize("text", [b"", b"PK\x03\x04 a zip", b"[1]\n{}\n", b"[" * 100_000])
 def test_a_file_that_is_no_plan_is_told(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "web.plan").write_bytes(text)
-    with pytest.raises(PlanError, match="it is no plan that hacore saved"):
+    with pytest.raises(PlanError, match="not a saved plan of hacore"):
         load_plan(tmp_path / "web.plan")
 
 

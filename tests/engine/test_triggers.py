@@ -91,7 +91,7 @@ async def test_a_source_that_goes_is_a_reason_to_reload_once_it_is_gone(play: Pl
     before = play.world.snapshot()
     play.stack(LESS)
     shown = {c["address"]: (c["action"], c["effect"], c["reason"]) for c in (await play.plan())["changes"]}
-    assert shown["thing.conf@a"] == ("delete", "remove what hacore made, reload web", "no longer in the stack")
+    assert shown["thing.conf@a"] == ("delete", "remove the managed resource, reload web", "no longer in the stack")
     assert shown["daemon.web@a"] == ("update", "reload web", "reload because of thing.conf@a")
     result = await play.make(LESS)
     assert ops(play) == ["start", "reload"], play.story(result)
@@ -133,7 +133,7 @@ async def test_a_reload_for_what_is_gone_fails_and_is_still_due(play: Play) -> N
     assert "/etc/web.conf" not in play.world["a"].data
     assert await play.actions() == {"daemon.web@a": "update"}
     (drifted,) = (await play.drift()).drift
-    assert drifted.reason == "has not taken in thing.conf@a yet"
+    assert drifted.reason == "reload pending for thing.conf@a"
     result = await play.apply()
     assert result.ok and play.loaded("web", "/etc/web.conf") is None, play.story(result)
     assert await play.actions() == {}
@@ -219,7 +219,7 @@ async def test_a_trigger_that_failed_is_pending_and_comes_with_the_next_run(play
     assert change["address"] == "daemon.web@a"
     assert change["reason"] == f"reload pending since run {result.run}: thing.conf@a"
     (drifted,) = (await play.drift()).drift
-    assert (str(drifted.address), "not taken in" in drifted.reason) == ("daemon.web@a", True)
+    assert (str(drifted.address), "reload pending" in drifted.reason) == ("daemon.web@a", True)
     assert (await play.apply()).ok
     assert play.loaded("web", "/etc/web.conf") == "v2"
 

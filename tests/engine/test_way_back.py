@@ -119,9 +119,9 @@ async def test_after_a_rollback_the_next_run_goes_on_and_is_undone_first(play: P
 async def test_a_run_that_was_undone_cannot_be_undone_again(play: Play) -> None:
     await versions(play, "v1", "v2")
     assert (await play.rollback()).ok
-    with pytest.raises(StoreError, match=r"run 3 undid it already.*rollback 3"):
+    with pytest.raises(StoreError, match=r"run 3 undid it.*rollback 3"):
         await play.rollback(run=2)
-    with pytest.raises(StoreError, match="cannot roll back run 9: it is not in the state"):
+    with pytest.raises(StoreError, match="cannot roll back run 9: it is not recorded"):
         await play.rollback(run=9)
 
 
@@ -205,7 +205,7 @@ async def test_a_failed_restore_leaves_its_host_drained_until_the_rollback_is_fi
     result = await play.rollback()
     assert result.status == "failed", play.story(result)
     assert sum(bool(m.drained) for m in play.world) == 1
-    assert any("is left out of service" in e.message for e in play.events if e.type == "warning")
+    assert any("stays out of service" in e.message for e in play.events if e.type == "warning")
     for machine in play.world:
         machine.rules.clear()
     again = await play.rollback()

@@ -91,7 +91,7 @@ def test_a_string_arrives_as_it_is(text: str) -> None:
         ("{{ {'a': var.zzz} }}", "var.zzz is undefined"),
         ("a{{ var.zzz }}", "var.zzz is undefined"),
         ("{{ var.zzz | upper }}", "var.zzz is undefined"),
-        ("{{ nothing }}", "nothing is named 'nothing'"),
+        ("{{ nothing }}", "'nothing' is undefined"),
         ("{{ var.text.zzz }}", "var.text.zzz is undefined"),
         ("{{ host['vars']['zzz'] }}", "host.vars.zzz is undefined"),
     ],
@@ -250,7 +250,7 @@ def test_templates_tell_what_their_inclusions_name() -> None:
     assert not template.opaque
     assert expressions.template("dynamic").opaque
     scope = {"var": {"base": "1", "macro": "2"}, "host": {"name": "h"}}
-    with pytest.raises(NoSuchNameError, match=r"m:1: nothing is named 'var'"):
+    with pytest.raises(NoSuchNameError, match=r"m:1: 'var' is undefined"):
         template.render(scope)  # as in Jinja2, an import does not see the context unless it asks for it
     sources["b"] = "{% import 'm' as m with context %}{{ m.f(host.name) }}"
     assert Expressions(read).template("a").render(scope) == "1h2"

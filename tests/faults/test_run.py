@@ -122,7 +122,7 @@ def test_a_second_signal_waits_for_nothing(site: Site) -> None:
     applying.signal(signal.SIGINT)
 
     assert applying.wait() == 130
-    assert "left at once: the run is unfinished" in applying.said
+    assert "Aborted. The run is incomplete: " in applying.said
     site.slow.go.touch()
     resuming = site.apply("--resume")
     assert resuming.wait() == 0, resuming.said

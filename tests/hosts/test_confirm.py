@@ -77,7 +77,7 @@ def test_a_host_that_locks_us_out_puts_itself_back(web: Project) -> None:
 
     assert done.returncode == 1
     assert "is not confirmed: lb2: " in done.stderr, done.stderr
-    assert "lb1 and lb2 put themselves back within 12 seconds" in done.stderr
+    assert "lb1 and lb2 revert automatically within 12s" in done.stderr
     for host in HOSTS:
         eventually(lambda host=host: put_back(web, host), f"{host} is back")
     assert differences(web, before) == []

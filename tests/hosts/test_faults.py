@@ -117,7 +117,7 @@ def test_a_power_cut_in_the_middle_of_an_apply(box: Box, waiting: Callable[[], s
     box.project.lab.boot(HOST)
 
     assert told(applying).startswith("1\n"), told(applying)
-    assert "lb1 was restarted in the middle of the run" in told(applying)
+    assert "lb1 was restarted during the run" in told(applying)
     assert manifest.diff(before, manifest.take(box.project.lab, HOST)) == [], told(applying)
     box.sh("touch /etc/go")
     assert told(box.apply()).startswith("0\n")

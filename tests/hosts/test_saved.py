@@ -43,4 +43,4 @@ def test_a_saved_plan_is_refused_by_address_and_applies_once(
     project.ok("apply", "web.plan")
     assert [project.ssh(host, "cat /etc/saved/site.conf") for host in ("lb1", "lb2")] == ["second\n"] * 2
     again = project.run("apply", "web.plan")
-    assert (again.returncode, "it was applied already, as run 2" in again.stderr) == (1, True)
+    assert (again.returncode, "it was already applied, as run 2" in again.stderr) == (1, True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
-from typing import Any
 
 from hacore.address import Address
 from hacore.contract import Change
 from hacore.journal import RunningTask, records_of, restore_tasks
-from hacore.load.stack import Stack
 from hacore.model import Action, Host, Op, Status
 from hacore.plan import PlannedChange, PlanTask
 from hacore.store import TaskRecord
@@ -68,9 +66,7 @@ LIVE = RunningTask(
 
 def kept(live: RunningTask) -> tuple[TaskRecord, RunningTask]:
     """The record of a task, as it ended, through columns and JSON, and what comes back."""
-    stack: Any = Stack.__new__(Stack)
-    object.__setattr__(stack, "instances", {})
-    (record,) = records_of(2, [live], stack, KINDS, str, first=4)
+    (record,) = records_of(2, [live], {}, KINDS, str, first=4)
     record = replace(record, error=live.error, started=live.started, ended=live.ended)  # by SetTask, when it is known
     columns = json.loads(json.dumps(task_columns(record)))
     (back,) = restore_tasks([task_from_columns(columns, record.images)], KINDS, {"a": HOST})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from hacore.address import Address
 from hacore.journal import Renaming, live_tasks, records_of, restore_tasks
-from hacore.load.stack import Stack
 from hacore.model import Op
 from hacore.plan import PlanTask
 from hacore.store import TaskRecord
@@ -32,8 +30,7 @@ RELOAD = PlanTask(
 
 
 def record(task: PlanTask) -> TaskRecord:
-    nothing = Stack("s", Path(), Path(), "", hosts={}, groups={}, instances={})
-    return records_of(1, live_tasks([task], {}), nothing, KINDS, str)[0]
+    return records_of(1, live_tasks([task], {}), {}, KINDS, str)[0]
 
 
 def test_a_trigger_comes_back_with_its_sources_and_its_turn() -> None:

@@ -27,7 +27,7 @@ from hacore.contract import (
     View,
 )
 from hacore.errors import Problem, StackError
-from hacore.load import Stack, load
+from hacore.load import LoadRequest, Stack, load
 
 
 class Pure(Provider[Any]):
@@ -156,7 +156,7 @@ class Bench:
     def load(self, body: str, *, head: str = HEAD, **options: Any) -> Stack:
         self.write("stack.yaml", head + dedent(body).lstrip("\n"))
         options.setdefault("environ", {"HOME": str(self.folder)})
-        return load(self.folder / "stack.yaml", providers=self.providers, **options)
+        return load(LoadRequest(self.folder / "stack.yaml", **options), self.providers)
 
     def problems(self, body: str, **options: Any) -> tuple[Problem, ...]:
         with pytest.raises(StackError) as caught:

@@ -43,13 +43,13 @@ def test_a_need_that_exists_is_kept_as_written(bench: Any, needs: str, selectors
 @pytest.mark.parametrize(
     ("needs", "message"),
     [
-        ("[doc.bas]", "doc.bas names nothing: did you mean 'doc.base'?"),
-        ("[dok.base]", "dok.base names nothing: did you mean 'doc.base'?"),
-        ("[doc.base@db1]", "doc.base@db1 names nothing: doc.base is on lb1, lb2"),
-        ("[doc.base@lb9]", "doc.base@lb9 names nothing: doc.base is on lb1, lb2"),
-        ("['doc.keyed[\"c\"]']", 'doc.keyed["c"] names nothing: known keys are a, b'),
-        ("['doc.base[\"c\"]']", 'doc.base["c"] names nothing: doc.base has no for_each, write doc.base'),
-        ("[pair.p@lb1]", "pair.p@lb1 names nothing: pair spans hosts, write pair.p"),
+        ("[doc.bas]", "doc.bas does not exist: did you mean 'doc.base'?"),
+        ("[dok.base]", "dok.base does not exist: did you mean 'doc.base'?"),
+        ("[doc.base@db1]", "doc.base@db1 does not exist: doc.base is on lb1, lb2"),
+        ("[doc.base@lb9]", "doc.base@lb9 does not exist: doc.base is on lb1, lb2"),
+        ("['doc.keyed[\"c\"]']", 'doc.keyed["c"] does not exist: known keys are a, b'),
+        ("['doc.base[\"c\"]']", 'doc.base["c"] does not exist: doc.base has no for_each; write doc.base'),
+        ("[pair.p@lb1]", "pair.p@lb1 does not exist: pair spans hosts; write pair.p"),
         ("[doc.me]", "doc.me needs itself: remove it"),
         ("[base]", "cannot read address 'base'"),
         ("[5]", "needs[0] must be a string, not the integer 5"),
@@ -105,8 +105,8 @@ def test_what_a_kind_names_must_exist_too(bench: Any, place: Any) -> None:
     file = bench.folder / "stack.yaml"
 
     assert [(p.line, p.column, p.address, p.message) for p in found] == [
-        (*place(file, "doc.cnf"), "unit.nginx", "doc.cnf names nothing: did you mean 'doc.conf'?"),
-        (*place(file, "VI_1"), "pair.p", "doc.VI_1 names nothing: known resources are doc.conf, pair.p, unit.nginx"),
+        (*place(file, "doc.cnf"), "unit.nginx", "doc.cnf does not exist: did you mean 'doc.conf'?"),
+        (*place(file, "VI_1"), "pair.p", "doc.VI_1 does not exist: known resources are doc.conf, pair.p, unit.nginx"),
     ]
 
 

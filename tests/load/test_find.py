@@ -26,14 +26,14 @@ def test_a_stack_is_a_file_a_folder_or_a_name_under_stacks(tmp_path: Path) -> No
     assert find_stack(tmp_path, "stacks/db/") == db
     assert find_stack(tmp_path, "odd.yaml") == odd
     assert find_stack(tmp_path, str(web)) == web
-    with pytest.raises(UsageError, match="cannot find a stack at 'wbe': there are stacks/db, stacks/web"):
+    with pytest.raises(UsageError, match="cannot find a stack at 'wbe': known stacks are stacks/db, stacks/web"):
         find_stack(tmp_path, "wbe")
-    with pytest.raises(UsageError, match="which stack is meant: there are stacks/db, stacks/web"):
+    with pytest.raises(UsageError, match="cannot choose a stack: known stacks are stacks/db, stacks/web"):
         find_stack(tmp_path, None)
 
 
 def test_without_a_name_it_is_the_one_here_or_the_only_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="which stack is meant: there is no stack"):
+    with pytest.raises(UsageError, match="cannot choose a stack: no stack"):
         find_stack(tmp_path, None)
     only = touch(tmp_path / "stacks/web/stack.yaml")
     assert find_stack(tmp_path, None) == only
@@ -87,7 +87,7 @@ def test_two_environments_never_share_a_database_unawares(bench: Any) -> None:
     problem = bench.problem("state: postgresql://db/hacore", env_name="staging")
 
     assert problem.message == (
-        "the environment 'staging' would share this state: give env/staging.yaml a `state` of its own"
+        "the environment 'staging' would share this state: add a separate `state` to env/staging.yaml"
     )
 
 

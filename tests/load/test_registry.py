@@ -118,8 +118,8 @@ def test_kinds_by_name() -> None:
     [
         ("mod:BROKEN", "ImportError: no module named nothing"),
         ("mod:EXITS", "SystemExit: 3"),
-        ("mod:NONE", "mod:NONE is no Provider: name an instance"),
-        ("mod:CLASS", "mod:CLASS is no Provider: name an instance"),
+        ("mod:NONE", "mod:NONE is not a Provider: name an instance"),
+        ("mod:CLASS", "mod:CLASS is not a Provider: name an instance"),
         ("mod:EARLIER", "it is written for api 1: rename `indelible` to `delete_irreversible`, declare `api = 2`; see"),
         ("mod:SILENT", "it is written for api 1: declare `api = 2`; see docs/providers.md"),
         ("mod:LATER", "it is written for api 3, and this hacore has api 2: install a newer hacore"),

@@ -92,8 +92,8 @@ def test_mistakes_of_a_member_stand_where_they_were_written(bench: Any, place: A
     assert [(p.line, p.column, p.message) for p in found] == [
         (*place(file, "large"), "size must be an integer, not the string 'large'"),
         (*place(file, "lb3"), "no such host or group 'lb3': did you mean 'lb'?"),
-        (*place(file, "needs"), "needs belongs into the body, it cannot differ by member"),
-        (*place(file, "members: lb2"), "give either hosts or members, not both: they mean the same"),
+        (*place(file, "needs"), "needs cannot differ by member: move it to the body"),
+        (*place(file, "members: lb2"), "use either hosts or members, not both: they have the same meaning"),
     ]
 
 
@@ -168,15 +168,15 @@ def test_references_give_the_other_spec_on_the_same_host_and_an_edge(bench: Any)
     ("expression", "message"),
     [
         ("resource.dok.a.path", "resource.dok: did you mean 'doc'?"),
-        ("resource.doc.basis.path", "there is no resource doc.basis: did you mean 'base'?"),
+        ("resource.doc.basis.path", "resource doc.basis does not exist: did you mean 'base'?"),
         ("resource.doc.base.pth", "doc.base has no field 'pth': did you mean 'path'?"),
         ("resource.doc.base.size", None),
-        ("resource.doc.base", "it gives no value but a _Fields: name one of its parts, or call it"),
-        ("resource.doc.keyed.path", "doc.keyed has a for_each: name one, as in [each.key].path"),
+        ("resource.doc.base", "the result is a _Fields, not data: use one of its parts, or call it"),
+        ("resource.doc.keyed.path", "doc.keyed has a for_each: choose an item, as in [each.key].path"),
         ("resource.doc.keyed['z'].path", "doc.keyed has no key 'z': known keys are k"),
         ("resource.doc.far.path", "doc.far is not on lb1: it is on db1"),
-        ("resource.doc.off.path", "doc.off@lb1 is switched off by its `when`: it has no values"),
-        ("resource.doc.me.path", "the references run in a circle: doc.me -> doc.me"),
+        ("resource.doc.off.path", "doc.off@lb1 has no values: its `when` is false"),
+        ("resource.doc.me.path", "the references form a cycle: doc.me -> doc.me"),
     ],
 )
 def test_a_bad_reference_is_a_problem(bench: Any, expression: str, message: str | None) -> None:
@@ -208,7 +208,7 @@ def test_a_circle_is_told_once_and_names_its_way(bench: Any) -> None:
         """
     )
 
-    assert problem.message == "the references run in a circle: doc.a -> doc.b -> doc.c -> doc.a"
+    assert problem.message == "the references form a cycle: doc.a -> doc.b -> doc.c -> doc.a"
 
 
 def test_long_chains_of_references_do_not_nest(bench: Any) -> None:

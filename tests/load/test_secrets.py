@@ -136,7 +136,7 @@ def test_keys_of_a_for_each_cannot_be_secret(bench: Any, items: str) -> None:
         f"resources: {{doc: {{it: {{for_each: {items}, path: /x}}}}}}", head=HEAD, variables={"pw": "1111"}
     )
 
-    assert problem.message == "for_each names something sensitive: its keys are shown in addresses"
+    assert problem.message == "for_each must not use a sensitive value: its keys are shown in addresses"
 
 
 def test_a_kind_that_takes_over_a_secret_keeps_it_sensitive(load: Any) -> None:

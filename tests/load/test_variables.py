@@ -81,17 +81,17 @@ def test_a_text_of_another_type_is_a_problem(bench: Any, kind: str, text: str, w
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ("{type: string, default: 5}", 'must be a string, not the integer 5: write it quoted: "5"'),
-        ("{type: string, default: 0644}", 'must be a string, not the integer 644: write it quoted: "0644"'),
+        ("{type: string, default: 5}", 'must be a string, not the integer 5: write it in quotes: "5"'),
+        ("{type: string, default: 0644}", 'must be a string, not the integer 644: write it in quotes: "0644"'),
         ('{type: int, default: "5"}', "must be an integer, not the string '5'"),
         ("{type: int, default: true}", "must be an integer, not true"),
         ("{type: strin, default: a}", "type must be one of 'string', 'int', 'number', 'bool', 'list' or 'map', not"),
         ("{typ: int, default: 1}", "unknown key 'typ': did you mean 'type'?"),
         ("{default: a, enum: [b, c]}", "must be one of 'b', 'c', not the string 'a'"),
         ("{default: ab, pattern: 'a'}", "must match a, not be the string 'ab'"),
-        ("{default: ab, pattern: '('}", "pattern is no regular expression: "),
-        ('{default: "{{ var.y }}"}', "a default is a plain value: it cannot hold expressions"),
-        ("{type: string}", "no value: give --var x=…, HACORE_VAR_x, a --var-file or a default"),
+        ("{default: ab, pattern: '('}", "pattern is not a regular expression: "),
+        ('{default: "{{ var.y }}"}', "a default cannot contain expressions"),
+        ("{type: string}", "no value: use --var x=…, HACORE_VAR_x, a --var-file or a default"),
         ("5", "must be a mapping, not the integer 5"),
     ],
 )
@@ -171,7 +171,7 @@ def test_mistakes_in_an_environment_are_told_in_its_file(bench: Any) -> None:
 def test_an_unknown_environment_names_those_there_are(bench: Any) -> None:
     bench.write("env/staging.yaml", "{}")
     for name in ("stagin", "../stack"):
-        with pytest.raises(UsageError, match="there are staging"):
+        with pytest.raises(UsageError, match="known are staging"):
             bench.load("", env_name=name)
 
 

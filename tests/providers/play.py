@@ -19,11 +19,11 @@ from hacore.probe.script import frames, probe_script, read_probe, steps_script
 
 
 class StepFailedError(AssertionError):
-    """A step of a provider failed; the message is what it said on stderr."""
+    """A step of a provider failed; the message is its stderr."""
 
 
 class Player:
-    """A twin, and what was captured there."""
+    """A twin, and the images captured there."""
 
     def __init__(self, lab: Lab, twin: str) -> None:
         self.lab, self.twin = lab, twin
@@ -69,7 +69,7 @@ class Player:
         return outputs
 
     def plan(self, provider: Provider[Any], address: Address, spec: Spec) -> tuple[Observed | None, Desired]:
-        """What is there and what is wanted."""
+        """The current and the desired state."""
         view = self.view(provider, address, spec)
         return provider.observe(view), provider.desire(view)
 
@@ -89,14 +89,14 @@ class Player:
         return Work((change,), images=self.images, foreign=self.foreign, facts=view.facts)
 
     def capture(self, provider: Provider[Any], work: Work[Any]) -> dict[Address, Image]:
-        """The before-images, as they come back from a store."""
+        """The before-images, as a store returns them."""
         step = provider.capture(work)
         assert step is not None
         assert step.parse is not None
         return dict(step.parse(self.run([step])[0]))
 
     def apply(self, provider: Provider[Any], address: Address, spec: Spec, *, times: int = 1) -> None:
-        """Prepare, capture, apply (`times` over, as a resumed run does) and see that it is as wanted."""
+        """Prepare, capture, apply (`times` over, as a resumed run does) and check the desired state."""
         work = self.work(provider, address, spec, Action.CREATE)
         self.run(provider.prepare(work))
         self.images = {**self.images, **self.capture(provider, work)}
@@ -105,7 +105,7 @@ class Player:
         self.settled(provider, address, spec)
 
     def settled(self, provider: Provider[Any], address: Address, spec: Spec) -> None:
-        """See that what is wanted is there, within the kind's patience."""
+        """Check that the desired state is reached within the kind's patience."""
         end = time.monotonic() + provider.patience(spec)
         while True:
             observed, desired = self.plan(provider, address, spec)
@@ -116,13 +116,13 @@ class Player:
             assert time.monotonic() < end, f"{now} is not {desired.attrs}"
 
     def undo(self, provider: Provider[Any], address: Address, spec: Spec, *, times: int = 1) -> None:
-        """Bring the images back."""
+        """Restore the images."""
         work = self.work(provider, address, spec, Action.UPDATE)
         for _ in range(times):
             self.run(provider.undo(work))
 
     def delete(self, provider: Provider[Any], address: Address, spec: Spec, origin: Image) -> None:
-        """A delete task: back to the origin."""
+        """A delete task: restore the origin."""
         work = self.work(provider, address, provider.recorded(spec), Action.DELETE)
         self.run(provider.delete(dataclasses.replace(work, images={address: origin})))
 

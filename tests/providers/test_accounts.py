@@ -10,7 +10,7 @@ import pytest
 
 from hacore.contract import Ask, Claim, Desired, Provider, Spec, StackFiles, View
 from hacore.graph import build_graph
-from hacore.load import load, load_providers
+from hacore.load import LoadRequest, load, load_providers
 
 
 class Named(Spec):
@@ -80,7 +80,7 @@ def test_an_account_comes_before_what_names_it(tmp_path: Path, body: str, needs:
     (tmp_path / "stack.yaml").write_text(f"{HEAD}{ACCOUNTS}{body}\n")
     kinds: dict[str, Any] = {**load_providers(), "user": User(), "group": Group()}
 
-    stack = load(tmp_path / "stack.yaml", providers=kinds, environ={})
+    stack = load(LoadRequest(tmp_path / "stack.yaml", environ={}), kinds)
 
     graph = build_graph(stack, kinds)
     (one,) = [address for address in graph.needs if address.name == "x"]

@@ -31,34 +31,34 @@ def effect(provider: Provider[Any], body: dict[str, Any], found: Found, on_delet
 @pytest.mark.parametrize(
     ("provider", "body", "made", "found"),
     [
-        (file, {"path": "/etc/x", "content": "x"}, "remove /etc/x", "restore /etc/x as found before hacore"),
+        (file, {"path": "/etc/x", "content": "x"}, "remove /etc/x", "restore the original /etc/x"),
         (
             file,
             {"path": "/srv/x", "ensure": "directory"},
             "remove /srv/x if it is empty",
-            "restore /srv/x as found before hacore",
+            "restore the original /srv/x",
         ),
-        (file, {"path": "/etc/x", "ensure": "absent"}, "", "restore /etc/x as found before hacore"),
+        (file, {"path": "/etc/x", "ensure": "absent"}, "", "restore the original /etc/x"),
         (
             package,
             {"names": {"debian": ["gcc", "make"], "redhat": ["gcc-c++"]}},
             "remove packages gcc, make",
-            "restore packages gcc, make as found before hacore",
+            "restore the original state of packages gcc, make",
         ),
-        (package, {"name": "nginx"}, "remove package nginx", "restore package nginx as found before hacore"),
+        (package, {"name": "nginx"}, "remove package nginx", "restore the original state of package nginx"),
         (
             package,
             {"name": "nginx", "ensure": "absent"},
-            "restore package nginx as found before hacore",
-            "restore package nginx as found before hacore",
+            "restore the original state of package nginx",
+            "restore the original state of package nginx",
         ),
         (
             service,
             {"unit": "x.service", "running": True, "enabled": True, "definition": UNIT},
             "stop x, disable x, remove /etc/systemd/system/x.service",
-            "restore x as found before hacore",
+            "restore the original state of x",
         ),
-        (service, {"unit": "x.service", "running": True}, "stop x", "restore x as found before hacore"),
+        (service, {"unit": "x.service", "running": True}, "stop x", "restore the original state of x"),
         (
             source_build,
             BUILD,
@@ -70,7 +70,7 @@ def effect(provider: Provider[Any], body: dict[str, Any], found: Found, on_delet
             PAIR,
             "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf",
             "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf; "
-            "with the last one, the file found before hacore is restored",
+            "with the last one, restore the original file",
         ),
         (vip, {"instance": "VI_1"}, "", ""),
         (hacore_command, {"check": "true", "do": "x", "undo": "a\nb"}, "run a; b", "run a; b"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import SAFE_PATH, Action, Address, Facts, HostFacts, Image
-from hacore_providers.facts.stat import STAT, unsafe_folder
+from hacore_providers.facts.stat import STAT, UNSAFE, unsafe_folder
 from hacore_providers.file import steps as file_steps
 from hacore_providers.file.spec import FileSpec
 from hacore_providers.package.shell import COMMON, RECORDS
@@ -100,7 +100,7 @@ TABLE = [
     ("to-other/x", BELONGS),
     ("to-other/root/x", BELONGS),
     ("chain/x", BELONGS),
-    ("round/x", "its links go round in a circle at {}/round"),
+    ("round/x", "its links form a circle at {}/round"),
     ("open/x", "everybody can write in the folder {}/open"),
     ("group/x", "group 65534 can write in the folder {}/group"),
     ("group0/x", ""),
@@ -108,10 +108,10 @@ TABLE = [
     ("sticky/file", ""),
     ("sticky/ours/x", ""),
     ("sticky/other/x", "the folder {}/sticky/other belongs to uid 65534, who could redirect the write"),
-    ("sticky/other", "others can write in the folder {}/sticky, and what is there belongs to uid 65534"),
-    ("sticky/file-of-other", "others can write in the folder {}/sticky, and what is there belongs to uid 65534"),
-    ("sticky/second", "others can write in the folder {}/sticky, and the file has another name, too (a hard link)"),
-    ("sticky/theirs", "others can write in the folder {}/sticky, and what is there belongs to uid 65534"),
+    ("sticky/other", "others can write in the folder {}/sticky, and the file belongs to uid 65534"),
+    ("sticky/file-of-other", "others can write in the folder {}/sticky, and the file belongs to uid 65534"),
+    ("sticky/second", "others can write in the folder {}/sticky, and the file has a second name (a hard link)"),
+    ("sticky/theirs", "others can write in the folder {}/sticky, and the file belongs to uid 65534"),
     ("sticky/theirs/x", "the link {}/sticky/theirs belongs to uid 65534, who could redirect the write"),
     ("sticky/mine/x", ""),
 ]
@@ -125,7 +125,7 @@ def test_which_paths_nobody_else_can_redirect(top: Path, shell: str) -> None:
         found[path] = (code, said)
     wanted = {}
     for path, why in TABLE:
-        text = f"cannot write {top}/{path}: {why.format(top)}; hacore does not write there yet"
+        text = f"cannot write {top}/{path}: {why.format(top)}; {UNSAFE}"
         wanted[path] = (1, text) if why else (0, "on")
     assert found == wanted
 
@@ -250,7 +250,7 @@ def test_file(top: Path, victim: Path, what: str, steps: Callable[[str], tuple[A
     path = str(victim / ("to-ours" if there else "missing"))
     for step in steps(path):
         code, said = run_step(top, step.script, dict(step.blobs))
-        assert (code, said) == (1, f"cannot write {path}: {BELONGS.format(top)}; hacore does not write there yet")
+        assert (code, said) == (1, f"cannot write {path}: {BELONGS.format(top)}; {UNSAFE}")
 
 
 @pytest.mark.parametrize("shell", [service_systemd, service_sysv], ids=["systemd", "sysv"])
@@ -343,7 +343,7 @@ def test_source_build_makes_no_names_that_can_be_guessed_beside_others(top: Path
     (stage / str(top / "sticky").lstrip("/")).mkdir(parents=True)
     (stage / str(top / "sticky/program").lstrip("/")).write_text("#!/bin/sh\n")
     code, said = run_step(top, source_build_install.capture(spec), {"foreign": b"", "directories": b""})
-    assert (code, said) == (1, f"cannot write in {top}/sticky/: others can; hacore does not write there yet")
+    assert (code, said) == (1, f"cannot write in {top}/sticky/: other users can write there as well; {UNSAFE}")
 
 
 def test_package_puts_nothing_back_there_and_takes_out_only_what_lies_there(top: Path) -> None:

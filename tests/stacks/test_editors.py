@@ -12,7 +12,7 @@ import pytest
 
 from hacore.cli.scaffold import NewHost, NewStack, files_of
 from hacore.errors import StackError
-from hacore.load import load, load_providers, stack_schema
+from hacore.load import LoadRequest, load, load_providers, stack_schema
 from hacore.load.problems import Problems
 from hacore.load.yaml_nodes import read_yaml
 
@@ -123,7 +123,7 @@ def test_each_way_to_write_a_value_loads_and_is_taken(tmp_path: Path, kind: str,
     text = written(kind, body) + ("  package: {y: }\n" if "package.y" in body else "")
     (tmp_path / "stack.yaml").write_text(text)
 
-    load(tmp_path / "stack.yaml", providers=load_providers(), environ={}, variables={"word": "x"})
+    load(LoadRequest(tmp_path / "stack.yaml", environ={}, variables={"word": "x"}), load_providers())
 
     assert places(text) == {}
 
@@ -132,7 +132,7 @@ def test_empty_sections_load_and_are_taken(tmp_path: Path) -> None:
     text = "stack: a\nvariables:\nhosts: {a: {address: 192.0.2.1}}\nresources:\n  package:\noutputs:\nbystanders:\n"
     (tmp_path / "stack.yaml").write_text(text)
 
-    load(tmp_path / "stack.yaml", providers=load_providers(), environ={})
+    load(LoadRequest(tmp_path / "stack.yaml", environ={}), load_providers())
 
     assert places(text) == {}
 
@@ -183,7 +183,7 @@ def test_a_mistake_is_shown_in_its_place(tmp_path: Path, kind: str, body: str, p
     assert list(found) == [f"resources/{kind}/x" + (f"/{place}" if place else "")]
     assert said in next(iter(found.values()))
     with pytest.raises(StackError):
-        load(tmp_path / "stack.yaml", providers=load_providers(), environ={}, variables={"word": "x"})
+        load(LoadRequest(tmp_path / "stack.yaml", environ={}, variables={"word": "x"}), load_providers())
 
 
 @pytest.mark.parametrize("kind", sorted(load_providers()))

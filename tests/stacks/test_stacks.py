@@ -18,7 +18,7 @@ from hacore.address import Address
 from hacore.engine.saved_plans.write import spec_json
 from hacore.errors import StackError
 from hacore.graph import build_graph
-from hacore.load import Stack, load, load_providers, stack_schema
+from hacore.load import LoadRequest, Stack, load, load_providers, stack_schema
 
 STACKS = Path(__file__).resolve().parents[2] / "stacks"
 PAIR, QUICK = STACKS / "nginx-keepalived", STACKS / "quickstart"
@@ -26,12 +26,8 @@ PASSWORD = {"HACORE_VAR_vrrp_password": "s3cr3t"}
 
 
 def loaded(folder: Path, environ: dict[str, str] | None = None, **variables: str) -> Stack:
-    return load(
-        folder / "stack.yaml",
-        providers=load_providers(),
-        variables=variables,
-        environ=PASSWORD if environ is None else environ,
-    )
+    environ = PASSWORD if environ is None else environ
+    return load(LoadRequest(folder / "stack.yaml", variables=variables, environ=environ), load_providers())
 
 
 @pytest.fixture(scope="module")

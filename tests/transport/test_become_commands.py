@@ -98,14 +98,14 @@ def test_without_it_a_plan_says_what_to_do(site: Site) -> None:
     done = site.run("plan", password="")
 
     assert done.returncode == 1
-    assert "sudo asks for a password; give it with --ask-become-pass or HACORE_BECOME_PASSWORD" in done.stdout
+    assert "sudo prompts for a password; use --ask-become-pass or HACORE_BECOME_PASSWORD" in done.stdout
 
 
 def test_a_wrong_one_is_not_shown(site: Site) -> None:
     done = site.run("plan", password="incorrect zebra")
 
     assert done.returncode == 1
-    assert "sudo does not accept the password (it was tried once)" in done.stdout
+    assert "sudo refused the password (tried once)" in done.stdout
     assert "zebra" not in done.stdout + done.stderr
 
 
@@ -146,7 +146,7 @@ def test_it_is_typed_without_an_echo(site: Site) -> None:
 
 def test_an_empty_one_and_no_terminal_are_errors(site: Site) -> None:
     code, seen = typed(site, "plan -K", line="")
-    assert (code, "cannot use that password: it is empty" in seen) == (64, True)
+    assert (code, "cannot use the password: it is empty" in seen) == (64, True)
 
     done = site.run("plan", "-K")
     assert done.returncode == 1

@@ -117,7 +117,7 @@ async def test_a_changed_key_names_both(server: Server) -> None:
         await server.connect(server.target, None)
 
     assert f"known is ecdsa-sha2-nistp256 {ECDSA.get_fingerprint()} ({server.known_hosts}:1)" in str(caught.value)
-    assert f"ssh-ed25519 {ED25519.get_fingerprint()}" in str(caught.value)
+    assert f"presented is ssh-ed25519 {ED25519.get_fingerprint()}" in str(caught.value)
     assert len(server.handshakes) == 2  # the known types, then any
 
 

@@ -43,7 +43,7 @@ def test_command_and_argv_say_the_same() -> None:
     ],
 )
 def test_a_host_without_sudo_is_recognized_by_what_its_shell_says(shell: str, said: str) -> None:
-    assert refusal(127, said) == "sudo is not installed there", shell
+    assert refusal(127, said) == "sudo is not installed", shell
 
 
 def test_importing_the_package_does_not_import_asyncssh() -> None:

@@ -197,10 +197,10 @@ async def test_jump_hosts_must_be_trusted_and_must_not_go_round(
     )
     with pytest.raises(
         UnreachableError,
-        match=r"cannot trust bastion@127.0.0.1:.*is unknown.*hacore trust lb1 .on the way to lb1@127.0.0.1",
+        match=r"cannot trust bastion@127.0.0.1:.*is unknown.*hacore trust lb1 .jump host of lb1@127.0.0.1",
     ):
         await whoami(Host(name="lb1", address="inner"))
-    with pytest.raises(UnreachableError, match="go round in a circle"):
+    with pytest.raises(UnreachableError, match="form a loop"):
         await whoami(Host(name="lb1", address="round"))
     with pytest.raises(UnreachableError, match="connection refused"):
         await whoami(Host(name="lb1", address="direct"))
@@ -213,7 +213,7 @@ async def test_a_jump_host_that_cannot_reach_the_host(new_sshd: Callable[..., Ss
         f"Host bastion\n  HostName 127.0.0.1\n  Port {jump.port}\n  IdentityFile {jump.client_key}\n"
         "Host inner\n  HostName 127.0.0.1\n  Port 1\n  ProxyJump bastion\n"
     )
-    with pytest.raises(UnreachableError, match=r"cannot reach lb1@127.0.0.1:1: the jump host says: .*refused"):
+    with pytest.raises(UnreachableError, match=r"cannot reach lb1@127.0.0.1:1: the jump host reports: .*refused"):
         await whoami(Host(name="lb1", address="inner"))
 
 

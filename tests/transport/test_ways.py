@@ -104,7 +104,7 @@ async def test_a_jump_host_that_may_not_forward(
     ssh_home.known_hosts(closed.known(), inner.known())
     ssh_home.config(block("closed", closed) + block("inner", inner, "ProxyJump closed"))
 
-    with pytest.raises(UnreachableError, match=r"cannot reach lb1@.*: the jump host says: .*AllowTcpForwarding"):
+    with pytest.raises(UnreachableError, match=r"cannot reach lb1@.*: the jump host reports: .*AllowTcpForwarding"):
         await whoami(_host("inner"))
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
 
 from hacore.address import Address
 from hacore.contract import Facts, Provider, Step, View, Work
-from hacore.graph import Graph
 from hacore.journal import RunningTask
-from hacore.load.stack import Stack
 from hacore.model import Host, Op, Row
 from hacore.plan import PlanTask
 from hacore.store import row_to_json
@@ -63,8 +60,6 @@ def context(rows: dict[Address, Row], views: dict[Address, View[Any]], **more: A
     return Context(
         run=1,
         token="",
-        stack=Stack("s", Path(), Path(), "", hosts={}, groups={}, instances={}),
-        graph=Graph((), {}, {}),
         providers={**KINDS, **more.pop("kinds", {})},
         links={},
         writer=cast("Any", None),

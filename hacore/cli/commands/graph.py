@@ -12,7 +12,9 @@ from ..stack_args import StackArgs, stack_options
 @stack_options()
 @click.option("--mermaid", is_flag=True, help="Print Mermaid instead of DOT.")
 def command(args: StackArgs, mermaid: bool) -> int:
-    """Print the graph of a stack: an arrow leads from what needs to what is needed.
+    """Print the dependency graph of a stack.
+
+    An arrow points to the dependency. The format is DOT (graphviz), or Mermaid.
 
     \b
     Examples:
@@ -26,7 +28,7 @@ def command(args: StackArgs, mermaid: bool) -> int:
     request = args.request(silent)
     stack = load_stack(request)
     args.know(stack)
-    built = build_graph(stack, request.providers)
+    built = build_graph(stack, request.means.providers)
     needs = {address: built.needs[address] for address in built.order}
     args.runtime.terminal.say(drawn.mermaid(needs) if mermaid else drawn.dot(needs))
     return 0

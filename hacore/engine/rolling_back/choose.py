@@ -1,70 +1,56 @@
 """Roll back: which runs that means, and by which of three ways. Needs no stack and no variable.
 
 undo        runs that ended are undone by a run of its own, which can itself be rolled back
-finish      a rollback that was cut off, or failed halfway, goes on
-take back   a run that was cut off goes back by its own journal, as a failure does
+finish      a rollback that was interrupted or failed is finished
+take back   an interrupted run is undone by its own journal, as after a failure
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ...contract import Provider
 from ...errors import PlanError, StoreError
-from ...events import Event, Listener, silent
 from ...journal import cancelled, last_applied, way_back
 from ...model import Op
 from ...store import UNFINISHED, RunRecord, StateView, StateWriter, TaskRecord
-from ...transport import Password, Transport
-from ..connections import Connect, Hosts
-from ..recover_spill import take_in
-from ..request import whoami
+from ..means import Means
+from ..recover_spill import record_spilled
 from ..results import RollbackResult, WayBack
-from .preflight import Approve, Means
+from .preflight import Approve, RollbackSession
 from .undo_finished import finish, undo
-from .undo_unfinished import take_back
+from .undo_unfinished import undo_unfinished
 
 
 async def rollback(
     state_url: str,
+    means: Means,
     *,
-    providers: Mapping[str, Provider[Any]],
     approve: Approve,
     run: int | None = None,
     force: bool = False,
     no_irreversible: bool = False,
-    listener: Listener = silent,
-    parallelism: int = 10,
-    who: str = "",
-    connect: Connect | None = None,
-    password: Password | None = None,
-    stop: asyncio.Event | None = None,
 ) -> RollbackResult:
-    """Undo the last applied run that stands, or go back to before `run`. Raises like `apply`.
+    """Undo the last applied run that is in effect, or all runs down to and including `run`. Raises like `apply`.
 
-    Refuses what changed since, unless `force`; with `no_irreversible` also a way back that leaves
-    something behind. A run that is unfinished is taken back, a rollback that is unfinished is
-    finished (or taken back, if `run` names it).
+    Refuses to overwrite what changed since, unless `force`; with `no_irreversible` also to leave an
+    irreversible change behind. An interrupted run is undone, an interrupted rollback is finished
+    (or undone, if `run` names it).
     """
     began = time.monotonic()
-    async with await StateWriter.open(state_url, who=who or whoami(), what="rollback") as writer:
-        await take_in(writer, lambda message: listener(Event("warning", message)))
-        way = choose(writer, run)
-        hosts = Hosts(Transport(listener=listener, password=password), listener, connect, whole=True)
-        means = Means(
-            writer, hosts, providers, listener, approve, parallelism, who or whoami(), force, no_irreversible, stop
-        )
+    async with await StateWriter.open(state_url, who=means.who, what="rollback") as writer:
+        await record_spilled(writer, means.warn)
+        target = choose(writer, run)
+        hosts = means.hosts(whole=True)
+        session = RollbackSession(writer, hosts, means, approve, force, no_irreversible)
         try:
-            if way.how is WayBack.TAKE_BACK:
-                result = await take_back(way.runs[0], means)
-            elif way.how is WayBack.FINISH:
-                result = await finish(way.runs[0], means)
+            if target.how is WayBack.TAKE_BACK:
+                result = await undo_unfinished(target.runs[0], session)
+            elif target.how is WayBack.FINISH:
+                result = await finish(target.runs[0], session)
             else:
-                result = await undo(way.runs, means)
+                result = await undo(target.runs, session)
             return replace(result, seconds=time.monotonic() - began)
         finally:
             await hosts.close()
@@ -79,21 +65,21 @@ class RollbackTarget:
 
 
 def choose(state: StateView, wanted: int | None) -> RollbackTarget:
-    """The way back. Raises StoreError when there is none, PlanError when another one must be gone first."""
+    """What to roll back. Raises StoreError when nothing is left, PlanError when another run must be ended first."""
     runs = state.runs()
     if wanted is not None and wanted not in {run.id for run in runs}:
-        raise StoreError(f"cannot roll back run {wanted}: it is not in the state; `hacore runs` lists what is")
+        raise StoreError(f"cannot roll back run {wanted}: it is not recorded; `hacore runs` lists the runs")
     standing = way_back(runs, 0)
     newest = standing[0] if standing else None
-    if newest is not None and (newest.status in UNFINISHED or _in_pieces(newest, state.tasks(newest.id))):
-        if wanted is None and _goes_on(newest, state.tasks(newest.id)):
+    if newest is not None and (newest.status in UNFINISHED or _is_partial(newest, state.tasks(newest.id))):
+        if wanted is None and _can_be_finished(newest, state.tasks(newest.id)):
             return RollbackTarget(WayBack.FINISH, (newest,))
         if wanted in (None, newest.id):
             return RollbackTarget(WayBack.TAKE_BACK, (newest,))
         if newest.status in UNFINISHED:
             raise PlanError(
-                f"cannot roll back run {wanted}: run {newest.id} ({newest.command}) is unfinished; "
-                "`hacore rollback` ends that first"
+                f"cannot roll back run {wanted}: run {newest.id} ({newest.command}) was interrupted; "
+                "end it first with `hacore rollback`"
             )
     last = last_applied(runs)
     before = wanted if wanted is not None else last.id if last is not None else None
@@ -105,20 +91,20 @@ def choose(state: StateView, wanted: int | None) -> RollbackTarget:
 
 def _nothing_left(runs: Sequence[RunRecord], wanted: int | None) -> str:
     if wanted is None:
-        return "cannot roll back: no run is left that could be undone"
+        return "cannot roll back: no run is left to undo"
     by = cancelled(runs).get(wanted)
-    why = f"run {by} undid it" if by is not None else "it went back by itself"
-    again = f"; to take that back: `hacore rollback {by}`" if by is not None else ""
-    return f"cannot roll back run {wanted}: {why} already, and nothing after it stands{again}"
+    why = f"run {by} undid it" if by is not None else "it was undone when it failed"
+    again = f"; to undo run {by}: `hacore rollback {by}`" if by is not None else ""
+    return f"cannot roll back run {wanted}: {why}, and no later run is in effect{again}"
 
 
-def _goes_on(run: RunRecord, tasks: Sequence[TaskRecord]) -> bool:
-    """A rollback that was cut off goes on, unless it was being taken back."""
+def _can_be_finished(run: RunRecord, tasks: Sequence[TaskRecord]) -> bool:
+    """An interrupted rollback is finished, unless it was itself being undone."""
     return run.command == "rollback" and not any(t.status in ("undo", "undoing", "undone") for t in tasks)
 
 
-def _in_pieces(run: RunRecord, tasks: Sequence[TaskRecord]) -> bool:
-    """Whether a run that failed left something halfway: a task in error, a host out of service, a rollback's rest."""
+def _is_partial(run: RunRecord, tasks: Sequence[TaskRecord]) -> bool:
+    """Whether a failed run left a task in error, a host out of service, or a rollback's remaining tasks."""
     if run.status != "failed":
         return False
     if run.command == "rollback":

@@ -19,7 +19,7 @@ _BACK: dict[Action, RollbackWord] = {
 
 
 def items_of(lives: Sequence[RunningTask]) -> list[RollbackItem]:
-    """What taking each task back does, newest first."""
+    """What undoing each task does, newest first."""
     items: list[RollbackItem] = []
     for live in reversed(lives):
         if live.task.op is Op.TRIGGER:
@@ -41,7 +41,7 @@ def _word(action: Action, live: RunningTask) -> RollbackWord:
 
 
 def items_back(back: RollbackTasks) -> list[RollbackItem]:
-    """What a rollback does, each address once, in the order of its tasks; what only the state knows comes last."""
+    """What a rollback does, each address once, in the order of its tasks; changes of the state alone are last."""
     items: dict[tuple[str, Address], RollbackItem] = {}
     oldest = {p.address: p.action for live in back.lives if live.task.op is Op.RESTORE for p in live.task.changes}
     for live in back.lives:
@@ -51,7 +51,7 @@ def items_back(back: RollbackTasks) -> list[RollbackItem]:
             for address in live.task.addresses:
                 action = back.actions.get(address, Action.UPDATE)
                 if action is Action.DELETE and oldest.get(address) is Action.UPDATE:
-                    action = Action.UPDATE  # not recorded then, and yet there: what was found comes back
+                    action = Action.UPDATE  # not recorded then, but it existed: what was found is restored
                 word = _BACK.get(action, "restore")
                 why = back.irreversible.get(address, "")
                 items[word, address] = RollbackItem(str(address), address.host, word, why)

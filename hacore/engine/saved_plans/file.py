@@ -1,7 +1,6 @@
-"""The file of a saved plan: a line that says what it is, its format and its checksum, then the plan as JSON.
+"""The file of a saved plan: a line with its format and checksum, then the plan as JSON.
 
-Both lines are JSON, so that the file can be read with any tool. It is written whole or not at all,
-readable for its owner alone.
+Both lines are JSON, so that any tool can read the file. It is written whole or not at all, mode 0600.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from ... import __version__
 from ...errors import PlanError, UsageError
 
 FORMAT = 1
-"""Raised whenever a file of before could be misread."""
+"""Raised whenever an older file could be misread."""
 _MARK = "hacore_plan"
 _BEGINNING = b'{"hacore_plan":'
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a file says of itself that it is a saved plan, of whatever format."""
+    """Whether a file is marked as a saved plan, of any format."""
     try:
         with path.open("rb") as file:
             return file.read(len(_BEGINNING)) == _BEGINNING
@@ -35,8 +34,8 @@ def is_plan_file(path: Path) -> bool:
 def names_plan(text: str | None) -> Path | None:
     """The saved plan that a command's argument means, None when it means a stack.
 
-    A file is a plan if it says so, or if it cannot be a stack by its name: a damaged plan is to be
-    told as that.
+    A file is a plan if it is marked as one, or if its name cannot be a stack's: a damaged plan is to be
+    reported as a damaged plan.
     """
     if text is None:
         return None
@@ -47,17 +46,17 @@ def names_plan(text: str | None) -> Path | None:
 
 
 def check_place(path: Path) -> None:
-    """Raise UsageError where a plan cannot be saved: better before the hosts are asked."""
+    """Raise UsageError where a plan cannot be saved; called before hosts are probed."""
     if path.is_dir():
         raise UsageError(f"cannot save the plan to {path}: it is a folder")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"cannot save the plan to {path}: there is no folder {path.absolute().parent}")
     if path.exists() and (not path.is_file() or (path.stat().st_size and not is_plan_file(path))):
-        raise UsageError(f"cannot save the plan to {path}: what is there is no plan, and would be lost")
+        raise UsageError(f"cannot save the plan to {path}: it exists and is not a saved plan; choose another name")
 
 
 def write_plan(path: Path, content: dict[str, Any]) -> str:
-    """Write a plan file, 0600, whole or not at all; gives the plan's id. Raises PlanError."""
+    """Write a plan file; gives the plan's id. Raises PlanError."""
     check_place(path)
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
     checksum = hashlib.sha256(body).hexdigest()
@@ -89,7 +88,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def read_plan(path: Path) -> tuple[str, dict[str, Any]]:
-    """The id and the content of a plan file. Raises PlanError that says what to do."""
+    """The id and the content of a plan file. Raises PlanError with what to do."""
     try:
         head, _, body = path.read_bytes().partition(b"\n")
     except OSError as error:
@@ -97,7 +96,7 @@ def read_plan(path: Path) -> tuple[str, dict[str, Any]]:
     about = _about(head)
     if about is None:
         raise PlanError(
-            f"cannot read {path}: it is no plan that hacore saved, or its beginning is damaged; "
+            f"cannot read {path}: not a saved plan of hacore, or its beginning is damaged; "
             "make one with `hacore plan --out FILE`"
         )
     if about.get("format") != FORMAT:
@@ -109,12 +108,12 @@ def read_plan(path: Path) -> tuple[str, dict[str, Any]]:
     checksum = hashlib.sha256(body).hexdigest()
     if checksum != about.get("sha256"):
         raise PlanError(
-            f"cannot read the plan {path}: it is damaged, its checksum is not that of its content; "
+            f"cannot read the plan {path}: the file is damaged (its checksum does not match); "
             "copy it again, or make a new plan with `hacore plan --out FILE`"
         )
     content = json.loads(body)
     if not isinstance(content, dict):
-        raise PlanError(f"cannot read the plan {path}: it holds no plan")
+        raise PlanError(f"cannot read the plan {path}: the file contains no plan")
     return checksum, content
 
 

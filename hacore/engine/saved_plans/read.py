@@ -1,7 +1,7 @@
-"""A saved plan, read back: its stack, and what of the world is not as it was when the plan was made.
+"""A saved plan, read back: its stack, and what has changed since the plan was made.
 
-The stack comes from the file. What is secret in it is loaded again from the stack's own files, with
-the values that are given now, and must be what it was by its HMAC.
+The stack is rebuilt from the file. Its secret parts are loaded again from the stack's own files, with
+the values given now, and must match their HMACs.
 """
 
 from __future__ import annotations
@@ -44,33 +44,33 @@ class SavedPlan:
 
     @property
     def stack(self) -> Mapping[str, Any]:
-        """The stack as the file has it."""
+        """The stack as saved."""
         found: Mapping[str, Any] = self.content["stack"]
         return found
 
     @property
     def state(self) -> str:
-        """The URL of its state; empty when that has a password, which is not in the file."""
+        """The URL of its state; empty when it has a password, which is not saved."""
         return str(self.stack["state"])
 
     @property
     def secret(self) -> tuple[Address, ...]:
-        """What must be loaded again."""
+        """The addresses that must be loaded again."""
         return tuple(Address.parse(i["address"]) for i in self.stack["instances"] if "sealed" in i)
 
 
 def load_plan(path: Path) -> SavedPlan:
-    """Read a plan's file; nothing else is asked. Raises PlanError that says what to do."""
+    """Read a plan's file and nothing else. Raises PlanError with what to do."""
     id, content = read_plan(path)
     try:
         plan = plan_from_json(content["plan"])
         return SavedPlan(path, id, float(content["made"]), str(content["who"]), plan, content)
     except (KeyError, TypeError, ValueError, StopIteration, UsageError) as error:
-        raise PlanError(f"cannot read the plan {path}: it lacks or misspells {error}") from error
+        raise PlanError(f"cannot read the plan {path}: missing or invalid field: {error}") from error
 
 
 def stack_of(saved: SavedPlan, request: Request, state: str) -> tuple[Stack, list[Difference]]:
-    """The stack that was planned, and what of it is not to be had any more.
+    """The planned stack, and the parts of it that have changed or are missing.
 
     `state` is the URL of the state. Raises PlanError without the plan's key or a kind's provider,
     StackError when values are missing that the secret parts need.
@@ -87,7 +87,9 @@ def stack_of(saved: SavedPlan, request: Request, state: str) -> tuple[Stack, lis
     for address, mark in sealed.items():
         instance = fresh.instances.get(address)
         if instance is None:
-            different.append(Difference(str(address), "is not in the stack any more, which its secret is taken from"))
+            different.append(
+                Difference(str(address), "is no longer in the stack, from which its sensitive values are read")
+            )
         elif sealed_spec(instance, key.hmac) != mark:
             different.append(Difference(str(address), wrong))
         else:
@@ -98,45 +100,45 @@ def stack_of(saved: SavedPlan, request: Request, state: str) -> tuple[Stack, lis
 
 
 def seal_of(saved: SavedPlan, state: str) -> Seal:
-    """The HMAC that the plan's file was made with; one that equals nothing where it needed none."""
+    """The HMAC of the plan's file; one that equals nothing if the file has no sealed value."""
     return key_of(saved, state).hmac if saved.content["key"] else no_key
 
 
 def key_of(saved: SavedPlan, state: str) -> Key:
-    """The key of what is sensitive in the file. Raises PlanError that says where it should be."""
+    """The key of the sealed values in the file. Raises PlanError that names where it should be."""
     wanted = str(saved.content["key"])
     for file in (key_file(Place.parse(state).path), beside(saved.path.absolute())):
         ring = find(file, wanted)
         if ring.key is not None:
             return ring.key
     raise PlanError(
-        f"cannot apply {saved.path}: the key is missing that its sensitive values are compared with; bring back "
-        f"{beside(saved.path)}, the state's key file or HACORE_KEY, whichever there was when the plan was made"
+        f"cannot apply {saved.path}: the key of its sensitive values is missing; restore {beside(saved.path)}, "
+        "the state's key file or HACORE_KEY, whichever was in use when the plan was made"
     )
 
 
 def _check_variables(saved: SavedPlan, request: Request) -> None:
-    """Raise UsageError for a --var that a saved plan cannot take any more."""
+    """Raise UsageError for a --var that contradicts a saved plan."""
     known: Mapping[str, Any] = saved.stack["variables"]
-    for name, text in request.variables.items():
+    for name, text in request.load.variables.items():
         if name in known and text != _text(known[name]):
             raise UsageError(
                 f"cannot set --var {name} with a saved plan: it was made with {_text(known[name])!r}; "
-                "only sensitive variables are given again"
+                "give only sensitive variables"
             )
         if name not in known and name not in saved.stack["sensitive_variables"]:
             raise UsageError(f"cannot set --var {name} with a saved plan: its stack has no such variable")
 
 
 def _load_again(saved: SavedPlan, request: Request) -> Stack:
-    """The stack from its files, with the plan's variables, and the secret ones as they are given now."""
+    """The stack from its files, with the plan's variables, and sensitive ones as given now."""
     known: Mapping[str, Any] = saved.stack["variables"]
     variables = {name: _text(value) for name, value in known.items() if value is not None}
-    given = {**request.variables, **variables}
+    given = {**request.load.variables, **variables}
     try:
-        return load_stack(replace(request, variables=given, env_name=saved.stack["env"]))
+        return load_stack(replace(request, load=replace(request.load, variables=given, env_name=saved.stack["env"])))
     except UsageError as error:
-        raise PlanError(f"cannot take the sensitive values of {saved.path} from its stack: {error}") from error
+        raise PlanError(f"cannot read the sensitive values of {saved.path} from its stack: {error}") from error
 
 
 def _text(value: Any) -> str:
@@ -144,16 +146,16 @@ def _text(value: Any) -> str:
 
 
 def _other_values(saved: SavedPlan, fresh: Stack, key: Key) -> str:
-    """Why a secret spec is another one: a variable, if it was one."""
+    """Why a secret spec differs: which variables, if any."""
     marks: Mapping[str, str] = saved.stack["secrets"]
     names = [n for n, mark in marks.items() if key.hmac(canonical(fresh.variables.get(n))) != mark]
     if names:
-        return f"a sensitive value is not the one that was planned: {', '.join(f'var.{n}' for n in names)}"
-    return "it is sensitive, and is not what was planned: a value, a template or its block has changed"
+        return f"a sensitive value differs from the planned one: {', '.join(f'var.{n}' for n in names)}"
+    return "sensitive content differs from the plan: a value, a template or the resource itself has changed"
 
 
 def _changed_files(saved: SavedPlan, key: Key | None) -> Iterator[Difference]:
-    """Sources and patches that are not what they were."""
+    """Sources and patches that have changed."""
     folder = Path(saved.stack["file"]).parent
     now: dict[str, str] = {}
     for instance in saved.stack["instances"]:
@@ -162,7 +164,7 @@ def _changed_files(saved: SavedPlan, key: Key | None) -> Iterator[Difference]:
                 now[path] = checksum(folder, path)
             found = key.hmac(now[path]) if key is not None and "sealed" in instance else now[path]
             if found != mark:
-                what = "is gone" if now[path] == GONE else "has changed"
+                what = "is missing" if now[path] == GONE else "has changed"
                 yield Difference(instance["address"], f"its source {path} {what}")
                 break
 
@@ -174,7 +176,7 @@ def _rebuilt(saved: SavedPlan, request: Request, state: str, taken: Mapping[Addr
     for item in data["instances"]:
         address = Address.parse(item["address"])
         if "sealed" not in item:
-            instances[address] = _instance(item, _spec(address, item["spec"], request.providers))
+            instances[address] = _instance(item, _spec(address, item["spec"], request.means.providers))
         elif address in taken:
             instances[address] = _instance(item, taken[address].spec)
     return Stack(
@@ -199,7 +201,7 @@ def _spec(address: Address, data: Any, providers: Mapping[str, Provider[Any]]) -
     try:
         return provider.spec.model_validate(data)
     except ValueError as error:
-        raise PlanError(f"cannot read what was planned of {address}: {error}") from error
+        raise PlanError(f"cannot read the planned {address}: {error}") from error
 
 
 def _instance(item: Mapping[str, Any], spec: Spec) -> Instance:

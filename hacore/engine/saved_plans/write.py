@@ -1,9 +1,9 @@
-"""Saving a plan: the stack as it was loaded, the state and the facts the plan rests on, and the plan itself.
+"""Saving a plan: the stack as it was loaded, the state and the facts the plan was made from, and the plan itself.
 
-What is not secret is there as it is, rendered contents and all, so that an apply does what was
-planned whatever has become of the stack file. An instance that tells anything secret is there only
-as a keyed HMAC: an apply loads it again, with the values it is given, and compares. The key is the
-state's; where the state has none yet, one is made in a file beside the plan.
+What is not secret is saved in full, with rendered contents, so that an apply does what was planned
+even if the stack file has changed. An instance with anything secret is saved only as a keyed HMAC: an
+apply loads it again, with the values it is given, and compares. The key is the state's; where the
+state has none yet, one is made in a file beside the plan.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from ..request import Request
 from ..results import Planned
 from .file import write_plan
 
-GONE = "gone"  # in place of the checksum of a file that is not there
+GONE = "gone"  # in place of the checksum of a missing file
 
 
 def beside(path: Path) -> Path:
-    """Where the key of a plan lies that was made before its state had one."""
+    """The key file of a plan that was made before its state had a key."""
     return path.with_name(path.name + ".key")
 
 
 @dataclass
 class PlanSeal:
-    """The HMAC of what is sensitive in a plan's file. The key is looked for when it is first needed."""
+    """The HMAC of sensitive values in a plan's file. The key is looked up when it is first needed."""
 
     state: str
     path: Path
@@ -47,7 +47,7 @@ class PlanSeal:
 
     @property
     def key_id(self) -> str:
-        """Which key was used; empty when none was."""
+        """The key that was used; empty when none was."""
         return "" if self._key is None else self._key.id
 
     def __call__(self, value: str) -> str:
@@ -69,14 +69,14 @@ class PlanSeal:
 
 @dataclass(frozen=True, slots=True)
 class SavedAs:
-    """Where a plan was saved; `key`: a key that was made for it, which must go where the plan goes."""
+    """Where a plan was saved; `key`: a key that was made for it and must be moved with the plan."""
 
     path: Path
     key: Path | None = None
 
 
 def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callable[[Any], Any]) -> SavedAs:
-    """Write a plan's file. `redact` takes secrets out of what is only shown: notes, warnings, reasons.
+    """Write a plan's file. `redact` removes secrets from text that is only shown: notes, warnings, reasons.
 
     Raises PlanError for a plan that cannot be saved, UsageError for a place where none can be.
     """
@@ -89,7 +89,7 @@ def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callabl
     plan["outputs"] = {k: v for k, v in plan["outputs"].items() if k not in stack.sensitive_outputs}
     content = {
         "made": time.time(),
-        "who": request.who,
+        "who": request.means.who,
         "stack": _stack(stack, made, request, seal),
         "rows": {str(address): digest(row_to_json(row)) for address, row in sorted(planned.rows.items())},
         "plan": plan,
@@ -105,7 +105,7 @@ def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[s
         "name": stack.name,
         "file": str(stack.file),
         "state": "" if url_secrets(stack.state) else stack.state,
-        "env": request.env_name,
+        "env": request.load.env_name,
         "digest": stack.digest,
         "hosts": {n: host_to_json(h) for n, h in stack.hosts.items()},
         "switched_off": sorted(str(address) for address in stack.switched_off),
@@ -122,8 +122,8 @@ def _stack(stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[s
 def _instance(instance: Instance, stack: Stack, made: Plan, request: Request, seal: PlanSeal) -> dict[str, JSON]:
     secret = _is_secret(instance, made, request)
     data = spec_json(instance)
-    if not secret and request.providers[instance.address.kind].spec.model_validate(data) != instance.spec:
-        raise PlanError(f"cannot save the plan: the kind {instance.address.kind} has specs that cannot be read back")
+    if not secret and request.means.providers[instance.address.kind].spec.model_validate(data) != instance.spec:
+        raise PlanError(f"cannot save the plan: a spec of the kind {instance.address.kind} cannot be read back")
     sums = {path: checksum(stack.file.parent, path) for path in instance.files}
     at = instance.position
     return {
@@ -151,7 +151,7 @@ def sealed_spec(instance: Instance, seal: Callable[[str], str]) -> str:
 
 
 def checksum(folder: Path, path: str) -> str:
-    """The SHA-256 of a file of the stack's folder, hex; GONE when it is not there."""
+    """The SHA-256 of a file of the stack's folder, hex; GONE when it is missing."""
     try:
         with (folder / path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -160,12 +160,12 @@ def checksum(folder: Path, path: str) -> str:
 
 
 def _is_secret(instance: Instance, made: Plan, request: Request) -> bool:
-    """Whether an instance tells anything secret: by its expressions, or because its resource says so."""
+    """Whether an instance has anything secret: by its expressions, or because its resource is marked so."""
     if instance.sensitive or made.secrets.get(instance.address):
         return True
     if instance.address in made.observed:
         return False
-    return any(ask.secret for ask in request.providers[instance.address.kind].facts(instance.spec))
+    return any(ask.secret for ask in request.means.providers[instance.address.kind].facts(instance.spec))
 
 
 __all__ = ["GONE", "PlanSeal", "SavedAs", "beside", "checksum", "save_plan", "sealed_spec", "spec_json"]

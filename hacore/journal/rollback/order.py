@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from ...address import Address
@@ -108,7 +108,7 @@ def reach(start: Iterable[Address], edges: Mapping[Address, Iterable[Address]]) 
     return found
 
 
-def above(key: str, needs: Mapping[str, set[str]]) -> set[str]:
+def above(key: str, needs: Mapping[str, Set[str]]) -> set[str]:
     """All that a task waits for, directly or not."""
     found: set[str] = set()
     queue = list(needs.get(key, ()))
@@ -120,7 +120,7 @@ def above(key: str, needs: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def between(disrupting: set[str], hosts: Mapping[str, str | None], needs: Mapping[str, set[str]]) -> set[str]:
+def between(disrupting: Set[str], hosts: Mapping[str, str | None], needs: Mapping[str, Set[str]]) -> set[str]:
     """What lies between two disrupting tasks of its host: a guard block that holds both must hold it, too."""
     waited = {key: above(key, needs) for key in disrupting}
     found: set[str] = set()

@@ -15,8 +15,6 @@ from typing import Any
 
 from ...address import Address
 from ...contract import Facts, Provider
-from ...errors import PlanError
-from ...graph import topological
 from ...model import JSON, Action, Host, Op, Row, Status
 from ...plan import Inputs, PlannedChange, PlanTask, Seal, desired_views, recorded_views, revive
 from ...plan.guards import add_guards
@@ -24,7 +22,8 @@ from ...plan.inputs import Comparison
 from ...store import row_from_json, row_to_json
 from ..live import RunningTask
 from .as_stack import graph_of, stack_of
-from .order import above, between, come_back_in_order, edges
+from .order import Needs, come_back_in_order, edges
+from .tasks import ordered_tasks, restore_task, trigger_task, with_triggers
 from .triggers import BeforeAfter, PendingTrigger, due_triggers
 from .types import Restore, Rows, Undone, touching
 
@@ -151,61 +150,10 @@ def _state_only(
 
 
 def _tasks(
-    restores: Sequence[Restore], dues: Sequence[PendingTrigger], needs: dict[str, set[str]], given: RollbackInputs
+    restores: Sequence[Restore], dues: Sequence[PendingTrigger], needs: Needs, given: RollbackInputs
 ) -> tuple[PlanTask, ...]:
-    """Restores and triggers as tasks, ordered, `disrupts` set on what a guard block must hold."""
-    made: dict[str, PlanTask] = {}
-    for restore in restores:
-        task = restore.live.task
-        if task.disrupts == "restart" or _interrupts(restore, given):
-            task = replace(task, disrupts="restart")
-        made[restore.key] = replace(
-            task,
-            op=Op.RESTORE,
-            addresses=restore.addresses,
-            changes=restore.changes,
-            sources=(),
-            trigger="",
-            group="",
-            guarded=(),
-            reload_group="",
-            keep_on_failure=False,
-            restores=restore.images,
-            rows=restore.after,
-        )
-    for due in dues:
-        made[due.key] = PlanTask(
-            due.key,
-            Op.TRIGGER,
-            due.consumer.kind,
-            due.consumer.host,
-            (due.consumer,),
-            trigger=due.op,
-            sources=tuple(sorted(due.sources)),
-            disrupts="restart" if due.op == "restart" else "reload",
-        )
-        needs[due.key] = set(due.needs)
-    for due in dues:
-        for key in sorted(due.holds):
-            if key not in above(due.key, needs):
-                needs[key].add(due.key)
-    hosts = {key: task.host for key, task in made.items()}
-    for key in between({k for k, t in made.items() if t.disrupts == "restart"}, hosts, needs):
-        made[key] = replace(made[key], disrupts="restart")
-    order = topological({key: tuple(sorted(needs[key])) for key in made})
-    if lost := made.keys() - set(order):
-        raise PlanError(
-            f"cannot order the rollback, its tasks wait for each other in a circle: {', '.join(sorted(lost))}"
-        )
-    ids = {key: f"t{number}" for number, key in enumerate(order, 1)}
-    return tuple(
-        replace(made[key], id=ids[key], needs=tuple(sorted(ids[n] for n in needs[key])), lane=0) for key in order
-    )
-
-
-def _interrupts(restore: Restore, given: RollbackInputs) -> bool:
-    updates = all(p.action not in (Action.CREATE, Action.DELETE) for p in restore.changes)
-    return updates and given.disruptive(restore.live)
+    made = [restore_task(r, disruptive=r.updates and given.disruptive(r.live)) for r in restores]
+    return ordered_tasks([*made, *map(trigger_task, dues)], with_triggers(needs, dues))
 
 
 def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[RunningTask]:

@@ -51,6 +51,11 @@ class Restore:
         return tuple(p.address for p in touching(self.live))
 
     @property
+    def updates(self) -> bool:
+        """Whether it neither creates nor deletes."""
+        return all(p.action not in (Action.CREATE, Action.DELETE) for p in self.changes)
+
+    @property
     def images(self) -> dict[Address, int]:
         """The ids of the images that come back."""
         return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}

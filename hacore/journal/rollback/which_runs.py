@@ -1,14 +1,14 @@
-"""Which runs stand, and which must be undone to get back to before one. Pure.
+"""Which runs are in effect, and which must be undone to get back to before one. Pure.
 
-A rollback that ended well cancels the runs that it names, as long as it stands itself: it can be
-rolled back like any run, and then they stand again. On the way back past both, a run and the
-rollback that cancelled it are skipped together: one is what the other is not.
+A successful rollback cancels the runs that it names, as long as it is in effect itself: it can be
+rolled back like any run, and then they are in effect again. On the way back past both, a run and the
+rollback that cancelled it are skipped together: their effects cancel each other.
 
     1 apply   2 apply   3 apply   4 rollback (undoes 3 2)   5 apply
 
-    before 5: 5         before 4: 5 4        before 3, before 2: 5         before 1: 5 1
+    before 5: 5      before 4: 5 4      before 3: 5 4 3      before 2: 5      before 1: 5 1
 
-A rollback that failed halfway cancels nothing: what it did is on the way, as what a run did is.
+A rollback that failed halfway cancels nothing: its tasks are undone like those of a run.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def way_back(runs: Sequence[RunRecord], before: int) -> list[RunRecord]:
 
 
 def last_applied(runs: Sequence[RunRecord]) -> RunRecord | None:
-    """The newest run that stands and is no rollback."""
+    """The newest run that is in effect and not a rollback."""
     return next((run for run in way_back(runs, 0) if run.command != "rollback"), None)
 
 
 def cancelled(runs: Sequence[RunRecord]) -> dict[int, int]:
-    """The runs that do not stand any more, each with the rollback that cancelled it."""
+    """The runs that are no longer in effect, each with the rollback that cancelled it."""
     found: dict[int, int] = {}
     for run in sorted(runs, key=lambda r: -r.id):
         if run.id not in found and _cancels(run):

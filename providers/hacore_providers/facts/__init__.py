@@ -1,1 +1,1 @@
-"""Questions to hosts: read-only shell and the pure functions that read its answers."""
+"""Questions to hosts: read-only shell, and the pure functions that parse its output."""

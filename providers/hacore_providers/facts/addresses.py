@@ -1,4 +1,4 @@
-"""The addresses that a host has right now: who holds a virtual address, seen from the host itself."""
+"""The addresses that a host has now, by its own account: who holds a virtual address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hacore.contract import Ask
 
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
-    """One address on one interface, as ip-address(8) tells it; `address` has no prefix length."""
+    """One address on one interface, as ip-address(8) shows it; `address` has no prefix length."""
 
     dev: str
     address: str
@@ -36,7 +36,7 @@ class AddressesFact:
         return "ip -o addr show 2>/dev/null"
 
     def parse(self, stdout: bytes) -> Mapping[str, Addresses]:
-        """The one answer; none when there is no `ip`, since each host has at least one address, lo's."""
+        """The one answer; none if `ip` is missing, because each host has at least the address of lo."""
         found = tuple(_address(match) for match in map(_LINE.match, stdout.splitlines()) if match)
         return {"": found} if found else {}
 
@@ -52,13 +52,18 @@ def _address(match: re.Match[bytes]) -> InterfaceAddress:
     return InterfaceAddress(dev, own, int(length[1]) if length else whole, scope, label)
 
 
-def plain(address: str) -> str:
-    """An IP address in its shortest form and without prefix length, so that equal ones are equal strings."""
-    text = address.partition("/")[0]
+def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IP address without prefix length; None if the text is not one."""
     try:
-        return str(ipaddress.ip_address(text))
+        return ipaddress.ip_address(text)
     except ValueError:
-        return text
+        return None
+
+
+def plain(address: str) -> str:
+    """An IP address in its shortest form, without prefix length: equal addresses are equal strings."""
+    text = address.partition("/")[0]
+    return str(parse_ip(text) or text)
 
 
 def holds(addresses: Addresses | None, address: str) -> bool:

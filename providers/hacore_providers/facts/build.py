@@ -1,4 +1,4 @@
-"""Facts about what hacore built from source: the record of a build, its binary, and the compiler."""
+"""Facts about builds from source: the record of a build, its binary, and the compiler."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from hacore.contract import Ask, quote
 
 HOME = "${HACORE_HOME:-/var/lib/hacore}"
-"""hacore's folder on a host, as shell text for use within double quotes."""
+"""hacore's folder on a host, as shell text within double quotes."""
 
 
 def build_arg(name: str, binary: str) -> str:
-    """The argument to ask about a build: its name (which has no space), then the binary's path, if one is watched."""
+    """The argument of a question about a build: its name (without a space), then the binary's path, if any."""
     return f"{name} {binary}"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A build on a host. `record` is what was noted when it was installed (empty: nothing was).
+    """A build on a host. `record` was written when it was installed (empty: there is none).
 
     `binary` is the sha256 (hex) of the file at the binary's path now; empty: there is none.
     """
@@ -68,7 +68,7 @@ class BuildFact:
 
 
 def _record(line: str) -> dict[str, Any]:
-    """A record; one that was cut short or scribbled over is as good as none."""
+    """A record; a damaged one counts as none."""
     try:
         value = json.loads(line)
     except ValueError:
@@ -82,11 +82,11 @@ TOOLCHAIN_SCRIPT = r"""toolchain() { # compiler: its version and what it compile
     "$("$1" -dumpmachine 2>/dev/null | head -c 4096)" | tr -d '"\\\t'
 }
 """
-"""A shell function that names a compiler; a build notes with it what the fact asks with it later."""
+"""A shell function that prints a compiler's version: used by a build for its record, and by the fact."""
 
 
 class ToolchainFact:
-    """The version of a compiler; the argument is its command, such as `cc`. No answer: there is none."""
+    """The version of a compiler; the argument is its command, such as `cc`. No answer: it does not exist."""
 
     name = "toolchain"
 

@@ -1,4 +1,4 @@
-"""What an HTTP URL answers to a host that holds a virtual address."""
+"""The answer of an HTTP URL to the host that holds a virtual address."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from hacore.contract import Ask, quote
 
 LIMIT = 64 * 1024
-"""Bytes of a body that are looked at."""
+"""Bytes of a body that are checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, 0 when nothing did, and the beginning of the body."""
+    """The answer: the status (0: no answer), and the beginning of the body."""
 
     status: int
     body: str = ""
@@ -28,7 +28,7 @@ def question(url: str, address: str, timeout: float) -> str:
 
 
 class HttpFact:
-    """GETs by the holder of an address. Volatile: good for showing, never for comparing.
+    """GET requests by the holder of an address. Volatile: shown, never compared.
 
     A host that does not hold the address, or has neither curl nor wget, gives no answer.
     """
@@ -36,11 +36,11 @@ class HttpFact:
     name = "http"
 
     def deadline(self, asks: Sequence[Ask]) -> float:
-        """Each question waits as long as its check says; the client's own limits end it."""
+        """The sum of the checks' timeouts; the client ends each request."""
         return 60.0 + sum(max(1.0, float(json.loads(ask.arg)[2])) for ask in asks)
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One `ip` for all, then a client for each question that this host must ask."""
+        """One `ip` for all, then one client for each question that this host must ask."""
         lines = []
         for ask in asks:
             url, address, timeout = json.loads(ask.arg)

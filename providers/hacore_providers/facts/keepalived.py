@@ -1,4 +1,4 @@
-"""What a host's keepalived has: its configuration file, its version, and whether it is drained."""
+"""The keepalived of a host: its configuration file, its version, and whether it is drained."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from hacore.contract import Ask, quote
 
 LIMIT = 256 * 1024
-"""Bytes up to which a configuration's text comes back with the probe."""
+"""Bytes of the largest configuration that the probe returns as text."""
 
 HIDE = r"s/^\([[:space:]]*\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
-"""A sed command: passwords never leave the host, not even those that were there before hacore."""
+"""A sed command that hides passwords: they never leave the host, not even those of a file not yet managed."""
 
 
 INSTANCES = r"""s/^[[:space:]]*vrrp_instance[[:space:]]\{1,\}"\{0,1\}\([^[:space:]{"]\{1,\}\).*/instance \1/p"""
@@ -22,9 +22,9 @@ INSTANCES = r"""s/^[[:space:]]*vrrp_instance[[:space:]]\{1,\}"\{0,1\}\([^[:space
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A keepalived.conf that is there: its hash (hex), mode (octal), owner, and the names of its instances.
+    """An existing keepalived.conf: its hash (hex), mode (octal), owner, and the names of its instances.
 
-    `text` comes, with its passwords hidden, only when the file is not as wanted and may be shown.
+    `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
     """
 
     sha256: str
@@ -35,12 +35,12 @@ class ConfigFile:
 
 
 class ConfigFact:
-    """The file at the argument's path; what is not there, or is no file, is not answered."""
+    """The file at the argument's path; no answer if it does not exist or is not a file."""
 
     name = "keepalived.config"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """Three forks a file: stat, sha256sum and sed; and for a text that is wanted, two more."""
+        """Three forks for each file: stat, sha256sum and sed; two more for its text."""
         calls = (f"__k {quote(a.arg)} {quote(a.wanted)} {quote('no' if a.secret else 'yes')}" for a in asks)
         return f"""__k() {{
   [ -f "$1" ] || return 0
@@ -54,7 +54,7 @@ class ConfigFact:
 {chr(10).join(calls)}"""
 
     def parse(self, stdout: bytes) -> Mapping[str, ConfigFile]:
-        """Lines `file SHA256 MODE OWNER SIZE PATH`, each followed by those of its instances and its text."""
+        """Lines `file SHA256 MODE OWNER SIZE PATH`, each followed by the lines of its instances and its text."""
         found: dict[str, ConfigFile] = {}
         path, size = "", 0
         for line in stdout.decode("utf-8", "replace").splitlines():
@@ -72,12 +72,12 @@ class ConfigFact:
 
 
 class VersionFact:
-    """The version of the keepalived at the argument's path: "2.2.7"; not answered when there is none."""
+    """The version of the keepalived at the argument's path: "2.2.7"; no answer if it does not exist."""
 
     name = "keepalived.version"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """It prints its version to stderr."""
+        """keepalived prints its version to stderr."""
         names = " ".join(quote(a.arg) for a in asks)
         return (
             f'for b in {names}; do [ -x "$b" ] || continue; v=$("$b" -v 2>&1 | head -c 4096) || :\n'
@@ -91,12 +91,12 @@ class VersionFact:
 
 
 class DrainFact:
-    """What is in the drain file at the argument's path: whether the host must not hold the addresses now."""
+    """The content of the drain file at the argument's path: whether the host is drained."""
 
     name = "keepalived.drain"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """No fork at all."""
+        """No fork."""
         names = " ".join(quote(a.arg) for a in asks)
         return f'for f in {names}; do [ -r "$f" ] && read -r v <"$f" && printf \'%s %s\\n\' "${{v:-0}}" "$f"; done'
 

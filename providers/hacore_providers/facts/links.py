@@ -1,4 +1,4 @@
-"""The network interfaces of a host, from /sys/class/net: no fork at all."""
+"""The network interfaces of a host, from /sys/class/net: no fork."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Link:
 
     @property
     def down(self) -> bool:
-        """Whether nothing can go over it. Drivers that do not tell say `unknown`."""
+        """Whether the link is down. Drivers that do not report it have `unknown`."""
         return self.state in ("down", "lowerlayerdown", "notpresent")
 
 
@@ -38,7 +38,7 @@ class LinksFact:
 done"""
 
     def parse(self, stdout: bytes) -> Mapping[str, Links]:
-        """The one answer; none where /sys shows no interface, not even lo."""
+        """The one answer; none if /sys shows no interface, not even lo."""
         words = (line.split() for line in stdout.decode("utf-8", "replace").splitlines())
         found = {w[0]: Link(w[1], int(w[2])) for w in words if len(w) == 3 and w[2].isdigit() and w[0] != "*"}
         return {"": found} if found else {}

@@ -1,6 +1,6 @@
-"""Which packages are installed, and which version would be. One query for all names.
+"""The installed packages, and the versions that would be installed. One query for all names.
 
-The snippet dispatches on the host: `$HACORE_PKG` is dpkg or rpm.
+The snippet chooses by `$HACORE_PKG`, which is dpkg or rpm.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ __all__ = ["CANDIDATE", "PACKAGE", "CandidateFact", "Package", "PackageFact"]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package on a host. `broken`: unpacked or half configured; its maintainer scripts did not end well."""
+    """A package on a host. `broken`: unpacked or half configured, because its maintainer scripts failed."""
 
     status: Literal["installed", "absent", "broken"]
     version: str = ""
     held: bool = False
-    others: tuple[str, ...] = ()  # further versions beside it: kernels
+    others: tuple[str, ...] = ()  # further installed versions: kernels
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """All that are installed."""
+        """All installed versions."""
         return (self.version, *self.others)
 
 
 ABSENT = Package("absent")
 
-# dpkg knows foreign architectures by this file, whose first line is the native one; without it there is one only.
+# This file lists dpkg's architectures, the native one first; without it there is only one.
 _QUERY = r"""
 query() {
   case ${HACORE_PKG:-none} in
@@ -60,7 +60,7 @@ class PackageFact:
         return f"{_QUERY}printf 'asked %s\\n' {names}\nquery {names}"
 
     def parse(self, stdout: bytes) -> Mapping[str, Package]:
-        """Packages by the name that was asked; nothing if the host has no known package manager."""
+        """Packages by the name of the question; empty if the host has no known package manager."""
         found: dict[str, Package] = {}
         asked: list[str] = []
         manager = native = ""
@@ -88,14 +88,14 @@ class PackageFact:
 def _package(state: str) -> Package:
     """From `ii  1.2-3`: desired, status, error flag (dpkg-query(1), db:Status-Abbrev), then the version."""
     desired, status, flag, version = state[0], state[1], state[2], state[3:].strip().removeprefix("0:")
-    if status in "nc":  # not installed, or nothing but its configuration files
+    if status in "nc":  # not installed, or only its configuration files
         return ABSENT
     if status in "itW" and flag != "R":  # triggers may be pending or awaited
         return Package("installed", version, desired == "h")
     return Package("broken", version, desired == "h")
 
 
-# Without cache files apt builds its cache in memory: a plan writes nothing, /var/cache included.
+# Without cache files apt builds its cache in memory: a plan writes nothing, not even in /var/cache.
 _CANDIDATES = r"""
 candidates() {
   case ${HACORE_PKG:-none} in
@@ -121,11 +121,11 @@ class CandidateFact:
     name: str = "package candidate"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One apt-cache for all names; with dnf one for those that are there, and one for the others."""
+        """One apt-cache for all names; with dnf one for the installed names, and one for the others."""
         return f"{_CANDIDATES}candidates {' '.join(quote(ask.arg) for ask in asks)}"
 
     def parse(self, stdout: bytes) -> Mapping[str, str]:
-        """Versions by name: paragraphs of `apt-cache policy`, or lines `rpm NAME ARCH VERSION`; the last holds."""
+        """Versions by name: paragraphs of `apt-cache policy`, or lines `rpm NAME ARCH VERSION`; the last one counts."""
         found: dict[str, str] = {}
         name = ""
         for line in stdout.decode("utf-8", "replace").splitlines():

@@ -1,8 +1,8 @@
-"""What is at a path: type, owner, mode, hash, and the content where it is not what was wanted.
+"""The entry at a path: type, owner, mode, hash, and its content if it differs from the desired one.
 
 One snippet answers for all paths: one `stat`, one `sha256sum`, one `readlink` if there are links.
-Symlinks are not followed. A path goes to the host as an argument and comes back in base64 or as
-`sha256sum` escapes it, so any name that a file can have survives.
+Symlinks are not followed. A path is sent to the host as an argument and returned in base64 or as
+`sha256sum` escapes it, so every possible file name works.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 
 from hacore.contract import Ask, Facts, quote
 
-__all__ = ["LIMIT", "STAT", "Stat", "StatFact", "sha256", "unsafe_folder"]
+__all__ = ["LIMIT", "STAT", "UNSAFE", "Stat", "StatFact", "sha256", "unsafe_folder"]
 
 LIMIT = 256 * 1024
-"""Bytes up to which a probe brings a file's content."""
+"""Bytes of the largest file that a probe returns."""
 
 CHUNK = 400
 """Paths per snippet: an argument list has its limits (execve(2))."""
 
 FIELDS = 9
-"""How many a record of `stat` has; each ends in NUL, for names of groups have spaces at times."""
+"""Number of fields in a record of `stat`; each ends in NUL, because names of groups can have spaces."""
 
 _KINDS = {
     stat.S_IFREG: "file",
@@ -40,20 +40,20 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What is at a path. `kind` is `absent`, `file`, `directory`, `link`, `fifo`, `socket` or `device`."""
+    """The entry at a path. `kind` is `absent`, `file`, `directory`, `link`, `fifo`, `socket` or `device`."""
 
     kind: str
     mode: int = 0  # permission bits, suid, sgid and sticky included
     uid: int = 0
     gid: int = 0
-    owner: str = ""  # the name, or the number where there is none
+    owner: str = ""  # the name, or the number if there is no name
     group: str = ""
     size: int = 0  # bytes
     mtime: int = 0  # Unix time, seconds
     label: str = ""  # SELinux context
     sha256: str = ""  # hex; of a readable regular file
     target: str = ""  # of a link
-    content: bytes | None = None  # only where it was asked for
+    content: bytes | None = None  # only if it was asked for
 
 
 def sha256(content: bytes) -> str:
@@ -61,7 +61,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-# The labels exist where SELinux is on; elsewhere stat's %C is an error.
+# Labels exist only with SELinux; without it stat's %C is an error.
 _ASK = r"""
 form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0?\0%n\0'
 [ ! -e /sys/fs/selinux/enforce ] || form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0%C\0%n\0'
@@ -77,7 +77,7 @@ look() {
     absences "$(stat -- "$p" 2>&1 >/dev/null)" || { printf 'unsure '; printf %s "$p" | base64 -w0; echo; }
   done
 }
-absences() { # whether these complaints only say that there is nothing
+absences() { # whether these errors only report missing paths
   printf '%s\n' "$1" | while IFS= read -r line; do
     case $line in
       '' | *': No such file or directory' | *': Not a directory') ;;
@@ -123,13 +123,13 @@ want() {
 class StatFact:
     """Fact: argument an absolute path, value a Stat. `wanted` is a sha256 in hex; see contract.Ask.
 
-    The folders above the paths are answered as well, where they are there: see `unsafe_folder`.
+    The answers include the existing folders above the paths: see `unsafe_folder`.
     """
 
     name: str = "stat"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One snippet for all paths; a long list goes in parts."""
+        """One snippet for all paths; a long list is split."""
         return _ASK + "\n".join(self._part(asks[at : at + CHUNK]) for at in range(0, len(asks), CHUNK))
 
     def _part(self, asks: Sequence[Ask]) -> str:
@@ -146,7 +146,7 @@ class StatFact:
         )
 
     def parse(self, stdout: bytes) -> Mapping[str, Stat]:
-        """Stats by path. A path that could not be looked at (for want of permission) is left out."""
+        """Stats by path. A path that could not be read (no permission) is left out."""
         asked: dict[str, Stat] = {}
         unsure: set[str] = set()
         for line in stdout.split(b"\n"):
@@ -184,11 +184,15 @@ def _above(paths: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def unsafe_folder(facts: Facts, path: str) -> str:
-    """Why somebody else can change where a path leads, as far as a probe shows it; empty: it shows nothing.
+UNSAFE = "hacore writes only where no other user can redirect it"
+"""The end of a refusal, as in contract.SAFE_PATH."""
 
-    Says less than `safe_path` (see contract.SAFE_PATH), which has the last word: links are not followed here,
-    and who is in a group is not known.
+
+def unsafe_folder(facts: Facts, path: str) -> str:
+    """Why another user can redirect a path, as far as a probe shows it; empty: no reason found.
+
+    `safe_path` (contract.SAFE_PATH) finds more and decides: here links are not followed, and the members of
+    groups are not known.
     """
     ours = (0, facts.host.uid)
     for folder in reversed(_above([path])):
@@ -225,7 +229,7 @@ def _stats(encoded: bytes) -> Iterator[tuple[str, Stat]]:
 
 def _pairs(encoded: bytes) -> Iterator[tuple[str, str]]:
     paths, targets = (base64.b64decode(part).split(b"\0")[:-1] for part in encoded.split(b" "))
-    # a link that vanished between the two questions leaves nothing to tell which is whose
+    # after a link vanished between the two questions, targets cannot be matched to paths
     if len(paths) == len(targets):
         yield from ((_text(path), _text(target)) for path, target in zip(paths, targets, strict=True))
 
@@ -234,7 +238,7 @@ _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 
 
 def _sum_line(digest: str, path: str) -> str:
-    """The line that sha256sum prints; a name with a backslash or a newline is escaped, and so marked."""
+    """The line that sha256sum prints; a name with a backslash or a newline is escaped and marked."""
     escaped = "".join(_ESCAPES.get(char, char) for char in path)
     return f"{'' if escaped == path else chr(92)}{digest}  {escaped}"
 

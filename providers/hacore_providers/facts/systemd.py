@@ -1,4 +1,4 @@
-"""Facts about services: their state, and the definitions that hacore writes.
+"""Facts about services: their state, and the unit files that hacore writes.
 
 All units of a host are one `systemctl show`, all definitions one `sha256sum`. A host with init scripts answers in
 the same form (see sysv.py).
@@ -15,7 +15,7 @@ from hacore.contract import Ask, quote
 from . import sysv
 
 LIMIT = 256 * 1024
-"""Bytes up to which a unit file's content comes back with the probe."""
+"""Bytes of the largest unit file that the probe returns as text."""
 
 PROPERTIES = (
     "Id",
@@ -33,10 +33,10 @@ PROPERTIES = (
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """A unit as systemd knows it; the words are those of org.freedesktop.systemd1(5).
+    """A unit as systemd knows it, in the words of org.freedesktop.systemd1(5).
 
     `sysv`: for a unit generated from an init script, whether a runlevel starts it. `pid` and
-    `started` (microseconds of the monotonic clock) come and go with the process.
+    `started` (microseconds of the monotonic clock) are those of the main process.
     """
 
     id: str
@@ -53,17 +53,17 @@ class UnitState:
 
     @property
     def found(self) -> bool:
-        """Whether anything of the unit is there: its file, or at least its processes."""
+        """Whether the unit exists: its file, or at least its processes."""
         return self.load != "not-found" or self.active not in ("inactive", "failed")
 
 
 class UnitFact:
-    """The state of a unit; the argument is its full name, suffix included. An alias answers as what it stands for."""
+    """The state of a unit; the argument is its full name, suffix included. An alias has the state of its unit."""
 
     name = "systemd.unit"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One `systemctl show`. Only generated units need a second look, at the runlevels' links."""
+        """One `systemctl show`. Only for generated units the links of the runlevels are checked as well."""
         units = " ".join(quote(ask.arg) for ask in asks)
         return f"""case $HACORE_INIT in
 systemd) ;;
@@ -83,7 +83,7 @@ case $shown in *UnitFileState=generated*)
 esac"""
 
     def parse(self, stdout: bytes) -> Mapping[str, UnitState]:
-        """Blocks of `Key=value` lines, found again under every name of their unit."""
+        """Blocks of `Key=value` lines, by every name of their unit."""
         found: dict[str, UnitState] = {}
         blocks = [dict(_pairs(block)) for block in stdout.decode("utf-8", "replace").split("\n\n")]
         runlevels = {block["SysV"] for block in blocks if "SysV" in block}
@@ -124,7 +124,7 @@ def _number(text: str) -> int:
 class Definition:
     """A unit file: `digest` is "sha256:<hex>", or "link:<target>" (a mask is a link to /dev/null).
 
-    `text` is there only if the host was told another hash, and may say what it has.
+    `text` is set only if the hash differs from the desired one and the text may be shown.
     """
 
     digest: str
@@ -132,7 +132,7 @@ class Definition:
 
 
 class DefinitionFact:
-    """The content of a unit file; the argument is its path, `wanted` the sha256 in hex it should have."""
+    """The content of a unit file; the argument is its path, `wanted` the desired sha256 in hex."""
 
     name = "systemd.definition"
 
@@ -164,7 +164,7 @@ sha256sum -- "$@" 2>/dev/null | while read -r sum path; do
 done"""
 
     def parse(self, stdout: bytes) -> Mapping[str, Definition]:
-        """The files that are there, by path."""
+        """The existing files, by path."""
         found: dict[str, Definition] = {}
         for line in stdout.decode("utf-8", "replace").splitlines():
             digest, content, path = line.split("\t", 2)

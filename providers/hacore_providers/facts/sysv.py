@@ -1,9 +1,9 @@
 """Services without systemd: scripts in /etc/init.d, links in /etc/rc?.d (LSB Core, System Initialization).
 
-Not all scripts keep to the LSB, so their answers are checked:
+Not all scripts follow the LSB, so their answers are checked:
 
-- one without `status` prints its usage, and ends with anything: there the process counts;
-- one of a removed package begins with `[ -x DAEMON ] || exit 0`: a 0 without a word is checked the same way.
+- a script without `status` prints its usage, with any exit code: the process decides;
+- the script of a removed package begins with `[ -x DAEMON ] || exit 0`: for a 0 without output the process decides.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from hacore.contract import quote
 __all__ = ["STATUS", "units"]
 
 STATUS = r"""
-knows() { # script, action: whether one of its cases, or comparisons, is about that
+knows() { # script, action: whether one of its cases or comparisons handles the action
   head -n 1 "$1" | grep -q init-d-script ||
     grep -v '^[[:blank:]]*#' "$1" | grep -Eq "(^|[|([:blank:]\"'])$2[\"']?[[:blank:]]*[|)]|=[[:blank:]]*[\"']?$2\>"
 }
 pid_of() { # the first process of a service, by its pid file
-  said=$(sed -n -e 's/^# *pidfile: *\([^ ]*\).*/\1/p' \
+  files=$(sed -n -e 's/^# *pidfile: *\([^ ]*\).*/\1/p' \
     -e "s/^ *PID_\{0,1\}FILE=[\"']\{0,1\}\([^\"' ]*\).*/\1/Ip" "/etc/init.d/$1" 2>/dev/null)
-  for file in $said "/run/$1.pid" "/run/$1/$1.pid" "/var/run/$1.pid"; do
+  for file in $files "/run/$1.pid" "/run/$1/$1.pid" "/var/run/$1.pid"; do
     case $file in *[!A-Za-z0-9/._-]*) continue ;; esac
     [ -s "$file" ] || continue
     read -r pid _ <"$file" || :
@@ -30,11 +30,11 @@ pid_of() { # the first process of a service, by its pid file
     if [ -d "/proc/$pid" ]; then echo "$pid"; return; fi
   done
 }
-status_of() { # name: 0 it runs, 1 and 2 it died, 3 it does not, 4 its script cannot tell
+status_of() { # name: 0 running, 1 and 2 dead, 3 stopped, 4 unknown to its script
   rc=0
   if knows "/etc/init.d/$1" status; then
-    told=$(timeout 20 "/etc/init.d/$1" status 2>&1 </dev/null) || rc=$?
-    [ "$rc" -ne 0 ] || [ -z "$told" ] || return 0
+    answer=$(timeout 20 "/etc/init.d/$1" status 2>&1 </dev/null) || rc=$?
+    [ "$rc" -ne 0 ] || [ -z "$answer" ] || return 0
   fi
   case $rc in
     0) [ -n "$(pid_of "$1")" ] || return 3 ;;
@@ -48,11 +48,11 @@ starts() { # whether a runlevel starts it
   return 1
 }
 """
-"""Shell functions that read."""
+"""Read-only shell functions."""
 
 
 def units(names: Iterable[str]) -> str:
-    """A snippet that tells of each unit (full names) what systemctl(1) would: blocks of `Key=value` lines."""
+    """A snippet that prints for each unit (full names) the same as systemctl(1): blocks of `Key=value` lines."""
     known = " ".join(quote(name) for name in names)
     return (
         STATUS

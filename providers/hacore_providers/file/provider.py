@@ -1,4 +1,4 @@
-"""The file kind: a file, a directory or a symbolic link on a host, as it should be, or that there is none."""
+"""The file kind: a file, a directory or a symbolic link on a host, or its absence."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from hacore.contract import (
 )
 from hacore_providers.file import steps as file_steps
 
-from ..facts.stat import LIMIT, STAT, Stat, unsafe_folder
+from ..facts.stat import LIMIT, STAT, UNSAFE, Stat, unsafe_folder
 from .spec import SECRET, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
 
-_VERBS = {"file": "write", "directory": "make", "link": "link"}
+_VERBS = {"file": "write", "directory": "create", "link": "link"}
 
 
 class FileProvider(Provider[FileSpec]):
-    """Content, mode and owner of one path; see FileSpec for what a user writes."""
+    """Content, mode and owner of one path; FileSpec has the fields."""
 
     api = 2
     kind: ClassVar[str] = "file"
@@ -48,7 +48,7 @@ class FileProvider(Provider[FileSpec]):
 
     # -- at load
     def resolve(self, spec: FileSpec, files: StackFiles) -> FileSpec:
-        """Source and template become content; the content is sensitive if anything in it is."""
+        """Source and template become content, which is sensitive if any part of it is."""
         changes: dict[str, Any] = {"source": None, "template": None, "vars": {}, "content_sha256": ""}
         sensitive = spec.sensitive or files.sensitive
         if spec.source is not None:
@@ -68,7 +68,7 @@ class FileProvider(Provider[FileSpec]):
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
     def claims(self, spec: FileSpec) -> Sequence[Claim]:
-        """The path is its own; it uses the folders above it, its accounts, a link's target, its check's program."""
+        """Owns the path; uses the folders above it, its accounts, a link's target and the program of its check."""
         used = []
         folder = posixpath.dirname(spec.path)
         while folder not in ("", "/"):
@@ -83,21 +83,21 @@ class FileProvider(Provider[FileSpec]):
         ]
 
     def recorded(self, spec: FileSpec) -> FileSpec:
-        """Without the content and its check. Its hash stays, unless the content is a secret: a hash can be guessed."""
+        """Without content and check. The hash is kept, unless the content is secret: a hash can be guessed."""
         kept = spec.wanted_sha256 and (SECRET if spec.sensitive else spec.wanted_sha256)
         return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept, "check": None})
 
     # -- at plan
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
-        """One question; the content comes along where it is governed, differs and is no secret."""
+        """One question; the host sends the content if it is governed, differs and is not secret."""
         wanted = spec.wanted_sha256
         silent = spec.sensitive or spec.data is None
         return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent)]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
-        """What is at the path, as far as the spec governs it."""
+        """The current state of the path, as far as the spec governs it."""
         spec, stat = view.spec, view.facts.get(STAT, view.spec.path)
-        if stat is None:  # the user we came as may not look there
+        if stat is None:  # the connection's user has no permission to read there
             return Observed({"ensure": "unreadable"})
         if stat.kind == "absent":
             return None
@@ -119,7 +119,7 @@ class FileProvider(Provider[FileSpec]):
         return Observed(attrs, _info(stat), texts)
 
     def desire(self, view: View[FileSpec]) -> Desired:
-        """What the spec says, and nothing it leaves open."""
+        """The fields of the spec, and no others."""
         spec = view.spec
         if spec.kind == "absent":
             return Desired(None)
@@ -143,55 +143,55 @@ class FileProvider(Provider[FileSpec]):
         )
 
     def delete_effect(self, view: View[FileSpec], found: Found) -> Effect:
-        """What becomes of the path."""
+        """Remove or restore the path."""
         spec = view.spec
         if not view.removed(found):
-            return Effect(f"restore {spec.path} as found before hacore")
+            return Effect(f"restore the original {spec.path}")
         if spec.kind == "absent":
             return Effect()
         return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
-        """A path that somebody else could lead elsewhere, where there is something to be done."""
+        """A path that another user can redirect, if there is a change to apply."""
         observed, wanted = self.observe(view), self.desire(view).attrs
         why = unsafe_folder(view.facts, view.spec.path)
         if why and (None if observed is None else observed.attrs) != wanted:
-            yield Mistake("", f"cannot write {view.spec.path}: {why}; hacore does not write there yet")
+            yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
-        """Whoever uses the path."""
+        """The users of the path."""
         return [f"path:{change.spec.path}"]
 
     # -- at apply
     def capture(self, work: Work[FileSpec]) -> Step | None:
-        """The entry at the path, with all that belongs to it."""
+        """The entry at the path, with its metadata."""
         return file_steps.capture(work.changes)
 
     def apply(self, work: Work[FileSpec]) -> Sequence[Step]:
-        """Put what is wanted at the path."""
+        """Write the desired entry."""
         steps: list[Step] = []
         for change in work.changes:
             if change.action is Action.DELETE and change.spec.kind != "absent":
-                steps += self._back(work, change)
+                steps += self._restore(work, change)
             else:
                 steps.append(file_steps.replace(change.spec))
         return steps
 
     def undo(self, work: Work[FileSpec]) -> Sequence[Step]:
-        """Put what was there at the path."""
-        return [step for change in work.changes for step in self._back(work, change)]
+        """Restore the previous entry."""
+        return [step for change in work.changes for step in self._restore(work, change)]
 
     def delete(self, work: Work[FileSpec]) -> Sequence[Step]:
-        """Back to the origins; a path that should be absent, and has none, is removed."""
+        """Restore the origins; `ensure: absent` without an origin removes the path."""
         steps: list[Step] = []
         for change in work.changes:
             if change.address not in work.images and change.spec.kind == "absent":
                 steps.append(file_steps.replace(change.spec))
             else:
-                steps += self._back(work, change)
+                steps += self._restore(work, change)
         return steps
 
-    def _back(self, work: Work[FileSpec], change: Change[FileSpec]) -> Sequence[Step]:
+    def _restore(self, work: Work[FileSpec], change: Change[FileSpec]) -> Sequence[Step]:
         image = work.images.get(change.address)
         return [] if image is None else [file_steps.restore(change.spec.path, image)]
 
@@ -206,7 +206,7 @@ def _info(stat: Stat) -> Attrs:
 
 
 def _text(data: bytes) -> str | None:
-    """The bytes as text; None if they are none."""
+    """The bytes as text; None if they are not UTF-8 text."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What a user writes of a file, and the rules over it."""
+"""The fields of a file, and the rules for their values."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["SECRET", "Ensure", "FileSpec", "mistakes"]
 
 Ensure = Literal["file", "directory", "link", "absent"]
 
-SECRET = "-"  # noqa: S105 - what stands where the hash of a secret would
-"""`content_sha256` of a recorded spec whose content is a secret: that there is one, and no more."""
+SECRET = "-"  # noqa: S105 - stands for the hash of a secret
+"""`content_sha256` of a recorded spec with secret content: there is content, and nothing more is recorded."""
 
 _USUAL = {mode: f"{mode:04o}" for mode in (0o400, 0o440, 0o444, 0o600, 0o640, 0o644, 0o700, 0o750, 0o755)}
 
 
 class FileSpec(Spec):
-    """A file, a directory or a symbolic link, or that there is none. What is not given is left as it is."""
+    """A file, a directory or a symbolic link, or its absence. Fields that are not given are not managed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     path: str = Field(description="absolute path on the host")
     content: str | None = Field(default=None, description="the content itself")
-    source: str | None = Field(default=None, description="a file in the stack's folder, copied as it is")
+    source: str | None = Field(default=None, description="a file in the stack's folder, copied unchanged")
     template: str | None = Field(default=None, description="a Jinja2 template in the stack's folder")
-    vars: dict[str, Any] = Field(default_factory=dict, description="more variables for the template")
+    vars: dict[str, Any] = Field(default_factory=dict, description="additional variables for the template")
     link_to: str | None = Field(default=None, description="the target of a symbolic link")
     ensure: Ensure | None = Field(default=None, description="default: link with link_to, else file")
     mode: str | None = Field(
@@ -43,14 +43,14 @@ class FileSpec(Spec):
     group: str | None = Field(default=None, min_length=1, description="name or number")
     check: str | None = Field(
         default=None,
-        alias="validate",  # the name itself is taken: BaseModel has a method called validate
-        description="a command on the host; %s stands for the new file, which replaces the old one if it exits 0",
+        alias="validate",  # BaseModel has a method of that name
+        description="command on the host; %s is the new file, which replaces the old one if the command exits 0",
     )
     sensitive: bool = Field(default=False, description="never show the content")
 
-    # what `resolve` and `recorded` put in place of the above
-    content_base64: SkipJsonSchema[Annotated[str | None, Field(description="content that is no text")]] = None
-    content_sha256: SkipJsonSchema[Annotated[str, Field(description="hash of a content that was dropped")]] = ""
+    # set by `resolve` and `recorded` in place of the above
+    content_base64: SkipJsonSchema[Annotated[str | None, Field(description="content that is not text")]] = None
+    content_sha256: SkipJsonSchema[Annotated[str, Field(description="hash of content that was dropped")]] = ""
 
     @field_validator("mode", mode="before")
     @classmethod
@@ -58,7 +58,7 @@ class FileSpec(Spec):
         if isinstance(value, int) and not isinstance(value, bool):
             # YAML 1.2 reads 0644 as the decimal 644, and 0o644 as 420
             text = _USUAL.get(value) or f"{value:04d}"
-            raise ValueError(f'an integer is no mode: write the octal digits quoted, mode: "{text}"')  # noqa: TRY004 - pydantic reports ValueErrors
+            raise ValueError(f'an integer is not a mode: write the octal digits quoted, mode: "{text}"')  # noqa: TRY004 - pydantic reports ValueErrors
         return value
 
     @field_validator("owner", "group", mode="before", json_schema_input_type=str | int | None)
@@ -70,61 +70,61 @@ class FileSpec(Spec):
     def _one_content(self) -> FileSpec:
         given = [name for name in ("content", "source", "template", "link_to") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} exclude each other: give one of them")
+            raise ValueError(f"{' and '.join(given)} exclude each other: give only one")
         if self.vars and self.template is None:
-            raise ValueError("vars are for a template: give template, or leave vars out")
+            raise ValueError("vars needs template: give template, or remove vars")
         return self
 
     @property
     def kind(self) -> Ensure:
-        """What should be there, inferred if it is not said."""
+        """`ensure`, inferred if it is not given."""
         return self.ensure or ("file" if self.link_to is None else "link")
 
     @property
     def bits(self) -> str | None:
-        """The mode with four digits, as it is compared."""
+        """The mode with four digits, for comparison."""
         return None if self.mode is None else f"{int(self.mode, 8):04o}"
 
     @property
     def data(self) -> bytes | None:
-        """The content's bytes; None if the content is not governed, or was dropped."""
+        """The content's bytes; None if the content is not managed, or was dropped."""
         if self.content_base64 is not None:
             return base64.b64decode(self.content_base64)
         return None if self.content is None else self.content.encode()
 
     @property
     def wanted_sha256(self) -> str:
-        """The hash of the content, hex; SECRET for a recorded secret; empty if the content is not governed."""
+        """The hash of the content, hex; SECRET for a recorded secret; empty if the content is not managed."""
         data = self.data
         return self.content_sha256 if data is None else sha256(data)
 
 
 def mistakes(spec: FileSpec) -> Iterator[Mistake]:
-    """What is wrong with the values of one spec."""
+    """The mistakes in the values of one spec."""
     path = spec.path
     normal = "/" + posixpath.normpath(path).lstrip("/")  # normpath keeps two slashes in front, as POSIX allows
     if not path.startswith("/") or "\0" in path:
-        yield Mistake("path", f"{path!r} is not absolute: write the whole path, from / on")
+        yield Mistake("path", f"{path!r} is not absolute: write the full path, starting with /")
     elif path == "/":
-        yield Mistake("path", "/ itself is not managed: name something in it")
+        yield Mistake("path", "/ itself cannot be managed: name a path below it")
     elif path != normal:
-        yield Mistake("path", f"the path is not in its shortest form: write {normal}")
+        yield Mistake("path", f"{path!r} is not in its shortest form: write {normal}")
     if spec.kind == "link" and spec.link_to is None:
-        yield Mistake("link_to", "a link needs a target: link_to: /where/it/points")
+        yield Mistake("link_to", "a link needs a target, such as link_to: /srv/app/current")
     if spec.kind != "link" and spec.link_to is not None:
-        yield Mistake("link_to", f"only a link has a target: leave out ensure: {spec.kind}, or link_to")
+        yield Mistake("link_to", f"only a link has a target: remove ensure: {spec.kind}, or link_to")
     if spec.link_to == "":
         yield Mistake("link_to", "the target of a link cannot be empty")
     if spec.kind != "file":
         if spec.data is not None:
-            yield Mistake("ensure", f"{spec.kind} has no content: leave out the content, or ensure: {spec.kind}")
+            yield Mistake("ensure", f"ensure: {spec.kind} has no content: remove the content, or ensure")
         if spec.check is not None:
-            yield Mistake("validate", "only a file's content can be checked: leave it out")
+            yield Mistake("validate", "only a file's content can be checked: remove validate")
     elif spec.check is not None and spec.wanted_sha256 == "":
-        yield Mistake("validate", "there is no content to check: give content, source or template")
+        yield Mistake("validate", "has no content to check: give content, source or template")
     if spec.kind in ("link", "absent"):
         for name in ("mode",) if spec.kind == "link" else ("mode", "owner", "group"):
             if getattr(spec, name) is not None:
-                yield Mistake(name, f"ensure: {spec.kind} has no {name}: leave it out")
+                yield Mistake(name, f"ensure: {spec.kind} has no {name}: remove {name}")
     if spec.check is not None and "%s" not in spec.check:
-        yield Mistake("validate", "the command must say where the new file goes: put %s there")
+        yield Mistake("validate", "the command does not name the new file: write %s in its place")

@@ -1,9 +1,9 @@
 """The shell of the file kind: `replace` and `restore` are mirror images; both are safe to repeat.
 
-A regular file is written beside its place and renamed over it (rename(2) is atomic), so a reader
-sees the old bytes or the new ones and never a part. The new file takes over what the old one had
-and the spec leaves alone: owner, mode, ACL, extended attributes, SELinux label. A before-image is a
-tar archive of the one entry: it has all of these too, and needs no tool that a minimal host lacks.
+A regular file is written to a temporary file in the same folder and renamed over the old one (rename(2)
+is atomic), so a reader sees the old bytes or the new ones, never a part. The new file keeps the old one's
+owner, mode, ACL, extended attributes and SELinux label where the spec does not set them. A before-image
+is a tar archive of the one entry: it has all of these too, and tar exists on a minimal host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .spec import FileSpec
 __all__ = ["capture", "read_images", "remove", "replace", "restore"]
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes up to which a before-image of a file is kept; nothing larger is replaced or removed."""
+"""Bytes of the largest file with a before-image; a larger file is neither replaced nor removed."""
 
 _TAR = "tar --no-recursion --no-unquote --numeric-owner --xattrs --xattrs-include='*' --acls --selinux"
 # without access times and process numbers, the same entry gives the same archive
@@ -37,13 +37,13 @@ is_dir() { [ -d "$path" ] && [ ! -L "$path" ]; }
 is_there() { [ -e "$path" ] || [ -L "$path" ]; }
 inside() { ls -A -- "$path" | head -n 5 | tr '\n' ' '; }
 flush() { sync -- "$@" 2>/dev/null || :; }
-label() { # where SELinux is on, a new name gets the label that the policy has for it
+label() { # with SELinux, a new name gets the label of the policy
   if [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null; then restorecon -- "$path"; fi
 }
-empty() { # makes room where a directory stands; never takes along what is in it
+empty() { # removes a directory at the path, if it is empty
   if is_dir; then rmdir -- "$path" 2>/dev/null || die "cannot replace $path: the directory is not empty: $(inside)"; fi
 }
-swap() { # the one moment of change
+swap() { # the only moment of change
   empty
   mv -fT -- "$1" "$path"
   flush "$dir"
@@ -53,7 +53,7 @@ swap() { # the one moment of change
 
 def _head(path: str) -> str:
     folder, base = posixpath.split(path)
-    # a killed run leaves its temporary file, and nobody else's, under this name
+    # only the temporary file of an interrupted run can have this name
     stem = f"{folder.rstrip('/')}/.hacore-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
     return (
         f"path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{SAFE_PATH}{_LIBRARY}"
@@ -65,7 +65,7 @@ def _head(path: str) -> str:
 
 _CAPTURE = f"""{SAFE_PATH}
 die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
-look() {{ # number, path, folder, base name, what it is wanted to be, or nothing when it is deleted
+keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
   path=$2
   safe_path "$path"
   case $5 in
@@ -85,7 +85,7 @@ look() {{ # number, path, folder, base name, what it is wanted to be, or nothing
     esac
   elif [ -f "$2" ]; then
     kind=file
-    [ "$(stat -c %s -- "$2")" -le {LARGEST} ] || die "cannot keep $2 as it is: it is larger than {LARGEST >> 20} MiB"
+    [ "$(stat -c %s -- "$2")" -le {LARGEST} ] || die "cannot back up $2: it is larger than {LARGEST >> 20} MiB"
   else die "cannot replace $2: it is a device, a socket or a pipe"
   fi
   {_TAR} {_PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
@@ -97,24 +97,24 @@ look() {{ # number, path, folder, base name, what it is wanted to be, or nothing
 
 
 def capture(changes: Sequence[Change[FileSpec]]) -> Step:
-    """Keep each path's entry; refuses, before anything is touched, what could not be replaced or brought back."""
+    """Back up the entry of each path; fails, before any change, if an entry cannot be replaced or restored."""
     calls = []
     for number, change in enumerate(changes):
         folder, base = posixpath.split(change.spec.path)
-        gone = change.action is Action.DELETE and change.spec.kind != "absent"
-        words = (number, change.spec.path, folder, base, "" if gone else change.spec.kind)
-        calls.append("look " + " ".join(quote(word) for word in words))
+        deleted = change.action is Action.DELETE and change.spec.kind != "absent"
+        words = (number, change.spec.path, folder, base, "" if deleted else change.spec.kind)
+        calls.append("keep " + " ".join(quote(word) for word in words))
     addresses = [change.address for change in changes]
     secret = [change.spec.sensitive for change in changes]
     return Step(
         _CAPTURE + "\n".join(calls),
-        what="keeping what is there",
+        what="backing up files",
         parse=lambda output: read_images(output, addresses, secret),
     )
 
 
 def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[bool]) -> Mapping[Address, Image]:
-    """The images that `capture` printed, a line for each change."""
+    """The images from the output of `capture`, a line for each change."""
     images: dict[Address, Image] = {}
     for line in output.stdout.splitlines():
         number, kind, *rest = line.split(b" ")
@@ -126,13 +126,13 @@ def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[b
         images[address] = Image(
             data={"kind": kind.decode(), "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": size},
             blobs={"entry.tar": gzip.decompress(base64.b64decode(rest[1]))},
-            # what not everybody on the host may read is not for everybody who can read the state
+            # a file that is not world-readable on the host must not be readable in the state
             sensitive=secret[int(number)] or not mode & 0o004,
         )
     return images
 
 
-# --- there -----------------------------------------------------------------------------------------
+# --- apply -----------------------------------------------------------------------------------------
 
 
 def _chown(spec: FileSpec, name: str) -> str:
@@ -143,16 +143,16 @@ def _chown(spec: FileSpec, name: str) -> str:
 
 
 def _own(spec: FileSpec, fallback: str) -> str:
-    """A function `own FILE [MODE]`: chown, then chmod, for chown clears the suid bits.
+    """A function `own FILE [MODE]`: chown, then chmod, because chown clears the suid bits.
 
-    With fewer than five digits chmod(1) would leave a directory's sgid bit alone.
+    With fewer than five digits chmod(1) would keep a directory's sgid bit.
     """
     mode = quote(spec.bits) if spec.bits else f'"${{2:-{fallback}}}"'
     return f'own() {{ {_chown(spec, chr(34) + "$1" + chr(34))}; chmod -- 0{mode} "$1"; }}\n'
 
 
 def replace(spec: FileSpec) -> Step:
-    """What is wanted takes the place of what is there."""
+    """Replace the current entry by the desired one."""
     scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
     data = spec.data
     return Step(
@@ -171,7 +171,7 @@ tmp=$(mktemp --suffix="$suffix" -- "$stem.XXXXXX")
 exec 3>"$tmp"
 mode=
 if is_file; then
-  # the open descriptor writes whatever the permissions become; the content comes only after them
+  # the open descriptor stays writable; the content is written after the permissions are set
   cp --attributes-only --preserve=all -- "$path" "$tmp"
   mode=$(stat -c %a -- "$path")
 fi
@@ -197,15 +197,15 @@ def _file(spec: FileSpec) -> str:
 
 
 def _check(command: str) -> str:
-    """The user's own check of the new file, before it replaces the old one; see `validate` in the documentation.
+    """The user's check of the new file, before it replaces the old one: `validate` in the stack reference.
 
-    What a check itself writes (nginx -t makes its log files) is not taken back.
+    Files that the check itself writes (nginx -t creates its log files) are not removed.
     """
     for form in ("'%s'", '"%s"', "%s"):
         command = command.replace(form, '"$1"')
     return f"""if ! sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/said" 2>&1; then
   printf 'cannot replace %s: its check failed:\\n' "$path" >&2
-  export path tmp # what was said speaks of the new file under its passing name
+  export path tmp # the output names the new file by its temporary name
   tail -n 40 "$HACORE_WORK/said" | awk '{{
     line = ""
     while (at = index($0, ENVIRON["tmp"])) {{
@@ -234,7 +234,7 @@ flush "$dir"
 
 
 def _link(spec: FileSpec) -> str:
-    # the x keeps a newline at the target's end from getting lost
+    # the x keeps a newline at the end of the target
     return f"""{_PARENT}target={quote(spec.link_to)}
 if [ -L "$path" ] && [ "$(readlink -n -- "$path"; echo x)" = "${{target}}x" ]; then
   {_chown(spec, '"$path"')}
@@ -256,10 +256,10 @@ fi
 """
 
 
-# --- and back --------------------------------------------------------------------------------------
+# --- undo --------------------------------------------------------------------------------------
 
 _RESTORE = rf"""
-# nothing happened to it: leave it alone, hard links and all
+# unchanged: keep it, with its hard links
 ! {_TAR} -C "$dir" -df "$HACORE_WORK/entry.tar" >/dev/null 2>&1 || exit 0
 """
 
@@ -278,7 +278,7 @@ is_dir || rm -f -- "$path"
 
 
 def restore(path: str, image: Image) -> Step:
-    """What was there takes the place of what is there."""
+    """Replace the current entry by the one of the before-image."""
     kind = "absent" if image.data is None else image.data["kind"]
     if kind == "absent":
         return remove(path)
@@ -287,7 +287,7 @@ def restore(path: str, image: Image) -> Step:
 
 
 def remove(path: str) -> Step:
-    """Nothing takes its place. A directory stays if something is left in it; what, is said."""
+    """Remove the entry. A directory that is not empty is kept, and its content reported."""
     body = """if is_dir; then
   rmdir -- "$path" 2>/dev/null || printf '%s\\n' "kept $path: it is not empty: $(inside)" >&2
 else rm -f -- "$path"

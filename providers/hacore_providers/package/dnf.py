@@ -1,12 +1,12 @@
-"""Packages by dnf and rpm: the words of package_tasks in its shell.
+"""Packages by dnf and rpm: the shell functions that manager.py lists.
 
-What was measured of dnf 4.14 and rpm 4.18, and is relied on:
+Measured with dnf 4.14 and rpm 4.18, and relied on:
 
-    dnf exits 200 if another one holds its lock (with exit_on_lock); rpm itself waits for its own
-    dnf install NAME makes an installed one newer, dnf install NAME-VERSION also older, package files included
-    systemctl does nothing but enable and disable while SYSTEMD_OFFLINE=1 is set (systemd 236 and later)
-    a package whose %post ends badly is installed all the same, and dnf says 0: it looks as if nothing had been
-    rpm -e keeps what was edited of configuration files as *.rpmsave
+    dnf exits 200 if another dnf holds its lock (with exit_on_lock); rpm waits for its own lock
+    dnf install NAME upgrades an installed package, dnf install NAME-VERSION also downgrades, package files included
+    systemctl only enables and disables while SYSTEMD_OFFLINE=1 is set (systemd 236 and later)
+    a package with a failing %post is installed all the same, and dnf exits 0: the failure is not visible
+    rpm -e keeps edited configuration files as *.rpmsave
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["DNF", "PREPARE"]
 DNF = r"""
 program=dnf; command -v dnf >/dev/null 2>&1 || program=yum
 native=$(uname -m)
-dnf() { # what it said is in $HACORE_WORK/said; another one that holds the lock is waited for, ten minutes
+dnf() { # its output is in $HACORE_WORK/said; waits ten minutes for another dnf that holds the lock
   tries=0
   while :; do
     rc=0
@@ -42,7 +42,7 @@ packages() { # name (name.arch for a foreign architecture), version, ii
 installed() { rpm -q -- "$1" >/dev/null 2>&1; }
 version() { packages | awk -F '\t' -v name="$1" '$1 == name { found = $2 } END { print found }'; }
 
-# dnf takes versions in part (1.2, 1.2-3, 4:1.2, 4:1.2-3): what is not said is not compared.
+# dnf accepts partial versions (1.2, 1.2-3, 4:1.2, 4:1.2-3): parts that are not given are not compared.
 alike='
 function epoch(x) { return index(x, ":") ? substr(x, 1, index(x, ":") - 1) : "" }
 function release(x) { return index(x, "-") ? substr(x, index(x, "-") + 1) : "" }
@@ -55,7 +55,7 @@ function alike(want, have) {
   if (release(want) != "" && release(want) != release(have)) return 0
   return epoch(want) == "" || epoch(want) + 0 == epoch(have) + 0
 }'
-spec() { # NAME=VERSION as dnf takes it
+spec() { # NAME=VERSION in the form of dnf
   case $1 in
     *.i[3-6]86=*) name=${1%%=*}; printf '%s-%s.%s\n' "${name%.*}" "${1#*=}" "${name##*.}" ;;
     *) printf '%s-%s\n' "${1%%=*}" "${1#*=}" ;;
@@ -63,15 +63,15 @@ spec() { # NAME=VERSION as dnf takes it
 }
 specs() { for word do spec "$word"; done; }
 
-# Scripts of packages start and stop nothing by systemctl; enabling works. Afterwards systemd hears of new units.
+# Package scripts cannot start or stop services by systemctl, but enable them. Afterwards systemd loads new units.
 hold_services() { export SYSTEMD_OFFLINE=1; }
 free_services() {
   [ -n "${SYSTEMD_OFFLINE-}" ] || return 0
   unset SYSTEMD_OFFLINE
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
-broken() { return 1; } # rpm knows nothing of a script that did not end
-repair() { # scripts of what a killed run left may not have run; of two versions the younger one was meant
+broken() { return 1; } # rpm does not record a script that did not end
+repair() { # after an interrupted run: scripts may not have run; of two versions the newer one is right
   rpm -qa --qf '%{INSTALLTIME} %{NAME}.%{ARCH} %{NEVRA}\n' | sort -k 2,2 -k 1,1n |
     awk '$2 == last { print older } { last = $2; older = $3 }' | while read -r older; do
     rpm -q --provides -- "$older" | grep -q '^installonlypkg(' || quietly rpm -e --nodeps -- "$older"
@@ -80,9 +80,9 @@ repair() { # scripts of what a killed run left may not have run; of two versions
   for word in $(sort -u "$HACORE_WORK/crashed" 2>/dev/null); do ! installed "$word" || set -- "$@" "$word"; done
   [ $# -gt 0 ] || return 0
   dnf reinstall "$@" 2>/dev/null || :
-  mark_along "$@" # dnf did not get to write down why they came
+  mark_along "$@" # dnf did not record the reason of their installation
 }
-along() { # dnf's reason: what nobody asked for. Where it cannot be told nothing was asked for but what hacore was
+along() { # by dnf's reasons. If they are not known, only what hacore installed counts as requested
   packages | names >"$HACORE_WORK/every"
   if command "$program" -q -C --disablerepo='*' repoquery --userinstalled --qf 'is %{name} %{arch}\n' \
     >"$HACORE_WORK/said" 2>/dev/null </dev/null; then
@@ -100,7 +100,7 @@ mark_wanted() {
   [ $# -eq 0 ] || dnf mark install "$@"
 }
 configuration_files() { rpm -qc -- "$@" 2>/dev/null | grep '^/' || :; }
-needers() { # names of what would miss something without these
+needers() { # names of the packages that depend on these
   rpm -e --test --allmatches -- "$@" >/dev/null 2>"$HACORE_WORK/tested" </dev/null && return 0
   sed -n -e 's/^.* is needed by (installed) \([^ ]*\)$/\1/' -e 't epoch' -e d -e ': epoch' \
     -e 's/-[0-9]*:\([^-]*-[^-]*\)$/-\1/p' -e t -e p "$HACORE_WORK/tested" | sort -u >"$HACORE_WORK/needers"
@@ -108,27 +108,27 @@ needers() { # names of what would miss something without these
   while read -r word; do rpm -q --qf '%{NAME} %{ARCH}\n' -- "$word"; done <"$HACORE_WORK/needers" |
     awk -v native="$native" '{ print ($2 == native || $2 == "noarch" ? $1 : $1 "." $2) }' | sort -u
 }
-goes() { # what would have to go with these, these included
-  words "$@" >"$HACORE_WORK/goes"
+removals() { # the packages that must be removed with these, these included
+  words "$@" >"$HACORE_WORK/removals"
   while :; do
-    needers $(cat "$HACORE_WORK/goes") >"$HACORE_WORK/more" || return 1
+    needers $(cat "$HACORE_WORK/removals") >"$HACORE_WORK/more" || return 1
     [ -s "$HACORE_WORK/more" ] || break
-    sort -u "$HACORE_WORK/more" "$HACORE_WORK/goes" >"$HACORE_WORK/together"
-    mv "$HACORE_WORK/together" "$HACORE_WORK/goes"
+    sort -u "$HACORE_WORK/more" "$HACORE_WORK/removals" >"$HACORE_WORK/together"
+    mv "$HACORE_WORK/together" "$HACORE_WORK/removals"
   done
-  cat "$HACORE_WORK/goes"
+  cat "$HACORE_WORK/removals"
 }
-sweep() { find /var/tmp -maxdepth 1 -name 'rpm-tmp.??????' -user root -newer "$1" -delete; } # scripts of a killed rpm
-afresh() { # nothing takes back what scripts did but `forget`
+sweep() { find /var/tmp -maxdepth 1 -name 'rpm-tmp.??????' -user root -newer "$1" -delete; } # of an interrupted rpm
+afresh() { # only `forget` reverts what scripts did
   cat "$records/purged.$key" "$HACORE_WORK/forgotten" 2>/dev/null | sort -u | comm -12 - "$image/back"
 }
-only_these() { [ "$(goes "$@")" = "$(words "$@")" ]; }
-bring_in() { # what is named to dnf and was not there counts as asked for
+only_these() { [ "$(removals "$@")" = "$(words "$@")" ]; }
+bring_in() { # dnf marks the names that it is given, and that were not installed, as requested
   for word in "$@" $(words $pins | cut -d = -f 1); do installed "$word" || brought="$brought$word "; done
   dnf install "$@" $(specs $pins)
 }
 take_off() { dnf remove "$@"; }
-take_away() { # whole: without what rpm would keep of configuration files
+take_away() { # completely: without the configuration files that rpm would keep
   configuration_files "$@" | while IFS= read -r path; do
     [ -e "$path.rpmsave" ] || printf '%s\n' "$path.rpmsave"
   done >"$HACORE_WORK/saved"
@@ -148,11 +148,11 @@ purge_list() {
       [ -n "$others" ] || continue
       printf '%s\n' "$word" >>"$image/staying"
       ! grep -qxF -- "$word" "$image/base" || {
-        echo "kept $word: $(words $others | tr '\n' ' ')needs it" >&2
+        echo "kept $word: required by $(words $others | tr '\n' ' ' | sed 's/ $//')" >&2
         printf '%s\n' "$word" >>"$image/needed"
       }
     done <"$image/going"
-    if [ ! -s "$image/staying" ]; then # several provide what something else needs: one is enough
+    if [ ! -s "$image/staying" ]; then # several packages provide the same requirement: one is enough
       sed -n 's/^[[:space:]]*\([^ ]*\).* is needed by (installed) .*/\1/p' "$HACORE_WORK/tested" |
         while read -r word; do rpm -q --whatprovides --qf '%{NAME}\n' -- "$word" || :; done |
         sort -u | comm -12 - "$image/going" | head -n 1 >"$image/staying"
@@ -164,13 +164,13 @@ purge_list() {
   cat "$image/going"
 }
 kept=$HACORE_HOME/rpms
-archived() { # the package file of NAME=VERSION that `prepare` kept
+archived() { # the package file of NAME=VERSION that `prepare` kept, if any
   for file in "$kept/${1%%=*}"/*.rpm; do
     [ ! -e "$file" ] || [ "$(rpm -qp --qf '%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}' "$file" 2>/dev/null |
       sed 's/^0://')" != "${1#*=}" ] || printf '%s\n' "$file"
   done | head -n 1
 }
-bring() { # NAME=VERSION...: from a repository, or what was kept
+bring() { # NAME=VERSION...: from a repository, or from the kept package files
   dnf install $(specs "$@") 2>"$image/refusal" && return 0
   files= lacking=
   for word do
@@ -183,13 +183,13 @@ bring() { # NAME=VERSION...: from a repository, or what was kept
     return 0
   fi
   cat "$image/refusal" >&2
-  echo "cannot restore $lacking: no repository of this host has it any longer" >&2
+  echo "cannot restore $lacking: no repository of this host has this version now" >&2
   [ "$mode" = delete ] || exit 1
 }
 """
 
 PREPARE = r"""
-offers() { # name, architecture, version of what repositories have of these
+offers() { # name, architecture and version of these in the repositories
   dnf "$@" >/dev/null || return 1
   awk '$1 == "is" { print $2, $3, $4 }' "$HACORE_WORK/said"
 }
@@ -216,14 +216,14 @@ if [ -s "$HACORE_WORK/lack" ]; then refresh=--refresh; missing; fi
 if [ -s "$HACORE_WORK/lack" ]; then
   while read -r word; do
     case $word in
-      *=*) echo "cannot install ${word%%=*}: no repository of this host has version ${word#*=} of it" >&2 ;;
+      *=*) echo "cannot install ${word%%=*}: no repository of this host has version ${word#*=}" >&2 ;;
       *) echo "cannot install $word: no repository of this host has a package of this name;" \
-        "of a virtual package, name one that provides it" >&2 ;;
+        "for a virtual package, name a package that provides it" >&2 ;;
     esac
   done <"$HACORE_WORK/lack"
   exit 1
 fi
-# what goes or changes its version is kept, as long as it can still be had: an undo may need it
+# keep the package file of what is removed or replaced, if it can still be downloaded: an undo may need it
 for word in $newest $(words $pins | cut -d = -f 1) $remove; do
   installed "$word" || continue
   have=$(version "$word")
@@ -242,7 +242,7 @@ fi
 set --
 for word in $remove; do ! installed "$word" || set -- "$@" "$word"; done
 if [ $# -gt 0 ]; then
-  others=$(goes "$@" | { grep -vxF "$(words "$@")" || :; } | tr '\n' ' ')
-  [ -z "$others" ] || die "cannot remove $*: ${others% } would go with it; name that too, or keep both"
+  others=$(removals "$@" | { grep -vxF "$(words "$@")" || :; } | tr '\n' ' ')
+  [ -z "$others" ] || die "cannot remove $*: required by ${others% }; remove these as well, or keep all"
 fi
 """

@@ -1,26 +1,26 @@
-"""Package tasks: `apply` and `undo` are mirror images; both are safe to repeat.
+"""The steps of packages: `apply` and `undo` are mirror images; both are safe to repeat.
 
-One call of the package manager installs all names of a task, one removes. No daemon starts on the
-way: what runs is the service kind's. An undo removes exactly what the task brought and nothing else
-needs now; the rest of the host (a package that came since, by another task or by hand) is left alone.
+One call of the package manager installs all names of a task, one call removes. No daemon is started: that is
+for the service kind. An undo removes exactly the packages that the task added and that no other package needs
+now; all others (added since by another task or by hand) are kept.
 
-What these scripts call is defined for each package manager, in its own module:
+Each package manager's module defines the functions that these scripts call:
 
-    packages               all that is installed: name, version, `ii` or (mere configuration files) `rc`; sorted
-    installed NAME         whether it is
-    along                  names that came as dependencies of others
-    mark_along, mark_wanted NAMES...    set that
-    hold_services, free_services        keep daemons from being started by a package's scripts, and no longer
-    broken, repair         whether an installation was interrupted, and what mends it
+    packages               all installed packages: name, version, `ii` or `rc` (only configuration files); sorted
+    installed NAME         whether it is installed
+    along                  names that were installed as dependencies
+    mark_along, mark_wanted NAMES...    mark them as dependencies, or as requested
+    hold_services, free_services        forbid package scripts to start daemons, and allow it again
+    broken, repair         whether an installation was interrupted; repair it
     configuration_files NAMES...
-    bring_in NAMES...      install them, newer if there is; and $pins (NAME=VERSION...)
+    bring_in NAMES...      install or upgrade them; and $pins (NAME=VERSION...)
     bring NAME=VERSION...  the same for an undo: also from a cache
-    only_these NAMES...    whether a removal would take nothing else along
-    take_off, take_away, take_broken NAMES...   remove them: with configuration files left; whole; half installed
-    sweep FILE             remove what a killed run left since that file was made
-    afresh                 of the names in $image/back, which come back, those of whose scripts nothing is left
-    purge_list             of the names in $image/may those that nothing else needs; the needed ones of $image/base
-                           are told, and listed in $image/needed
+    only_these NAMES...    whether a removal would remove no other package
+    take_off, take_away, take_broken NAMES...   remove them: without configuration files; with them; half installed
+    sweep FILE             remove the temporary files of an interrupted run that are newer than FILE
+    afresh                 of the names in $image/back, which are restored, those with no effects of scripts left
+    purge_list             of the names in $image/may those that no other package needs; the needed ones of
+                           $image/base are reported, and listed in $image/needed
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from dataclasses import dataclass, replace
 from hacore.contract import Action, Address, Change, Image, Output, Step, Work, quote
 from hacore.model import digest
 
+from ..shell import failing_step, foreign_paths
 from .shell import COMMON, RECORDS
 from .spec import PackageSpec, Wish, wishes
-from .undo_shell import BACK
+from .undo_shell import UNDO
 
 __all__ = ["Manager", "read_images"]
 
@@ -70,7 +71,7 @@ set --
 for word in $present; do installed "$word" || set -- "$@" "$word"; done
 set -- "$@" $newest
 if [ $# -gt 0 ] || [ -n "$pins" ]; then bring_in "$@" || die "cannot install $* $pins"; fi
-# what is wanted must not look as if it had only come along
+# the desired packages must not be marked as dependencies
 set -- $present $newest $(words $pins | cut -d = -f 1)
 [ $# -eq 0 ] || mark_wanted "$@"
 free_services
@@ -83,10 +84,10 @@ settle "$record"
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """What is done on a host: one package manager's words, and scripts made of them.
+    """The steps of one package manager.
 
-    `name` goes into images and names the folder of records; `family` is whose names it takes where
-    the facts do not tell; `words` is its shell, `preparing` what downloads and refuses.
+    `name` is recorded in images and names the folder of records; `family` chooses the names if the facts
+    do not have the host's; `words` are its shell functions, `preparing` downloads and checks.
     """
 
     name: str
@@ -95,43 +96,49 @@ class Manager:
     preparing: str
 
     def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Download; refresh the lists if they lack something; refuse what cannot be done."""
+        """Download; refresh the package lists if a name is missing; fail if the change is not possible."""
         wanted = self._wanted(work)
         if isinstance(wanted, str):
-            return [Step(f"printf '%s\\n' {quote(wanted)} >&2; exit 1", what="choosing packages")]
+            return [failing_step(wanted, "choosing packages")]
         if not wanted:
             return []
         script = _variables(wanted) + self._shell + self.preparing
         return [Step(script, what=f"downloading {_list(wanted)}", deadline=DEADLINE)]
 
     def capture(self, work: Work[PackageSpec]) -> Step:
-        """Every package with version and mark, what lies in /etc, and the conffiles of what will be purged."""
-        deleted = sorted({name for change in work.changes if _goes(change) for name in self._names(change, work)})
+        """Every package with version and mark, the paths in /etc, and the conffiles of packages to be purged."""
+        deleted = sorted({name for change in work.changes if _deleted(change) for name in self._names(change, work)})
         script = self._shell + _CAPTURE + (f"deleted={quote(' '.join(deleted))}\n{_CONFIGURATION}" if deleted else "")
         addresses = [change.address for change in work.changes]
         return Step(script, what="listing packages", parse=lambda output: read_images(output, addresses, self.name))
 
     def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Install, then remove; then what is deleted goes back to its origins."""
+        """Install, then remove; then restore the origins of deletes."""
         wanted = self._wanted(work)
         steps = []
         if isinstance(wanted, Mapping) and wanted:
             script = _variables(wanted) + self._shell + RECORDS + _APPLY
             steps.append(
-                Step(script, blobs=_foreign(work), what=f"installing {_list(wanted)}", deadline=DEADLINE, detached=True)
+                Step(
+                    script,
+                    blobs={"foreign": foreign_paths(work.foreign)},
+                    what=f"installing {_list(wanted)}",
+                    deadline=DEADLINE,
+                    detached=True,
+                )
             )
-        return [*steps, *self._back(work, [change for change in work.changes if _goes(change)], gone=True)]
+        return [*steps, *self._restore(work, [change for change in work.changes if _deleted(change)], delete=True)]
 
     def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Purge what came, install what went, as the image has it."""
-        return self._back(work, work.changes, gone=False)
+        """Purge the added packages, install the removed ones, by the image."""
+        return self._restore(work, work.changes, delete=False)
 
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """The same, back to the origins; what others want, and what is needed by them, stays."""
-        return self._back(work, work.changes, gone=True)
+        """The same by the origins; packages of other resources, and their dependencies, are kept."""
+        return self._restore(work, work.changes, delete=True)
 
-    def _back(self, work: Work[PackageSpec], changes: Sequence[Change[PackageSpec]], *, gone: bool) -> list[Step]:
-        """A step for each image, the youngest first: what came last goes first."""
+    def _restore(self, work: Work[PackageSpec], changes: Sequence[Change[PackageSpec]], *, delete: bool) -> list[Step]:
+        """A step for each image, the latest first."""
         groups: list[tuple[Image, list[Change[PackageSpec]]]] = []
         for change in changes:
             image = work.images.get(change.address)
@@ -147,22 +154,22 @@ class Manager:
             names = sorted({name for change in group for name in self._names(change, work)})
             family = self._family(work)
             governed = [w.name for w in wishes([(c.address, c.spec) for c in group], family).values() if w.governed]
-            ours = {change.address for change in work.changes if _goes(change)}
+            ours = {change.address for change in work.changes if _deleted(change)}
             others = [(address, spec) for address, spec in work.wanted if address not in ours]
-            kept = sorted({*wishes(others, family), *_claimed(work)}) if gone else []
+            kept = sorted({*wishes(others, family), *_claimed(work)}) if delete else []
             variables = {
                 "names": " ".join(names),
                 "governed": " ".join(governed),
                 "kept": " ".join(kept),
-                "mode": "delete" if gone else "undo",
-                # on_delete: remove: as if none of these had ever been there
+                "mode": "delete" if delete else "undo",
+                # on_delete: remove: as if none of these had been installed before
                 "blank": "1" if image.data is None else "",
                 "key": digest(names),
             }
             script = "".join(f"{name}={quote(value)}\n" for name, value in variables.items())
-            blobs = {"packages": b"", "auto": b"", "paths": b"", **image.blobs, **_foreign(work)}
+            blobs = {"packages": b"", "auto": b"", "paths": b"", **image.blobs, "foreign": foreign_paths(work.foreign)}
             step = Step(
-                script + self._shell + RECORDS + BACK, blobs, what=f"taking back {' '.join(names)}", deadline=DEADLINE
+                script + self._shell + RECORDS + UNDO, blobs, what=f"restoring {' '.join(names)}", deadline=DEADLINE
             )
             steps.append(replace(step, detached=True))
         return steps
@@ -172,40 +179,40 @@ class Manager:
         return f"manager={self.name}\n{COMMON}{self.words}"
 
     def _family(self, work: Work[PackageSpec]) -> str:
-        """The family that chose the names: an old run is taken back on the same host, facts or not."""
+        """The family of the names, also without facts: an undo runs on the host of its run."""
         return work.facts.host.family or self.family
 
     def _names(self, change: Change[PackageSpec], work: Work[PackageSpec]) -> tuple[str, ...]:
         return change.spec.of(self._family(work)) or ()
 
     def _wanted(self, work: Work[PackageSpec]) -> Mapping[str, Wish] | str:
-        """What the changes want; or why that cannot be told."""
-        changes = [change for change in work.changes if not _goes(change)]
+        """The desired state of each name; or the reason why it is not known."""
+        changes = [change for change in work.changes if not _deleted(change)]
         family = self._family(work)
         for change in changes:
             if change.spec.of(family) is None and isinstance(change.spec.names, dict):
                 known = ", ".join(sorted(change.spec.names))
-                return f"cannot choose packages for {change.address}: names are given for {known}, not for {family!r}"
+                return f"cannot choose packages for {change.address}: names has {known}, but not {family!r}"
         return wishes(((change.address, change.spec) for change in changes), family)
 
 
 def read_images(output: Output, addresses: Iterable[Address], manager: str) -> Mapping[Address, Image]:
-    """The one image that `capture` printed, for all changes."""
+    """The one image from the output of `capture`, for all changes."""
     blobs = {}
     for line in output.stdout.splitlines():
         name, _, content = line.partition(b" ")
         blobs[name.decode()] = gzip.decompress(base64.b64decode(content))
-    # a configuration file may hold a secret
+    # a configuration file may contain a secret
     image = Image({"manager": manager}, blobs, sensitive="configuration" in blobs)
     return dict.fromkeys(addresses, image)
 
 
-def _goes(change: Change[PackageSpec]) -> bool:
+def _deleted(change: Change[PackageSpec]) -> bool:
     return change.action is Action.DELETE
 
 
 def _variables(wanted: Mapping[str, Wish]) -> str:
-    """Shell variables; the names hold no blank, quote or pattern (see package_spec)."""
+    """Shell variables; names contain no blank, quote or pattern (see spec.py)."""
 
     def of(want: str) -> str:
         return " ".join(sorted(wish.name for wish in wanted.values() if wish.want == want))
@@ -221,13 +228,8 @@ def _variables(wanted: Mapping[str, Wish]) -> str:
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 
 
-def _foreign(work: Work[PackageSpec]) -> Mapping[str, bytes]:
-    paths = sorted(token.removeprefix("path:") for token in work.foreign if token.startswith("path:"))
-    return {"foreign": "".join(f"{path}\n" for path in paths).encode()}
-
-
 def _claimed(work: Work[PackageSpec]) -> Iterable[str]:
-    """Names that others want here still, those of other stacks too."""
+    """Names that other resources claim on this host, those of other stacks included."""
     return (token.removeprefix("pkg:") for token in work.foreign if token.startswith("pkg:"))
 
 

@@ -1,7 +1,7 @@
-"""The package kind: what the host's own package manager has installed.
+"""The package kind: packages of the host's own package manager.
 
 All packages of a host and level are one task (aggregate `packages`): one call, one image, one undo.
-What is done on a host lies in package_tasks, in the words of a module per package manager.
+manager.py has the steps; apt.py and dnf.py have the shell functions of each package manager.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ from hacore.contract import (
     Unknown,
     View,
     Work,
-    quote,
 )
-from hacore_providers.package import apt
-from hacore_providers.package import dnf as dnf
+from hacore_providers.package import apt, dnf
 
 from ..facts.packages import CANDIDATE, PACKAGE, Package
+from ..shell import failing_step
 from .manager import Manager
 from .spec import PackageSpec, alike, mistakes
 
@@ -48,35 +47,35 @@ DNF = Manager("dnf", "redhat", dnf.DNF, dnf.PREPARE)
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A host without the package manager that is asked for: says so, before anything is touched."""
+    """A host without the requested package manager: every step fails before any change."""
 
     wanted: str
 
     def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """The refusal."""
+        """A step that fails with the reason."""
         packager = work.facts.host.packager or "none"
-        text = f"cannot manage packages: no {self.wanted} here (package manager: {packager})"
-        return [Step(f"printf '%s\\n' {quote(text)} >&2; exit 1", what="looking for the package manager")]
+        text = f"cannot manage packages: {self.wanted} not found on this host (package manager: {packager})"
+        return [failing_step(text, "checking the package manager")]
 
     def capture(self, work: Work[PackageSpec]) -> Step:
-        """The refusal."""
+        """A step that fails with the reason."""
         return self.prepare(work)[0]
 
     def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """The refusal."""
+        """A step that fails with the reason."""
         return self.prepare(work)
 
     def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Nothing was done."""
+        """No step: there was no change."""
         return []
 
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """The refusal."""
+        """A step that fails with the reason."""
         return self.prepare(work)
 
 
 class PackageProvider(Provider[PackageSpec]):
-    """Presence, version or absence of packages; see PackageSpec for what a user writes."""
+    """Presence, version or absence of packages; PackageSpec has the fields."""
 
     api = 2
     kind: ClassVar[str] = "package"
@@ -84,7 +83,7 @@ class PackageProvider(Provider[PackageSpec]):
 
     # -- at load
     def resolve(self, spec: PackageSpec, files: StackFiles) -> PackageSpec:
-        """Without a name in the body, the resource's own is meant."""
+        """The resource's name, if the body has none."""
         if spec.name is not None or spec.names != ():
             return spec
         return spec.model_copy(update={"names": (files.name.partition("[")[0],)})
@@ -96,7 +95,7 @@ class PackageProvider(Provider[PackageSpec]):
         return [(host, mistake) for host, spec in members.items() for mistake in mistakes(spec)]
 
     def claims(self, spec: PackageSpec) -> Sequence[Claim]:
-        """The names, shared: two resources may both want gcc."""
+        """The names, shared: two resources may both have gcc."""
         return [Claim(f"pkg:{name}", "share") for name in spec.every]
 
     def aggregate(self, spec: PackageSpec) -> str | None:
@@ -109,14 +108,14 @@ class PackageProvider(Provider[PackageSpec]):
 
     # -- at plan
     def facts(self, spec: PackageSpec) -> Sequence[Ask]:
-        """The names of all families (which one it is, is itself a fact), and candidates for `latest`."""
+        """The names of all families (the host's family is a fact itself), and the candidates for `latest`."""
         asks = [Ask(PACKAGE, name) for name in spec.every]
         if spec.ensure == "latest":
             asks += [Ask(CANDIDATE, name) for name in spec.every]
         return asks
 
     def observe(self, view: View[PackageSpec]) -> Observed | None:
-        """What is installed of the names; None if nothing is, and something should be."""
+        """The state of each name; None if none is installed and the spec is not `absent`."""
         spec, attrs, info = view.spec, {}, {}
         governed = spec.version is not None or spec.ensure == "latest"
         for name in spec.of(view.facts.host.family) or ():
@@ -139,31 +138,31 @@ class PackageProvider(Provider[PackageSpec]):
         names = spec.of(family)
         if names is None:
             known = ", ".join(sorted(spec.names)) if isinstance(spec.names, dict) else ""
-            return Desired({"names": Unknown(f"names are given for {known}, and this host is {family or 'neither'}")})
+            return Desired({"names": Unknown(f"names has {known}, but this host is {family or 'neither'}")})
         if spec.ensure == "latest":
             return Desired({name: _newest(view.facts, name) for name in names})
         want = spec.version or ("absent" if spec.ensure == "absent" else "installed")
         return Desired(dict.fromkeys(names, want))
 
     def delete_effect(self, view: View[PackageSpec], found: Found) -> Effect:
-        """Which packages go, or come back. Whose were there before hacore, and what others hold, stays."""
+        """Remove or restore the packages. Those found before hacore, and those of other resources, are kept."""
         names = view.spec.of(view.facts.host.family) or view.spec.every
         listed = f"{'package' if len(names) == 1 else 'packages'} {', '.join(names)}"
         if view.removed(found) and view.spec.ensure != "absent":
             return Effect(f"remove {listed}")
-        return Effect(f"restore {listed} as found before hacore")
+        return Effect(f"restore the original state of {listed}")
 
     def invalidates(self, change: Change[PackageSpec]) -> Sequence[str]:
-        """Whoever uses the packages."""
+        """The users of the packages."""
         return [f"pkg:{name}" for name in change.spec.every]
 
     # -- at apply
     def prepare(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Fetch everything, so that the time in which packages change is short, and refuse what cannot be done."""
+        """Download all packages, so that the change itself is short; fail if the change is not possible."""
         return _manager(work).prepare(work)
 
     def capture(self, work: Work[PackageSpec]) -> Step | None:
-        """All that is installed: one image for all changes."""
+        """All installed packages: one image for all changes."""
         return _manager(work).capture(work)
 
     def apply(self, work: Work[PackageSpec]) -> Sequence[Step]:
@@ -171,16 +170,16 @@ class PackageProvider(Provider[PackageSpec]):
         return _manager(work).apply(work)
 
     def undo(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Take away what came, bring back what went."""
+        """Remove the added packages, restore the removed ones."""
         return _manager(work).undo(work)
 
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
-        """Take away what hacore brought; what was there before it stays."""
+        """Remove the packages that hacore installed; keep those found before."""
         return _manager(work).delete(work)
 
 
 def _version(package: Package, wanted: str | None, packager: str) -> str:
-    """The installed version; as it is written in the spec, where that names the same one in part."""
+    """The installed version, in the form of the spec if that names the same one in part."""
     if wanted is None or packager != "rpm":
         return package.version
     return next((wanted for version in package.versions if alike(wanted, version)), package.version)
@@ -188,11 +187,11 @@ def _version(package: Package, wanted: str | None, packager: str) -> str:
 
 def _newest(facts: Facts, name: str) -> Any:
     candidate = facts.get(CANDIDATE, name)
-    return candidate or Unknown(f"the package lists of the host have no {name} yet")
+    return candidate or Unknown(f"the package lists of the host do not have {name} yet")
 
 
 def _manager(work: Work[PackageSpec]) -> Manager | Unsupported:
-    """What an image was taken with; else the host's, if that is what the specs ask for."""
+    """The package manager of the images; else that of the host, if the specs allow it."""
     images = {(image.data or {}).get("manager") for image in work.images.values()}
     wanted = {change.spec.manager for change in work.changes} - {"auto"}
     packager = work.facts.host.packager

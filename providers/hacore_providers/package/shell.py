@@ -1,13 +1,12 @@
 """The shell functions that the steps of all package managers share: lists, calls, and records.
 
-A record is a folder below `$HACORE_HOME/$manager`: what an installation brought beyond what the
-package manager itself takes back. Scripts of packages make files (nginx: /var/www/html), rewrite
-registries (ucf, passwd) and remove things; a removal does not undo that. While packages change the
-record holds what was there before; `settle` boils it down to the differences, and `forget` takes
-them back once the last of the packages that came along is gone. What somebody has changed since is
-left as it is.
+A record is a folder below `$HACORE_HOME/$manager`: the effects of an installation that the package manager
+itself does not undo. Package scripts create files (nginx: /var/www/html), rewrite registries (ucf, passwd) and
+remove files; a removal does not undo that. While packages change, the record has the previous state; `settle`
+reduces it to the differences, and `forget` undoes them when the last of the added packages is removed. Files
+that were modified since are kept.
 
-`packages`, `installed` and the other words of one manager are in its own module: see package_tasks.
+manager.py lists the functions that each package manager's own module defines.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ COMMON = (
 nl='
 '
 die() { printf '%s\n' "$*" >&2; exit 1; }
-quietly() { # what a program said is shown when it fails, and only then
+quietly() { # shows the output of a program only if it fails
   if ! "$@" >"$HACORE_WORK/said" 2>&1 </dev/null; then
     tail -n 40 "$HACORE_WORK/said" >&2
     return 1
@@ -46,18 +45,18 @@ each_record() { # calls a function with each record's folder
     if [ -d "$folder" ]; then "$1" "${folder%/}"; fi
   done
 }
-paths() { # where maintainer scripts make things; not where services or package managers do all the time
+paths() { # where maintainer scripts create files, without the folders of running services and package managers
   find /etc /var -xdev -maxdepth 5 \( -path /var/log -o -path /var/cache -o -path /var/tmp -o -path /var/spool \
     -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/rpm -o -path /var/lib/dnf \
     -o -path /var/lib/systemd -o -path /var/lib/hacore -o -path /etc/ld.so.cache -o -path /etc/resolv.conf \
     -o -path /etc/mtab -o -path /etc/adjtime \) -prune \
     -o -print | sort
 }
-not_foreign() { # leaves out the paths of other resources, and all below them
+not_foreign() { # without the paths of other resources and all below them
   awk 'FILENAME == ARGV[1] { owned[$0]; next }
     { for (p = $0; p != ""; sub(/\/[^\/]*$/, "", p)) if (p in owned) next; print }' "$HACORE_WORK/foreign" -
 }
-sign() { # tells whether somebody changed it since
+sign() { # a signature that changes with the file
   if [ -L "$1" ]; then printf 'link:%s' "$(readlink -- "$1" | sha256sum | cut -c 1-64)"
   elif [ -d "$1" ]; then printf directory
   elif [ -f "$1" ]; then sha256sum <"$1" | cut -c 1-64
@@ -82,7 +81,7 @@ open_record() {
 settle() {
   record=$1
   [ -e "$record/open" ] || return 0
-  [ -s "$record/open" ] || { rm -rf -- "$record"; return 0; } # killed before anything was done
+  [ -s "$record/open" ] || { rm -rf -- "$record"; return 0; } # interrupted before any change
   packages >"$record/after"
   names <"$record/before" >"$HACORE_WORK/were"
   names <"$record/after" | comm -13 "$HACORE_WORK/were" - >"$record/added"
@@ -91,7 +90,7 @@ settle() {
   there <"$record/before" | comm -23 - "$HACORE_WORK/are" >"$record/removed"
   awk -F '\t' -v OFS='\t' 'FILENAME == ARGV[1] { was[$1] = $2; next }
     ($1 in was) && was[$1] != $2 { print $1, was[$1], $2 }' "$record/before" "$record/after" >"$record/versions"
-  # made by somebody else's account in the meantime: not ours; a new account's own is
+  # files of other accounts were created by others in the meantime; files of new accounts belong to the packages
   tar -xOf "$record/before.tar" etc/passwd 2>/dev/null | cut -d : -f 3 | grep -vx 0 >"$HACORE_WORK/uids" || :
   paths | comm -13 "$record/paths" - | not_foreign | grep -v '^/var/lib/ucf/' | while IFS= read -r path; do
     stat -c %u -- "$path" 2>/dev/null | grep -qxFf "$HACORE_WORK/uids" || printf '%s\n' "$path"
@@ -116,14 +115,14 @@ settle() {
   for list in added removed versions made edits ucf; do [ ! -s "$record/$list" ] || return 0; done
   rm -rf -- "$record"
 }
-look_back() { # before packages go: which of the record's files nobody has touched since
+look_back() { # before packages are removed: the record's files that were not modified since
   for list in made edits; do
     while IFS=' ' read -r was path; do
       [ "$(sign "$path")" != "$was" ] || printf '%s\n' "$path"
     done <"$1/$list" >"$HACORE_WORK/$list.${1##*/}"
   done
 }
-forget() { # after they went; a record of this very step was not looked back at
+forget() { # after packages were removed; a record of this same step has no list from look_back
   [ -e "$HACORE_WORK/edits.${1##*/}" ] || return 0
   packages >"$HACORE_WORK/now"
   names <"$HACORE_WORK/now" | comm -12 - "$1/added" >"$HACORE_WORK/left"
@@ -139,12 +138,12 @@ forget() { # after they went; a record of this very step was not looked back at
   cat "$1/added" >>"$HACORE_WORK/forgotten"
   rm -rf -- "$1"
 }
-take_out() ( # PATH: from the very folder; packages make folders of their own accounts', where others could redirect it
+take_out() ( # PATH: by its folder, entered first: folders of other accounts could be redirected
   folder=${1%/*}; folder=${folder:-/} name=./${1##*/}
   cd -P -- "$folder" 2>/dev/null && [ "$(pwd -P)" = "$folder" ] || exit 0
   if [ -d "$name" ] && [ ! -L "$name" ]; then rmdir -- "$name" 2>/dev/null || :; else rm -f -- "$name"; fi
 )
-safe_members() { # the paths on stdin, without their first slash: nobody else can change where they lead
+safe_members() { # fails the step if another user can redirect one of the paths on stdin (without the first slash)
   while IFS= read -r path; do safe_path "/$path"; done
 }
 put_back() { # folder of old entries, path
@@ -158,7 +157,7 @@ put_back() { # folder of old entries, path
     mv -fT -- "$2.hacore-old" "$2"
   fi
 }
-old_registry() { # ucf(1) numbers its backups: where it knows the same files again, the old ones are the right ones
+old_registry() { # ucf(1) numbers its backups: with the same registry as before, the old backups are right
   cmp -s "$1/hashfile" /var/lib/ucf/hashfile && cmp -s "$1/registry" /var/lib/ucf/registry || return 0
   for path in /var/lib/ucf/hashfile.[0-9]* /var/lib/ucf/registry.[0-9]*; do
     [ -e "$1/${path##*/}" ] || rm -f -- "$path"

@@ -1,4 +1,4 @@
-"""What a user writes of packages, and the rules over it."""
+"""The fields of packages, and the rules for their values."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ __all__ = ["PackageSpec", "Wish", "alike", "mistakes", "wishes"]
 
 Ensure = Literal["present", "absent", "latest"]
 
-# deb-control(5) and RPM together; the end keeps off apt's "name-" for "remove name", and a colon names
-# an architecture. Nothing here can be an option, a pattern or a version.
+# deb-control(5) and RPM together; the last character excludes apt's "name-" for "remove name", a colon names
+# an architecture. No match can be an option, a pattern or a version.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*[A-Za-z0-9+](:[a-z0-9-]+)?\Z|[A-Za-z0-9]\Z")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^_-]*\Z")
 
 
 class PackageSpec(Spec):
-    """Packages of the host's own package manager. Without a version, presence is all that is managed."""
+    """Packages of the host's own package manager. Without a version only their presence is managed."""
 
     names: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
         default=(), description="names, or names by OS family (debian, redhat); default: the resource's name"
     )
-    name: str | None = Field(default=None, description="one name, for a version to go with it")
+    name: str | None = Field(default=None, description="one name, together with a version")
     version: str | None = Field(
         default=None,
-        description="exactly this one, as the package manager writes it; with dnf also a part: `1.2`, `1.2-3`, `4:1.2`",
+        description="the exact version, as the package manager shows it; for dnf also a part: `1.2`, `1.2-3`, `4:1.2`",
     )
-    ensure: Ensure = Field(default="present", description="latest: upgraded whenever a newer one is offered")
-    manager: Literal["auto", "apt", "dnf", "yum"] = Field(default="auto", description="auto: what the host has")
+    ensure: Ensure = Field(default="present", description="latest: upgraded whenever a newer version is available")
+    manager: Literal["auto", "apt", "dnf", "yum"] = Field(default="auto", description="auto: that of the host")
 
     def of(self, family: str) -> tuple[str, ...] | None:
-        """The names on a host of an OS family; None if the spec has none for it."""
+        """The names for an OS family; None if the spec has none for it."""
         if self.name is not None:
             return (self.name,)
         return self.names.get(family) if isinstance(self.names, dict) else self.names
 
     @property
     def every(self) -> tuple[str, ...]:
-        """The names for all families, in order, each once: what is claimed and asked before the family is known."""
+        """The names for all families, in order, each once: claimed and asked for while the family is not known."""
         if self.name is not None:
             return (self.name,)
         groups = self.names.values() if isinstance(self.names, dict) else [self.names]
@@ -52,19 +52,19 @@ class PackageSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What one name should be on one host: a version, `latest`, `installed` or `absent`."""
+    """The desired state of one name on one host: a version, `latest`, `installed` or `absent`."""
 
     name: str
     want: str
 
     @property
     def governed(self) -> bool:
-        """Whether its version counts, not its presence alone."""
+        """Whether its version is managed, not only its presence."""
         return self.want not in ("installed", "absent")
 
 
 def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping[str, Wish]:
-    """What the specs want together, by name; a version goes before `latest`, and that before presence."""
+    """The desired states of all specs together, by name; a version wins over `latest`, and that over presence."""
     rank = {"absent": 0, "installed": 1, "latest": 2}
     found: dict[str, Wish] = {}
     for _, spec in specs:
@@ -77,9 +77,9 @@ def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping
 
 
 def alike(wanted: str, version: str) -> bool:
-    """Whether an RPM's version (`epoch:version-release`, the epoch left out if 0) is the wanted one.
+    """Whether an RPM's version (`epoch:version-release`, without an epoch of 0) is the desired one.
 
-    dnf takes versions in part: an epoch or a release that is not said is not compared.
+    dnf accepts partial versions: an epoch or a release that is not given is not compared.
     """
     epoch, bare, release = _parts(wanted)
     other_epoch, other, other_release = _parts(version)
@@ -95,19 +95,19 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 def mistakes(spec: PackageSpec) -> Iterator[Mistake]:
-    """What is wrong with the values of one spec."""
+    """The mistakes in the values of one spec."""
     if spec.name is not None and spec.names:
-        yield Mistake("names", "name and names exclude each other: give one of them")
+        yield Mistake("names", "name and names exclude each other: give only one")
     elif not spec.every:
-        yield Mistake("names", "there is no name in it: list at least one package")
+        yield Mistake("names", "has no name: list at least one package")
     field = "names" if spec.name is None else "name"
     for name in spec.every:
         if not _NAME.match(name):
-            yield Mistake(field, f"{name!r} is not the name of a package: write the bare name, without version or sign")
+            yield Mistake(field, f"{name!r} is not a package name: write it without version or sign")
     if spec.version is not None:
         if spec.name is None:
-            yield Mistake("version", "a version goes with one package: write name: instead of names:")
+            yield Mistake("version", "a version is for one package: write name: instead of names:")
         if not _VERSION.match(spec.version):
             yield Mistake("version", f"{spec.version!r} is not a version: write it as the package manager shows it")
         if spec.ensure != "present":
-            yield Mistake("ensure", f"ensure: {spec.ensure} and a version contradict each other: leave out one of them")
+            yield Mistake("ensure", f"ensure: {spec.ensure} and a version exclude each other: give only one")

@@ -1,44 +1,44 @@
-"""The way back: from what is installed now to what an image says, for one task's names and what they brought.
+"""Undo of packages: from the installed packages to those of an image, for the names of one task and their dependencies.
 
-Variables: `names` of the task, `governed` (those whose version counts), `kept` (names that others
-want), `mode` undo or delete, `blank` (the image is "none of these was there"), `key` (names the task). Files in
-`$HACORE_WORK`: the image (`packages`, `auto`, `paths`, maybe `configuration`) and `foreign`.
+Variables: `names` of the task, `governed` (those with a managed version), `kept` (names of other resources),
+`mode` undo or delete, `blank` (the image is "none of these was installed"), `key` (identifies the task). Files in
+`$HACORE_WORK`: the image (`packages`, `auto`, `paths`, perhaps `configuration`) and `foreign`.
 """
 
 from __future__ import annotations
 
-__all__ = ["BACK"]
+__all__ = ["UNDO"]
 
-BACK = r"""
+UNDO = r"""
 image=$HACORE_WORK
 : >"$image/crashed"; : >"$image/needed"
 free_services
 each_record settle
 packages >"$image/now"
-if [ -n "$blank" ]; then # all that is there, but for these names and what hacore brought
+if [ -n "$blank" ]; then # all installed packages, without these names and what hacore installed
   words $names >"$image/mine"
   cat "$records"/*/added 2>/dev/null | sort -u - "$image/mine" >"$image/brought"
   awk -F '\t' 'FILENAME == ARGV[1] { ours[$1]; next } !($1 in ours)' "$image/brought" "$image/now" >"$image/packages"
 fi
-each_record look_back # before anything goes or comes
+each_record look_back # before any change
 words $kept >"$image/kept.names"
 names <"$image/packages" >"$image/were"
 
-# --- what came: the names that were not there, and what came along with them
-what_came() {
+# --- added packages: the names that were not installed, and their dependencies
+find_added() {
   packages >"$image/now"
   names <"$image/now" | comm -13 "$image/were" - >"$image/new"
-  if [ "$mode" = delete ]; then # what an older task of hacore brought may be of no more use now
+  if [ "$mode" = delete ]; then # packages of an earlier task may be without use now
     cat "$records"/*/added 2>/dev/null | sort -u - "$image/new" >"$image/more"
     names <"$image/now" | comm -12 - "$image/more" >"$image/new"
   fi
   comm -23 "$image/new" "$image/kept.names" >"$image/ours"
   words $names | comm -12 - "$image/ours" | comm -23 - "$image/were" >"$image/base"
-  # a killed installation may not have marked yet what came along
+  # an interrupted installation may not have marked the dependencies yet
   along | sort -u - "$image/crashed" >"$image/along"
   comm -12 "$image/ours" "$image/along" | sort -u - "$image/base" >"$image/may"
 }
-purge() { # a command, then names; configuration files also go where they lay there before the package: these come back
+purge() { # a command, then names; restores the configuration files that existed before the package
   $keep_all -C / -cf "$image/etc.tar" etc 2>/dev/null || :
   $plain_tar -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
   purged=0
@@ -50,15 +50,15 @@ purge() { # a command, then names; configuration files also go where they lay th
     $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"; } || purged=1
   return "$purged"
 }
-what_came
+find_added
 if broken; then
-  # to finish it first could hang or fail
+  # completing the installation first could hang or fail
   [ ! -s "$image/may" ] || purge take_broken $(cat "$image/may") || :
   repair
-  what_came
+  find_added
 fi
 if [ -s "$image/may" ]; then
-  purge_list >"$image/purge" || die "cannot tell what $names brought: $(tail -n 5 "$image/said")"
+  purge_list >"$image/purge" || die "cannot find the dependencies of $names: $(tail -n 5 "$image/said")"
   if [ -s "$image/purge" ]; then
     purge take_away $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
     [ "$mode" = undo ] || { mkdir -p "$records"; cat "$image/purge" >>"$records/purged.$key"; }
@@ -66,22 +66,22 @@ if [ -s "$image/may" ]; then
   [ ! -s "$image/needed" ] || mark_along $(cat "$image/needed")
 fi
 
-# --- what was only configuration files before
+# --- packages of which only configuration files existed before
 awk -F '\t' '$3 == "rc" { print $1 }' "$image/packages" >"$image/mere"
 there <"$image/now" | comm -12 - "$image/mere" >"$image/whole"
 words $names | comm -12 - "$image/whole" | comm -23 - "$image/kept.names" >"$image/remove"
 if [ -s "$image/remove" ]; then
   if only_these $(cat "$image/remove"); then take_off $(cat "$image/remove")
-  else echo "kept $(tr '\n' ' ' <"$image/remove"): something else needs it" >&2; fi
+  else echo "kept $(tr '\n' ' ' <"$image/remove" | sed 's/ $//'): required by other packages" >&2; fi
 fi
 each_record forget
 
-# --- what went or changed its version
+# --- removed packages, and changed versions
 packages >"$image/now"
 {
   words $names
   cat "$records"/*/removed 2>/dev/null || :
-  # what a delete purged comes back when the delete itself is taken back
+  # an undo of a delete restores what the delete purged
   [ "$mode" = delete ] || cat "$records/purged.$key" 2>/dev/null || :
 } | sort -u >"$image/touched"
 there <"$image/now" | comm -23 "$image/touched" - >"$image/lost"
@@ -109,7 +109,7 @@ if [ -s "$image/return" ]; then
   fi
   free_services
   settle "$record"
-  if [ -z "$afresh" ] && [ -d "$record" ]; then # what scripts did once more on the way back had been done before
+  if [ -z "$afresh" ] && [ -d "$record" ]; then # effects of scripts on the way are those of before
     while IFS=' ' read -r _ path; do put_back "$record/old" "$path"; done <"$record/edits"
     rm -rf -- "$record"
   fi
@@ -117,7 +117,7 @@ if [ -s "$image/return" ]; then
   packages >"$image/now"
 fi
 
-# --- marks, of the names and of what came back
+# --- marks, of the names and of the restored packages
 [ -z "$blank" ] || exit 0
 cut -d = -f 1 "$image/return" | sort -u - "$image/touched" >"$image/marked"
 there <"$image/now" | comm -12 - "$image/marked" >"$image/present"

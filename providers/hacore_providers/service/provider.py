@@ -1,21 +1,20 @@
-"""The kind `service`: a unit of the init system that runs or does not, now and at boot.
+"""The kind `service`: a unit of the init system, running or stopped, enabled at boot or not.
 
-What counts as enabled: `enabled` does, `enabled-runtime` and `linked` do not (both are gone or idle
-after a reboot), a unit generated from an init script does if a runlevel starts it. Units that
-cannot be enabled (`static`, `indirect`, `alias`, `transient`) are as wanted, whatever is wanted.
+Enabled: `enabled`, and a unit generated from an init script that a runlevel starts. Not enabled:
+`enabled-runtime` and `linked`, which have no effect after a reboot. Units that cannot be enabled
+(`static`, `indirect`, `alias`, `transient`) always match the desired state.
 
-Without systemd a service is a script in /etc/init.d: it runs if its `status` says so, and is enabled if a
-runlevel starts it.
+Without systemd a service is a script in /etc/init.d: running by its `status`, enabled if a runlevel
+starts it.
 
-What counts as running: `active` and `reloading`. A state that passes (`activating`, also while a
-unit is restarted for ever) equals nothing that can be wanted and is shown by its name.
+Running: `active` and `reloading`. A transient state (`activating`, also of a unit that is restarted again
+and again) matches no desired state and is shown by its name.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from hacore.contract import (
     NO_RULES,
@@ -39,27 +38,29 @@ from hacore.contract import (
     Trigger,
     View,
     Work,
-    quote,
 )
+from hacore_providers.facts.stat import sha256
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
-from hacore_providers.service import systemd, sysv, unit_file
+from hacore_providers.service import systemd, unit_file
+from hacore_providers.service.init_system import init_system
 from hacore_providers.service.spec import ServiceSpec, mistakes, refusal
+from hacore_providers.shell import failing_step
 
 _UNMANAGEABLE = ("static", "indirect", "alias", "transient")
 _SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)
 
 
 class ServiceProvider(Provider[ServiceSpec]):
-    """Keeps units running and enabled, and reloads them when their sources change."""
+    """Units that run and are enabled, and that reload or restart after changes of their sources."""
 
     api = 2
     kind = "service"
     spec = ServiceSpec
-    plain = ("unit",)  # the state keeps it: who undoes a run reloads the daemon by its row
+    plain = ("unit",)  # the undo of a run reloads the daemon by its recorded row
 
     # -- at load
     def resolve(self, spec: ServiceSpec, files: StackFiles) -> ServiceSpec:
-        """The unit's name from the resource's, where none is given."""
+        """The unit's name from the resource's, if none is given."""
         unit = spec.unit or str(getattr(files, "name", "")).partition("[")[0]
         sensitive = spec.sensitive or (spec.definition is not None and files.sensitive)
         return spec.model_copy(update={"unit": unit, "sensitive": sensitive})
@@ -67,13 +68,13 @@ class ServiceProvider(Provider[ServiceSpec]):
     def validate(
         self, members: Mapping[str, ServiceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
-        """Names that are no units' names, and definitions that cannot do what is wanted."""
+        """Invalid unit names, and definitions that cannot provide the desired state."""
         for host, spec in members.items():
             for mistake in mistakes(spec):
                 yield host, mistake
 
     def claims(self, spec: ServiceSpec) -> Sequence[Claim]:
-        """Its unit; after what installs, configures or is named by it."""
+        """Owns its unit; uses its package, its configuration, and the paths and accounts in its definition."""
         claims = [Claim(f"unit:{spec.short}"), Claim(f"pkg:{spec.short}", "use"), Claim(f"config:{spec.short}", "use")]
         if spec.definition is not None:
             claims.append(Claim(f"path:{spec.path}"))
@@ -86,21 +87,21 @@ class ServiceProvider(Provider[ServiceSpec]):
         return spec.unit
 
     def triggers(self, spec: ServiceSpec, address: Address) -> Sequence[Trigger]:
-        """What it is reloaded and restarted for; its own definition is such a thing."""
+        """The sources of reload_on and restart_on; a change of its own definition restarts it as well."""
         own = [] if spec.definition is None else [Trigger(str(address), "restart", ("definition",))]
         reloads = [Trigger(source, "reload") for source in spec.reload_on]
         return [*reloads, *(Trigger(source, "restart") for source in spec.restart_on), *own]
 
     # -- at plan
     def facts(self, spec: ServiceSpec) -> Sequence[Ask]:
-        """The unit's state, and its definition if that is ours."""
+        """The unit's state, and its definition if that is managed."""
         asks = [Ask(UNIT, spec.full)]
         if spec.definition is not None:
-            asks.append(Ask(DEFINITION, spec.path, _hash(spec.definition), spec.sensitive))
+            asks.append(Ask(DEFINITION, spec.path, sha256(spec.definition.encode()), spec.sensitive))
         return asks
 
     def observe(self, view: View[ServiceSpec]) -> Observed | None:
-        """What the init system says; None if it knows none of that name and no definition lies there."""
+        """The state of the unit; None if neither the unit nor its definition exists."""
         spec = view.spec
         state = view.facts.get(UNIT, spec.full) or UnitState(spec.full, load="not-found")
         definition = view.facts.get(DEFINITION, spec.path) if spec.definition is not None else None
@@ -114,7 +115,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs["enabled"] = _enabled(state, spec.enabled)
         if spec.definition is not None:
             attrs["definition"] = definition.digest if definition else None
-            if definition and definition.digest == f"sha256:{_hash(spec.definition)}":
+            if definition and definition.digest == f"sha256:{sha256(spec.definition.encode())}":
                 texts["definition"] = spec.definition
             elif definition and definition.text is not None:
                 texts["definition"] = definition.text
@@ -122,7 +123,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         return Observed(attrs, info=info, texts={} if spec.sensitive else texts)
 
     def desire(self, view: View[ServiceSpec]) -> Desired:
-        """What the spec governs."""
+        """The managed fields."""
         spec = view.spec
         attrs: dict[str, Any] = {}
         if spec.running is not None:
@@ -131,7 +132,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs["enabled"] = spec.enabled
         texts = {}
         if spec.definition is not None:
-            attrs["definition"] = f"sha256:{_hash(spec.definition)}"
+            attrs["definition"] = f"sha256:{sha256(spec.definition.encode())}"
             texts["definition"] = spec.definition
         observed = self.observe(view)
         stops = spec.running is False and observed is not None and observed.attrs["running"] is not False
@@ -144,10 +145,10 @@ class ServiceProvider(Provider[ServiceSpec]):
         )
 
     def delete_effect(self, view: View[ServiceSpec], found: Found) -> Effect:
-        """Stop, disable and remove what hacore set up; else as it was found."""
+        """Stop, disable and remove a unit that hacore created; else restore its original state."""
         spec = view.spec
         if not view.removed(found):
-            return Effect(f"restore {spec.short} as found before hacore")
+            return Effect(f"restore the original state of {spec.short}")
         words = [f"stop {spec.short}"] if spec.running else []
         words += [f"disable {spec.short}"] if spec.enabled else []
         words += [f"remove {spec.path}"] if spec.definition is not None else []
@@ -159,19 +160,19 @@ class ServiceProvider(Provider[ServiceSpec]):
 
     # -- at apply
     def prepare(self, work: Work[ServiceSpec]) -> Sequence[Step]:
-        """Refuse what this host's init system cannot do."""
+        """Fail if this host's init system cannot manage the unit."""
         for change in work.changes:
             why = "" if change.action is Action.DELETE else refusal(change.spec, work.facts.host.init)
             if why:
-                return [Step(f"printf '%s\\n' {quote(why)} >&2; exit 1", what=f"looking at {change.spec.short}")]
+                return [failing_step(why, f"checking {change.spec.short}")]
         return []
 
     def capture(self, work: Work[ServiceSpec]) -> Step | None:
-        """State, links and definition of the unit (a service shares its task with nobody)."""
+        """State, links and definition of the unit (a service has a task of its own)."""
         if not work.changes:
             return None
         change = work.changes[0]
-        spec, address, init = change.spec, change.address, _init(work)
+        spec, address, init = change.spec, change.address, init_system(work)
 
         def parse(output: Output) -> Mapping[Address, Image]:
             return {address: init.read_image(output, sensitive=spec.sensitive)}
@@ -188,7 +189,7 @@ class ServiceProvider(Provider[ServiceSpec]):
         if change.action is Action.DELETE:
             yield from self._undo(change, work)
             return
-        init = _init(work)
+        init = init_system(work)
         define = spec.definition is not None
         script = init.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
         blobs = {} if spec.definition is None else {"definition": spec.definition.encode()}
@@ -203,7 +204,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             )
 
     def undo(self, work: Work[ServiceSpec]) -> Sequence[Step]:
-        """Stop, bring definition, mask and links back, start: the mirror of apply."""
+        """Stop, restore definition, mask and links, start: the mirror of apply."""
         return [step for change in work.changes for step in self._undo(change, work)]
 
     def _undo(self, change: Change[ServiceSpec], work: Work[ServiceSpec]) -> Iterable[Step]:
@@ -212,20 +213,20 @@ class ServiceProvider(Provider[ServiceSpec]):
             return
         spec = change.spec
         define = spec.definition is not None
-        script, blobs = _init(work, image).undo(
+        script, blobs = init_system(work, image).undo(
             spec.full, image, define=define, enabled=spec.enabled, running=spec.running
         )
-        yield Step(script, blobs=blobs, what=f"putting {spec.short} back", deadline=_SECONDS, disrupts="restart")
+        yield Step(script, blobs=blobs, what=f"restoring {spec.short}", deadline=_SECONDS, disrupts="restart")
 
     def trigger(self, work: Work[ServiceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
-        """Reload or restart what runs, and see it stay up.
+        """Reload or restart a running unit, and check that it stays up.
 
-        Any change of the instance pulls its own restart, also one of `enabled`. Where nothing else
-        pulled it, a process that is younger than its definition is let be.
+        Every change of the instance triggers its own restart, even one of `enabled` alone. Without another
+        source, a process that is younger than its definition is not restarted.
         """
         return [
             Step(
-                _init(work).trigger(change.spec.full, op, unless_young=_own_change(change, work)),
+                init_system(work).trigger(change.spec.full, op, unless_young=_own_change(change, work)),
                 what=systemd.describe(op, change.spec.full),
                 deadline=_SECONDS,
                 disrupts=op,
@@ -239,53 +240,13 @@ class ServiceProvider(Provider[ServiceSpec]):
         return wants and (change.observed or {}).get("running") is not True
 
     def patience(self, spec: ServiceSpec) -> float:
-        """Seconds for a unit to get where it is going."""
+        """Seconds for a unit to reach its state."""
         return 30.0
 
 
-class InitSystem(Protocol):
-    """The shell of one init system: service_systemd and service_sysv."""
-
-    def capture(self, unit: str, names: Iterable[str]) -> str:
-        """What the unit is like now."""
-        ...
-
-    def read_image(self, output: Output, *, sensitive: bool) -> Image:
-        """The image that it printed."""
-        ...
-
-    def prepare_unit(self, unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
-        """All that starts and stops nothing."""
-        ...
-
-    def run_unit(self, unit: str, *, running: bool) -> str:
-        """Start or stop."""
-        ...
-
-    def undo(
-        self, unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
-    ) -> tuple[str, dict[str, bytes]]:
-        """Back to the image; and its blobs."""
-        ...
-
-    def trigger(self, unit: str, op: str, *, unless_young: bool = False) -> str:
-        """Reload or restart."""
-        ...
-
-
-def _init(work: Work[ServiceSpec], image: Image | None = None) -> InitSystem:
-    """What an image was taken with; else the host's."""
-    taken = (image.data or {}).get("init") if image is not None else None
-    return sysv if (taken or work.facts.host.init) == "sysv" else systemd
-
-
 def _own_change(change: Change[ServiceSpec], work: Work[ServiceSpec]) -> bool:
-    """Whether the unit's own change is all that pulled a trigger, and its definition tells whether it was taken in."""
+    """Whether only the unit's own change pulled the trigger: then the definition's age shows whether it is loaded."""
     return change.spec.definition is not None and set(work.sources) == {change.address}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _running(state: UnitState) -> bool | str:

@@ -1,4 +1,4 @@
-"""What a user writes of services, and the rules over it."""
+"""The fields of services, and the rules for their values."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["ServiceSpec", "mistakes", "refusal"]
 
 
 class ServiceSpec(Spec):
-    """A unit; what is not given is left as it is."""
+    """A unit of the init system. Fields that are not given are not managed."""
 
     unit: str = Field(
         default="", description="name of the unit; default: the resource's name. `.service` may be left out"
     )
-    running: bool | None = Field(default=None, description="whether it runs, now")
+    running: bool | None = Field(default=None, description="whether it runs now")
     enabled: bool | None = Field(default=None, description="whether it starts at boot")
     definition: str | None = Field(
         default=None,
         description="text of the unit file, kept in /etc/systemd/system; or of an init script, in /etc/init.d",
     )
-    reload_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is reloaded")
-    restart_on: tuple[str, ...] = Field(default=(), description="resources after whose change it is restarted")
-    manager: Literal["auto", "systemd", "sysv"] = Field(default="auto", description="auto: what the host has")
-    sensitive: bool = Field(default=False, description="the definition tells a secret: it is never shown")
+    reload_on: tuple[str, ...] = Field(default=(), description="resources; a change of one reloads the unit")
+    restart_on: tuple[str, ...] = Field(default=(), description="resources; a change of one restarts the unit")
+    manager: Literal["auto", "systemd", "sysv"] = Field(default="auto", description="auto: that of the host")
+    sensitive: bool = Field(default=False, description="never show the definition: it contains a secret")
 
     @property
     def full(self) -> str:
@@ -37,12 +37,12 @@ class ServiceSpec(Spec):
 
     @property
     def script(self) -> bool:
-        """Whether its definition is an init script. Of a secret one the state keeps no text: `manager` tells."""
+        """Whether its definition is an init script; for a recorded secret, which has no text, by `manager`."""
         return self.definition is not None and (unit_file.is_script(self.definition) or self.manager == "sysv")
 
     @property
     def path(self) -> str:
-        """Where its definition lies, if it has one."""
+        """The path of its definition, if it has one."""
         return unit_file.path_of(self.full, script=self.script)
 
     @property
@@ -52,32 +52,32 @@ class ServiceSpec(Spec):
 
 
 def refusal(spec: ServiceSpec, init: str) -> str:
-    """Why a spec cannot be had with an init system; empty if it can."""
+    """Why an init system cannot provide a spec; empty if it can."""
     if init not in ("systemd", "sysv"):
-        return f"cannot manage {spec.short}: no init system that is known runs here"
+        return f"cannot manage {spec.short}: this host runs neither systemd nor init scripts"
     if spec.manager not in ("auto", init):
-        return f"cannot manage {spec.short}: {spec.manager} is asked for, and this host runs {init}"
+        return f"cannot manage {spec.short}: manager is {spec.manager}, but this host runs {init}"
     if init == "sysv" and not spec.full.endswith(".service"):
-        return f"cannot manage {spec.full}: this host has init scripts, and no units of other kinds"
+        return f"cannot manage {spec.full}: this host has init scripts, and no such units"
     if spec.definition is not None and spec.script != (init == "sysv"):
         kinds = ("a unit file", "an init script (its first line begins with #!)")
-        is_, wanted = kinds if init == "sysv" else kinds[::-1]
-        return f"cannot define {spec.short} by {is_}: this host runs {init}, which needs {wanted}"
+        given, wanted = kinds if init == "sysv" else kinds[::-1]
+        return f"cannot define {spec.short} by {given}: this host runs {init}, which needs {wanted}"
     return ""
 
 
 def mistakes(spec: ServiceSpec) -> Iterable[Mistake]:
-    """What is wrong with the values of one spec."""
+    """The mistakes in the values of one spec."""
     if not unit_file.valid_name(spec.full):
         yield Mistake(
-            "unit", f"{spec.unit!r} is no unit's name: letters, digits and : _ . \\ - @, as in nginx or x@1.timer"
+            "unit", f"{spec.unit!r} is not a unit name: use letters, digits and : _ . \\ - @, as in nginx or x@1.timer"
         )
     elif unit_file.is_template(spec.full) and (spec.running is not None or spec.enabled):
-        yield Mistake("unit", f"{spec.full} is a template: name an instance, as in {spec.full.replace('@', '@1', 1)}")
+        yield Mistake("unit", f"{spec.full} is a template: name an instance, such as {spec.full.replace('@', '@1', 1)}")
     if spec.definition is None:
         return
     if not spec.definition.endswith("\n"):
-        yield Mistake("definition", "the last line has no end: write the text with `|`")
+        yield Mistake("definition", "the last line has no line end: write the text with `|`")
     if unit_file.is_script(spec.definition):
         yield from _script_mistakes(spec, spec.definition)
         return
@@ -91,12 +91,12 @@ def mistakes(spec: ServiceSpec) -> Iterable[Mistake]:
 
 def _script_mistakes(spec: ServiceSpec, text: str) -> Iterable[Mistake]:
     if spec.manager == "systemd":
-        yield Mistake("definition", "a script that begins with #! is no unit file: systemd needs one")
+        yield Mistake("definition", "a script that begins with #! is not a unit file, which systemd needs")
     if spec.enabled and not unit_file.runlevels(text):
         yield Mistake(
             "definition", "enabled: true needs `# Default-Start: 2 3 4 5` between `### BEGIN INIT INFO` and its end"
         )
     if spec.sensitive and spec.manager != "sysv":
         yield Mistake(
-            "manager", "an init script that tells a secret needs manager: sysv: the state does not keep its text"
+            "manager", "an init script with a secret needs manager: sysv, because the state does not keep its text"
         )

@@ -1,11 +1,11 @@
-"""What is run on a systemd host: capture, apply, undo and trigger of a unit, as POSIX sh.
+"""The shell of a unit on a systemd host: capture, apply, undo and trigger, as POSIX sh.
 
-`do` and `undo` are mirror images:
+`apply` and `undo` are mirror images:
 
-    write the definition          stop what did not run
-    unmask                        bring the definition back, or take it away
-    enable or disable             bring every link and mask back
-    start or stop                 start what ran
+    write the definition          stop, if it did not run
+    unmask                        restore or remove the definition
+    enable or disable             restore every link and mask
+    start or stop                 start, if it ran
 """
 
 from __future__ import annotations
@@ -16,27 +16,29 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.service.unit_file import path_of, short_name
+from hacore_providers.shell import PUT_FILE
 
 COMMON = (
     SAFE_PATH
+    + PUT_FILE
     + r"""
 [ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
 show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
 ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
 new=${definition%/*}/.hacore.$unit.new
-begin=$(date +%s) # what the journal has from here on is about us
+begin=$(date +%s) # later lines of the journal belong to this step
 runs() { case $(show ActiveState) in inactive|failed) return 1;; esac; return 0; }
 fail() {
   journalctl --no-pager -q -n 20 -o cat --since "@$begin" -u "$unit" >&2 2>/dev/null || :
   systemctl status --no-pager -n 0 -- "$unit" >&2 2>/dev/null || :
-  echo "$1: it is $(show ActiveState) ($(show SubState)), result $(show Result)" >&2
+  echo "$1: the unit is $(show ActiveState) ($(show SubState)), result $(show Result)" >&2
   exit 1
 }
 """
 )
-"""Shell functions over $unit. `fail` ends with the sentence that the user should read."""
+"""Shell functions for $unit. `fail` ends with the sentence for the user."""
 
-# A unit that is started again and again looks fine at any single moment: its count of restarts does not.
+# A unit that is restarted again and again is active at most moments: only its count of restarts shows it.
 _STEADY = r"""
 steady() { # sentence: the unit stays up for a second, or the step fails
   count=$(show NRestarts); n=0
@@ -47,12 +49,12 @@ steady() { # sentence: the unit stays up for a second, or the step fails
       reloading) [ "${slow:=0}" -ge 150 ] || { slow=$((slow + 1)); n=$((n - 1)); } ;;
       *) fail "$1" ;;
     esac
-    [ "$(show NRestarts)" = "$count" ] || fail "$1, it ends and is started again"
+    [ "$(show NRestarts)" = "$count" ] || fail "$1, it ends and systemd restarts it"
   done
 }
 """
 
-# Every link that enables or aliases the unit, or one that goes along with it; runlevels' links for an init script.
+# Every link that enables or aliases the unit or a unit of its Also=; for an init script the links of the runlevels.
 _LINKS = r"""
 plain() { printf '%s\n' "$1" | sed 's/\\/\\\\/g'; } # a name as a pattern that matches only itself
 links() {
@@ -68,7 +70,7 @@ links() {
 
 
 def head(unit: str, names: Iterable[str] = ()) -> str:
-    """The variables that every script uses: $unit, $definition (its path) and $names (all it goes by)."""
+    """The variables that every script uses: $unit, $definition (its path) and $names (all its names)."""
     every = " ".join(dict.fromkeys((unit, *names)))
     return f"unit={quote(unit)}\ndefinition={quote(path_of(unit))}\nnames={quote(every)}\n{COMMON}"
 
@@ -90,12 +92,12 @@ fi
 
 
 def capture(unit: str, names: Iterable[str]) -> str:
-    """What the unit is like now: state, links, definition. Reads only."""
+    """The current state of the unit: state, links, definition. Read-only."""
     return head(unit, names) + _LINKS + _CAPTURE
 
 
 def read_image(output: Output, *, sensitive: bool) -> Image:
-    """The before-image from what `capture` printed."""
+    """The before-image from the output of `capture`."""
     fields: dict[str, str] = {}
     links = b""
     for line in output.stdout.split(b"\n"):
@@ -118,15 +120,13 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     return Image(data=data, blobs=blobs, sensitive=sensitive)
 
 
-# --- do --------------------------------------------------------------------------------------------
+# --- apply -----------------------------------------------------------------------------------------
 
 _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
-  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0644 "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/definition" "$new" 0:0 0644 "$definition"
 fi
 systemctl daemon-reload
 """
@@ -136,12 +136,14 @@ if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
 if [ "$(show LoadState)" = not-found ]; then
   systemctl daemon-reload
   if [ "$(show LoadState)" = not-found ]; then
-    echo "cannot find $unit: nothing on this host provides it (give a definition, or need what installs it)" >&2; exit 1
+    echo "cannot find $unit: nothing on this host provides it" \
+      "(add a definition, or name its package in needs)" >&2
+    exit 1
   fi
 fi
 case $(show LoadState) in bad-setting|error)
   systemctl status --no-pager -n 5 -- "$unit" >&2 || :
-  echo "cannot load $unit: systemd does not accept its definition" >&2; exit 1
+  echo "cannot load $unit: systemd rejects its definition" >&2; exit 1
 esac
 """
 
@@ -161,7 +163,7 @@ esac
 _DISABLE = r"""
 id=$(show Id)
 if [ "$id" != "$unit" ] && [ -L "$definition" ] && [ "$(show UnitFileState)" = enabled ]; then
-  echo "cannot disable $unit: it is another name of $id and goes when that is disabled; name $id" >&2; exit 1
+  echo "cannot disable $unit: it is an alias of $id, which must be disabled instead; name $id" >&2; exit 1
 fi
 case $(show UnitFileState) in disabled|static|indirect|alias|transient|masked) ;; *)
   systemctl --quiet disable -- "$(show Id)" || { echo "cannot disable $unit" >&2; exit 1; }
@@ -183,7 +185,7 @@ systemctl reset-failed -- "$unit" 2>/dev/null || :
 
 
 def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
-    """Definition, mask and links: all that starts and stops nothing."""
+    """Definition, mask and links: everything that neither starts nor stops the unit."""
     parts = [head(unit), _WRITE if define else "", _FOUND]
     parts += [_UNMASK] if enabled or running else []
     parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
@@ -191,7 +193,7 @@ def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool
 
 
 def run_unit(unit: str, *, running: bool) -> str:
-    """Start it and see it stay up, or stop it."""
+    """Start it and check that it stays up, or stop it."""
     return head(unit) + _STEADY + (_START if running else _STOP)
 
 
@@ -199,9 +201,7 @@ def run_unit(unit: str, *, running: bool) -> str:
 
 _UNDO_WRITE = r"""
 if [ -f "$HACORE_WORK/before" ]; then
-  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
 else rm -f -- "$definition" "$new"; fi
 """
@@ -227,10 +227,10 @@ done <"$HACORE_WORK/links"
 def undo(
     unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
 ) -> tuple[str, dict[str, bytes]]:
-    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    """The script that restores an image, and its blobs. An image without data: the unit did not exist."""
     data: Mapping[str, Any] = image.data or {}
     ran = data.get("active") in ("active", "reloading", "refreshing")
-    began = data.get("active") == "activating"  # perhaps again and again: it is set off, not waited for
+    began = data.get("active") == "activating"  # perhaps again and again: start it, do not wait
     touches_run = running is not None or define
     mode, mask = data.get("mode"), data.get("mask")
     blobs = {"links": image.blobs.get("links", b"")}
@@ -256,17 +256,17 @@ def undo(
 # --- triggers --------------------------------------------------------------------------------------
 
 _TRIGGER = r"""
-ran || { echo "$unit does not run: nothing to $op"; exit 0; }
+ran || { echo "$unit is not running: no $op needed"; exit 0; }
 if [ "$(show NeedDaemonReload)" = yes ]; then systemctl daemon-reload; fi
 if [ "$op" = restart ] && [ -n "$unless_young" ]; then
   since=$(date -d "$(show ActiveEnterTimestamp)" +%s 2>/dev/null || echo 0)
   if [ "$since" -gt "$(stat -c %Y -- "$definition")" ]; then
-    echo "$unit runs by its present definition: no restart"
+    echo "$unit was started after its definition was written: no restart needed"
     exit 0
   fi
 fi
 if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
-  echo "$unit cannot reload: it is restarted instead"
+  echo "$unit cannot reload: restarting it instead"
   op=restart
 fi
 if [ "$op" = reload ]; then
@@ -280,7 +280,7 @@ steady "cannot keep $unit running after its $op"
 
 
 def trigger(unit: str, op: str, *, unless_young: bool = False) -> str:
-    """Reload or restart a unit that runs; one that does not is left alone.
+    """Reload or restart a running unit; no effect on a stopped one.
 
     `unless_young`: no restart if the unit was started after its definition was written.
     """

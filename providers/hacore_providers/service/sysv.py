@@ -1,14 +1,14 @@
-"""What is run on a host with init scripts: capture, apply, undo and trigger of a service, as POSIX sh.
+"""The shell of a service on a host with init scripts: capture, apply, undo and trigger, as POSIX sh.
 
-The counterpart of service_systemd, with the same functions. `do` and `undo` are mirror images:
+The counterpart of systemd.py, with the same functions. `apply` and `undo` are mirror images:
 
-    write the script              stop what did not run
-    enable or disable             bring every link back
-    start or stop                 bring the script back, or take it away
-                                  start what ran
+    write the script              stop, if it did not run
+    enable or disable             restore every link
+    start or stop                 restore or remove the script
+                                  start, if it ran
 
-Links come by update-rc.d(8), or by chkconfig(8) where there is none. Scripts run by service(8): with
-a clean environment, so that a daemon inherits nothing of ours.
+Links are made by update-rc.d(8), or by chkconfig(8) where that does not exist. Scripts run by service(8), in a clean
+environment, so that a daemon inherits nothing from hacore.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ from typing import Any
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
+from hacore_providers.shell import PUT_FILE
 
 COMMON = (
     SAFE_PATH
+    + PUT_FILE
     + STATUS
     + r"""
 definition=@scripts@/$name
 new=@scripts@/.hacore.$name.new
 ran() { [ -f "$definition" ] && status_of "$name"; }
-act() { # action: what the script says is kept, and no daemon keeps hold of our output and locks
+act() { # action: the output is kept in a file; a daemon cannot hold the step's output and locks open
   if command -v service >/dev/null 2>&1; then service "$name" "$1"; else (cd / && "$definition" "$1"); fi \
     >"$HACORE_WORK/said" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 }
 fail() {
   tail -n 20 "$HACORE_WORK/said" >&2 2>/dev/null || :
   rc=0; status_of "$name" || rc=$?
-  echo "$1: its script says status $rc" >&2
+  echo "$1: the status of its script is $rc" >&2
   exit 1
 }
 found() {
   [ -f "$definition" ] || {
     echo "cannot find $name: nothing on this host provides $definition" \
-      "(give a definition, or need what installs it)" >&2
+      "(add a definition, or name its package in needs)" >&2
     exit 1
   }
 }
 """.replace("@scripts@", SCRIPTS)
 )
-"""Shell functions over $name. `fail` ends with the sentence that the user should read."""
+"""Shell functions for $name. `fail` ends with the sentence for the user."""
 
 _STEADY = r"""
 steady() { # sentence: the service stays up for a second, or the step fails
@@ -60,7 +62,7 @@ steady() { # sentence: the service stays up for a second, or the step fails
 start() {
   ran || { act start || fail "cannot start $name"; steady "cannot keep $name running"; }
 }
-stop() { # scripts may return before the process has gone
+stop() { # scripts may return before the process has ended
   [ -f "$definition" ] || return 0
   ran || return 0
   act stop || fail "cannot stop $name"
@@ -72,7 +74,7 @@ stop() { # scripts may return before the process has gone
 }
 """
 
-# Numbers of links follow from the headers of all scripts: enabling one may move others. All of them are kept.
+# The numbers of links depend on the headers of all scripts: enabling one may renumber others. All are backed up.
 _LINKS = r"""
 links() { find /etc/rc[0-6S].d/ -type l -printf '%p\t%l\n' 2>/dev/null | sort; }
 orders() { for file in /etc/init.d/.depend.*; do [ ! -f "$file" ] || printf '%s\n' "${file##*/}"; done; }
@@ -80,7 +82,7 @@ orders() { for file in /etc/init.d/.depend.*; do [ ! -f "$file" ] || printf '%s\
 
 
 def head(unit: str) -> str:
-    """The variable that every script uses, and the functions over it."""
+    """The variable that every script uses, and its functions."""
     refusal = "cannot manage $name: this host runs systemd, not init scripts"
     return (
         f'name={quote(short_name(unit))}\n[ ! -d /run/systemd/system ] || {{ echo "{refusal}" >&2; exit 1; }}\n{COMMON}'
@@ -104,12 +106,12 @@ fi
 
 
 def capture(unit: str, names: Iterable[str]) -> str:  # noqa: ARG001 - a script has one name
-    """What the service is like now: status, links, script. Reads only."""
+    """The current state of the service: status, links, script. Read-only."""
     return head(unit) + _LINKS + _CAPTURE
 
 
 def read_image(output: Output, *, sensitive: bool) -> Image:
-    """The before-image from what `capture` printed."""
+    """The before-image from the output of `capture`."""
     fields: dict[str, str] = {}
     blobs = {"links": b""}
     for line in output.stdout.split(b"\n"):
@@ -132,15 +134,13 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     return Image(data=data, blobs=blobs, sensitive=sensitive)
 
 
-# --- do --------------------------------------------------------------------------------------------
+# --- apply -----------------------------------------------------------------------------------------
 
 _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
-  cat "$HACORE_WORK/definition" >"$new"; chown 0:0 "$new"; chmod 0755 "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/definition" "$new" 0:0 0755 "$definition"
 fi
 """
 
@@ -163,14 +163,14 @@ fi
 
 
 def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:  # noqa: ARG001
-    """Script and links: all that starts and stops nothing."""
+    """Script and links: everything that neither starts nor stops the service."""
     parts = [head(unit), _WRITE if define else "", "found\n"]
     parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
     return "".join(parts)
 
 
 def run_unit(unit: str, *, running: bool) -> str:
-    """Start it and see it stay up, or stop it."""
+    """Start it and check that it stays up, or stop it."""
     return head(unit) + _STEADY + ("start\n" if running else "stop\n")
 
 
@@ -178,15 +178,13 @@ def run_unit(unit: str, *, running: bool) -> str:
 
 _UNDO_WRITE = r"""
 if [ -f "$HACORE_WORK/before" ]; then
-  cat "$HACORE_WORK/before" >"$new"; chown "${mode#* }" "$new"; chmod "${mode% *}" "$new"
-  mv -fT -- "$new" "$definition"
-  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$definition"
+  put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$target" ]; then ln -sfnT -- "$target" "$definition"
 else rm -f -- "$definition" "$new"; fi
 """
 
-# This service's links as they were. The others' numbers and the computed order come back with them, unless another
-# script was added or taken away since: then insserv has computed for that one, too, and is right.
+# Restore this service's links, and with them the numbers of the others and the computed order, unless another script
+# was added or removed since: then insserv has computed the order for that one too, and is right.
 _UNDO_LINKS = r"""
 tab=$(printf '\t')
 safe_path "$definition" $(find /etc/rc[0-6S].d -maxdepth 0 2>/dev/null | sed 's,$,/x,')
@@ -218,7 +216,7 @@ if [ "$(others <"$HACORE_WORK/now" | bare)" = "$(others <"$HACORE_WORK/links" | 
 elif [ -z "$(mine <"$HACORE_WORK/links")" ]; then afresh=1; fi
 """
 
-# As long as its script is there, insserv orders the others around it.
+# As long as its script exists, insserv orders the others around it.
 _UNDO_ORDER = r"""
 if [ -n "$afresh" ] && command -v update-rc.d >/dev/null 2>&1; then
   update-rc.d -f "$name" remove >"$HACORE_WORK/said" 2>&1 || :
@@ -229,7 +227,7 @@ fi
 def undo(
     unit: str, image: Image, *, define: bool, enabled: bool | None, running: bool | None
 ) -> tuple[str, dict[str, bytes]]:
-    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    """The script that restores an image, and its blobs. An image without data: the service did not exist."""
     data: Mapping[str, Any] = image.data or {}
     ran = data.get("status") == 0
     touches_run = running is not None or define
@@ -256,21 +254,21 @@ def undo(
 # --- triggers --------------------------------------------------------------------------------------
 
 _TRIGGER = r"""
-ran || { echo "$name does not run: nothing to $op"; exit 0; }
+ran || { echo "$name is not running: no $op needed"; exit 0; }
 if [ "$op" = restart ] && [ -n "$unless_young" ]; then
   pid=$(pid_of "$name")
   if [ -n "$pid" ] && [ "$(stat -c %Y "/proc/$pid")" -gt "$(stat -c %Y -- "$definition")" ]; then
-    echo "$name runs by its present definition: no restart"
+    echo "$name was started after its definition was written: no restart needed"
     exit 0
   fi
 fi
 if [ "$op" = reload ] && ! knows "$definition" reload; then
-  echo "$name cannot reload: it is restarted instead"
+  echo "$name cannot reload: restarting it instead"
   op=restart
 fi
 old=$(pid_of "$name")
 act "$op" || fail "cannot $op $name"
-if [ "$op" = restart ]; then # scripts that start too soon after they stopped find the old process still there
+if [ "$op" = restart ]; then # a script that starts too early after its stop finds the old process still running
   n=0
   while [ -n "$old" ] && [ -d "/proc/$old" ] && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
   until ran || [ "$n" -ge 70 ]; do sleep 0.1; n=$((n + 1)); done
@@ -281,6 +279,6 @@ steady "cannot keep $name running after its $op"
 
 
 def trigger(unit: str, op: str, *, unless_young: bool = False) -> str:
-    """Reload or restart a service that runs; one that does not is left alone. `unless_young` as for systemd."""
+    """Reload or restart a running service; no effect on a stopped one. `unless_young` as for systemd."""
     young = "1" if unless_young else ""
     return f"op={quote(op)}\nunless_young={young}\n" + head(unit) + _STEADY + _TRIGGER

@@ -1,4 +1,4 @@
-"""Unit names, unit files and init scripts: what their text says, without a host.
+"""Unit names, unit files and init scripts: parsing of their text, without a host.
 
 systemd.unit(5), systemd.service(5); LSB Core, chapter System Initialization.
 """
@@ -20,24 +20,24 @@ _SECTION = re.compile(r"\s*\[([^\]]+)\]\s*\Z")
 _RUNLEVELS = re.compile(r"#\s*(Default-Start:\s*\S|chkconfig:\s*[0-9S])")
 _DAEMON = re.compile(r"^\s*DAEMON=[\"']?([^\s\"']+)", re.MULTILINE)
 _PATH = re.compile(r"/[^/]")
-_ODD = re.compile(r"[$%*?\s;]|//|/\.\.?(/|\Z)")  # specifiers, patterns, and what no claim is written as
+_ODD = re.compile(r"[$%*?\s;]|//|/\.\.?(/|\Z)")  # specifiers, patterns, and paths that no claim has
 _PREFIXES = "@-:+!|"  # of a command line in a unit file, in any order
 _VOLATILE = ("/run/", "/var/run/", "/dev/", "/proc/", "/sys/", "/tmp/")  # noqa: S108 - compared, never written
 _INSTALLS = {"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"}
 
 
 def full_name(name: str) -> str:
-    """A unit's name with its suffix: `.service` where none is given."""
+    """A unit's name with its suffix: `.service` if none is given."""
     return name if name.rpartition(".")[2] in SUFFIXES and "." in name else f"{name}.service"
 
 
 def short_name(unit: str) -> str:
-    """What people call it: without `.service`."""
+    """A unit's name without `.service`."""
     return unit.removesuffix(".service")
 
 
 def valid_name(unit: str) -> bool:
-    """Whether systemd would take it as a unit's name."""
+    """Whether systemd accepts it as a unit's name."""
     return _NAME.match(unit) is not None and not unit.startswith((".", "@"))
 
 
@@ -47,17 +47,17 @@ def is_template(unit: str) -> bool:
 
 
 def is_script(text: str) -> bool:
-    """Whether a definition is an init script, and no unit file."""
+    """Whether a definition is an init script, not a unit file."""
     return text.startswith("#!")
 
 
 def path_of(unit: str, *, script: bool = False) -> str:
-    """Where hacore writes a unit's definition: the administrator's folder, which wins over a package's."""
+    """The path of a unit's definition: in the administrator's folder, which wins over a package's."""
     return f"{SCRIPTS}/{short_name(unit)}" if script else f"{FOLDER}/{unit}"
 
 
 def runlevels(script: str) -> bool:
-    """Whether an init script says when it starts, for insserv(8) or chkconfig(8)."""
+    """Whether an init script declares its runlevels, for insserv(8) or chkconfig(8)."""
     return any(_RUNLEVELS.match(line) for line in script.splitlines())
 
 
@@ -81,17 +81,17 @@ def settings(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def sections(text: str) -> set[str]:
-    """The sections that a definition has."""
+    """The sections of a definition."""
     return {match[1] for match in map(_SECTION.match, text.splitlines()) if match}
 
 
 def installable(text: str) -> bool:
-    """Whether a definition says what enabling it means; without, a unit is `static`."""
+    """Whether a definition can be enabled; else the unit is `static`."""
     return any(section == "Install" and key in _INSTALLS and value for section, key, value in settings(text))
 
 
 def also(text: str) -> tuple[str, ...]:
-    """Units that are enabled and disabled along with this one."""
+    """Units that are enabled and disabled together with this one."""
     values = [value for section, key, value in settings(text) if (section, key) == ("Install", "Also")]
     return tuple(name for value in values for name in value.split())
 
@@ -99,10 +99,10 @@ def also(text: str) -> tuple[str, ...]:
 def paths_named(text: str) -> tuple[str, ...]:
     """Programs and configuration files that a definition's commands name, in order, each once.
 
-    What lives only while the machine is up (pid files, sockets) is left out: nothing installs it.
+    Paths that exist only at run time (pid files, sockets) are left out: no resource installs them.
     """
     found: dict[str, None] = {}
-    if is_script(text):  # a program of its own: only what it calls its daemon is told by name
+    if is_script(text):  # a program: only its DAEMON is a known name
         for match in _DAEMON.finditer(text):
             found.update(dict.fromkeys(_paths(match[1])))
         return tuple(found)
@@ -116,9 +116,9 @@ def paths_named(text: str) -> tuple[str, ...]:
 
 
 def accounts_named(text: str) -> tuple[Claim, ...]:
-    """The accounts that a unit file runs its commands as: User=, Group=, SupplementaryGroups= of systemd.exec(5).
+    """The accounts of a unit file's commands: User=, Group=, SupplementaryGroups= of systemd.exec(5).
 
-    One that systemd makes (DynamicUser=), or that a specifier names (%i), is made by no resource.
+    No resource creates the account of DynamicUser=, or one that a specifier names (%i).
     """
     if is_script(text):
         return ()
@@ -135,7 +135,7 @@ def accounts_named(text: str) -> tuple[Claim, ...]:
 def _words(value: str) -> list[str]:
     try:
         return shlex.split(value)
-    except ValueError:  # a quote that is no quote to systemd
+    except ValueError:  # not a quote for systemd
         return value.split()
 
 

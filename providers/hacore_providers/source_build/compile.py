@@ -1,12 +1,12 @@
-"""Building in scratch space: unpack, patch, configure, make, install into a stage. POSIX sh as text.
+"""The build in scratch space: unpack, patch, configure, make, install into a stage. POSIX sh as text.
 
     $HACORE_HOME/build/NAME/tree    the unpacked source
-    $HACORE_HOME/build/NAME/stage   what `make install` put below DESTDIR
-    $HACORE_HOME/build/NAME/built   the stamp of what lies in the stage, complete
-    $HACORE_HOME/build/NAME.log     everything the build printed
+    $HACORE_HOME/build/NAME/stage   the DESTDIR of `make install`
+    $HACORE_HOME/build/NAME/built   the stamp of the complete stage
+    $HACORE_HOME/build/NAME.log     the output of the build
 
-Nothing outside is touched. Each script may run again after a crash, also while a detached build of
-an earlier connection still goes on: it waits for that one.
+Nothing else is changed. Each script may run again after a crash, also while a detached build of an
+earlier connection is still running: it waits for that build.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import base64
 
 from hacore.contract import SAFE_PATH, Source, Step, quote
 from hacore_providers.facts.build import HOME, TOOLCHAIN_SCRIPT
+from hacore_providers.facts.stat import UNSAFE
 from hacore_providers.source_build.spec import SourceBuildSpec, command_of, stamp
 
 DEADLINE = 1800.0
-"""Seconds for a build, and for waiting until another one of the same name is over."""
+"""Seconds for a build, and for the wait for an earlier build of the same name."""
 
 
 def head(spec: SourceBuildSpec) -> str:
-    """The variables that all scripts of a build use."""
+    """The variables and functions that all scripts of a build use."""
     return f"""name={quote(spec.name)}
 title={quote(spec.title)}
 stamp={quote(stamp(spec))}
@@ -33,12 +34,12 @@ record=$home/builds/$name.json; manifest=$home/builds/$name.manifest
 tab=$(printf '\\t')
 {SAFE_PATH}
 safe_paths() {{ while IFS= read -r one; do safe_path "$one"; done; }}
-# the folders of the paths on stdin, where others may not make names either: ours can be guessed there
+# the folders of the paths on stdin; stricter than safe_path: temporary names in them could be guessed by others
 safe_folders() {{
   sed 's,/[^/]*$,/.,' | LC_ALL=C sort -u | while IFS= read -r one; do
     safe_path "$one"
     [ -n "$__open" ] || continue
-    echo "cannot write in ${{one%.}}: others can; hacore does not write there yet" >&2
+    echo "cannot write in ${{one%.}}: other users can write there as well; {UNSAFE}" >&2
     exit 1
   done
 }}
@@ -50,7 +51,7 @@ is() {{ [ -r "$1" ] && [ "$(cat "$1")" = "$stamp" ]; }}
 _ALONE = r"""
 mkdir -p "$home/build"
 exec 9>"$home/build/$name.lock"
-flock -w 1800 9 || { echo "cannot build $title: an earlier build of it has not ended" >&2; exit 1; }
+flock -w 1800 9 || { echo "cannot build $title: an earlier build is still running after 30 min" >&2; exit 1; }
 ! is "$scratch/built" || exit 0
 """
 
@@ -75,7 +76,7 @@ apply_patch() { # blob, name
 """
 
 _RUN = r"""
-is "$scratch/unpacked" || { echo "cannot build $title: its unpacked source is gone from $scratch" >&2; exit 1; }
+is "$scratch/unpacked" || { echo "cannot build $title: its unpacked source is missing in $scratch" >&2; exit 1; }
 cd "$scratch/tree"
 : >"$log"
 run() { # command, shown as
@@ -83,18 +84,18 @@ run() { # command, shown as
   rc=0; sh -ec "$1" >>"$log" 2>&1 </dev/null 9>&- || rc=$?
   [ "$rc" -ne 0 ] || return 0
   tail -n 40 "$log" >&2
-  echo "cannot build $title: '${2:-$1}' ended with exit code $rc (all it printed is in $log)" >&2; exit 1
+  echo "cannot build $title: '${2:-$1}' failed with exit code $rc (full output in $log)" >&2; exit 1
 }
 """
 
 _STAGED = r"""
 [ -n "$(find "$stage" ! -type d -print -quit)" ] || {
-  echo "cannot install $title: installing put nothing below DESTDIR; does its Makefile honour that?" >&2; exit 1; }
+  echo "cannot install $title: nothing was installed below DESTDIR; does its Makefile honour DESTDIR?" >&2; exit 1; }
 odd=$(find "$stage" \( -name '*[[:cntrl:]]*' -o -name '*\\*' \) -print -quit)
-[ -z "$odd" ] || { echo "cannot install $title: a file with a backslash or control character: $odd" >&2; exit 1; }
+[ -z "$odd" ] || { echo "cannot install $title: backslash or control character in a file name: $odd" >&2; exit 1; }
 if [ -n "$binary" ] && [ ! -f "$stage$binary" ]; then
   find "$stage" -type f -perm -100 -printf '/%P\n' | head -n 20 >&2
-  echo "cannot install $title: installing put no $binary (the programs that it did put are above)" >&2; exit 1
+  echo "cannot install $title: $binary was not installed (the installed programs are listed above)" >&2; exit 1
 fi
 libraries=
 if [ -n "$binary" ]; then
@@ -107,10 +108,10 @@ printf '%s\n' "$stamp" >"$scratch/built"
 
 
 def steps(spec: SourceBuildSpec) -> list[Step]:
-    """Unpack, then build; the second survives the connection."""
+    """Unpack, then build; the build is detached."""
     resolved = spec.resolved
     if resolved is None:
-        raise ValueError("cannot build from a spec that was never resolved")
+        raise ValueError("cannot build from a spec that is not resolved")
     script, blobs = head(spec) + _ALONE + f"url={quote(spec.source)}\nsha256={quote(spec.sha256)}\n" + _UNPACK, {}
     if resolved.patches:
         script += _PATCH
@@ -145,6 +146,6 @@ def _configure(spec: SourceBuildSpec) -> str:
     if spec.configure is None:
         return "[ ! -e ./configure ] || run 'sh ./configure'"
     arguments = " ".join(quote(argument) for argument in spec.configure)
-    missing = 'echo "cannot configure $title: its source has no ./configure (leave configure out)" >&2; exit 1'
+    missing = 'echo "cannot configure $title: its source has no ./configure (remove configure)" >&2; exit 1'
     script = f"sh ./configure {arguments}".rstrip()
     return f"[ -e ./configure ] || {{ {missing}; }}\nrun {quote(script)}"

@@ -1,8 +1,8 @@
-"""From the stage to the host and back: capture, install, undo. POSIX sh as text.
+"""From the stage to the host, and its undo: capture, install, undo. POSIX sh as text.
 
-A *manifest* says what of the host is a build's: lines `TYPE<tab>MODE<tab>WHAT<tab>PATH`; type f, l
-or d, what the file's sha256, the link's target or `-`. It is written before the first file is put,
-so that what was put can be told after a crash; a *record* (JSON, one line) is written at the end.
+A *manifest* lists the files that belong to a build: lines `TYPE<tab>MODE<tab>WHAT<tab>PATH`; TYPE is f, l or d,
+WHAT the file's sha256, the link's target or `-`. It is written before the first file is installed, so that the
+installed files are known after a crash; a *record* (JSON, one line) is written at the end.
 """
 
 from __future__ import annotations
@@ -13,27 +13,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from hacore.contract import Image, Output
+from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build.compile import head
 from hacore_providers.source_build.spec import SourceBuildSpec, listing, stamp
 
 _PATHS = ("absent", "had", "dir", "folder", "runtime")
-"""Lists of an image: paths that were missing, there; missing directories, those of the build, what it made running."""
+"""Lists of an image: missing paths, existing paths, missing directories, the build's directories, run-time files."""
 
 
 def _lines(values: Iterable[str]) -> bytes:
     return "".join(f"{value}\n" for value in sorted(values)).encode("utf-8", "surrogateescape")
 
 
-def foreign_paths(tokens: Iterable[str]) -> bytes:
-    """Paths that other resources own, a line each."""
-    return _lines(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
-
-
 _SETS = r"""
 without() { LC_ALL=C sort -u | LC_ALL=C comm -23 - "$1"; } # lines of stdin that are not in a sorted file
 owned() { [ ! -e "$1" ] || awk -F"$tab" '$1 != "d" { print $4 }' "$1"; }
 made() { [ ! -e "$1" ] || awk -F"$tab" '$1 == "d" { print $4 }' "$1"; }
-missing() { # directories of stdin that are not there, those above them too
+missing() { # the directories of stdin, and those above them, that do not exist
   while IFS= read -r one; do
     while [ -n "$one" ] && [ ! -e "$one" ]; do printf '%s\n' "$one"; one=${one%/*}; done
   done | LC_ALL=C sort -u
@@ -73,17 +69,17 @@ fi
 
 
 def capture(spec: SourceBuildSpec) -> str:
-    """What lies where the stage will go; needs blobs `foreign` and `directories`."""
+    """Back up the files that the stage replaces; needs blobs `foreign` and `directories`."""
     return head(spec) + _SETS + _CAPTURE.replace("@RUNTIME@", " ".join(spec.runtime))
 
 
 def directory_list(spec: SourceBuildSpec) -> bytes:
-    """The directories to make first, a line each."""
+    """The directories to create first, one per line."""
     return _lines(directory.path.rstrip("/") for directory in spec.directories)
 
 
 def read_image(output: Output, *, sensitive: bool) -> Image:
-    """The before-image from what `capture` printed."""
+    """The before-image from the output of `capture`."""
     blobs = dict.fromkeys(_PATHS, b"")  # paths are bytes: not every name is text
     record: str | None = None
     for line in output.stdout.split(b"\n"):
@@ -98,17 +94,17 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     return Image(data={"record": record}, blobs=blobs, sensitive=sensitive)
 
 
-# --- do --------------------------------------------------------------------------------------------
+# --- apply -----------------------------------------------------------------------------------------
 
 _PLACE = r"""
-place() { # from, to: copied beside and renamed, so that whoever runs or reads the old one keeps it
-  if [ -d "$2" ] && [ ! -L "$2" ]; then echo "cannot install $2: a directory is in its place" >&2; exit 1; fi
+place() { # from, to: copied beside and renamed, so that running programs and readers keep the old file
+  if [ -d "$2" ] && [ ! -L "$2" ]; then echo "cannot install $2: it is a directory" >&2; exit 1; fi
   new=${2%/*}/.hacore.$name.new
   rm -f -- "$new"; cp -a -- "$1" "$new"; mv -fT -- "$new" "$2"
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$2"
 }
 refresh_libraries() { [ "$(id -u)" != 0 ] || ldconfig; }
-make_dir() { # path, mode, owner: with those above it; noted before it is made
+make_dir() { # path, mode, owner: with the directories above it; recorded before it is created
   [ -n "$1" ] || return 0
   safe_path "$1"
   if [ ! -e "$1" ]; then
@@ -118,7 +114,7 @@ make_dir() { # path, mode, owner: with those above it; noted before it is made
   fi
   if grep -qxF -- "$1" "$scratch/made"; then chown "$3" -- "$1"; chmod "$2" -- "$1"; fi
 }
-sums() { # of the paths on stdin that are there: TYPE<tab>WHAT<tab>PATH
+sums() { # of the existing paths of stdin: TYPE<tab>WHAT<tab>PATH
   while IFS= read -r path; do
     if [ -L "$path" ]; then printf 'l\t%s\t%s\n' "$(readlink -- "$path")" "$path"
     elif [ -f "$path" ]; then printf '%s\n' "$path" >&3; fi
@@ -132,14 +128,14 @@ if ! is "$scratch/built"; then
   line=; [ ! -r "$record" ] || read -r line <"$record"
   now=; [ -z "$binary" ] || [ ! -f "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
   case $line in "{\"stamp\": \"$stamp\","*"\"binary\": \"$now\""*) exit 0;; esac
-  echo "cannot install $title: there is no finished build of it in $scratch" >&2; exit 1
+  echo "cannot install $title: no finished build in $scratch" >&2; exit 1
 fi
 mkdir -p "${manifest%/*}"
 touch "$scratch/made"
 [ -e "$scratch/old" ] || { [ ! -e "$manifest" ] || cp "$manifest" "$scratch/old.new"
   touch "$scratch/old.new"; mv "$scratch/old.new" "$scratch/old"; }
 
-# what is in the stage, but for what others own
+# the files in the stage, without those of other resources
 cd "$stage"
 find . -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \./\1\t/' >"$scratch/sums"
 find . \( -type f -printf 'f\t%m\t-\t/%P\n' \) -o \( -type l -printf 'l\t777\t%l\t/%P\n' \) >"$scratch/list"
@@ -149,7 +145,7 @@ awk -F"$tab" -v OFS="$tab" '
   !($4 in foreign) { if ($1 == "f") $3 = sum[$4]; print }
 ' "$HACORE_WORK/foreign" "$scratch/sums" "$scratch/list" | LC_ALL=C sort -t "$tab" -k 4 >"$scratch/new"
 
-# what to do with each path: a file that was changed by hand, or a configuration that was here before, stays
+# the action for each path: keep a file modified by hand, or a configuration file that existed before
 { owned "$scratch/new"; owned "$scratch/old"; } | without "$HACORE_WORK/foreign" | sums >"$scratch/now"
 awk -F"$tab" -v OFS="$tab" -v binary="$binary" '
   FILENAME ~ /now$/ { now[$3] = $1 OFS $2; next }
@@ -165,7 +161,7 @@ awk -F"$tab" -v OFS="$tab" -v binary="$binary" '
   }
 ' "$scratch/now" "$scratch/old" "$scratch/new" | LC_ALL=C sort >"$scratch/acts"
 
-# the intent: found files are not ours; directories are those that builds made so far
+# the intent: without files found before; with the directories that builds have created so far
 { awk -F"$tab" 'FILENAME ~ /acts$/ { if ($1 == "found") found[$2]; next } !($4 in found)' "$scratch/acts" "$scratch/new"
   awk -F"$tab" '$1 == "d"' "$scratch/old"; } >"$manifest.new"
 mv -fT -- "$manifest.new" "$manifest"
@@ -174,14 +170,14 @@ while IFS=$tab read -r path mode owner; do make_dir "$path" "$mode" "$owner"; do
 find "$stage" -mindepth 1 -type d -printf '/%P\t%m\n' | LC_ALL=C sort | while IFS=$tab read -r path mode; do
   if [ ! -e "$path" ]; then make_dir "$path" "$mode" :; fi
 done
-cut -f 2- "$scratch/acts" | safe_folders # of what was made just now, too
+cut -f 2- "$scratch/acts" | safe_folders # including the folders created just now
 while IFS=$tab read -r act path; do
   case $act in
     put) place "$stage$path" "$path" ;;
-    changed) echo "kept: $path was changed by hand" ;;
-    found) echo "kept: $path was here before" ;;
+    changed) echo "kept $path: modified by hand" ;;
+    found) echo "kept $path: it existed before" ;;
     gone) rm -f -- "$path" ;;
-    stale) echo "left: $path was changed by hand" ;;
+    stale) echo "kept $path: modified by hand" ;;
   esac
 done <"$scratch/acts"
 ! grep -q '/lib[^/]*\.so' "$scratch/acts" || refresh_libraries
@@ -198,7 +194,7 @@ rm -rf -- "$scratch"
 
 
 def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
-    """The script that brings the stage to the host, and its blobs."""
+    """The script that installs the stage on the host, and its blobs."""
     rows = [f"{d.path.rstrip('/')}\t{d.mode}\t{d.owner}:{d.group}" for d in spec.directories]
     known = {"stamp": stamp(spec), "source": spec.source, "sha256": spec.sha256}
     if not spec.sensitive:
@@ -248,7 +244,8 @@ fi
 made manifest | LC_ALL=C sort -u >kept
 { cat dir; made "$manifest"; } | without foreign | without kept | LC_ALL=C sort -r | while IFS= read -r path; do
   [ -d "$path" ] && [ ! -L "$path" ] || continue
-  rmdir -- "$path" 2>/dev/null || find "$path" -maxdepth 1 -mindepth 1 ! -type d -printf 'left: %p\n'
+  rmdir -- "$path" 2>/dev/null ||
+    find "$path" -maxdepth 1 -mindepth 1 ! -type d -printf 'kept %p: not part of the build\n'
 done
 ! cat remove had | grep -q '/lib[^/]*\.so' || refresh_libraries
 if [ -e record ]; then
@@ -265,7 +262,7 @@ rmdir --ignore-fail-on-non-empty -- "$home/build" 2>/dev/null || :
 
 
 def undo(spec: SourceBuildSpec, image: Image, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
-    """The script that brings an image back, and its blobs. An image without data: nothing was there."""
+    """The script that restores an image, and its blobs. An image without data: the build did not exist."""
     data: dict[str, Any] = image.data or {}
     blobs = {"foreign": foreign_paths(foreign), **dict.fromkeys(_PATHS, b""), **image.blobs}
     if data.get("record"):

@@ -1,8 +1,7 @@
-"""The kind `source_build`: a program that is built on the host from a tarball that the controller brings.
+"""The kind `source_build`: a program that is built on the host from a tarball that the controller uploads.
 
-It is built in scratch space and put in place by renames. What it put there is known by a manifest,
-why it looks as it does by a stamp of everything that went in. Whether the program is still the one
-that was built is told by its hash.
+It is built in scratch space and installed by renames. A manifest lists the installed files, a stamp identifies all
+inputs of the build, and the hash of the binary shows whether it was modified.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from hacore.contract import (
     account_claims,
 )
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
+from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build import compile as making
 from hacore_providers.source_build import install as installing
 from hacore_providers.source_build import spec as specs
@@ -44,7 +44,7 @@ _TOOLS = ("gcc", "g++", "cc", "make", "patch", "tar", "build-essential")
 
 
 class SourceBuildProvider(Provider[SourceBuildSpec]):
-    """Builds programs from source, and takes them away again."""
+    """Builds, installs and removes programs from source."""
 
     api = 2
     kind = "source_build"
@@ -52,7 +52,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
 
     # -- at load
     def resolve(self, spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
-        """Takes in patches and the place of the tarball, not the tarball itself."""
+        """Add the patches and the location of the tarball, not the tarball itself."""
         return specs.resolve(spec, files)
 
     def validate(
@@ -64,7 +64,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
                 yield host, mistake
 
     def claims(self, spec: SourceBuildSpec) -> Sequence[Claim]:
-        """Its binary, and a share in its folders; after the tools that it is built with."""
+        """Owns its binary, shares its folders, uses its build tools and accounts."""
         folders = [directory.path.rstrip("/") for directory in spec.directories]
         own = specs.prefix(spec)
         folders += [own] if own and own not in folders else []
@@ -81,14 +81,14 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
 
     # -- at plan
     def facts(self, spec: SourceBuildSpec) -> Sequence[Ask]:
-        """The record and the binary; the compiler where it counts."""
+        """The record and the binary; with `rebuild_on: toolchain` the compiler."""
         asks: list[Ask] = [Ask(BUILD, build_arg(spec.name, spec.binary or ""))]
         if spec.rebuild_on == "toolchain":
             asks.append(Ask(TOOLCHAIN, spec.compiler))
         return asks
 
     def observe(self, view: View[SourceBuildSpec]) -> Observed | None:
-        """What was built; also a binary that somebody else put there."""
+        """The installed build; also a binary of other origin."""
         spec = view.spec
         built = view.facts.get(BUILD, build_arg(spec.name, spec.binary or "")) or Built()
         record = built.record
@@ -104,14 +104,14 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         return Observed(attrs, info=info, texts=texts)
 
     def desire(self, view: View[SourceBuildSpec]) -> Desired:
-        """The stamp of the spec, an intact binary, and perhaps the host's present compiler."""
+        """The stamp of the spec, an intact binary, and with `rebuild_on: toolchain` the present compiler."""
         spec = view.spec
         attrs: dict[str, Any] = {"stamp": specs.stamp(spec)}
         if spec.binary:
             attrs["binary"] = "intact"
         if spec.rebuild_on == "toolchain":
-            there = view.facts.get(TOOLCHAIN, spec.compiler)
-            attrs["toolchain"] = there or Unknown(f"{spec.compiler} is not there yet")
+            compiler = view.facts.get(TOOLCHAIN, spec.compiler)
+            attrs["toolchain"] = compiler or Unknown(f"{spec.compiler} is not installed yet")
         return Desired(
             attrs,
             texts={} if spec.sensitive else {"stamp": specs.listing(spec)},
@@ -120,23 +120,23 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         )
 
     def delete_effect(self, view: View[SourceBuildSpec], found: Found) -> Effect:
-        """The files of its manifest go; what they replaced comes back."""
+        """Remove the files of its manifest, and restore the files that they replaced."""
         what = view.spec.binary or view.spec.title
         if view.removed(found):
             return Effect(f"remove the files that the build of {what} installed")
         return Effect(f"restore the files that the build of {what} replaced")
 
     def invalidates(self, change: Change[SourceBuildSpec]) -> Sequence[str]:
-        """The binary, and with it the units that run it."""
+        """The binary, and so the units that run it."""
         return [f"path:{change.spec.binary}"] if change.spec.binary else []
 
     # -- at apply
     def prepare(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
-        """Builds in scratch space, unless what is there is right already."""
+        """Build in scratch space, unless the installed build matches."""
         return [step for change in work.changes if _builds(change) for step in making.steps(change.spec)]
 
     def capture(self, work: Work[SourceBuildSpec]) -> Step | None:
-        """What lies where the new build and the old one have their files."""
+        """Back up the files at the paths of the new build and of the old one."""
         if not work.changes:
             return None
         change = work.changes[0]
@@ -145,17 +145,17 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         def parse(output: Output) -> Mapping[Address, Image]:
             return {address: installing.read_image(output, sensitive=spec.sensitive)}
 
-        blobs = {"foreign": installing.foreign_paths(work.foreign), "directories": installing.directory_list(spec)}
+        blobs = {"foreign": foreign_paths(work.foreign), "directories": installing.directory_list(spec)}
         return Step(
             installing.capture(spec),
             blobs=blobs,
-            what=f"reading what {spec.title} replaces",
+            what=f"backing up files that {spec.title} replaces",
             deadline=300.0,
             parse=parse,
         )
 
     def apply(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
-        """From the stage to the host."""
+        """Install the stage on the host."""
         return [step for change in work.changes for step in self._do(change, work)]
 
     def _do(self, change: Change[SourceBuildSpec], work: Work[SourceBuildSpec]) -> Iterable[Step]:
@@ -166,7 +166,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         yield Step(script, blobs=blobs, what=f"installing {change.spec.title}", deadline=600.0)
 
     def undo(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
-        """From the image back to the host: the mirror of apply."""
+        """Restore the image: the mirror of apply."""
         return [step for change in work.changes for step in self._undo(change, work)]
 
     def _undo(self, change: Change[SourceBuildSpec], work: Work[SourceBuildSpec]) -> Iterable[Step]:
@@ -174,14 +174,14 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         if image is None:
             return
         script, blobs = installing.undo(change.spec, image, work.foreign)
-        yield Step(script, blobs=blobs, what=f"taking {change.spec.title} back", deadline=600.0)
+        yield Step(script, blobs=blobs, what=f"undoing the installation of {change.spec.title}", deadline=600.0)
 
 
 def _builds(change: Change[SourceBuildSpec]) -> bool:
     if change.action is Action.DELETE:
         return False
-    wanted, there = change.desired or {}, change.observed or {}
-    return not wanted or any(there.get(key) != value for key, value in wanted.items())
+    wanted, current = change.desired or {}, change.observed or {}
+    return not wanted or any(current.get(key) != value for key, value in wanted.items())
 
 
 def _binary(built: Built) -> str:

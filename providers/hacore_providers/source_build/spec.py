@@ -1,4 +1,4 @@
-"""What the user writes about a build, and what follows from it without a host."""
+"""The fields of a build, and what is derived from them without a host."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _MODE = re.compile(r"[0-7]{3,4}\Z")
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GLOB = re.compile(r"[*?\[]")
 _COMMON = ("", "/", "/usr", "/usr/local", "/opt", "/etc", "/var")
-"""Prefixes that belong to nobody: that something lies below one says nothing about an order."""
+"""Common prefixes: a path below one of them depends on no build."""
 
 
 class Directory(BaseModel):
-    """A directory that is made before the installation, where there is none yet."""
+    """A directory that is created before the installation, if it does not exist."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(description="absolute path")
     mode: str = Field(default="0755", description="quoted octal", json_schema_extra={"pattern": "^[0-7]{3,4}$"})
-    owner: str = Field(default="", description="default: whom the connection becomes, root as a rule")
-    group: str = Field(default="", description="default: that user's")
+    owner: str = Field(default="", description="default: the user of the connection after become, usually root")
+    group: str = Field(default="", description="default: the group of that user")
 
 
 class Resolved(BaseModel):
-    """What the stack's folder adds to a spec. `patches`: (name, sha256, content in base64 or empty once recorded)."""
+    """The stack folder's part of a spec. `patches`: (name, sha256, content in base64; empty once recorded)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,36 +65,38 @@ Directories = tuple[Annotated[Directory, BeforeValidator(_directory, json_schema
 class SourceBuildSpec(Spec):
     """A program that is built from source on the host."""
 
-    source: str = Field(description="URL of a tarball, or a tarball beside the stack")
+    source: str = Field(description="URL of a tarball, or a tarball in the stack's folder")
     sha256: str = Field(
         description="SHA-256 of the tarball, 64 hexadecimal digits", json_schema_extra={"pattern": "^[0-9a-f]{64}$"}
     )
-    patches: Commands = Field(default=(), description="patches beside the stack, applied in order with -p1")
+    patches: Commands = Field(default=(), description="patches in the stack's folder, applied in order with -p1")
     configure: tuple[str, ...] | None = Field(default=None, description="arguments of ./configure")
     environment: dict[str, str] = Field(default_factory=dict, description="variables for all commands of the build")
     make: Commands = Field(default=(), description="commands that build; default: make -j<cpus>")
     install: Commands = Field(default=("make install",), description="commands that install; DESTDIR is set")
-    directories: Directories = Field(default=(), description="directories to make first, where they are missing")
-    binary: str | None = Field(default=None, description="the program that comes of it; its hash is watched")
+    directories: Directories = Field(default=(), description="directories to create first, if they do not exist")
+    binary: str | None = Field(default=None, description="path of the built program; its hash is compared")
     runtime: Commands = Field(
-        default=(), description="files and folders the program makes when it runs (patterns): they go when it goes"
+        default=(), description="files and folders that the program creates at run time (patterns), removed with it"
     )
-    rebuild_on: Literal["toolchain"] | None = Field(default=None, description="toolchain: a new compiler rebuilds it")
+    rebuild_on: Literal["toolchain"] | None = Field(
+        default=None, description="toolchain: rebuild after a change of the compiler"
+    )
     resolved: SkipJsonSchema[Resolved | None] = Field(default=None, description="filled in by hacore")
 
     @property
     def name(self) -> str:
-        """The build's name on the host: of letters, digits and `_.-` only."""
+        """The build's name on the host: letters, digits, `_`, `.`, `-` and `~`."""
         return self.resolved.name if self.resolved else build_name(PurePosixPath(self.source).name)
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The build's name in messages."""
         return self.name.partition("~")[0]
 
     @property
     def sensitive(self) -> bool:
-        """Whether the body tells a secret (in its environment, for example)."""
+        """Whether the body names a secret (in its environment, for example)."""
         return self.resolved is not None and self.resolved.sensitive
 
     @property
@@ -104,14 +106,14 @@ class SourceBuildSpec(Spec):
 
 
 def build_name(name: str) -> str:
-    """A resource's name, with its key, as a file's name; a key is told by its hash, keys hold anything."""
+    """A resource's name, with its key, as a file name; the key by its hash, because it may contain any character."""
     base, bracket, key = name.partition("[")
     suffix = "~" + hashlib.sha256(key.encode()).hexdigest()[:8] if bracket else ""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", base) + suffix
 
 
 def _own_name(spec: SourceBuildSpec, resource: str) -> str:
-    """What the build is called on the host: by its program where it has one, so that the block may be renamed."""
+    """The build's name on the host: that of its program, if it has one, so that the block may be renamed."""
     if spec.binary is None:
         return build_name(resource)
     folder = hashlib.sha256(str(PurePosixPath(spec.binary).parent).encode()).hexdigest()[:8]
@@ -119,7 +121,7 @@ def _own_name(spec: SourceBuildSpec, resource: str) -> str:
 
 
 def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
-    """Take in the patches and the place of the tarball; raises what `files` raises for a file that is missing."""
+    """Add the patches and the location of the tarball; raises what `files` raises for a missing file."""
     patches = []
     for path in spec.patches:
         content = files.read(path)
@@ -135,7 +137,7 @@ def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
 
 
 def recorded(spec: SourceBuildSpec) -> SourceBuildSpec:
-    """Without the content of patches: their hashes stay."""
+    """Without the content of patches, but with their hashes."""
     if spec.resolved is None:
         return spec
     patches = tuple((name, sha256, "") for name, sha256, _ in spec.resolved.patches)
@@ -143,7 +145,7 @@ def recorded(spec: SourceBuildSpec) -> SourceBuildSpec:
 
 
 def inputs(spec: SourceBuildSpec) -> dict[str, Any]:
-    """Everything that makes a build what it is. Where the tarball comes from does not: its hash does."""
+    """All inputs of a build: of the tarball its hash, not its URL."""
     return {
         "sha256": spec.sha256,
         "patches": [sha256 for _, sha256, _ in spec.resolved.patches] if spec.resolved else [],
@@ -157,12 +159,12 @@ def inputs(spec: SourceBuildSpec) -> dict[str, Any]:
 
 
 def stamp(spec: SourceBuildSpec) -> str:
-    """A digest of the inputs: another stamp is another build."""
+    """A digest of the inputs: a build with another stamp is a different build."""
     return "sha256:" + digest(inputs(spec))
 
 
 def listing(spec: SourceBuildSpec) -> str:
-    """The inputs as text, a line each, so that a plan can show which of them changed."""
+    """The inputs as text, one per line, so that a plan shows which of them changed."""
     lines = []
     for key, value in inputs(spec).items():
         if isinstance(value, dict):
@@ -175,7 +177,7 @@ def listing(spec: SourceBuildSpec) -> str:
 
 
 def prefix(spec: SourceBuildSpec) -> str | None:
-    """The folder that `./configure` is told to install below, if it is the build's own."""
+    """The folder of `--prefix` of `./configure`, if it is the build's own."""
     words = list(spec.configure or ())
     for index, word in enumerate(words):
         path = word.removeprefix("--prefix=") if word.startswith("--prefix=") else ""
@@ -188,11 +190,11 @@ def prefix(spec: SourceBuildSpec) -> str | None:
 
 
 def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
-    """What no host would accept."""
+    """The mistakes in the values of one spec."""
     if not _SHA256.match(spec.sha256):
-        yield Mistake("sha256", "a SHA-256 has 64 digits of 0-9 and a-f: the output of sha256sum")
+        yield Mistake("sha256", "a SHA-256 has 64 digits of 0-9 and a-f, as sha256sum prints it")
     elif spec.resolved and spec.resolved.found not in ("", spec.sha256):
-        yield Mistake("sha256", f"the tarball {spec.source} has {spec.resolved.found}")
+        yield Mistake("sha256", f"the SHA-256 of {spec.source} is {spec.resolved.found}")
     if not _TARBALL.search(spec.source):
         yield Mistake("source", f"{spec.source!r} does not look like a tarball (.tar.gz, .tar.xz, .tgz, ...)")
     if "://" in spec.source and not _URL.match(spec.source):
@@ -201,10 +203,12 @@ def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
         yield Mistake("binary", f"{spec.binary!r} is not an absolute path")
     for name in spec.environment:
         if not _ENVIRONMENT.match(name) or name == "DESTDIR":
-            yield Mistake("environment", f"{name!r} is no variable of a build's environment")
+            yield Mistake(
+                "environment", f"{name!r} cannot be set for a build: use letters, digits and _, and not DESTDIR"
+            )
     yield from _mistakes_in_paths(spec)
     if spec.install == ():
-        yield Mistake("install", "something must install what was built, such as: make install")
+        yield Mistake("install", "is empty: give a command that installs the build, such as make install")
 
 
 def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:
@@ -213,13 +217,13 @@ def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:
             yield Mistake("directories", f"{directory.path!r} is not an absolute path")
         if not _MODE.match(directory.mode):
             yield Mistake(
-                "directories", f'{directory.mode!r} is no mode: write three or four octal digits, as in "0755"'
+                "directories", f'{directory.mode!r} is not a mode: write three or four octal digits, such as "0755"'
             )
     for pattern in spec.runtime:
         above, _, last = pattern.rpartition("/")
         wild = above in _COMMON or _GLOB.search(pattern.split("/")[1])
         if not _absolute(pattern) or not last or wild or re.search(r"[\s\"'$`\\;&|<>()#~]", pattern):
-            yield Mistake("runtime", f"{pattern!r} is no pattern of paths below a folder of the program's own")
+            yield Mistake("runtime", f"{pattern!r} is not a pattern of paths below a folder of the program")
 
 
 def _absolute(path: str) -> bool:
@@ -227,7 +231,7 @@ def _absolute(path: str) -> bool:
 
 
 def command_of(command: str) -> str:
-    """An install command with DESTDIR also given to make itself: a Makefile's own setting would win otherwise."""
+    """An install command that passes DESTDIR to make as well, because a Makefile's own setting would win otherwise."""
     words = shlex.split(command) if command.startswith("make ") or command == "make" else []
     plain = words and not re.search(r"[;&|<>()$`\n]", command)
     return f'{command} DESTDIR="$DESTDIR"' if plain else command

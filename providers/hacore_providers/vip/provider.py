@@ -1,12 +1,11 @@
 """vip: a virtual address that exactly one member of a VRRP instance must hold.
 
-It changes nothing on a host. Its task waits until exactly one of them has the address; who does is
-told by the hosts' own probe. Moving to another member is no drift, none or two holders is.
+It changes nothing on a host. Its task waits until the probe of all members shows exactly one holder. A move to
+another member is not drift; no holder or several holders are.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,21 +28,21 @@ from hacore.contract import (
     View,
 )
 
-from ..facts.addresses import ADDRESSES, holds, plain
+from ..facts.addresses import ADDRESSES, holds, parse_ip, plain
 from ..facts.http import HTTP, Answer, question
 
 PATIENCE = 30.0
-"""Seconds for the members to agree: 3 adverts without an answer, and the start of what they watch."""
+"""Seconds for the members to elect one holder: 3 missing adverts, and the start of the watched services."""
 
 
 class HttpCheck(BaseModel):
-    """A health question: GET `http` through the address."""
+    """A health check: GET `http` through the address."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     http: str = Field(description="an http or https URL")
-    status: int = Field(default=200, description="the status that the answer must have")
-    body: str = Field(default="", description="text that the answer must have in it")
+    status: int = Field(default=200, description="status that the answer must have")
+    body: str = Field(default="", description="text that the body must contain")
     timeout: float = Field(default=3.0, gt=0, description="seconds")
 
 
@@ -51,12 +50,12 @@ class VipSpec(Spec):
     """A virtual address that exactly one member of a VRRP instance must hold. It changes nothing on a host."""
 
     instance: str = Field(description="name of the vrrp_instance that carries the address")
-    address: str = Field(default="", description="one of the instance's; default: its only one")
-    checks: tuple[HttpCheck, ...] = Field(default=(), description="health questions, asked by the holder and by hacore")
+    address: str = Field(default="", description="one of the instance's addresses; default: its only one")
+    checks: tuple[HttpCheck, ...] = Field(default=(), description="health checks, made by the holder and by hacore")
 
 
 class Vip(Provider[VipSpec]):
-    """The kind `vip`: one row for all hosts."""
+    """The kind `vip`: one instance for all hosts."""
 
     api = 2
     kind = "vip"
@@ -65,7 +64,7 @@ class Vip(Provider[VipSpec]):
 
     # -- at load
     def resolve(self, spec: VipSpec, files: StackFiles) -> VipSpec:
-        """The address, without its prefix length; the instance's if it has only one."""
+        """The address without its prefix length; default: the only one of the instance."""
         address = spec.address
         if not address:
             found = files.resource("vrrp_instance", spec.instance)
@@ -76,17 +75,17 @@ class Vip(Provider[VipSpec]):
     def validate(
         self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
-        """The address must be one, and the questions must be HTTP URLs."""
+        """The address must be an IP address, the checks must have HTTP URLs."""
         for host, spec in list(members.items())[:1]:
             if not spec.address:
                 yield (
                     host,
                     Mistake.where(
                         "address",
-                        f"is missing: vrrp_instance.{spec.instance} has not exactly one, so name one of its addresses",
+                        f"is missing: vrrp_instance.{spec.instance} has none or several; name one of its addresses",
                     ),
                 )
-            elif not _is_ip(spec.address):
+            elif parse_ip(spec.address) is None:
                 yield host, Mistake.where("address", f"is {spec.address!r}: it must be an IP address")
             for index, check in enumerate(spec.checks):
                 if not check.http.startswith(("http://", "https://")):
@@ -101,12 +100,12 @@ class Vip(Provider[VipSpec]):
 
     # -- at plan
     def facts(self, spec: VipSpec) -> Sequence[Ask]:
-        """Each member's addresses; the holder also asks the checks."""
+        """Each member's addresses; the holder also makes the checks."""
         checks = (question(check.http, spec.address, check.timeout) for check in spec.checks)
         return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg) for arg in checks))
 
     def observe(self, view: View[VipSpec]) -> Observed | None:
-        """How many hold the address: one, several, none (absent), or unknown when a silent host may be the one."""
+        """The number of holders: one, several, none (absent), or unknown if an unreachable host may be one."""
         spec = view.spec
         seen = {host: facts.get(ADDRESSES, "") for host, (_, facts) in view.members.items()}
         held_by = [host for host, addresses in seen.items() if holds(addresses, spec.address)]
@@ -126,15 +125,15 @@ class Vip(Provider[VipSpec]):
         )
 
     def desire(self, view: View[VipSpec]) -> Desired:
-        """Exactly one holder, whoever it is."""
+        """Exactly one holder, on any member."""
         return Desired({"holder": "one"}, effect="wait until exactly one host holds it")
 
     def checks(self, spec: VipSpec) -> Sequence[Check]:
-        """The same questions for the controller."""
+        """The same checks for the controller."""
         return tuple(Check(c.http, c.status, c.body, c.timeout) for c in spec.checks)
 
     def patience(self, spec: VipSpec) -> float:
-        """Seconds until the members must have agreed."""
+        """Seconds for the members to elect one holder."""
         return PATIENCE
 
 
@@ -146,16 +145,8 @@ def _verdict(check: HttpCheck, answer: Answer | None) -> Verdict:
     if answer.status != check.status:
         return Verdict(check.http, False, f"status {answer.status}, not {check.status}")
     if check.body not in answer.body:
-        return Verdict(check.http, False, f"status {answer.status}, but not {check.body!r} in it")
+        return Verdict(check.http, False, f"status {answer.status}, but the body does not contain {check.body!r}")
     return Verdict(check.http, True, "ok")
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 PROVIDER = Vip()

@@ -1,4 +1,4 @@
-"""What must hold for one member of a VRRP instance by itself: the ranges and exclusions of keepalived.conf(5)."""
+"""The rules for one member of a VRRP instance by itself: the ranges and exclusions of keepalived.conf(5)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from hacore.contract import Mistake
 
+from ..facts.addresses import parse_ip
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 
 PASSWORD = 8
@@ -21,7 +22,7 @@ _STRICT = ("authentication", "unicast", "preempt_delay")
 
 
 def auth_key(spec: VrrpInstanceSpec) -> tuple[str, bytes] | None:
-    """What two members compare: the type and the bytes of the password that keepalived uses."""
+    """The key that two members compare: the type, and the bytes of the password that keepalived uses."""
     auth = spec.authentication
     return None if auth is None else (auth.type, auth.password.encode()[:PASSWORD])
 
@@ -48,15 +49,15 @@ def _ranges(spec: VrrpInstanceSpec, v3: bool) -> Iterator[Mistake]:
     interval = spec.advert_interval
     if v3 and not (0.01 <= interval <= 40.95 and _whole(interval * 100)):
         yield Mistake.where(
-            "advert_interval", f"is {interval:g}: VRRP version 3 takes 0.01 to 40.95 s in steps of 0.01 s"
+            "advert_interval", f"is {interval:g}: VRRP version 3 allows 0.01 to 40.95 s in steps of 0.01 s"
         )
     if not v3 and not (1 <= interval <= 255 and _whole(interval)):
         yield Mistake.where(
             "advert_interval",
-            f"is {interval:g}: VRRP version 2 takes whole seconds, 1 to 255; version: 3 takes fractions",
+            f"is {interval:g}: VRRP version 2 allows whole seconds, 1 to 255; version: 3 allows fractions",
         )
     if not re.match(r"[^\s/:{}\"]{1,15}\Z", spec.interface):
-        yield Mistake.where("interface", f"is {spec.interface!r}: it must be an interface's name, 1 to 15 characters")
+        yield Mistake.where("interface", f"is {spec.interface!r}: it must be an interface name of 1 to 15 characters")
     elif spec.interface == "lo":
         yield Mistake.where("interface", "is lo: adverts need an interface that reaches the other members")
 
@@ -85,22 +86,22 @@ def _addresses(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         seen.add(parsed.ip)
         net = parsed.network
         if parsed.version == 4 and net.prefixlen < 31 and parsed.ip in (net.network_address, net.broadcast_address):
-            yield Mistake.where(
-                "addresses", f"has {vip.address}, the network's own or broadcast address: take a host's"
-            )
+            yield Mistake.where("addresses", f"has {vip.address}, a network or broadcast address: use a host address")
         yield from _label(vip, spec.interface)
     if len(families) > 1:
-        yield Mistake("addresses", "mixes IPv4 and IPv6: make two instances, each family needs its own (RFC 5798)")
+        yield Mistake("addresses", "mixes IPv4 and IPv6: each family needs an instance of its own (RFC 5798)")
 
 
 def _label(vip: VirtualAddress, interface: str) -> Iterator[Mistake]:
     dev = vip.dev or interface
     if vip.dev is not None and not re.match(r"[^\s/:{}\"]{1,15}\Z", vip.dev):
-        yield Mistake.where("addresses", f"has dev {vip.dev!r}: it must be an interface's name, 1 to 15 characters")
+        yield Mistake.where("addresses", f"has dev {vip.dev!r}: it must be an interface name of 1 to 15 characters")
     if vip.label is not None and not (vip.label.startswith(f"{dev}:") and _NAME.match(vip.label[len(dev) + 1 :])):
         yield Mistake.where("addresses", f"has label {vip.label!r}: it must be {dev}:TEXT")
     elif vip.label is not None and len(vip.label) > 15:
-        yield Mistake.where("addresses", f"has label {vip.label!r} of {len(vip.label)} characters: 15 are the most")
+        yield Mistake.where(
+            "addresses", f"has label {vip.label!r} of {len(vip.label)} characters: at most 15 are allowed"
+        )
 
 
 def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mistake]:
@@ -112,27 +113,29 @@ def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mi
         yield Mistake.where("authentication.password", f"has {size} bytes: keepalived uses only {PASSWORD}; shorten it")
     if not size:
         yield Mistake.where(
-            "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or leave authentication out"
+            "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or remove authentication"
         )
     elif not _PASSWORD.match(auth.password) or re.search(r'["\\$]', auth.password):
         yield Mistake.where(
             "authentication.password",
-            'has a character that keepalived.conf cannot carry: take printable ASCII without space, ", \\ and $',
+            'has a character that keepalived.conf cannot contain: use printable ASCII without space, ", \\ and $',
         )
     if v3:
-        why = "an IPv6 address means VRRP version 3, which" if ipv6 else "VRRP version 3"
-        yield Mistake.where("authentication", f"is not known to it: {why} has none; remove it")
+        why = "VRRP version 3, which an IPv6 address needs," if ipv6 else "VRRP version 3"
+        yield Mistake.where("authentication", f"cannot be used: {why} has none; remove it")
     elif auth.type == "AH" and spec.state == "MASTER":
-        yield Mistake.where("state", "is MASTER with authentication type AH: keepalived clears it; make it BACKUP")
+        yield Mistake.where("state", "is MASTER with authentication type AH: keepalived ignores it; set BACKUP")
 
 
 def _election(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if spec.nopreempt and spec.state == "MASTER":
         yield Mistake.where(
-            "state", "is MASTER with preempt: false: keepalived then preempts; make it BACKUP on all members"
+            "state", "is MASTER with preempt: false: keepalived then preempts; set BACKUP on all members"
         )
     if spec.nopreempt and spec.priority == OWNER:
-        yield Mistake.where("priority", "is 255, the owner's, with preempt: false: an owner always preempts; take 254")
+        yield Mistake.where(
+            "priority", "is 255, that of the owner, with preempt: false: an owner always preempts; set 254"
+        )
     if spec.preempt_delay is not None:
         if not 0 <= spec.preempt_delay <= 1000:
             yield Mistake.where("preempt_delay", f"is {spec.preempt_delay:g}: it must be 0 to 1000 s")
@@ -143,9 +146,7 @@ def _election(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if spec.globals.get("vrrp_strict"):
         given = [field for field in _STRICT if getattr(spec, field)]
         for field in given:
-            yield Mistake.where(
-                field, "is forbidden by globals.vrrp_strict (RFC 5798 has no such thing): remove one of them"
-            )
+            yield Mistake.where(field, "is forbidden by globals.vrrp_strict (not in RFC 5798): remove one of them")
 
 
 def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
@@ -154,18 +155,22 @@ def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         for name, tracker in getattr(spec, field).items():
             where = f"{field}.{name}"
             if not _NAME.match(name) or name.startswith("hacore_"):
-                yield Mistake.where(where, "is no name for a tracker: letters, digits, _ . - and not hacore_ in front")
+                yield Mistake.where(
+                    where, "is not a valid tracker name: use letters, digits, _ . - and no prefix hacore_"
+                )
             if abs(tracker.weight) > limit:
                 yield Mistake.where(f"{where}.weight", f"is {tracker.weight}: it must be -{limit} to {limit}")
             if spec.priority == OWNER and tracker.weight:
                 yield Mistake.where(
-                    f"{where}.weight", f"is {tracker.weight} with priority 255: an owner ignores weights; 0"
+                    f"{where}.weight", f"is {tracker.weight} with priority 255: an owner ignores weights; set 0"
                 )
     for name, script in spec.track_scripts.items():
         yield from _script(f"track_scripts.{name}", script)
     for name in spec.track_interfaces:
         if name == spec.interface:
-            yield Mistake.where(f"track_interfaces.{name}", "is the instance's own interface, which is watched anyway")
+            yield Mistake.where(
+                f"track_interfaces.{name}", "is the instance's own interface, which is always watched: remove it"
+            )
     for name, file in spec.track_files.items():
         if not file.file.startswith("/") or _UNSAFE.search(file.file):
             yield Mistake.where(f"track_files.{name}.file", f"is {file.file!r}: it must be an absolute path")
@@ -175,10 +180,11 @@ def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
     yield from _command(f"{where}.script", script.script)
     if not (script.interval >= 1 and _whole(script.interval)):
         yield Mistake.where(
-            f"{where}.interval", f"is {script.interval:g}: whole seconds from 1 (keepalived takes fractions from 2.3.2)"
+            f"{where}.interval",
+            f"is {script.interval:g}: it must be whole seconds, 1 or more (fractions need keepalived 2.3.2)",
         )
     if script.timeout is not None and not (script.timeout >= 1 and _whole(script.timeout)):
-        yield Mistake.where(f"{where}.timeout", f"is {script.timeout:g}: it must be whole seconds from 1")
+        yield Mistake.where(f"{where}.timeout", f"is {script.timeout:g}: it must be whole seconds, 1 or more")
     for field in ("rise", "fall"):
         count = getattr(script, field)
         if count is not None and count < 1:
@@ -188,13 +194,13 @@ def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
 def _command(where: str, command: str) -> Iterator[Mistake]:
     if not command.startswith("/") or _UNSAFE.search(command):
         yield Mistake.where(
-            where, f'is {command!r}: write an absolute path and its arguments, on one line without " and \\'
+            where, f'is {command!r}: write an absolute path and its arguments, in one line without " and \\'
         )
 
 
 def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     if not _NAME.match(spec.name):
-        yield Mistake.where("name", f"is {spec.name!r}: it must be letters, digits, _ . -")
+        yield Mistake.where("name", f"is {spec.name!r}: use letters, digits, _ . -")
     for keyword, script in spec.notify.scripts().items():
         yield from _command(f"notify.{keyword.removeprefix('notify_') if keyword != 'notify' else 'any'}", script)
     for field in ("config", "binary"):
@@ -203,11 +209,11 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
             yield Mistake.where(field, f"is {path!r}: it must be an absolute path without spaces")
     for key, value in spec.globals.items():
         if key in _MISSPELT:
-            yield Mistake.where(f"globals.{key}", f"is no keyword of keepalived: it is {_MISSPELT[key]}")
+            yield Mistake.where(f"globals.{key}", f"is not a keyword of keepalived: write {_MISSPELT[key]}")
         elif not re.match(r"[a-z][a-z0-9_]*\Z", key) or isinstance(value, dict):
-            yield Mistake.where(f"globals.{key}", "is no keyword with a value, a flag (true) or a list")
+            yield Mistake.where(f"globals.{key}", "is not a keyword with a value, a flag (true) or a list")
         elif isinstance(value, str) and re.search(r"[\n{}]", value):
-            yield Mistake.where(f"globals.{key}", "has a line break or a brace in it")
+            yield Mistake.where(f"globals.{key}", "has a line break or a brace: remove it")
     own = spec.globals.get("router_id")
     if own is not None and spec.router_id is not None and str(own) != spec.router_id:
         yield Mistake.where("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
@@ -219,15 +225,7 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         if depth < 0:
             break
     if depth:
-        yield Mistake.where("extra", "has braces that do not match")
+        yield Mistake.where("extra", "has unbalanced braces")
     for address in (spec.unicast_src_ip, *spec.peers):
-        if address is not None and not _is_ip(address):
+        if address is not None and parse_ip(address) is None:
             yield Mistake("unicast", f"names {address!r}: it must be an IP address")
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

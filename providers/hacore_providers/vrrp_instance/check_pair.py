@@ -1,32 +1,31 @@
-"""What must hold for one member and among the members of a VRRP instance.
+"""The rules for the members of a VRRP instance together.
 
-`keepalived -t` sees one file on one host; most of the faults below it cannot see, and both hosts
-then hold the address. Sources: RFC 5798 (VRRPv3), RFC 3768 (VRRPv2), keepalived.conf(5).
+`keepalived -t` checks one file on one host and cannot find most of these mistakes, after which both hosts hold
+the address. Sources: RFC 5798 (VRRPv3), RFC 3768 (VRRPv2), keepalived.conf(5).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from hacore.contract import Host, Mistake
 
+from ..facts.addresses import parse_ip
 from .check_member import auth_key, member_mistakes
 from .spec import OWNER, VrrpInstanceSpec
 
 Members = Mapping[str, VrrpInstanceSpec]
 LOWEST, HIGHEST = 1, 254
-"""The range of a priority that trackers have changed."""
+"""The range of a priority after the weights of trackers."""
 
 
 def effective_priority(base: int, trackers: Iterable[tuple[int, bool]]) -> int | None:
-    """What a member advertises: its base priority and its trackers' weights, as (weight, healthy).
+    """The priority that a member advertises: its base priority and its trackers' weights, as (weight, healthy).
 
     A positive weight counts while its tracker is healthy, a negative one while it is not; the sum is
-    clamped to 1..254. None: FAULT (a tracker of weight 0 failed), the member leaves the election.
-    The owner of the address (255) is not moved by weights.
+    clamped to 1..254. None: FAULT (a tracker of weight 0 failed), which ends the member's part in the election.
+    Weights do not change the priority of the address owner (255).
     """
     state = list(trackers)
     if any(weight == 0 and not healthy for weight, healthy in state):
@@ -38,14 +37,14 @@ def effective_priority(base: int, trackers: Iterable[tuple[int, bool]]) -> int |
 
 
 def weights(spec: VrrpInstanceSpec) -> dict[str, int]:
-    """The weights of a member's trackers by a readable name. Files count by their content: not judged here."""
+    """The weights of a member's trackers by field name, without files: their weight depends on their content."""
     found = {f"track_scripts.{name}": t.weight for name, t in spec.track_scripts.items()}
     found |= {f"track_processes.{name}": t.weight for name, t in spec.track_processes.items()}
     return found | {f"track_interfaces.{name}": t.weight for name, t in spec.track_interfaces.items()}
 
 
 def mistakes(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mistake]]:
-    """All mistakes of an instance: each member's own, then what only shows when they are looked at together."""
+    """All mistakes of an instance: those of each member, then those of the members together."""
     for host, spec in members.items():
         yield from ((host, mistake) for mistake in member_mistakes(spec))
     if len(members) > 1:
@@ -54,11 +53,11 @@ def mistakes(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str,
         yield from _preemption(members)
         yield from _unicast(members)
         yield from _names(members)
-    yield from _taken(members, hosts)
+    yield from _used_addresses(members, hosts)
 
 
 def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
-    """What the adverts carry must be the same on all members, else each of them becomes master."""
+    """The values in the adverts must be the same on all members, else each member becomes master."""
     first, reference = next(iter(members.items()))
     v3 = any(_version(spec) == 3 for spec in members.values())
     same: list[tuple[str, Callable[[VrrpInstanceSpec], object]]] = [
@@ -76,7 +75,7 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
                     host,
                     Mistake.where(
                         field,
-                        f"is {_said(get(spec))} here and {_said(get(reference))} on {first}: "
+                        f"is {_text(get(spec))} here and {_text(get(reference))} on {first}: "
                         "both would hold the address; give all members the same",
                     ),
                 )
@@ -85,13 +84,12 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
                 host,
                 Mistake.where(
                     "authentication",
-                    f"differs from that on {first}: both would hold the address; give all members the same type and "
-                    "password",
+                    f"differs from {first}: both would hold the address; give all members the same type and password",
                 ),
             )
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, frozenset):
         return ", ".join(sorted(map(str, value)))
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -119,16 +117,14 @@ def _priorities(members: Members) -> Iterator[tuple[str, Mistake]]:
             yield (
                 low,
                 Mistake.where(
-                    "priority", f"is {b.priority} as on {high}: the holder would be left to chance; make them differ"
+                    "priority", f"is {b.priority} as on {high}: the election would be random; give each member its own"
                 ),
             )
     masters = [host for host, spec in members.items() if spec.state == "MASTER"]
     if len(masters) > 1:
         yield (
             masters[1],
-            Mistake.where(
-                "state", f"is MASTER on {' and '.join(masters)}: make it BACKUP on all but the preferred member"
-            ),
+            Mistake.where("state", f"is MASTER on {' and '.join(masters)}: set BACKUP on all but the preferred member"),
         )
     elif masters and members[masters[0]].priority < ordered[0][1].priority:
         top, spec = ordered[0]
@@ -136,18 +132,18 @@ def _priorities(members: Members) -> Iterator[tuple[str, Mistake]]:
             masters[0],
             Mistake.where(
                 "priority",
-                f"is {members[masters[0]].priority} on the MASTER, but {spec.priority} on {top}, which would take the "
-                "addresses: give the MASTER the highest",
+                f"is {members[masters[0]].priority} on the MASTER, but {spec.priority} on {top}, which would become "
+                "master: give the MASTER the highest priority",
             ),
         )
     for host, spec in members.items():
         if spec.priority == LOWEST:
-            yield host, Mistake.where("priority", "is 1, where a drained peer goes, too: make it 2 or more")
+            yield host, Mistake.where("priority", "is 1, the priority of a drained peer: set 2 or more")
     yield from _weights_move(ordered)
 
 
 def _weights_move(ordered: list[tuple[str, VrrpInstanceSpec]]) -> Iterator[tuple[str, Mistake]]:
-    """Each tracker that fails on a member must put it strictly below the next one; healthy, it stays above."""
+    """A failing tracker must lower its member strictly below the next one; a healthy member must stay above."""
     for (high, a), (low, b) in pairwise(ordered):
         if a.nopreempt or b.nopreempt or a.priority <= b.priority or OWNER in (a.priority, b.priority):
             continue
@@ -160,8 +156,8 @@ def _weights_move(ordered: list[tuple[str, VrrpInstanceSpec]]) -> Iterator[tuple
                 low,
                 Mistake(
                     "priority",
-                    f"with all weights added, {low} has {next_up} and {high} {healthy}: {high} would not get the "
-                    f"addresses although its priority is higher (keepalived stops at {HIGHEST})",
+                    f"with all weights added, {low} has {next_up} and {high} {healthy}: {high} would not become master "
+                    f"although its priority is higher (keepalived limits it to {HIGHEST})",
                 ),
             )
             continue
@@ -172,8 +168,8 @@ def _weights_move(ordered: list[tuple[str, VrrpInstanceSpec]]) -> Iterator[tuple
                     high,
                     Mistake.where(
                         f"{field}.weight",
-                        f"is {weight}: when it fails, {high} goes from {healthy} to {after} and {low} has {next_up}, "
-                        f"so the addresses stay; take {-(healthy - next_up + 1)} or lower, or 0 (a failure is a FAULT)",
+                        f"is {weight}: a failure lowers {high} from {healthy} to {after}, but {low} has {next_up}, so "
+                        f"the addresses do not move; set {-(healthy - next_up + 1)} or lower, or 0 (FAULT on failure)",
                     ),
                 )
 
@@ -182,7 +178,7 @@ def _preemption(members: Members) -> Iterator[tuple[str, Mistake]]:
     some = {spec.nopreempt for spec in members.values()}
     for host, spec in members.items():
         if some == {True, False} and not spec.nopreempt:
-            yield host, Mistake.where("preempt", "is false on the other member only: set it on all of them")
+            yield host, Mistake.where("preempt", "is false on other members: set it on all members")
         if spec.nopreempt:
             for field, weight in weights(spec).items():
                 if weight != 0:
@@ -190,8 +186,8 @@ def _preemption(members: Members) -> Iterator[tuple[str, Mistake]]:
                         host,
                         Mistake.where(
                             f"{field}.weight",
-                            f"is {weight} with preempt: false: a lower priority moves nothing then; make it 0, so that "
-                            "a failure is a FAULT",
+                            f"is {weight} with preempt: false: a lower priority does not move the addresses; set 0, so "
+                            "that a failure is a FAULT",
                         ),
                     )
 
@@ -210,7 +206,7 @@ def _unicast(members: Members) -> Iterator[tuple[str, Mistake]]:
                     host,
                     Mistake(
                         "unicast",
-                        f"does not name {source}, from where {other} sends: both would hold the address; add it to "
+                        f"does not name {source}, the source of {other}: both would hold the address; add it to "
                         "unicast.peers",
                     ),
                 )
@@ -228,22 +224,16 @@ def _names(members: Members) -> Iterator[tuple[str, Mistake]]:
             yield host, Mistake.where("name", f"is {spec.name} here and {name} on {first}: give all members the same")
 
 
-def _taken(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mistake]]:
-    own = {address: name for name, address in ((h.name, _plain_ip(h.address)) for h in hosts.values()) if address}
+def _used_addresses(members: Members, hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mistake]]:
+    # only the resolver knows the address of a host name
+    own = {address: name for name, address in ((h.name, parse_ip(h.address)) for h in hosts.values()) if address}
     for host, spec in members.items():
         for vip in spec.vips:
-            address = _plain_ip(re.sub(r"/.*", "", vip.address))
+            address = parse_ip(vip.address.partition("/")[0])
             if address in own:
                 yield (
                     host,
                     Mistake.where(
-                        "addresses", f"has {vip.address}, which is {own[address]}'s own address: take a free one"
+                        "addresses", f"has {vip.address}, which is the address of {own[address]}: choose a free one"
                     ),
                 )
-
-
-def _plain_ip(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None  # a host name: only the resolver knows

@@ -1,4 +1,4 @@
-"""keepalived.conf from the instances of a host: one canonical form, a strict subset of keepalived.conf(5)."""
+"""keepalived.conf of the instances of a host: one canonical form, a strict subset of keepalived.conf(5)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ HEADER = "# managed by hacore"
 Companions = Sequence[tuple[Address, VrrpInstanceSpec]]
 
 _SECURITY = {"enable_script_security": True, "script_user": "root"}
-"""What keepalived needs to run scripts at all, unless `globals` says otherwise: without, it calls them
-a security violation; with the first alone it drops them where no user keepalived_script exists."""
+"""Settings without which keepalived runs no scripts, unless `globals` sets them: without both it reports a security
+violation; with the first alone it drops scripts on hosts without a user keepalived_script."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _SECRET = re.compile(r"(?m)^(\s*(?:auth_pass|key|password)\s+).*$")
 
 
 class ContradictionError(ValueError):
-    """Instances on one host want different things of what there is only once."""
+    """Instances on one host have different values for a keyword that exists once in the file."""
 
 
 def render(companions: Companions) -> str:
-    """The whole file. Raises ContradictionError when the instances disagree about globals or trackers."""
+    """The whole file. Raises ContradictionError if the instances have different globals or trackers."""
     ordered = sorted(companions, key=lambda item: item[0])
     specs = [spec for _, spec in ordered]
     blocks = [_block("global_defs", _pairs(merged_globals(ordered)))]
@@ -41,12 +41,12 @@ def render(companions: Companions) -> str:
 
 
 def masked(text: str) -> str:
-    """The text of a keepalived.conf with its passwords hidden, for showing what changes around them."""
+    """The text of a keepalived.conf with hidden passwords, for diffs."""
     return _SECRET.sub(r"\1(hidden)", text)
 
 
 def merged_globals(companions: Companions) -> dict[str, Any]:
-    """global_defs of all instances together, router_id first; equal ones count once."""
+    """global_defs of all instances together, router_id first; equal ones are merged."""
     found: dict[str, tuple[Any, Address]] = {}
     for address, spec in companions:
         own = dict(spec.globals) | ({"router_id": spec.router_id} if spec.router_id is not None else {})
@@ -56,7 +56,7 @@ def merged_globals(companions: Companions) -> dict[str, Any]:
 
 
 def merged_trackers(companions: Companions, keyword: str) -> dict[str, Any]:
-    """The trackers of one keyword, by name, in order; equal ones count once."""
+    """The trackers of one keyword, by name, in order; equal ones are merged."""
     found: dict[str, tuple[Any, Address]] = {}
     fields = {"vrrp_script": "track_scripts", "vrrp_track_file": "track_files", "vrrp_track_process": "track_processes"}
     for address, spec in companions:
@@ -69,12 +69,12 @@ def _merge(found: dict[str, tuple[Any, Address]], new: Mapping[str, Any], addres
         known, first = found.setdefault(key, (value, address))
         if known != value:
             raise ContradictionError(
-                f"cannot write one keepalived.conf: {what}{key} is {_told(known)} in {first} and {_told(value)} in "
-                f"{address}; give both the same"
+                f"cannot write one keepalived.conf: {what}{key} is {_text(known)} in {first} and {_text(value)} in "
+                f"{address}; give both the same value"
             )
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     return str(value.model_dump(exclude_defaults=True)) if isinstance(value, BaseModel) else repr(value)
 
 
@@ -89,7 +89,7 @@ def _nested(head: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
-    """`keyword value` lines: true is the keyword alone, false and null leave it out, a list is a block."""
+    """`keyword value` lines: true is the keyword alone, false and null omit it, a list is a block."""
     for key, value in values.items():
         if value is True:
             yield key
@@ -136,7 +136,7 @@ def _drain(spec: VrrpInstanceSpec) -> str:
 
 
 def _drain_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
-    # Without `overwrite` a drained host stays drained when keepalived restarts.
+    # Without `overwrite` a drained host stays drained after a restart of keepalived.
     yield from (f"file {spec.drain_file}", f"weight {spec.drain_weight}", "init_file 0")
 
 

@@ -1,11 +1,10 @@
-"""vrrp_instance: a VRRP instance of keepalived, one per member host, and the keepalived.conf it lives in.
+"""vrrp_instance: a VRRP instance of keepalived, one per member host, and its keepalived.conf.
 
-hacore owns the file whole. All instances of a host that share one are one task with one image.
+hacore owns the whole file. All instances of a host that share a file are one task with one image.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -38,6 +37,7 @@ from hacore.contract import (
 from ..facts.addresses import ADDRESSES, holds
 from ..facts.keepalived import CONFIG, DRAIN, VERSION
 from ..facts.links import LINKS
+from ..facts.stat import sha256
 from . import steps
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
@@ -54,11 +54,11 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
     whole = True  # the file
-    plain = ("name", "config", "service")  # the state keeps them: a run is undone by what is recorded
+    plain = ("name", "config", "service")  # the undo of a run needs them in the state
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
-        """Fill in the name, whether it is secret, and for unicast who sends from where and to whom."""
+        """Set the name, whether the file is secret, and for unicast the source and the peers."""
         found: dict[str, Any] = {
             "name": spec.name or instance_name(files.name),
             "sensitive": spec.sensitive or files.sensitive,
@@ -73,11 +73,11 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def validate(
         self, members: Mapping[str, VrrpInstanceSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
     ) -> Iterable[tuple[str, Mistake]]:
-        """What no test on a single host can see."""
+        """Mistakes that no test on a single host can find."""
         return tuple(mistakes(members, hosts))
 
     def claims(self, spec: VrrpInstanceSpec) -> Sequence[Claim]:
-        """The file is shared by the instances of a host; name and virtual router id are one's own."""
+        """Shares the file with the instances of its host; owns its name and virtual router id."""
         family = "/ipv6" if any(":" in vip.address for vip in spec.vips) else ""
         return (
             Claim(f"path:{spec.config}", "share"),
@@ -91,7 +91,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         )
 
     def triggers(self, spec: VrrpInstanceSpec, address: Address) -> Sequence[Trigger]:
-        """Its own change makes the daemon read its file again."""
+        """Its own change reloads the daemon."""
         return (Trigger(str(address), "reload"),)
 
     def aggregate(self, spec: VrrpInstanceSpec) -> str:
@@ -103,14 +103,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return spec.service
 
     def network(self, spec: VrrpInstanceSpec) -> Network:
-        """Where its adverts go, and the addresses that it brings up."""
+        """The interface of its adverts, and the addresses that it adds."""
         return Network(spec.interface, tuple(vip.address for vip in spec.vips))
 
     # -- at plan
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
-        """The file, by the hash it would have if this were its only instance."""
+        """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=_sha256(render(_alone(spec))), secret=spec.sensitive),
+            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=spec.sensitive),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -118,11 +118,11 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         )
 
     def examine(self, view: View[VrrpInstanceSpec]) -> Iterable[Mistake]:
-        """What its hosts and the other instances in the file make wrong."""
+        """Mistakes that the facts of its hosts and the other instances in the file reveal."""
         return tuple(mistakes_on_hosts(view))
 
     def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
-        """The file, if it has a block of this instance's name in it."""
+        """The file, if it has a block with this instance's name."""
         spec, facts = view.spec, view.facts
         found = facts.get(CONFIG, spec.config)
         if found is None or spec.name not in found.instances:
@@ -138,28 +138,28 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return Observed(attrs, info, texts)
 
     def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
-        """The file as all instances of the host together want it; raises ValueError where they contradict."""
+        """The file with all instances of the host; raises ValueError if they contradict each other."""
         text = render(_companions(view))
         secret = _secret(view)
         return Desired(
-            {"config": f"sha256:{_sha256(text)}", "mode": steps.MODE, "owner": OWNER},
+            {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
             texts={} if secret else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             effect="reload keepalived",
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
-        """The block goes; the file with the last one."""
+        """Remove the block; with the last one remove or restore the file."""
         spec = view.spec
-        back = "" if view.removed(found) else "; with the last one, the file found before hacore is restored"
+        back = "" if view.removed(found) else "; with the last one, restore the original file"
         return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
 
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
-        """The file, for what else looks at it."""
+        """The file, for its other users."""
         return (f"path:{change.spec.config}",)
 
     def guard(self, view: View[VrrpInstanceSpec]) -> Guard | None:
-        """By the drain tracker: the peer takes over, with no outage that adverts can see. None without a peer."""
+        """By the drain tracker: the peer becomes master without missing an advert. None without a peer."""
         if len(view.members) < 2:
             return None
         spec = view.spec
@@ -178,38 +178,38 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
     # -- at apply
     def capture(self, work: Work[VrrpInstanceSpec]) -> Step:
-        """The file's bytes, mode and owner, once for all instances in it."""
+        """Back up the file's bytes, mode and owner, once for all instances in it."""
         return steps.capture(work.changes[0].spec.config, (change.address for change in work.changes))
 
     def apply(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
-        """Write the file with all instances that are wanted on the host."""
+        """Write the file with all desired instances of the host."""
         if not work.wanted and all(change.action is Action.DELETE for change in work.changes):
             return self.delete(work)
         wanted = work.wanted or tuple((c.address, c.spec) for c in work.changes if c.action is not Action.DELETE)
         specs = [spec for _, spec in wanted]
-        gone = [change.spec for change in work.changes if change.action is Action.DELETE]
+        deleted = [change.spec for change in work.changes if change.action is Action.DELETE]
         install = steps.install(specs[0], render(wanted), _programs(specs))
-        return (install, steps.forget_drains(gone)) if gone else (install,)
+        return (install, steps.forget_drains(deleted)) if deleted else (install,)
 
     def undo(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
-        """Bring the file back as it was before this run."""
+        """Restore the file of before this run."""
         images = [work.images[c.address] for c in work.changes if c.address in work.images]
         new = [change.spec for change in work.changes if change.action is Action.CREATE]
         return (*(steps.restore(image) for image in images[:1]), *((steps.forget_drains(new),) if new else ()))
 
     def delete(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
-        """Bring the file back as it was before hacore; while other instances remain, write it without these."""
+        """Restore the original file; if other instances remain, write it without these."""
         if work.wanted:
             return self.apply(work)
         images = [work.images[c.address] for c in work.changes if c.address in work.images]
         origin = min(images, key=lambda image: image.run, default=self.absent(work.changes[0].spec))
         if steps.made_by_hacore(origin, HEADER):
-            # This instance came to a file of ours, whose first instance has gone since.
+            # hacore had written the file for an instance that was deleted since: there is no original file
             origin = Image({**origin.data, "type": "absent"})
         return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
 
     def absent(self, spec: VrrpInstanceSpec, found: Found = "absent") -> Image:
-        """No file."""
+        """The image of a missing file."""
         return Image({"config": spec.config, "type": "absent", "missing": []})
 
     def trigger(self, work: Work[VrrpInstanceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
@@ -230,7 +230,7 @@ def _secret(view: View[VrrpInstanceSpec]) -> bool:
 
 
 def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
-    """What the instances run on their host: check scripts and notify scripts."""
+    """The programs that the instances run: check scripts and notify scripts."""
     commands: list[str] = []
     for spec in specs:
         commands += [script.script for script in spec.track_scripts.values()]
@@ -239,15 +239,11 @@ def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
 
 
 def _accounts(spec: VrrpInstanceSpec) -> Iterable[Claim]:
-    """Whom its scripts run as: USER [GROUP]."""
+    """The accounts of its scripts: USER [GROUP]."""
     named = [script.user for script in spec.track_scripts.values()] + [spec.globals.get("script_user")]
     for text in named:
         user, _, group = text.partition(" ") if isinstance(text, str) else ("", "", "")
         yield from account_claims(user, group.strip())
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 PROVIDER = VrrpInstance()

@@ -1,7 +1,7 @@
-"""What a `vrrp_instance` block says: the models of keepalived.conf(5)'s VRRP keywords that hacore knows.
+"""The fields of a `vrrp_instance`: models of the VRRP keywords of keepalived.conf(5) that hacore supports.
 
-Models check shapes only; ranges and rules are in `vrrp_checks`, so that a spec comes back from the
-state whatever its values are.
+Models check shapes only; ranges and rules are in check_member.py and check_pair.py, so that every recorded spec
+can be read from the state.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hacore.contract import Spec
 BINARY = "/usr/sbin/keepalived"
 CONFIG = "/etc/keepalived/keepalived.conf"
 OWNER = 255
-"""The priority of an address owner (RFC 5798, section 5.2.4): it answers for the address whatever happens."""
+"""The priority of an address owner (RFC 5798, section 5.2.4), which always serves the address."""
 
-_BYTE: dict[str, JsonValue] = {"minimum": 1, "maximum": 255}  # for editors; `vrrp_checks` has the rule
+_BYTE: dict[str, JsonValue] = {"minimum": 1, "maximum": 255}  # for editors; check_member.py has the rule
 
 DRAIN_WEIGHT = -253
-"""What a drained member's priority goes down by: from any priority to the lowest one, 1 (it is clamped there)."""
+"""The weight of a drained member: lowers every priority to the lowest one, 1 (keepalived clamps it there)."""
 
 
 class Part(BaseModel):
@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class Authentication(Part):
-    """`authentication`: a guard against misconfigured neighbours, no security (it travels in clear)."""
+    """`authentication`: protects against misconfigured neighbours, not against attackers (it is sent in clear)."""
 
     type: Literal["PASS", "AH"] = Field(default="PASS", description="auth_type")
     password: str = Field(description="auth_pass; keepalived uses 8 bytes of it")
@@ -41,8 +41,8 @@ class Authentication(Part):
 class VirtualAddress(Part):
     """An entry of `virtual_ipaddress`."""
 
-    address: str = Field(description="IP address, with a prefix length or without (then /32 or /128)")
-    dev: str | None = Field(default=None, description="interface that gets it; default: the instance's")
+    address: str = Field(description="IP address; default prefix length: /32, /128 for IPv6")
+    dev: str | None = Field(default=None, description="interface of the address; default: the instance's")
     label: str | None = Field(default=None, description="IFNAME:TEXT, at most 15 characters")
     scope: Literal["site", "link", "host", "nowhere", "global"] | None = Field(
         default=None, description="as in ip-address(8)"
@@ -56,26 +56,26 @@ class TrackScript(Part):
     interval: float = Field(default=1, description="seconds between two runs")
     timeout: float | None = Field(default=None, description="seconds after which a run counts as failed")
     weight: int = Field(default=0, description="0: a failure puts the instance into FAULT")
-    rise: int | None = Field(default=None, description="successes in a row that make it healthy")
-    fall: int | None = Field(default=None, description="failures in a row that make it fail")
+    rise: int | None = Field(default=None, description="successes in a row until it is healthy")
+    fall: int | None = Field(default=None, description="failures in a row until it has failed")
     user: str | None = Field(default=None, description="USER [GROUP] that runs it; default: script_user of globals")
 
 
 class TrackFile(Part):
-    """A `vrrp_track_file`: the number in it times the weight is added to the priority."""
+    """A `vrrp_track_file`: the number in the file times the weight is added to the priority."""
 
     file: str = Field(description="absolute path")
-    weight: int = Field(default=1, description="what the number is multiplied by; 0: any but 0 is a FAULT")
-    init_file: int | None = Field(default=None, description="what to write when there is no such file")
+    weight: int = Field(default=1, description="factor for the number; 0: any number but 0 is a FAULT")
+    init_file: int | None = Field(default=None, description="number to write if the file does not exist")
 
 
 class TrackProcess(Part):
     """A `vrrp_track_process`. It does not work in network namespaces and containers."""
 
-    process: str = Field(description="name of the program, with its arguments if need be")
+    process: str = Field(description="name of the program, with its arguments if needed")
     weight: int = Field(default=0, description="0: a missing process puts the instance into FAULT")
-    quorum: int | None = Field(default=None, description="how many of them must run; default: 1")
-    delay: float | None = Field(default=None, description="seconds before a missing process counts")
+    quorum: int | None = Field(default=None, description="number of processes that must run; default: 1")
+    delay: float | None = Field(default=None, description="seconds before a missing process counts as failed")
 
 
 class TrackInterface(Part):
@@ -85,13 +85,13 @@ class TrackInterface(Part):
 
 
 class Notify(Part):
-    """Scripts that keepalived runs when the instance changes its state."""
+    """Scripts that keepalived runs after a change of the instance's state."""
 
     master: str | None = Field(default=None, description="notify_master: absolute path and arguments")
     backup: str | None = Field(default=None, description="notify_backup")
     fault: str | None = Field(default=None, description="notify_fault")
     stop: str | None = Field(default=None, description="notify_stop")
-    any: str | None = Field(default=None, description="notify: for every change, with the new state as an argument")
+    any: str | None = Field(default=None, description="notify: after every change, with the new state as an argument")
 
     def scripts(self) -> dict[str, str]:
         """Keyword of keepalived.conf to command, for those that are given."""
@@ -102,50 +102,55 @@ class Notify(Part):
 class Unicast(Part):
     """Adverts to named peers instead of multicast."""
 
-    peers: tuple[str, ...] = Field(default=(), description="IP addresses; a member's own one is left out")
+    peers: tuple[str, ...] = Field(default=(), description="IP addresses; a member's own one is omitted")
 
 
 class VrrpInstanceSpec(Spec):
-    """One member's part of a VRRP instance, and the keepalived.conf it lives in.
+    """A VRRP instance of keepalived on its members, and their keepalived.conf.
 
-    `name` and `sensitive` are filled in at load: from the resource's name, and from what the body names.
+    `name` and `sensitive` are set at load: from the resource's name, and from the secrets in the body.
     """
 
-    interface: str = Field(description="where adverts go and addresses come up")
+    interface: str = Field(description="interface of the adverts and the addresses")
     virtual_router_id: int = Field(
-        description="1 to 255, the same on all members, unused by others on that network", json_schema_extra=_BYTE
+        description="1 to 255, the same on all members, unique in their network", json_schema_extra=_BYTE
     )
     priority: int = Field(
         default=100,
-        description="1 to 254, 255 for the owner of the address; the highest holds",
+        description="1 to 254, 255 for the owner of the address; the highest one becomes master",
         json_schema_extra=_BYTE,
     )
-    state: Literal["MASTER", "BACKUP"] | None = Field(default=None, description="where it starts; default: BACKUP")
-    version: Literal[2, 3] | None = Field(default=None, description="of VRRP; default: 2, 3 with IPv6 addresses")
-    advert_interval: float = Field(default=1, description="seconds; whole ones with version 2")
+    state: Literal["MASTER", "BACKUP"] | None = Field(default=None, description="initial state; default: BACKUP")
+    version: Literal[2, 3] | None = Field(
+        default=None, description="version of VRRP; default: 2, or 3 with IPv6 addresses"
+    )
+    advert_interval: float = Field(default=1, description="seconds between adverts; whole ones with version 2")
     authentication: Authentication | None = Field(default=None, description="version 2 only")
     preempt: bool | None = Field(
-        default=None, description="false: a member that comes back leaves the addresses where they are"
+        default=None, description="false: a member that starts again leaves the addresses at their holder"
     )
     preempt_delay: float | None = Field(default=None, description="seconds, 0 to 1000")
     unicast: bool | Unicast = Field(
-        default=False, description="adverts to the other members' addresses instead of multicast: {peers: [...]}"
+        default=False,
+        description="send adverts to the other members' addresses, or to {peers: [...]}, instead of multicast",
     )
-    unicast_src_ip: str | None = Field(default=None, description="default with unicast: the host's own address")
+    unicast_src_ip: str | None = Field(
+        default=None, description="source of unicast adverts; default: the host's address"
+    )
     addresses: tuple[str | VirtualAddress, ...] = Field(description="the virtual addresses, all of one family")
     track_scripts: dict[str, TrackScript] = Field(default_factory=dict, description="scripts to watch, by name")
     track_files: dict[str, TrackFile] = Field(default_factory=dict, description="files with a number to watch, by name")
     track_processes: dict[str, TrackProcess] = Field(default_factory=dict, description="processes to watch, by name")
     track_interfaces: dict[str, TrackInterface] = Field(
-        default_factory=dict, description="more interfaces to watch, by their name"
+        default_factory=dict, description="additional interfaces to watch, by their name"
     )
-    notify: Notify = Field(default=Notify(), description="scripts to run when the state changes")
-    router_id: str | None = Field(default=None, description="of the host, in global_defs; one word")
+    notify: Notify = Field(default=Notify(), description="scripts to run after a change of state")
+    router_id: str | None = Field(default=None, description="router_id of the host in global_defs; one word")
     globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
     extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
-    config: str = Field(default=CONFIG, description="the file; hacore owns it whole")
-    binary: str = Field(default=BINARY, description="the program that tests the file before it is put in place")
-    service: str = Field(default="keepalived", description="the unit that is reloaded")
+    config: str = Field(default=CONFIG, description="path of keepalived.conf; hacore owns the whole file")
+    binary: str = Field(default=BINARY, description="program that tests the new file before it is installed")
+    service: str = Field(default="keepalived", description="unit to reload")
     name: SkipJsonSchema[str] = Field(
         default="", description="keepalived's name of the instance; default: the resource's name"
     )
@@ -158,7 +163,7 @@ class VrrpInstanceSpec(Spec):
 
     @property
     def nopreempt(self) -> bool:
-        """Whether a member that comes back leaves the addresses where they are."""
+        """Whether a member that starts again leaves the addresses at their holder."""
         return self.preempt is False
 
     @property
@@ -168,22 +173,21 @@ class VrrpInstanceSpec(Spec):
 
     @property
     def drain_weight(self) -> int:
-        """Of the drain tracker. 0, that is FAULT, where keepalived would not act on a lower priority."""
+        """The weight of the drain tracker. 0, that is FAULT, if keepalived would ignore a lower priority."""
         return 0 if self.nopreempt or self.priority == OWNER else DRAIN_WEIGHT
 
     @property
     def drain_file(self) -> str:
-        """Holds 1 while this host must not hold the addresses.
+        """The path of the drain file, which contains 1 while the host is drained.
 
-        In /run itself: keepalived drops a tracker whose folder is missing when it starts, and /run is
-        the one folder that is there after a boot. Not to be replaced by rename: keepalived (2.2.7)
-        watches the file, not the name.
+        In /run itself: at its start keepalived drops a tracker in a missing folder, and only /run always exists
+        after a boot. The file must not be replaced by a rename: keepalived (2.2.7) watches the file, not the name.
         """
         return f"/run/hacore-drain.{self.name}"
 
     @property
     def peers(self) -> tuple[str, ...]:
-        """Unicast peers without the member itself; empty with multicast."""
+        """The unicast peers without the member itself; empty with multicast."""
         named = self.unicast.peers if isinstance(self.unicast, Unicast) else ()
         return tuple(dict.fromkeys(p for p in named if p != self.unicast_src_ip))
 
@@ -195,5 +199,5 @@ class VrrpInstanceSpec(Spec):
 
 
 def instance_name(resource: str) -> str:
-    """keepalived's name for a resource: `VI["a"]` is VI_a; its parser ends a name at a space or a brace."""
+    """keepalived's name for a resource: VI_a for `VI["a"]`, because its parser ends a name at a space or a brace."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", resource).strip("_")

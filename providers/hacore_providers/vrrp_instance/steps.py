@@ -1,21 +1,20 @@
-"""The shell of `vrrp_instance`: keep, test and replace keepalived.conf, reload, drain.
+"""The shell of `vrrp_instance`: back up, test and replace keepalived.conf, reload, drain.
 
-What `keepalived -t` of Debian's 2.2.7 says, measured; the test in tests/providers/vrrp_instance
-measures it again:
+Exit codes of `keepalived -t`, measured with Debian's 2.2.7 and again by tests/providers/vrrp_instance:
 
     rc 0    fine; also: no such file, an empty file, a script without execute permission, a notify
             script or a unicast source that does not exist, an address outside the interface's
             network, a track_file in a folder that does not exist
-    rc 5    there are mistakes that it would run with, guessing: unknown keywords, ranges, braces,
+    rc 5    mistakes with which keepalived would run, by guessing: unknown keywords, ranges, braces,
             an interface or script that does not exist, names that do not resolve, instances that clash
     rc 6    scripts without enable_script_security
-    rc 143  it ends itself by SIGTERM when a script runs as another user than root (acassen/keepalived
-            issue 2587, mended in 2.2.8); it says what it found until then, so only silence before
-            that is taken as "could not tell"
-    rc 1    the option -t itself is not known (before 2.0.7)
+    rc 143  keepalived kills itself by SIGTERM if a script has a user other than root (acassen/keepalived
+            issue 2587, fixed in 2.2.8); it prints its findings until then, so only without output
+            the result counts as unknown
+    rc 1    the option -t is unknown (before 2.0.7)
 
-Reloading a file that it calls rc 5 for its interface ends the daemon, which leaves its addresses on
-the interface: so anything but rc 0 is refused before the file is put in place.
+A reload of a file with rc 5 for its interface ends the daemon, which leaves its addresses on
+the interface: so everything but rc 0 fails before the file is replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from hacore.contract import SAFE_PATH, Address, Image, Output, Step, quote
 from .spec import VrrpInstanceSpec
 
 MODE = "0600"
-"""Of keepalived.conf: there may be a password in it."""
+"""The mode of keepalived.conf, which may contain a password."""
 
 _CAPTURE = r"""
 config=@config@
@@ -46,18 +45,18 @@ else echo absent; fi
 
 
 def capture(config: str, addresses: Iterable[Address]) -> Step:
-    """Read keepalived.conf, for all of its instances at once."""
+    """Back up keepalived.conf, once for all of its instances."""
     wanted = tuple(addresses)
 
     def parse(output: Output) -> Mapping[Address, Image]:
         image = read_image(config, output)
         return dict.fromkeys(wanted, image)
 
-    return Step(SAFE_PATH + _filled(_CAPTURE, {"config": quote(config)}), what=f"reading {config}", parse=parse)
+    return Step(SAFE_PATH + _filled(_CAPTURE, {"config": quote(config)}), what=f"backing up {config}", parse=parse)
 
 
 def read_image(config: str, output: Output) -> Image:
-    """The before-image from what the capture printed."""
+    """The before-image from the output of `capture`."""
     missing, _, rest = output.text.partition("\n")
     kind, _, content = rest.partition("\n")
     word, *numbers = kind.split()
@@ -74,11 +73,11 @@ config=@config@ binary=@binary@
 dir=${config%/*}
 safe_path "$config"
 if [ ! -x "$binary" ]; then
-  echo "cannot test $config: there is no $binary; install keepalived first (a package or a source_build)" >&2; exit 1
+  echo "cannot test $config: $binary does not exist; install keepalived first (a package or a source_build)" >&2; exit 1
 fi
 for script in@scripts@; do
   if [ ! -x "$script" ]; then
-    echo "cannot use $config: it runs $script, which is not there or not executable" >&2; exit 1
+    echo "cannot use $config: its script $script does not exist or is not executable" >&2; exit 1
   fi
 done
 [ -d "$dir" ] || { mkdir -p "$dir"; safe_path "$config"; }
@@ -90,19 +89,19 @@ chmod @mode@ "$temp"
 rc=0
 timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/said" 2>&1 || rc=$?
 sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/said"
-told=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/said" || :)
+found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/said" || :)
 case $rc in
 0) ;;
 143)
-  if [ -n "$told" ]; then
-    printf '%s\n' "$told" >&2; echo "cannot use $config: keepalived -t finds mistakes in it" >&2; exit 1
+  if [ -n "$found" ]; then
+    printf '%s\n' "$found" >&2; echo "cannot use $config: keepalived -t reports errors" >&2; exit 1
   fi
-  echo "keepalived -t could not finish (before 2.2.8 it cannot with scripts of another user than root)" ;;
+  echo "keepalived -t did not finish (a bug before 2.2.8 with scripts of a user other than root): not tested" ;;
 *)
-  if printf '%s\n' "$told" | grep -q -e 'invalid option' -e 'unrecognized option'; then
-    echo "this keepalived has no -t: $config is not tested"
+  if printf '%s\n' "$found" | grep -q -e 'invalid option' -e 'unrecognized option'; then
+    echo "keepalived has no option -t (before 2.0.7): $config was not tested"
   else
-    printf '%s\n' "$told" >&2; echo "cannot use $config: keepalived -t ends with $rc" >&2; exit 1
+    printf '%s\n' "$found" >&2; echo "cannot use $config: keepalived -t failed with exit code $rc" >&2; exit 1
   fi ;;
 esac
 [ ! -e /sys/fs/selinux/enforce ] || ! command -v restorecon >/dev/null || restorecon "$temp" || :
@@ -112,7 +111,7 @@ mv -fT "$temp" "$config"
 
 
 def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str]) -> Step:
-    """Test the new file beside the old one, then put it in its place."""
+    """Test the new file in the folder of the old one, then replace the old one."""
     values = {
         "config": quote(spec.config),
         "binary": quote(spec.binary),
@@ -127,7 +126,7 @@ def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str]) -> Step:
 
 
 def _filled(script: str, values: Mapping[str, str]) -> str:
-    """The script with each `@name@` replaced, all at once: a value is never looked into."""
+    """The script with each `@name@` replaced, in one pass: values are not searched again."""
     return re.sub(r"@([a-z]+)@", lambda match: values[match[1]], script)
 
 
@@ -158,7 +157,7 @@ for made in@missing@; do rmdir "$made" 2>/dev/null || :; done
 
 
 def restore(image: Image) -> Step:
-    """Bring a before-image back: the mirror of `install`."""
+    """Restore a before-image: the mirror of `install`."""
     data = image.data
     values = {
         "missing": "".join(f" {quote(d)}" for d in reversed(data["missing"])),
@@ -171,7 +170,7 @@ def restore(image: Image) -> Step:
 
 
 def forget_drains(specs: Iterable[VrrpInstanceSpec]) -> Step:
-    """Remove the drain files of instances that are gone."""
+    """Remove the drain files of deleted instances."""
     files = " ".join(quote(spec.drain_file) for spec in specs)
     return Step(f"{SAFE_PATH}safe_path {files}\nrm -f {files}", what="removing drain files")
 
@@ -184,7 +183,7 @@ if [ ! -d /run/systemd/system ]; then
   [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || exit 0
   kill -HUP "$pid"
   sleep 1
-  kill -0 "$pid" 2>/dev/null || { echo "cannot reload $unit: it ended when it read $config" >&2; exit 1; }
+  kill -0 "$pid" 2>/dev/null || { echo "cannot reload $unit: keepalived ended while reading $config" >&2; exit 1; }
   exit 0
 fi
 systemctl is-active --quiet "$unit" || exit 0
@@ -194,7 +193,7 @@ n=0
 while [ "$n" -lt 20 ]; do
   if ! systemctl is-active --quiet "$unit"; then
     journalctl -q -u "$unit" -n 15 -o cat --no-pager 2>/dev/null | sed 's/auth_pass.*/auth_pass (hidden)/' >&2 || :
-    echo "cannot reload $unit: it ended when it read $config" >&2; exit 1
+    echo "cannot reload $unit: keepalived ended while reading $config" >&2; exit 1
   fi
   [ -n "$since" ] || { sleep 1; break; }
   ! journalctl -q -u "$unit" --after-cursor="$since" -o cat --no-pager 2>/dev/null | grep -q 'Reload complete' || break
@@ -205,18 +204,18 @@ systemctl is-active --quiet "$unit"
 
 
 def reload(spec: VrrpInstanceSpec) -> Step:
-    """Make a running keepalived read its file again, and wait until it says so (it does from 2.1 on), at most 2 s.
+    """Reload a running keepalived, and wait at most 2 s for its log line (which exists since 2.1).
 
-    SIGHUP keeps the addresses where they are. Nothing happens when it is not running.
+    SIGHUP keeps the addresses. No effect if keepalived is not running.
     """
     values = {"service": quote(spec.service), "config": quote(spec.config)}
     return Step(_filled(_RELOAD, values), what=f"reloading {spec.service}", disrupts="reload")
 
 
 def drain(spec: VrrpInstanceSpec, on: bool) -> Step:
-    """Write the drain file in place: keepalived watches the file itself and would not see a rename."""
+    """Write the drain file in place: keepalived watches the file itself and does not see a rename."""
     file = quote(spec.drain_file)
-    # the shell would write to where a link leads
+    # the shell would write to the target of a link
     refusal = quote(f"cannot write {spec.drain_file}: it is a link")
     safe = f"{SAFE_PATH}safe_path {file}\n[ ! -L {file} ] || {{ echo {refusal} >&2; exit 1; }}\n"
     if on:
@@ -225,10 +224,10 @@ def drain(spec: VrrpInstanceSpec, on: bool) -> Step:
 
 
 def made_by_hacore(image: Image, header: str) -> bool:
-    """Whether a before-image is a file that hacore itself wrote, for an instance that has gone since."""
+    """Whether a before-image is a file that hacore itself wrote, for an instance that was deleted since."""
     return image.blobs.get("content", b"").startswith(header.encode())
 
 
 def first_words(commands: Iterable[str]) -> tuple[str, ...]:
-    """The programs of command lines, each once, in order."""
+    """The programs of the command lines, each once, in order."""
     return tuple(dict.fromkeys(re.split(r"\s", command.strip(), maxsplit=1)[0] for command in commands))

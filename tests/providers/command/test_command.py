@@ -11,7 +11,7 @@ import pytest
 
 import hacore_command
 from hacore.contract import Address, Ask, Facts, View
-from hacore.engine import drift
+from hacore.engine import Means, drift
 from hacore.errors import StackError
 from hacore.load import load_providers
 from hacore.testing import ThisMachine
@@ -66,7 +66,7 @@ async def test_its_life_is_that_of_any_kind(play: Play) -> None:
     await play.apply()
     assert await play.actions() == {}
     made.write_text("by hand\n")
-    report = await drift(play.url, **play.options)
+    report = await drift(play.url, Means(**play.options))
     (found,) = report.drift
     assert [(a.path, a.before, a.after) for a in found.attrs] == [("check", "passed", "exit code 1")]
     assert await play.actions() == {"command.it@a": "update"}
@@ -192,5 +192,5 @@ async def test_a_secret_reaches_do_and_nothing_else(play: Play) -> None:
     assert "hunter2" not in str(plan) + str(play.rows())
     for field in ("check", "undo"):
         write(play, **{field: "test {{ var.secret }} = x"})
-        with pytest.raises(StackError, match=f"{field} may not name anything sensitive"):
+        with pytest.raises(StackError, match=f"{field} must not use a sensitive value"):
             play.load()

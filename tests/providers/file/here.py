@@ -30,12 +30,14 @@ class Here:
     work: Path
     provider: FileProvider = PROVIDER
     path: str = PATH
+    prefix: tuple[str, ...] = ()
+    """A program that runs the shell, such as setpriv(1)."""
 
     def shell(self, script: str, *prefix: str) -> subprocess.CompletedProcess[bytes]:
         file = self.root.parent / "script"
         file.write_text(script)
         env = {"LC_ALL": "C", "PATH": self.path, "HACORE_WORK": str(self.work), "HOME": "/"}
-        argv = [*prefix, "sh", str(file)]
+        argv = [*self.prefix, *prefix, "sh", str(file)]
         return subprocess.run(
             argv, cwd="/", env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, umask=0o022
         )

@@ -39,7 +39,7 @@ def test_there_are_cases() -> None:
     ("given", "effect"),
     [
         ({"content": "x"}, "write /etc/x"),
-        ({"ensure": "directory"}, "make /etc/x"),
+        ({"ensure": "directory"}, "create /etc/x"),
         ({"link_to": "y"}, "link /etc/x"),
         ({"ensure": "absent"}, ""),
     ],

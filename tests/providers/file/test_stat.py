@@ -135,7 +135,7 @@ def test_content_comes_only_where_it_is_asked_for(here: Here) -> None:
 
 
 def test_one_program_for_all_files(here: Here, tmp_path: Path) -> None:
-    """Twenty files that are as wanted cost one stat and one sha256sum."""
+    """Twenty files in the desired state cost one stat and one sha256sum."""
     stubs, log = tmp_path / "stubs", tmp_path / "log"
     stubs.mkdir()
     for tool in ("stat", "sha256sum", "readlink", "base64", "wc", "cat", "id"):

@@ -270,7 +270,7 @@ def test_before_images_that_not_everybody_may_read_are_secret(here: Here) -> Non
 
 
 def test_one_entry_gives_one_image(here: Here) -> None:
-    """Images are stored by their content: the same entry, looked at twice, must not be kept twice."""
+    """Images are stored by their content: two captures of the same entry must be one."""
     path = here.root / "it"
     _file(path)
     first = here.images(FileSpec(path=str(path)))
@@ -288,3 +288,45 @@ def test_a_secret_is_never_an_argument(here: Here) -> None:
         assert step is not None and "hunter2" not in step.script
     here.apply(spec)
     assert here.manifest()["it"]["mode"] & 0o7777 == 0o600
+
+
+OTHER = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other accounts")
+@pytest.mark.parametrize("removed", [False, True], ids=["changed", "removed"])
+def test_an_undo_restores_owner_group_and_mode(here: Here, removed: bool) -> None:
+    path = here.root / "it"
+    path.write_text("old")
+    os.chown(path, OTHER, OTHER - 1)
+    path.chmod(0o4750)
+    was = here.manifest()
+    spec = FileSpec(
+        path=str(path), **({"ensure": "absent"} if removed else {"content": "x", "owner": "0", "group": "0"})
+    )
+
+    images = here.images(spec)
+    here.apply(spec)
+    assert here.manifest() != was
+    here.undo(spec, images)
+
+    assert here.manifest() == was
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the capability that root drops here")
+@pytest.mark.parametrize("given", [{}, {"owner": str(OTHER), "mode": "4755"}], ids=["kept", "set"])
+def test_the_suid_bit_survives_the_writing_of_the_content(tmp_path: Path, given: dict[str, str]) -> None:
+    """write(2) clears it for everybody without CAP_FSETID, such as a plain user."""
+    root, work = tmp_path / "root", tmp_path / "work"
+    root.mkdir()
+    work.mkdir()
+    here = Here(root, work, prefix=("setpriv", "--bounding-set=-fsetid"))
+    path = root / "it"
+    path.write_text("old")
+    os.chown(path, OTHER, OTHER)
+    path.chmod(0o4755)
+
+    here.apply(FileSpec(path=str(path), content="new", **given))
+
+    status = path.stat()
+    assert (path.read_text(), oct(status.st_mode & 0o7777), status.st_uid) == ("new", "0o4755", OTHER)

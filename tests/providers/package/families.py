@@ -69,7 +69,7 @@ class Family:
         self.host.sh(f"apt-get install -y {' '.join(f'{n}={version}' if version else n for n in names)}")
 
     def remove(self, *names: str) -> None:
-        """By hand: whole, with what came along."""
+        """By hand: completely, with its dependencies."""
         self.host.sh(f"apt-get purge -y --auto-remove {' '.join(names)}")
 
     def auto(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""apt on a real Debian: what comes, what starts, and that all of it goes again, byte for byte."""
+"""apt on a real Debian: installed packages, started daemons, and an exact undo, byte for byte."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +13,29 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hacore.contract import Action, Address, Change, Claim, Facts, Host, HostFacts, Image, Spec, Unknown, View, Work
+from hacore.contract import (
+    Action,
+    Address,
+    Change,
+    Claim,
+    Facts,
+    Host,
+    HostFacts,
+    Image,
+    Output,
+    Spec,
+    Unknown,
+    View,
+    Work,
+)
 from hacore_providers.facts.packages import CANDIDATE, PACKAGE
+from hacore_providers.package.manager import read_images
 from hacore_providers.package.provider import PROVIDER
 from hacore_providers.package.spec import PackageSpec, wishes
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 HERE = Address("package", "it", host="lb1")
+HERE_0 = Address("package", "r0", host="lb1")
 DEBIAN = Facts(HostFacts(family="debian", packager="dpkg"))
 
 
@@ -44,23 +63,23 @@ def test_there_are_cases() -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({}, "names", "no name in it"),
-        ({"names": {"debian": []}}, "names", "no name in it"),
+        ({}, "names", "has no name"),
+        ({"names": {"debian": []}}, "names", "has no name"),
         ({"name": "a", "names": ["b"]}, "names", "exclude each other"),
-        ({"names": ["gcc="]}, "names", "not the name of a package"),
-        ({"names": ["gcc-"]}, "names", "not the name of a package"),
-        ({"names": ["-y"]}, "names", "not the name of a package"),
-        ({"names": ["lib*"]}, "names", "not the name of a package"),
-        ({"names": ["a b"]}, "names", "not the name of a package"),
-        ({"names": ["a;b"]}, "names", "not the name of a package"),
-        ({"names": ["./local.deb"]}, "names", "not the name of a package"),
-        ({"names": ["gcc\n"]}, "names", "not the name of a package"),
-        ({"name": "nginx/stable"}, "name", "not the name of a package"),
+        ({"names": ["gcc="]}, "names", "not a package name"),
+        ({"names": ["gcc-"]}, "names", "not a package name"),
+        ({"names": ["-y"]}, "names", "not a package name"),
+        ({"names": ["lib*"]}, "names", "not a package name"),
+        ({"names": ["a b"]}, "names", "not a package name"),
+        ({"names": ["a;b"]}, "names", "not a package name"),
+        ({"names": ["./local.deb"]}, "names", "not a package name"),
+        ({"names": ["gcc\n"]}, "names", "not a package name"),
+        ({"name": "nginx/stable"}, "name", "not a package name"),
         ({"names": ["a"], "version": "1"}, "version", "write name: instead of names:"),
         ({"name": "a", "version": "1 2"}, "version", "is not a version"),
         ({"name": "a", "version": "1*"}, "version", "is not a version"),
-        ({"name": "a", "version": "1", "ensure": "absent"}, "ensure", "contradict each other"),
-        ({"name": "a", "version": "1", "ensure": "latest"}, "ensure", "contradict each other"),
+        ({"name": "a", "version": "1", "ensure": "absent"}, "ensure", "exclude each other"),
+        ({"name": "a", "version": "1", "ensure": "latest"}, "ensure", "exclude each other"),
     ],
 )
 def test_mistakes(fields: dict[str, Any], field: str, message: str) -> None:
@@ -168,8 +187,34 @@ def test_one_image_is_undone_once_and_older_origins_later() -> None:
     together = PROVIDER.undo(_work(*specs, images=dict.fromkeys(addresses, old)))
     apart = PROVIDER.delete(_work(*specs, action=Action.DELETE, images=images))
 
-    assert [step.what for step in together] == ["taking back a b c"]
-    assert [step.what for step in apart] == ["taking back b", "taking back a c"]
+    assert [step.what for step in together] == ["restoring a b c"]
+    assert [step.what for step in apart] == ["restoring b", "restoring a c"]
+
+
+def test_a_delete_keeps_packages_of_other_resources_and_other_stacks() -> None:
+    image = Image({"manager": "apt"}, {"packages": b"", "auto": b"", "paths": b""}, run=1)
+    work = _work(PackageSpec(names=("a", "b", "c")), action=Action.DELETE, images={HERE_0: image})
+    others = ((HERE_0, PackageSpec(names=("a", "b", "c"))), (HERE, PackageSpec(names=("b",))))
+    work = dataclasses.replace(work, wanted=others, foreign=frozenset({"pkg:c", "path:/etc/x"}))
+
+    (delete,) = PROVIDER.delete(work)
+    (undo,) = PROVIDER.undo(work)
+
+    assert "\nkept='b c'\n" in delete.script
+    assert "\nkept=''\n" in undo.script, "an undo restores the state before the run, also of shared packages"
+
+
+def test_configuration_files_in_an_image_are_encrypted_in_the_state() -> None:
+    """They may contain a secret."""
+    listing = b"packages " + base64.b64encode(gzip.compress(b"a\t1\tii\n"))
+    configuration = b"configuration " + base64.b64encode(gzip.compress(b"tar"))
+
+    plain = read_images(Output(0, listing), [HERE], "apt")[HERE]
+    secret = read_images(Output(0, listing + b"\n" + configuration), [HERE], "apt")[HERE]
+
+    assert not plain.sensitive
+    assert secret.sensitive
+    assert secret.blobs["configuration"] == b"tar"
 
 
 def test_without_an_image_nothing_is_undone() -> None:
@@ -186,7 +231,7 @@ def test_a_host_without_apt_is_told_so_before_anything_is_touched() -> None:
 
     (step,) = PROVIDER.prepare(work)
 
-    assert "cannot manage packages: no apt here (package manager: rpm)" in step.script
+    assert "cannot manage packages: apt not found on this host (package manager: rpm)" in step.script
     assert "exit 1" in step.script
 
 

@@ -86,7 +86,7 @@ def test_undo_of_what_was_only_half_done(init: Init) -> None:
 def test_drift_by_hand_is_seen_and_put_right_and_back(packaged: Init) -> None:
     host = packaged.host
     on, off = spec(running=True, enabled=True), spec(running=False, enabled=False)
-    host.settled(PROVIDER, ADDRESS, off)  # adopted: it is so already
+    host.settled(PROVIDER, ADDRESS, off)  # adopted: already in the desired state
     packaged.by_hand("start")
     packaged.by_hand("enable")
     observed, _ = host.plan(PROVIDER, ADDRESS, off)
@@ -113,7 +113,7 @@ def test_a_reload_reloads_what_runs_and_leaves_alone_what_does_not(packaged: Ini
     assert packaged.pid() == before
     end = time.monotonic() + 10
     while host.rc("test -e /run/probe.hup"):
-        assert time.monotonic() < end, "the daemon was not told"
+        assert time.monotonic() < end, "the daemon got no signal"
     host.sh("rm /run/probe.hup")
     host.undo(PROVIDER, ADDRESS, wanted)
 

@@ -93,9 +93,9 @@ def test_an_init_script_is_a_definition() -> None:
     [
         ({"definition": NGINX}, "sysv", r"by a unit file: this host runs sysv, which needs an init script"),
         ({"definition": SCRIPT}, "systemd", r"by an init script .*: this host runs systemd, which needs a unit file"),
-        ({"manager": "systemd"}, "sysv", "systemd is asked for, and this host runs sysv"),
-        ({"unit": "a.timer"}, "sysv", "no units of other kinds"),
-        ({}, "none", "no init system that is known runs here"),
+        ({"manager": "systemd"}, "sysv", "manager is systemd, but this host runs sysv"),
+        ({"unit": "a.timer"}, "sysv", "no such units"),
+        ({}, "none", "this host runs neither systemd nor init scripts"),
     ],
 )
 def test_what_an_init_system_cannot_do_is_refused(body: dict[str, Any], init: str, words: str) -> None:
@@ -206,7 +206,7 @@ def test_a_young_process_is_spared_only_where_its_own_change_is_all_that_pulled(
     assert ("\nunless_young=1\n" in step.script) is spared
     bare: Change[ServiceSpec] = Change(ADDRESS, Action.NOOP, ServiceSpec(unit="nginx", **more))
     (step,) = PROVIDER.trigger(Work((bare,), facts=facts, sources=sources), "restart")
-    assert "\nunless_young=\n" in step.script, "without a definition nothing tells what a process has read"
+    assert "\nunless_young=\n" in step.script, "without a definition it is unknown which one a process has loaded"
 
 
 def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:
@@ -223,14 +223,14 @@ def test_the_name_comes_from_the_resource(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "field", "words"),
     [
-        ({"unit": "a b"}, "unit", "is no unit's name"),
-        ({"unit": "../x"}, "unit", "is no unit's name"),
+        ({"unit": "a b"}, "unit", "is not a unit name"),
+        ({"unit": "../x"}, "unit", "is not a unit name"),
         ({"unit": "getty@", "running": True}, "unit", "is a template: name an instance"),
         ({"unit": "x", "definition": "ExecStart=/bin/true\n"}, "definition", "a unit file has sections"),
-        ({"unit": "x", "definition": "[Service]"}, "definition", "the last line has no end"),
+        ({"unit": "x", "definition": "[Service]"}, "definition", "the last line has no line end"),
         ({"unit": "x", "definition": "[Service]\n", "enabled": True}, "definition", "needs an [Install] section"),
         ({"unit": "x", "definition": NGINX, "manager": "sysv"}, "definition", "needs systemd"),
-        ({"unit": "x", "definition": SCRIPT, "manager": "systemd"}, "definition", "is no unit file"),
+        ({"unit": "x", "definition": SCRIPT, "manager": "systemd"}, "definition", "is not a unit file"),
         ({"unit": "x", "definition": "#!/bin/sh\n", "enabled": True}, "definition", "needs `# Default-Start"),
         ({"unit": "x", "definition": SCRIPT, "sensitive": True}, "manager", "needs manager: sysv"),
     ],

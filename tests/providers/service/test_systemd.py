@@ -49,7 +49,7 @@ def host(one: Player) -> Iterator[Player]:
 
 @pytest.fixture
 def package(one: Player) -> Iterator[None]:
-    """The unit as a package would bring it, with one that goes along."""
+    """The unit as a package installs it, with another one in its Also=."""
     names = {"probe": UNIT.format(seconds=100), "probe-side": SIDE}
     for name, text in names.items():
         one.sh(f"cat >/lib/systemd/system/{name}.service <<'E'\n{text}E")
@@ -89,7 +89,7 @@ def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
     assert pid(host) == started, "it runs by this definition already"
     gone = Address("file", "gone", host="one")
     host.run(PROVIDER.trigger(replace(work, sources=(gone,)), "restart"))
-    assert pid(host) != started, "something else has asked, which the spec does not name any more"
+    assert pid(host) != started, "another source pulled it, which the spec no longer names"
 
     host.undo(PROVIDER, ADDRESS, second, times=2)
     host.settled(PROVIDER, ADDRESS, first)
@@ -142,7 +142,7 @@ def test_an_alias_is_the_unit_it_stands_for(one: Player) -> None:
     assert one.rc("systemctl is-active probe") != 0
     one.undo(PROVIDER, ADDRESS, off)
     one.settled(PROVIDER, ADDRESS, alias)
-    with pytest.raises(StepFailedError, match=r"another name of probe\.service"):
+    with pytest.raises(StepFailedError, match=r"an alias of probe\.service"):
         one.apply(PROVIDER, ADDRESS, spec(unit="other-name", enabled=False))
     one.settled(PROVIDER, ADDRESS, alias)
     one.sh("systemctl disable --now probe")

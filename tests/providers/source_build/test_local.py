@@ -130,3 +130,28 @@ def test_create_change_undo_delete(here: Here, tmp_path: Path) -> None:
     here.back(first, origin)
     assert not target.exists()
     assert tree(here.home) == {}
+
+
+def test_an_undo_removes_run_time_files_of_the_build_and_no_others(here: Here, tmp_path: Path) -> None:
+    """Of the pattern's files: those that existed before, and those of other resources, are kept."""
+    target, data = tmp_path / "here/target", tmp_path / "here/data"
+    here.sh(f"mkdir -p '{data}'; echo old >'{data}/before'")
+    name, sha256 = tarball(tmp_path, "one.tar.gz", "", Makefile=MAKEFILE, notes_txt="one")
+    body = {
+        "source": name,
+        "sha256": sha256,
+        "environment": {"PREFIX": str(target)},
+        "binary": str(target / "bin/greeter"),
+        "runtime": [f"{data}/*"],
+    }
+    spec = PROVIDER.resolve(SourceBuildSpec.model_validate(body), Folder(tmp_path))
+
+    origin = here.go(spec, Action.CREATE)
+    here.sh(f"echo new >'{data}/after'; echo theirs >'{data}/other'")
+    work = Work(
+        (Change(ADDRESS, Action.UPDATE, spec),), images={ADDRESS: origin}, foreign=frozenset({f"path:{data}/other"})
+    )
+    here.run(PROVIDER.undo(work))
+
+    assert {path.name: path.read_text() for path in data.iterdir()} == {"before": "old\n", "other": "theirs\n"}
+    assert not target.exists()

@@ -195,17 +195,17 @@ def test_make_is_told_the_stage(command: str, given: str) -> None:
         ({"source": "ftp://example.org/nginx.tar.gz"}, "source", "starts with http"),
         ({"binary": "sbin/nginx"}, "binary", "not an absolute path"),
         ({"binary": "/opt/../bin/x"}, "binary", "not an absolute path"),
-        ({"environment": {"A B": "1"}}, "environment", "no variable"),
-        ({"environment": {"DESTDIR": "/x"}}, "environment", "no variable"),
+        ({"environment": {"A B": "1"}}, "environment", "cannot be set for a build"),
+        ({"environment": {"DESTDIR": "/x"}}, "environment", "cannot be set for a build"),
         ({"directories": ["var/x"]}, "directories", "not an absolute path"),
         ({"directories": [{"path": "/var/x", "mode": "rwx"}]}, "directories", "octal"),
-        ({"runtime": ["/*"]}, "runtime", "no pattern"),
-        ({"runtime": ["/var/*"]}, "runtime", "no pattern"),
-        ({"runtime": ["/*/x"]}, "runtime", "no pattern"),
-        ({"runtime": ["/opt/x/../../etc"]}, "runtime", "no pattern"),
-        ({"runtime": ["/opt/x/$(reboot)"]}, "runtime", "no pattern"),
-        ({"runtime": ["/opt/x/a b"]}, "runtime", "no pattern"),
-        ({"install": []}, "install", "something must install"),
+        ({"runtime": ["/*"]}, "runtime", "not a pattern"),
+        ({"runtime": ["/var/*"]}, "runtime", "not a pattern"),
+        ({"runtime": ["/*/x"]}, "runtime", "not a pattern"),
+        ({"runtime": ["/opt/x/../../etc"]}, "runtime", "not a pattern"),
+        ({"runtime": ["/opt/x/$(reboot)"]}, "runtime", "not a pattern"),
+        ({"runtime": ["/opt/x/a b"]}, "runtime", "not a pattern"),
+        ({"install": []}, "install", "is empty"),
     ],
 )
 def test_mistakes(fields: dict[str, Any], field: str, words: str) -> None:
@@ -217,7 +217,7 @@ def test_mistakes(fields: dict[str, Any], field: str, words: str) -> None:
 def test_a_tarball_that_is_another_one_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"tarball")
     found = [m.message for _, m in PROVIDER.validate({"lb1": resolved(tmp_path, source="a.tar.gz")}, {})]
-    assert found == [f"the tarball a.tar.gz has {hashlib.sha256(b'tarball').hexdigest()}"]
+    assert found == [f"the SHA-256 of a.tar.gz is {hashlib.sha256(b'tarball').hexdigest()}"]
 
 
 def test_good_specs_have_no_mistakes() -> None:

@@ -1,4 +1,4 @@
-"""Real builds on a twin: made, changed, repaired, taken back and deleted, to the byte."""
+"""Real builds on a twin: created, changed, repaired, undone and deleted, to the byte."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_build_is_created_changed_repaired_and_deleted(host: Player, build: Bu
     assert observed.texts["stamp"] != desired.texts["stamp"]
     host.apply(PROVIDER, ADDRESS, second, times=2)
     assert host.sh(BINARY) == "bye\n"
-    assert "kept: /etc/greeter/greeter.conf was changed by hand" in "".join(host.said)
+    assert "kept /etc/greeter/greeter.conf: modified by hand" in "".join(host.said)
     assert host.sh("cat /etc/greeter/greeter.conf") == "greeting=hello\nmine\n"
     assert host.rc("test -e /opt/greeter/bin/hello-there") != 0
     assert host.rc("test -f /opt/greeter/share/source.c") == 0
@@ -194,7 +194,7 @@ def test_what_the_program_makes_goes_with_it_and_the_rest_is_said(host: Player, 
     host.sh("touch /srv/greeter/a.log /srv/greeter/'b c.log' /srv/greeter/precious")
     host.delete(PROVIDER, ADDRESS, wanted, host.images[ADDRESS])
     assert host.sh("ls -A /srv/greeter") == "precious\n"
-    assert "left: /srv/greeter/precious" in "".join(host.said)
+    assert "kept /srv/greeter/precious: not part of the build" in "".join(host.said)
     assert host.sh("ls /opt/greeter") == "run\n", "it was there before"
     host.sh("rm -r /srv/greeter /opt/greeter")
 
@@ -208,8 +208,8 @@ def test_failures_say_what_failed(host: Player, build: Build, tmp_path: Path) ->
     broken = failure(build("hello", files={"greeter_c": "int main(void) { return nothing; }\n"}))
     assert "'nothing' undeclared" in broken
     assert "cannot build greeter: 'make -j" in broken
-    assert "cannot install greeter: installing put nothing" in failure(build(install="true"))
-    assert "installing put no /usr/bin/x" in failure(build(binary="/usr/bin/x"))
+    assert "cannot install greeter: nothing was installed" in failure(build(install="true"))
+    assert "/usr/bin/x was not installed" in failure(build(binary="/usr/bin/x"))
     assert "its source has no ./configure" in failure(build(configure=["--with-it"]))
     (tmp_path / "fix.patch").write_text("--- a/greeter.c\n+++ b/greeter.c\n")
     assert "the program patch is missing" in failure(build(patches=["fix.patch"]))

@@ -80,7 +80,7 @@ def test_a_move_to_the_other_host_is_no_change() -> None:
     [
         (Answer(200, "say hello\n"), "ok", True),
         (Answer(502, "hello"), "status 502, not 200", False),
-        (Answer(200, "bye"), "status 200, but not 'hello' in it", False),
+        (Answer(200, "bye"), "status 200, but the body does not contain 'hello'", False),
         (Answer(0), "no answer", False),
         (None, "not asked", None),
     ],

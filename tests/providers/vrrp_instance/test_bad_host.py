@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hacore.contract import Ask
-from hacore.engine import Planned, Request, plan
+from hacore.engine import LoadRequest, Means, Planned, Request, plan
 from hacore.load import load_providers
 from hacore.plan import plan_json
 from hacore.render.status import status_exit_code
@@ -48,7 +48,8 @@ def stack(folder: Path, program: str) -> Path:
 
 
 async def planned(file: Path) -> Planned:
-    return await plan(Request(file, load_providers(), state_url=f"sqlite:///{file.parent}/state.db"))
+    load = LoadRequest(file, state_url=f"sqlite:///{file.parent}/state.db")
+    return await plan(Request(load, Means(load_providers())))
 
 
 async def test_a_program_that_hangs_costs_its_resources_and_stays_nowhere(
@@ -109,7 +110,7 @@ def test_a_host_that_prints_without_end_takes_no_memory_to_speak_of(tmp_path: Pa
 
     assert complete is False
     assert [u["host"] for u in unreachable] == ["here", "there"]
-    assert all("cannot read what" in u["reason"] and "prints: more than" in u["reason"] for u in unreachable)
+    assert all("cannot read the output of" in u["reason"] and ": more than" in u["reason"] for u in unreachable)
     assert kilobytes < 600_000
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hacore.contract import Ask, Facts, View
 from hacore.errors import StackError
-from hacore.load import load
+from hacore.load import LoadRequest, load
 from hacore.load.registry import load_providers
 from hacore.plan import examine_stack
 from hacore_providers.facts.addresses import ADDRESSES, Addresses, InterfaceAddress
@@ -57,22 +57,22 @@ def test_without_facts_nothing_is_said_of_hosts() -> None:
         (
             {"two": {"interface": "eth9"}},
             facts(),
-            "lb2: interface is eth9, which lb2 does not have; it has eth1, eth2",
+            "lb2: interface is eth9, which does not exist on lb2; its interfaces are eth1, eth2",
         ),
         (
             {"two": {"track_interfaces": {"bond0": {}}}},
             facts(),
-            "lb2: track_interfaces.bond0 is bond0, which lb2 does not have; it has eth1, eth2",
+            "lb2: track_interfaces.bond0 is bond0, which does not exist on lb2; its interfaces are eth1, eth2",
         ),
         (
             {},
             facts({**UP, "eth2": Link("down", 1500)}),
-            "lb2 (warning): interface is eth2, which is down on lb2: it cannot hold an address so",
+            "lb2 (warning): interface is eth2, which is down on lb2: it cannot hold an address",
         ),
         (
             {},
             facts({**UP, "eth2": Link("up", 9000)}),
-            "lb2 (warning): interface has an MTU of 9000 on lb2 and of 1500 on lb1: are they one network?",
+            "lb2 (warning): interface has an MTU of 9000 on lb2 and of 1500 on lb1: are both in one network?",
         ),
         (
             {},
@@ -83,8 +83,8 @@ def test_without_facts_nothing_is_said_of_hosts() -> None:
         (
             {},
             facts(on="10.0.0.7/8"),
-            "lb2 (warning): addresses has 192.168.1.200, which is in no network of eth2 on lb2 (10.0.0.0/8): nobody "
-            "there will ask for it, unless a router sends it here",
+            "lb2 (warning): addresses has 192.168.1.200, which is outside the networks of eth2 on lb2 "
+            "(10.0.0.0/8): no neighbour reaches it, unless a router sends it here",
         ),
     ],
 )
@@ -130,7 +130,7 @@ resources:
 def test_instances_of_one_file_that_contradict_each_other_are_refused_by_place(tmp_path: Path) -> None:
     (tmp_path / "stack.yaml").write_text(STACK)
     providers = load_providers()
-    stack = load(tmp_path / "stack.yaml", providers=providers)
+    stack = load(LoadRequest(tmp_path / "stack.yaml"), providers)
     with pytest.raises(StackError) as caught:
         examine_stack(stack, providers)
     found = [(p.line, p.address) for p in caught.value.problems]

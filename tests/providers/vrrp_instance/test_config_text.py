@@ -121,3 +121,10 @@ def test_masking_hides_passwords_and_nothing_else() -> None:
     assert "s3cr3t" not in masked(text)
     assert "        auth_pass (hidden)\n" in masked(text)
     assert masked(text).replace("(hidden)", "s3cr3t") == text
+
+
+@pytest.mark.parametrize("keyword", ["auth_pass", "key", "password"])
+def test_every_keyword_with_a_secret_is_masked(keyword: str) -> None:
+    text = f"a {{\n    {keyword} s3cr3t word\n    keyword open\n}}\n"
+
+    assert masked(text) == f"a {{\n    {keyword} (hidden)\n    keyword open\n}}\n"

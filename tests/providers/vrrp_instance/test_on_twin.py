@@ -149,11 +149,11 @@ def test_what_was_there_comes_back_to_the_byte(host: Player, before: str) -> Non
         ({"interface": "eth9"}, "eth9"),
         ({"globals": {"nonsense": 1}}, "Unknown keyword 'nonsense'"),
         ({"track_scripts": {"c": CHECK | {"script": "/usr/bin/nothere -x"}}}, "/usr/bin/nothere, which is not there"),
-        ({"track_scripts": {"c": CHECK | {"script": CONF}}}, "which is not there or not executable"),
+        ({"track_scripts": {"c": CHECK | {"script": CONF}}}, "does not exist or is not executable"),
         ({"notify": {"master": "/usr/bin/nothere"}}, "/usr/bin/nothere"),
         ({"globals": {"script_user": "nobody"}, "extra": ["nonsense 1"]}, "Unknown keyword 'nonsense'"),
         ({"binary": "/usr/local/sbin/keepalived"}, "install keepalived first"),
-        ({"extra": ["auth_pass s3cr3t"]}, "keepalived -t ends with 5"),
+        ({"extra": ["auth_pass s3cr3t"]}, "keepalived -t failed with exit code 5"),
     ],
 )
 def test_a_file_that_keepalived_would_not_take_is_not_put_in_place(
@@ -174,7 +174,7 @@ def test_a_file_that_keepalived_would_not_take_is_not_put_in_place(
 def test_a_script_of_another_user_is_taken_although_it_cannot_be_tested(host: Player) -> None:
     apply(host, ours(globals={"script_user": "nobody"}))
 
-    assert "could not finish" in "".join(host.said)
+    assert "did not finish" in "".join(host.said)
 
 
 def test_two_instances_share_a_file(host: Player) -> None:

@@ -1,4 +1,4 @@
-"""command: what no other kind fits, as shell: a check, what to do when it fails, and how to take that back."""
+"""command: a change that no other kind covers, as shell: a check, a script for the change, and one for its undo."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ SHELL = 'sh -eu "$HACORE_WORK"/'
 
 
 class CommandSpec(c.Spec):
-    """What no other kind fits, as shell: a check, what to do when it fails, and how to take that back."""
+    """A change that no other kind covers, as shell: a check, a script for the change, and one for its undo."""
 
-    check: str = Field(description="read-only sh, asked in every plan and drift: exit code 0 when all is as wanted")
-    do: str = Field(description="sh that makes it so; not run when `check` says that it is so already")
-    undo: str = Field(default="", description="sh that takes back what `do` did, also when it did only half of it")
-    irreversible: str = Field(default="", description="in place of `undo`: why there is no way back")
-    disrupts: c.Disrupts = Field(default="none", description="what `do` does to the services of its host")
-    effect: str = Field(default="", description="what a plan says of `do`; default: its text, if that names no secret")
-    timeout: float = Field(default=120, gt=0, description="seconds for `do`, and for `undo`; a check has 10")
+    check: str = Field(description="read-only sh, run by every plan and drift: exit code 0 in the desired state")
+    do: str = Field(description="sh that makes the change; runs only if `check` fails")
+    undo: str = Field(default="", description="sh that undoes `do`, also after `do` failed half-way")
+    irreversible: str = Field(default="", description="in place of `undo`: why it cannot be undone")
+    disrupts: c.Disrupts = Field(default="none", description="effect of `do` on the services of its host")
+    effect: str = Field(default="", description="text for the plan; default: that of `do`, if it names no secret")
+    timeout: float = Field(default=120, gt=0, description="seconds for `do`, and for `undo`; `check` has 10")
 
 
 class CheckFact:
-    """The exit codes of checks. A shell reads its check from a descriptor: no process list shows the text."""
+    """The exit codes of checks. The shell reads a check from a descriptor: its text is in no process list."""
 
     name = "command"
 
@@ -46,7 +46,7 @@ class Command(c.Provider[CommandSpec]):
     api = 2
     kind = "command"
     spec = CommandSpec
-    plain = ("check", "undo")  # the state keeps them, so they may not name a secret
+    plain = ("check", "undo")  # the state keeps them, so they must not name a secret
 
     def resolve(self, spec: CommandSpec, files: c.StackFiles) -> CommandSpec:
         text = "its `do`" if files.sensitive else spec.do.strip().replace("\n", "; ")
@@ -57,7 +57,7 @@ class Command(c.Provider[CommandSpec]):
     ) -> Iterable[tuple[str, c.Mistake]]:
         for host, spec in members.items():
             if bool(spec.undo) == bool(spec.irreversible):
-                yield host, c.Mistake("undo", "give either `undo`, or `irreversible` with the reason why there is none")
+                yield host, c.Mistake("undo", "give either `undo`, or `irreversible` with the reason")
 
     def facts(self, spec: CommandSpec) -> Sequence[c.Ask]:
         return [c.Ask(CHECKS, spec.check)]

@@ -1,0 +1,29 @@
+"""Shell text and steps that several kinds use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hacore.contract import Step, quote
+
+__all__ = ["PUT_FILE", "failing_step", "foreign_paths"]
+
+PUT_FILE = r"""
+put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
+  cat -- "$1" >"$2"; chown "$3" -- "$2"; chmod "$4" -- "$2"
+  mv -fT -- "$2" "$5"
+  [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$5"
+}
+"""
+"""Defines `put_file`. A reader of PATH sees the old file or the new one; call `safe_path` first."""
+
+
+def failing_step(why: str, what: str) -> Step:
+    """A step that changes nothing and fails with the sentence `why`; `what` is shown while it runs."""
+    return Step(f"printf '%s\\n' {quote(why)} >&2; exit 1", what=what)
+
+
+def foreign_paths(tokens: Iterable[str]) -> bytes:
+    """The paths among the tokens that other resources own, sorted, one per line, for a blob."""
+    paths = sorted(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
+    return "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")

@@ -1,0 +1,217 @@
+"""Plant single faults in the engine and count those that the near tests catch: `make mutants SEED=1 SAMPLE=100`.
+
+The faults are those of cosmic-ray's operators. Each one is planted in the memory of a process of its own, which runs
+the tests of the same package only: a fault that only another package's tests catch counts as missed. No file changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("plan", "journal", "walk", "store")
+WARM = ("asyncssh", "deepdiff", "hypothesis", "jinja2", "networkx", "pydantic", "pytest", "sqlalchemy", "xdist")
+LIMIT = 600  # seconds for the tests of one fault: some make an endless loop
+CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where an operator can plant a fault: the node's number in the module, and which of its positions."""
+
+    path: Path
+    line: int
+    operator: str
+    node: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: where, and the whole module with it."""
+
+    path: Path
+    line: int
+    code: str
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module."""
+        parts = self.path.relative_to(ROOT).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def __str__(self) -> str:
+        before, after = self.path.read_text().splitlines(), self.code.splitlines()
+        at = next((n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), self.line - 1)
+        new = after[at].strip() if at < len(after) else ""
+        return f"{self.path.relative_to(ROOT)}:{at + 1}: {before[at].strip()}  ->  {new}"
+
+
+def places_in(path: Path) -> Iterator[Place]:
+    """All places of a module where a fault can be planted."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    nodes = list(ast_nodes(get_ast(path.read_text())))
+    for name in sorted(operator_names()):
+        operator = get_operator(name)
+        if list(operator.arguments()):
+            continue  # it needs the name of a variable
+        for number, node in enumerate(nodes):
+            for index, (start, _) in enumerate(operator().mutation_positions(node)):
+                yield Place(path, start[0], name, number, index)
+
+
+def planted(place: Place) -> Mutant | None:
+    """The fault at a place; None when it changes nothing that runs."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator
+
+    source = place.path.read_text()
+    tree = get_ast(source)
+    node = list(ast_nodes(tree))[place.node]
+    new = get_operator(place.operator)().mutate(node, place.position)
+    if new is not node:
+        siblings = node.parent.children
+        at = next(i for i, child in enumerate(siblings) if child is node)
+        siblings[at : at + 1] = [] if new is None else [new]
+    code = str(tree.get_code())
+    return None if _meaning(code) in (_meaning(source), None) else Mutant(place.path, place.line, code)
+
+
+def _meaning(source: str) -> str | None:
+    """A module without annotations and dataclass options, which change nothing that runs; None: it does not compile."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.ClassDef):
+            node.decorator_list = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+    return ast.dump(tree)
+
+
+def sample(paths: Sequence[Path], count: int, seed: int) -> list[Mutant]:
+    """A random choice of faults, no two on one line of a file: else long expressions would be most of it."""
+    chosen = random.Random(seed)
+    lines: dict[tuple[Path, int], list[Place]] = {}
+    for path in paths:
+        for place in places_in(path):
+            lines.setdefault((path, place.line), []).append(place)
+    found: list[Mutant] = []
+    for line in chosen.sample(sorted(lines), len(lines)):
+        mutant = planted(chosen.choice(lines[line]))
+        if mutant is not None:
+            found.append(mutant)
+        if len(found) == count:
+            break
+    return found
+
+
+class Planted(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports one module with its fault."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.mutant = mutant
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        """The mutant's own module; all others are found as ever."""
+        if name != self.mutant.module:
+            return None
+        package = self.mutant.path.name == "__init__.py"
+        return importlib.util.spec_from_file_location(
+            name,
+            self.mutant.path,
+            loader=self,
+            submodule_search_locations=[str(self.mutant.path.parent)] if package else None,
+        )
+
+    def get_source(self, _name: str) -> str:
+        """The module with its fault."""
+        return self.mutant.code
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it."""
+        exec(compile(self.mutant.code, str(self.mutant.path), "exec"), module.__dict__)
+
+
+def near_tests(path: Path) -> str:
+    """The tests of a module's package."""
+    return f"tests/{path.relative_to(ROOT / 'hacore').parts[0]}"
+
+
+def judge(mutant: Mutant) -> str:
+    """Run the near tests with a fault planted, in a child that has the libraries loaded already."""
+    child = os.fork()
+    if child == 0:
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        os.setpgid(0, 0)
+        signal.alarm(LIMIT)
+        sys.meta_path.insert(0, Planted(mutant))
+        import pytest
+
+        options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not twins and not machine"]
+        os._exit(int(pytest.main([*options, near_tests(mutant.path)])))
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return OVER
+    return MISSED if os.WEXITSTATUS(status) == 0 else CAUGHT
+
+
+def main() -> int:
+    """Plant a sample, report what was missed, and the score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=100)
+    parser.add_argument("packages", nargs="*", default=PACKAGES, help="packages of hacore/ (default: all four)")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    os.environ["HACORE_NO_TWINS"] = "1"
+    paths = sorted(
+        p for name in options.packages for p in (ROOT / "hacore" / name).rglob("*.py") if "migrations" not in p.parts
+    )
+    mutants = sample(paths, options.sample, options.seed)
+    for name in WARM:
+        importlib.import_module(name)
+    tally = dict.fromkeys((CAUGHT, MISSED, OVER), 0)
+    by_package: dict[str, list[int]] = {}
+    for number, mutant in enumerate(mutants, 1):
+        found = judge(mutant)
+        tally[found] += 1
+        score = by_package.setdefault(near_tests(mutant.path).partition("/")[2], [0, 0])
+        score[0] += found != MISSED
+        score[1] += 1
+        sys.stdout.write(f"{number}/{len(mutants)} {found}: {mutant}\n")
+        sys.stdout.flush()
+    caught = tally[CAUGHT] + tally[OVER]
+    for name, (good, total) in sorted(by_package.items()):
+        sys.stdout.write(f"{name}: {good} of {total}\n")
+    sys.stdout.write(f"score: {caught} of {len(mutants)} faults caught ({100 * caught // max(1, len(mutants))} %), ")
+    sys.stdout.write(f"seed {options.seed}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

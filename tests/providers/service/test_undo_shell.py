@@ -1,0 +1,130 @@
+"""Undo and trigger of a systemd unit, as a real shell runs them over a systemctl of a few lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hacore.contract import Image
+from hacore_providers.service import systemd
+
+UNIT = "[Service]\nExecStart=/bin/new\n"
+
+SYSTEMCTL = r"""#!/bin/sh
+# state: files named after properties in $STATE; ends: the ActiveState after a start or restart
+value() { cat "$STATE/$1" 2>/dev/null; }
+case $1 in
+  show) echo "$3=$(value "$3")" ;;
+  *)
+    echo "$* $([ ! -e "$DEFINITION" ] || head -n 1 "$DEFINITION")" >>"$STATE/log"
+    case $1 in
+      start | try-restart | reload) cp "$STATE/ends" "$STATE/ActiveState" ;;
+      stop) echo inactive >"$STATE/ActiveState" ;;
+    esac ;;
+esac
+"""
+
+
+@dataclass
+class Host:
+    """A host with one unit, below a folder: `/etc/systemd/system` and `/run/systemd/system` of scripts are in it."""
+
+    folder: Path
+
+    @property
+    def definition(self) -> Path:
+        return self.folder / "etc/web.service"
+
+    def be(self, active: str, ends: str = "active") -> None:
+        for name, text in {"ActiveState": active, "NRestarts": "0", "LoadState": "loaded", "ends": ends}.items():
+            (self.folder / "state" / name).write_text(f"{text}\n")
+
+    def sh(self, script: str, blobs: dict[str, bytes] | None = None) -> subprocess.CompletedProcess[str]:
+        for name, blob in (blobs or {}).items():
+            (self.folder / "work" / name).write_bytes(blob)
+        here = script.replace("/etc/systemd/system", str(self.folder / "etc")).replace("/run/systemd", str(self.folder))
+        return subprocess.run(
+            ["sh", "-c", f"set -eu\n{here}"],
+            env={
+                "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+                "LC_ALL": "C",
+                "HACORE_WORK": str(self.folder / "work"),
+                "STATE": str(self.folder / "state"),
+                "DEFINITION": str(self.definition),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            umask=0o022,
+        )
+
+    def undo(self, **data: Any) -> list[str]:
+        """The calls of systemctl, each with the first line of the definition at that time."""
+        base = {"active": "inactive", "state": "disabled", "names": ["web.service"], "mask": None, "mode": "644 0:0"}
+        image = Image({**base, **data}, {"links": b"", "definition": b"[Unit]\n"})
+        script, blobs = systemd.undo("web.service", image, define=True, enabled=None, running=True)
+        done = self.sh(script, blobs)
+        assert done.returncode == 0, done.stderr
+        return [line.rstrip() for line in (self.folder / "state/log").read_text().splitlines()]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    for name in ("bin", "etc", "system", "state", "work"):
+        (tmp_path / name).mkdir()
+    program = tmp_path / "bin/systemctl"
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    found = Host(tmp_path)
+    found.definition.write_text(UNIT)
+    found.be("active")
+    return found
+
+
+def test_a_unit_that_did_not_run_is_stopped_before_its_definition_is_restored(host: Host) -> None:
+    calls = host.undo(active="inactive")
+
+    stop = calls.index("stop -- web.service [Service]")
+    assert not any(call.startswith(("start", "try-restart")) for call in calls)
+    assert stop < calls.index("daemon-reload [Unit]")
+
+
+def test_a_unit_that_ran_is_not_stopped_and_is_started_if_it_ended(host: Host) -> None:
+    host.be("inactive")
+
+    calls = host.undo(active="active")
+
+    assert not any(call.startswith("stop") for call in calls)
+    assert calls[-1] == "start -- web.service [Unit]"
+
+
+def test_a_unit_that_was_starting_is_not_stopped_and_not_waited_for(host: Host) -> None:
+    calls = host.undo(active="activating")
+
+    assert not any(call.startswith("stop") for call in calls)
+    assert calls[-1] == "start --no-block -- web.service [Unit]"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other accounts")
+def test_an_undo_restores_owner_group_and_mode_of_the_definition(host: Host) -> None:
+    host.undo(mode="640 65534:65533")
+
+    status = host.definition.stat()
+    assert (oct(status.st_mode & 0o7777), status.st_uid, status.st_gid) == ("0o640", 65534, 65533)
+    assert host.definition.read_text() == "[Unit]\n"
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+@pytest.mark.parametrize(("ends", "rc"), [("active", 0), ("failed", 1)])
+def test_a_unit_that_ends_after_its_trigger_fails_the_step(host: Host, op: str, ends: str, rc: int) -> None:
+    host.be("active", ends=ends)
+
+    done = host.sh(systemd.trigger("web.service", op))
+
+    assert done.returncode == rc, done.stderr
+    assert (f"cannot keep web.service running after its {op}: the unit is failed" in done.stderr) is bool(rc)
