@@ -69,7 +69,7 @@ def test_a_lost_key_costs_no_other_way_back(console: Console) -> None:
 
     assert back.code == 1
     assert "cannot restore thing.two@a: cannot read before-image" in back.out + back.err
-    assert "another key" in back.out + back.err
+    assert "a key other than the one" in back.out + back.err
     assert console.world["a"].data["one"]["text"] == "x"
     assert console.world["a"].data["two"]["text"] == "another-secret"
 
@@ -86,7 +86,7 @@ def test_a_lost_key_costs_no_other_origin(console: Console) -> None:
     said = destroyed.out + destroyed.err
     assert destroyed.code == 1
     assert "cannot delete thing.two@b: cannot read before-image" in said
-    assert "`hacore state rm thing.two@b` leaves it as it is" in said
+    assert "`hacore state rm thing.two@b` leaves the host unchanged" in said
     assert console.world["a"].data["one"] == {"text": "found"}
     assert console("state", "list").out == "thing.two@a\nthing.two@b\n"
     assert console("state", "rm", "thing.two").code == 0
