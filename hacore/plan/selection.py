@@ -24,7 +24,7 @@ class Selection:
 
     @classmethod
     def parse(cls, targets: Sequence[str], excludes: Sequence[str]) -> Selection:
-        """Read the texts of both options; raises UsageError for what is no address."""
+        """Read the texts of both options; raises UsageError for an invalid address."""
         return cls(tuple(Address.parse(t) for t in targets), tuple(Address.parse(e) for e in excludes))
 
     @classmethod

@@ -125,7 +125,7 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     line = await first_line(lost)
     whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by lineage {old[:8]} of the stack test, by tester@test on 20"
     assert line.startswith(f"Managed by another state: {whose}")
-    assert "records nothing yet" in line and "--take-over" in line
+    assert "this state is new" in line and "--take-over" in line
     made = await lost.plan()
     assert not made["applyable"]
     told = [(s["host"], s["lineage"], s["why"]) for s in made["strangers"]]
@@ -291,7 +291,9 @@ async def test_one_state_is_not_of_two_environments(play: Play) -> None:
     (play.folder / "env").mkdir()
     (play.folder / "env/staging.yaml").write_text("{}")
     play.options = {"env_name": "staging"}
-    assert (await first_line(play)).startswith("State of another stack: a@192.0.2.1 and b@192.0.2.2 are managed by stack")
+    assert (await first_line(play)).startswith(
+        "State of another stack: a@192.0.2.1 and b@192.0.2.2 are managed by stack"
+    )
     with pytest.raises(PlanError, match="name this stack's own state"):
         await play.apply()
 
