@@ -15,6 +15,7 @@ from ..disk import replace_file
 from ..errors import HacoreError
 from ..model import digest
 from ..plan import Drift
+from ..store.legacy import reported_reason
 from ..xdg import state_folder
 from .results import DriftReport
 
@@ -96,7 +97,8 @@ def _entries(report: DriftReport) -> dict[str, str]:
 
 def _digest(drift: Drift) -> str:
     """The digest of a difference; a sensitive value is an HMAC already."""
-    return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
+    reason = reported_reason(gone=drift.gone, again=drift.again, pending=drift.pending)
+    return digest([reason, [[a.path, a.before, a.after] for a in drift.attrs]])
 
 
 __all__ = ["NewDrift", "ReportedDrift", "news", "place", "read", "write"]

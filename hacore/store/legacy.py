@@ -6,7 +6,7 @@ there is a field now; those sentences are here and nowhere else, unchanged, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _MOVES = "it lives somewhere else now"
@@ -23,6 +23,13 @@ def moves_of(reason: str) -> bool:
 def gone_of(reason: str) -> bool:
     """Whether a drift is about a deleted resource, derived from its saved reason."""
     return reason == _GONE
+
+
+def reported_reason(*, gone: bool, again: bool, pending: Sequence[str]) -> str:
+    """The reason of a drift as the drift memory has always digested it: a new wording is no new drift."""
+    if pending:
+        return f"has not taken in {', '.join(pending)} yet"
+    return _GONE if gone else ("is there again" if again else "")
 
 
 def health_of(notes: Mapping[str, Any]) -> dict[str, Any]:
