@@ -14,12 +14,12 @@ COVERED := plan journal walk store
 .PHONY: help demo quickstart test check lint types unit machine schedules soak mutants twins both bench docs setup system clean
 
 help:
-	@echo "make demo    the nginx + keepalived pair on two twins of real hosts, from bare to destroyed"
-	@echo "make test    all tests: check, then machine, schedules, and those on twins (root, Linux)"
-	@echo "make check   lint, types, import rules, and the tests that need no root and break nothing"
-	@echo "make soak    ten thousand runs killed at random moments, for hours; SCHEDULES=100000 asks for more"
-	@echo "make docs    write docs/stack-reference.md and docs/provider-reference.md afresh"
-	@echo "make clean   remove the virtual environment and caches"
+	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
+	@echo "make test    run all tests: check, then machine, schedules, and twins (root, Linux)"
+	@echo "make check   run lint, types, import rules, and the tests that need no root and are safe on any machine"
+	@echo "make soak    run ten thousand runs that are killed at random moments, for hours (SCHEDULES=100000: more)"
+	@echo "make docs    generate docs/stack-reference.md and docs/provider-reference.md"
+	@echo "make clean   delete the virtual environment and caches"
 
 # -- set-up -----------------------------------------------------------------------------------------
 setup: $(VENV)/.done
@@ -38,7 +38,7 @@ demo:
 	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then \
 	  $(MAKE) --no-print-directory system setup && $(BIN)/python scripts/demo.py; \
 	else \
-	  echo "the pair needs root on Linux for its twins; here is the quickstart on this machine instead:"; \
+	  echo "the demo of the pair requires root on Linux, for its twins: running the quickstart on this machine instead"; \
 	  $(MAKE) --no-print-directory setup quickstart; \
 	fi
 

@@ -1,4 +1,4 @@
-"""Events: how the engine says what happens. It prints nothing; renderers listen.
+"""Events: how the engine reports progress. It prints nothing; renderers listen.
 
 Each event is a frozen value with a stable `type`, so that the text renderer and `--json` show the
 same objects in the same order.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-EVENTS_VERSION = "1.0"
-"""Of events as JSON; see `hacore schema events`."""
+EVENTS_VERSION: Final = "1.0"
+"""The version of events as JSON; see `hacore schema events`."""
 
 EventType = Literal[
     "host_connecting",
@@ -34,7 +34,7 @@ EventType = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: `data` is JSON and carries no secret; `at` is Unix time in seconds."""
+    """Something that happened. `data` is JSON and carries no secret; `at` is Unix time in seconds."""
 
     type: EventType
     message: str = ""
@@ -49,4 +49,4 @@ Listener = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """A listener that hears nothing."""
+    """A listener that ignores all events."""

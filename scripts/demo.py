@@ -1,6 +1,6 @@
-"""The whole life of the nginx + keepalived pair on two twins, with a headline for each step. `make demo` runs this.
+"""The whole life of the nginx + keepalived pair on two twins, step by step. `make demo` runs this.
 
-Each step is a command that you can type yourself. A step that fails ends the demo with exit code 1.
+Every step is a command that you can type yourself. The first step that fails ends the demo with exit code 1.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def wait_for(what: str, check: Callable[[], bool], seconds: float = 30.0) -> Non
     end = time.monotonic() + seconds
     while not check():
         if time.monotonic() > end:
-            fail(f"waited {seconds:g} seconds in vain for: {what}")
+            fail(f"timed out after {seconds:g}s: {what}")
         time.sleep(0.3)
     print(f"  {what}", flush=True)
 
@@ -86,7 +86,7 @@ def ssh(host: str, command: str) -> None:
 
 
 def tarballs() -> None:
-    """The stack's default is upstream's address; where that cannot be reached, Debian has the same bytes."""
+    """The stack downloads from upstream by default; if that is unreachable, Debian has the same bytes."""
     text = (ROOT / "stacks" / STACK / "stack.yaml").read_text()
     wanted = next(line for line in text.splitlines() if "nginx_sha256:" in line).split("default:")[1].strip(" }")
     if (cache_folder() / wanted).is_file():
@@ -96,7 +96,7 @@ def tarballs() -> None:
     except OSError:
         import debian_source
 
-        print("nginx.org cannot be reached from here; taking the same tarball from Debian")
+        print("nginx.org is unreachable: downloading the same tarball from Debian")
         debian_source.fetch("nginx")
 
 
@@ -106,58 +106,58 @@ def main() -> None:
     conf = stack / "nginx.conf.j2"
     tarballs()
 
-    headline("two bare machines, and the application server behind them")
+    headline("create two bare twins, and an application server behind them")
     run(HACORE, "lab", "down", STACK, expect=None, quiet=True)
     run(HACORE, "lab", "up", STACK)
     lab = Lab.named(STACK)
     bare = {name: manifest.take(lab, name) for name in ("lb1", "lb2")}
 
-    headline("plan, then apply")
+    headline("plan and apply")
     inside(HACORE, "plan", STACK)
     inside(HACORE, "apply", "--auto-approve", STACK)
 
-    headline("the virtual IP serves, from a third position in the network")
-    wait_for("the VIP answers with the application's page, through lb1", served_by("lb1"))
+    headline("request the virtual address from a third machine")
+    wait_for("lb1 serves the page of the application at the virtual address", served_by("lb1"))
 
-    headline("fail-over and back")
+    headline("stop keepalived on lb1: fail-over, and back")
     ssh("192.168.1.166", "systemctl stop keepalived")
-    wait_for("the VIP answers through lb2", served_by("lb2"))
+    wait_for("lb2 serves the virtual address", served_by("lb2"))
     ssh("192.168.1.166", "systemctl start keepalived")
-    wait_for("the VIP answers through lb1 again", served_by("lb1"))
+    wait_for("lb1 serves the virtual address again", served_by("lb1"))
 
-    headline("a second plan has nothing to do")
+    headline("plan again: no changes")
     empty = json.loads(inside(HACORE, "plan", "--json", STACK, quiet=True).stdout)
     if empty["changes"]:
         fail(f"the second plan is not empty: {empty['changes']}")
     print("  No changes.")
 
-    headline("somebody edits a file and stops a service by hand; drift sees it, apply heals it")
+    headline("edit a file and stop a service by hand: drift reports both, apply repairs them")
     ssh("192.168.1.173", "echo '# by hand' >>/usr/local/nginx/conf/nginx.conf && systemctl stop nginx")
     inside(HACORE, "drift", STACK, expect=2)
     inside(HACORE, "apply", "--auto-approve", STACK)
     inside(HACORE, "drift", STACK)
 
-    headline("a new nginx.conf is applied and rolled back: its bytes and the page that nginx serves")
+    headline("apply a new nginx.conf, then roll it back: check the bytes and the served page")
     before = {name: manifest.take(lab, name) for name in bare}
     header = "add_header X-Served-By $hostname always;"
     conf.write_text(conf.read_text().replace(header, header + ' add_header X-Edition "second" always;', 1))
     inside(HACORE, "apply", "--auto-approve", STACK)
-    wait_for("the second edition is served", lambda: edition() == "second")
+    wait_for("the new configuration is served", lambda: edition() == "second")
     inside(HACORE, "rollback", "--auto-approve", STACK)
-    wait_for("the first edition is served again", lambda: edition() == "")
+    wait_for("the previous configuration is served again", lambda: edition() == "")
     for name in bare:
         changed = manifest.diff(before[name], manifest.take(lab, name))
         if changed:
-            fail(f"{name} differs from its state before the apply: {changed[:10]}")
-    print("  both hosts are restored, byte for byte")
+            fail(f"{name} differs after the rollback: {changed[:10]}")
+    print("  both hosts are restored byte for byte")
 
-    headline("destroy: the machines are bare again")
+    headline("destroy: the original state is restored")
     inside(HACORE, "destroy", "--auto-approve", STACK)
     for name in bare:
         changed = manifest.diff(bare[name], manifest.take(lab, name))
         if changed:
-            fail(f"{name} is not bare again: {changed[:20]}")
-    print("  both hosts are bare again, byte for byte")
+            fail(f"{name} differs from its original state: {changed[:20]}")
+    print("  both hosts are in their original state, byte for byte")
     run(HACORE, "lab", "down", STACK)
     headline("done")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         if "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in given:
             item.add_marker("machine")
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is synced to the disk: `FOLDER/`, or the content that a file had then."""
+    found: list[str] = []
+    real = os.fsync
+
+    def spy(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        found.append(f"{path.name}/" if path.is_dir() else path.read_text())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    return found
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The command line. Its exit codes: 0, 1 (2 where documented), 64 for wrong usage, 130 after Ctrl-C.
+"""The command line. Exit codes: 0, 1 (2 where documented), 64 for wrong usage, 130 after Ctrl-C.
 
-Start-up is part of every number, so this file imports next to nothing: `hacore --version` needs no more.
+This file imports next to nothing, so that `hacore --version` starts fast.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import sys
 
 
 def main() -> int:
-    """The entry point: run the command of sys.argv; the exit code.
+    """The entry point: run the command of sys.argv, return the exit code.
 
-    The search for reference cycles is off: a command makes many objects that live until its end,
-    and going through all of them again and again, once more at exit, is a fifth of a plan's time.
+    The cyclic garbage collector is off: a command makes many objects that live until its end, and collections
+    took a fifth of the time of a plan.
     """
     gc.disable()
     atexit.register(gc.freeze)
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def _foreign_kinds() -> bool:
-    """Whether other packages bring kinds: then `version` looks whether they can be used."""
+    """Whether other packages provide kinds: then `version` checks that they can be used."""
     from importlib.metadata import entry_points
 
     return any(point.dist is None or point.dist.name != "hacore" for point in entry_points(group="hacore.providers"))

@@ -1,4 +1,4 @@
-"""The command `hacore` itself: its commands, each in a module of its own that is imported when it is called."""
+"""The command `hacore`, and its commands: each is a module that is imported when it is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from .exit_codes import guarded
 from .runtime import Runtime
 
-# in the order in which they are used; the module is named after the command
+# in the order of use; the module has the name of the command
 COMMANDS = (
     "init",
     "validate",
@@ -38,11 +38,11 @@ COMMANDS = (
 )
 
 
-_MODULES = {"import": "import_"}  # a keyword is no name for a module
+_MODULES = {"import": "import_"}  # a keyword cannot name a module
 
 
 class Commands(click.Group):
-    """The group of all commands, with our exit codes in place of click's."""
+    """The group of all commands, with exit codes of hacore instead of those of click."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All commands, in the order of use."""
@@ -58,47 +58,56 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for an unknown one say which one may be meant."""
+        """Find the command. Raises click.UsageError with a suggestion for an unknown one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from ..spelling import suggestion
 
-            close = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COMMANDS)}"
-            raise click.UsageError(f"no such command {args[0]!r}: {hint}", ctx)
+            hint = suggestion(args[0], COMMANDS, f"the commands are {', '.join(COMMANDS)}")
+            raise click.UsageError(f"unknown command {args[0]!r}: {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, **_: Any) -> Any:  # type: ignore[override]
-        """Run and leave with the exit code; also what click's test runner calls."""
+        """Run and exit with the exit code; the test runner of click calls it, too."""
         sys.exit(run(sys.argv[1:] if args is None else list(args)))
 
     def dispatch(self, argv: Sequence[str], runtime: Runtime) -> Any:
-        """Run a command; click's own errors are raised."""
+        """Run a command. Raises the errors of click."""
         return super().main(list(argv), prog_name="hacore", standalone_mode=False, obj=runtime)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-C", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False), help="Work in DIR.")
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.option(
+    "-C", "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False), help="Change to directory DIR first."
+)
 @click.option(
     "--log",
     "level",
     type=click.Choice(["debug", "info", "warning"]),
-    help="Write a log to stderr. Secrets are taken out.",
+    help="Write a log to stderr, with secrets masked.",
 )
 @click.option(
-    "--version", "version_", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a)
+    "--version",
+    "version_",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda *a: _version(*a),
+    help="Print the version and exit.",
 )
 @click.pass_obj
 def cli(runtime: Runtime, folder: str | None, level: str | None) -> None:
     """Terraform for pairs of real Linux hosts.
 
-    A stack file says what the hosts must be. `hacore plan` shows the way there, `hacore apply` goes
-    it and goes back when something breaks, `hacore drift` tells when somebody changed a host by hand.
+    A stack file describes the desired state of the hosts. `hacore plan` shows the
+    changes that are needed, `hacore apply` performs them and rolls back when one
+    fails, `hacore drift` reports changes that were made outside of hacore.
 
     \b
     Examples:
-      hacore plan                           the stack of this folder, or the only one under stacks/
+      hacore plan                       the stack of this folder, or the only one
+                                        under stacks/
       hacore apply stacks/nginx-keepalived
-      hacore -C /srv/web drift --quiet      for cron
+      hacore -C /srv/web drift --quiet  for cron
     """
     if folder is not None:
         os.chdir(folder)
@@ -121,7 +130,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command with the streams of this process; its exit code."""
     runtime = Runtime.of_process(argv)
     assert isinstance(cli, Commands)
-    if "_HACORE_COMPLETE" in runtime.environ:  # a shell asks: see shells
+    if "_HACORE_COMPLETE" in runtime.environ:  # called by a shell for completion
         from .complete.shells import complete
 
         return complete(cli, runtime)

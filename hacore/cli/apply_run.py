@@ -1,64 +1,116 @@
-"""What `apply` and `destroy` have in common."""
+"""The run of `apply` and `destroy`: of a stack, or of a saved plan."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .approval import _approval
-from .interruptible import stoppable
-from .options import Options
+from .dialogue import Dialogue
 from .stack_args import StackArgs
 
 if TYPE_CHECKING:
-    from ..engine import Request, RunResult
-    from ..render.progress import Progress
-    from .interruptible import Stopper
+    from ..engine import ApplyOptions, Planned, RunResult, SavedPlan
+    from ..plan import Selection
 
 
-def go(args: StackArgs, options: Options) -> int:
-    """Plan, ask, run, and tell; the exit code."""
-    from ..render.progress import Progress
-    from ..render.result import run_json, run_text
-    from .interruptible import as_lines, run
-
-    if options.as_json and not options.auto_approve:
-        raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
-    terminal = args.runtime.terminal
-    args.runtime.json = options.as_json
-    progress = Progress(terminal)
-    listener = as_lines(terminal) if options.as_json else progress
-    request = args.request(listener, parallelism=options.parallelism)
-    request = replace(request, options=options.apply())
-    if options.selection:
-        if options.resume:
-            raise UsageError("cannot select with --resume: the run goes on with what it was begun with")
-        request = replace(request, selection=options.selection)
-    if options.resume:  # no plan is shown before that run goes on, so nothing else tells us what is secret
+def apply_stack(
+    args: StackArgs,
+    options: ApplyOptions,
+    selection: Selection,
+    parallelism: int,
+    *,
+    destroy: bool = False,
+    resume: bool = False,
+    auto_approve: bool,
+    as_json: bool,
+) -> int:
+    """Plan, ask, run, report; the exit code."""
+    if resume and selection:
+        raise UsageError("cannot select with --resume: the run continues with the selection it was started with")
+    command = "destroy" if destroy else "apply"
+    dialogue = Dialogue(args.runtime, command, auto_approve=auto_approve, as_json=as_json)
+    request = args.request(
+        dialogue.listener, stop=dialogue.stop, parallelism=parallelism, selection=selection, options=options
+    )
+    if resume:  # hosts may be touched before the stack's secrets are known from a plan
         args.runtime.learn_secrets()
 
-    async def work(stopper: Stopper) -> RunResult:
-        return await _apply(args, options, request, stopper, progress)
+    async def approve(planned: Planned, why: str) -> bool:
+        from ..plan import plan_json
+        from ..render.plan import plan_text
+        from .plan_text import about
 
-    result = run(terminal, work, progress=None if options.as_json else progress)
+        args.know(planned.stack)
+        if why:
+            dialogue.note(why)
+        shown = replace(about(planned, args, on_failure=options.on_failure), next_command="")
+        style = args.runtime.terminal.out_style
+        dialogue.show_plan(
+            lambda: plan_text(planned.plan, shown, style), lambda: {"type": "plan", **plan_json(planned.plan)}
+        )
+        hosts = ", ".join(sorted({host for change in planned.plan.changes for host in change.hosts}))
+        if destroy:
+            question = f"Do you really want to destroy these resources on {hosts}?"
+            details = "Resources that hacore created are deleted; files it changed are restored."
+            return await dialogue.approve(question, details)
+        return await dialogue.approve(f"Do you want to perform these actions on {hosts}?")
+
+    async def work() -> RunResult:
+        from ..engine import apply
+
+        return await apply(request, approve=approve, destroy=destroy, resume=resume)
+
+    result = dialogue.run(work)
     args.know(result.planned.stack)
-    if options.as_json:
-        terminal.say_json(run_json(result, command=options.command), line=True)
-    else:
-        commands = {name: args.again(name, result.planned.stack) for name in ("plan", "rollback")}
-        terminal.say(run_text(result, command=options.command, commands=commands, style=terminal.out_style))
-    return 0 if result.ok else 1
+    return _report(args, dialogue, result)
 
 
-async def _apply(
-    args: StackArgs, options: Options, request: Request, stopper: Stopper, progress: Progress
-) -> RunResult:
-    from ..engine import apply
+def apply_saved_plan(
+    args: StackArgs,
+    saved: SavedPlan,
+    options: ApplyOptions,
+    selection: Selection,
+    parallelism: int,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Run a saved plan, report; the exit code."""
+    from ..plan import plan_json
 
-    return await apply(
-        replace(request, means=stoppable(request.means, stopper)),
-        approve=_approval(args, options, stopper, progress),
-        destroy=options.destroy,
-        resume=options.resume,
+    if resume:
+        raise UsageError("cannot resume a saved plan: `hacore apply --resume` continues the run that it started")
+    if selection:
+        raise UsageError("cannot select from a saved plan: give --target and --exclude to `hacore plan --out`")
+    if args.env not in (None, saved.stack["env"]):
+        raise UsageError(f"cannot use --env {args.env}: the plan was made with {saved.stack['env'] or 'none'}")
+    args = replace(args, env=saved.stack["env"])
+    dialogue = Dialogue(args.runtime, saved.plan.command, auto_approve=True, as_json=as_json, asks=False)
+    file = Path(saved.stack["file"])
+    request = args.request(dialogue.listener, stop=dialogue.stop, parallelism=parallelism, options=options, file=file)
+    args.runtime.learn_secrets()  # its values come from the environment again, and no plan is made before
+    if as_json:
+        dialogue.show_plan(str, lambda: {"type": "plan", **plan_json(saved.plan)})
+
+    async def work() -> RunResult:
+        from ..engine import apply_saved
+
+        return await apply_saved(saved, request)
+
+    result = dialogue.run(work)
+    return _report(replace(args, stack=str(file.parent)), dialogue, result)
+
+
+def _report(args: StackArgs, dialogue: Dialogue, result: RunResult) -> int:
+    from ..render.result import run_json, run_text
+
+    commands = {name: args.again(name, result.planned.stack) for name in ("plan", "rollback")}
+    commands["resume"] = args.again("apply --resume", result.planned.stack)
+    style = args.runtime.terminal.out_style
+    dialogue.report(
+        lambda: run_text(result, command=dialogue.command, commands=commands, style=style),
+        lambda: run_json(result, command=dialogue.command),
     )
+    return 0 if result.ok else 1

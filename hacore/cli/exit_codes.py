@@ -1,4 +1,4 @@
-"""Exit codes and errors: whatever ends a command ends here."""
+"""Exit codes and errors: the end of every command."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..render.errors import error_json, error_text
 from .runtime import Runtime
 
 USAGE = 64
-"""EX_USAGE of sysexits.h: click's 2 would read as "there are changes"."""
+"""EX_USAGE of sysexits.h: the 2 of click would mean "changes found"."""
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, as in shells."""
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """A signal ended the command before it did anything; `code` is its exit code."""
+class Interrupted(Exception):  # noqa: N818 - not an error: the user requested it
+    """A signal ended the command before any change; `code` is its exit code."""
 
     def __init__(self, code: int = INTERRUPTED) -> None:
         super().__init__("interrupted")
@@ -28,11 +28,11 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
 
 
 def guarded(runtime: Runtime, call: Callable[[], Any]) -> int:
-    """Run a command, tell its error if there is one, and give its exit code."""
+    """Run a command, print its error if it raises one, return its exit code."""
     try:
         return _guarded(runtime, call)
     except BrokenPipeError:
-        # whoever read our output is gone; the interpreter must not fail at its last flush
+        # the reader of the output has closed it; the last flush of the interpreter must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -61,13 +61,13 @@ def _guarded(runtime: Runtime, call: Callable[[], Any]) -> int:
         raise
     except HacoreError as error:
         return _failed(runtime, error)
-    except Exception as error:  # a bug of ours must not look like anything else
+    except Exception as error:  # a bug of hacore, shown as such
         return _bug(runtime, error)
     return code if isinstance(code, int) else 0
 
 
 def _failed(runtime: Runtime, error: HacoreError) -> int:
-    if not isinstance(error, StackError | UsageError):  # those of a stack are masked where they are made
+    if not isinstance(error, StackError | UsageError):  # errors of a stack are masked by the loader
         runtime.learn_secrets()
     terminal = runtime.terminal
     if runtime.json:
@@ -84,11 +84,11 @@ def _bug(runtime: Runtime, error: Exception) -> int:
         runtime.terminal.tell("".join(format_exception(error)).rstrip())
     else:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        runtime.terminal.tell(f"internal error: {what} (set HACORE_DEBUG=1 to see where)")
+        runtime.terminal.tell(f"internal error: {what} (set HACORE_DEBUG=1 for a traceback)")
     return 1
 
 
 def _lower(message: str) -> str:
-    """click's sentences in the form of our own."""
+    """A sentence of click in the form of STYLE.md: lowercase, without a full stop."""
     text = message.rstrip(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -1,8 +1,7 @@
-"""Running the engine from a command: progress, and what Ctrl-C means.
+"""Running the engine from a command: progress, and the effect of Ctrl-C.
 
-Before a run has begun a signal ends the command. Once it has begun, the first one (SIGINT, SIGTERM,
-SIGHUP) lets what is running end and starts nothing new; the second one leaves at once, and the run
-is unfinished.
+Before a run has started a signal ends the command. After that the first signal (SIGINT, SIGTERM, SIGHUP) lets
+running tasks finish and starts no new ones; the second one aborts, and the run is incomplete.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .. import __version__
 from ..events import EVENTS_VERSION, Event, Listener
@@ -21,51 +19,48 @@ from ..render.progress import Progress
 from ..render.terminal import Terminal
 from .exit_codes import Interrupted
 
-if TYPE_CHECKING:
-    from ..engine import Means
-
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_TICK = 0.25  # seconds between two looks at the live line
-STOPPING = "stopping: what is running ends, nothing new begins; once more to leave at once"
+_TICK = 0.25  # seconds between two updates of the live line
+STOPPING = "Interrupted: finishing running tasks, starting no new ones. Press Ctrl-C again to abort."
+ABORTED = "Aborted. The run is incomplete: use `hacore apply --resume` or `hacore rollback`."
 
 
 class Stopper:
-    """What a signal does. `touching` is set once hosts may be touched."""
+    """The effect of signals. `touching` is set once hosts may be changed."""
 
-    def __init__(self, terminal: Terminal, words: str = STOPPING) -> None:
+    def __init__(self, terminal: Terminal) -> None:
         self.event = asyncio.Event()
         self.touching = False
         self.code = 0
         self._terminal = terminal
-        self._words = words
         self._work: asyncio.Task[object] | None = None
 
     def watch(self, work: asyncio.Task[object]) -> None:
-        """Listen to signals while `work` lasts."""
+        """Handle signals while `work` is running."""
         self._work = work
         loop = asyncio.get_running_loop()
         for number in (n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN):  # nohup(1)
             loop.add_signal_handler(number, self.signal, int(number))
 
     def leave(self) -> None:
-        """Leave signals to whoever had them."""
+        """Restore the previous signal handlers."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
     def signal(self, number: int) -> None:
-        """A signal came."""
+        """Handle a signal."""
         if self.code:
             with suppress(OSError):
                 self._terminal.live("")
-                self._terminal.tell("left at once" + (": the run is unfinished" if self.touching else ""))
+                self._terminal.tell(ABORTED if self.touching else "Aborted.")
             os._exit(128 + number)
         self.code = 128 + number
         if self.touching:
             self.event.set()
-            with suppress(OSError):  # whoever hung up took the terminal along
-                self._terminal.tell(self._words)
+            with suppress(OSError):  # after SIGHUP the terminal may be closed
+                self._terminal.tell(STOPPING)
         elif self._work is not None:
             self._work.cancel()
 
@@ -75,12 +70,12 @@ def run(
     work: Callable[[Stopper], Awaitable[T]],
     *,
     progress: Progress | None = None,
-    words: str = STOPPING,
+    stopper: Stopper | None = None,
 ) -> T:
-    """Run `work` to its end. Raises Interrupted when a signal ended it before it touched anything."""
+    """Run `work` to its end. Raises Interrupted when a signal ended it before any host was touched."""
+    stopper = stopper or Stopper(terminal)
 
     async def whole() -> T:
-        stopper = Stopper(terminal, words)
         task = asyncio.ensure_future(work(stopper))
         stopper.watch(task)
         ticker = asyncio.create_task(_ticking(progress)) if progress is not None else None
@@ -109,7 +104,7 @@ async def _ticking(progress: Progress) -> None:
 
 
 def lasting(listener: Listener, stopper: Stopper) -> Listener:
-    """A listener that ends no run: once hosts may be touched, whoever reads our output may leave."""
+    """A listener that never ends a run: once hosts may be changed, a closed output is ignored."""
 
     def listen(event: Event) -> None:
         try:
@@ -122,7 +117,7 @@ def lasting(listener: Listener, stopper: Stopper) -> Listener:
 
 
 def quietly(progress: Progress) -> Callable[[Event], None]:
-    """A listener for commands that only look: warnings and the live line, nothing else."""
+    """A listener for commands that only read: warnings and the live line."""
 
     def listen(event: Event) -> None:
         if event.type in ("warning", "host_connecting", "host_ready", "host_unreachable"):
@@ -132,7 +127,7 @@ def quietly(progress: Progress) -> Callable[[Event], None]:
 
 
 def as_lines(terminal: Terminal) -> Callable[[Event], None]:
-    """A listener that writes each event as a line of JSON to stdout, after one that says in which format."""
+    """A listener that writes each event as a line of JSON to stdout, after a line with the version of the format."""
     terminal.say_json({"type": "version", "format_version": EVENTS_VERSION, "hacore": __version__}, line=True)
 
     def listen(event: Event) -> None:
@@ -152,7 +147,7 @@ def as_lines(terminal: Terminal) -> Callable[[Event], None]:
 
 
 def touching(listener: Listener, stopper: Stopper) -> Listener:
-    """From the run's first event on a signal must let it end in order."""
+    """From the first event of the run on, signals let it end in order."""
 
     def listen(event: Event) -> None:
         if event.type == "run_started":
@@ -162,9 +157,4 @@ def touching(listener: Listener, stopper: Stopper) -> Listener:
     return lasting(listen, stopper)
 
 
-def stoppable(means: Means, stopper: Stopper) -> Means:
-    """Means of a command that changes hosts, for which a signal means to stop in order."""
-    return replace(means, listener=touching(means.listener, stopper), stop=stopper.event)
-
-
-__all__ = ["STOPPING", "Stopper", "as_lines", "lasting", "quietly", "run", "stoppable", "touching"]
+__all__ = ["ABORTED", "STOPPING", "Stopper", "as_lines", "lasting", "quietly", "run", "touching"]

@@ -1,4 +1,4 @@
-"""From a stack to its lab. A lab needs hosts and addresses only, so no secret must be at hand."""
+"""The lab of a stack. It needs hosts and addresses only, and no secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDERS = {"int": "1", "number": "1", "bool": "false", "list": "[]", "map": "{}"}
 _TEXTS = ("x", "placeholder", "1", "a1", "192.0.2.1", "example.org", "/tmp/x")  # noqa: S108 - never used as a path
-"""What a string without a value is given: the first one that its pattern allows."""
+"""Placeholders of a string variable: the first one that its pattern allows is used."""
 
 
 def stack_for_lab(args: StackArgs) -> Stack:
@@ -52,7 +52,7 @@ def _required(file: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def placeholder(body: Mapping[str, Any]) -> str:
-    """A text that passes for a value of a declared variable."""
+    """A text that is accepted as a value of a declared variable."""
     if body.get("enum"):
         return str(body["enum"][0])
     kind = body.get("type") or "string"
@@ -61,12 +61,12 @@ def placeholder(body: Mapping[str, Any]) -> str:
     pattern = body.get("pattern")
     try:
         return next((text for text in _TEXTS if pattern is None or re.fullmatch(pattern, text)), _TEXTS[0])
-    except re.error:  # the stack's own mistake, which loading tells
+    except re.error:  # a mistake in the stack, which loading reports
         return _TEXTS[0]
 
 
 def lab_spec(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> LabSpec:
-    """Twins of the hosts that are reached over the network, and all other addresses near them."""
+    """Twins of the hosts that are reached over SSH, and all other addresses in their network."""
     from ..lab import Bystander, LabSpec, Twin
 
     networks = _networks(stack, kinds)
@@ -76,21 +76,21 @@ def lab_spec(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> LabSpec:
         if host.connection.transport == "ssh"
     )
     if not twins:
-        raise UsageError(f"cannot make a lab of {stack.name}: it has no host that is reached over ssh")
+        raise UsageError(f"cannot create a lab of {stack.name}: no host of the stack is reached over SSH")
     bystanders = tuple(Bystander(b.name, b.address, b.port, b.status, b.body) for b in stack.bystanders)
-    taken = {twin.address for twin in twins}
-    reserved = tuple(a for a in dict.fromkeys(_addresses(networks.values())) if a not in taken)
+    used = {twin.address for twin in twins}
+    reserved = tuple(a for a in dict.fromkeys(_addresses(networks.values())) if a not in used)
     return LabSpec(stack.name, twins, bystanders, reserved)
 
 
 def lab_users(stack: Stack) -> dict[str, str]:
-    """Who logs in to which twin; where the stack does not say, the lab's ssh settings do: root."""
+    """The login user of each twin that the stack names; the default of the lab is root."""
     connections = {name: host.connection for name, host in stack.hosts.items()}
     return {name: c.user for name, c in connections.items() if c.transport == "ssh" and c.user}
 
 
 def _interface(host: Host, networks: Mapping[Address, Network]) -> str:
-    """The one that the host's variables name, else the one that something on the host is bound to."""
+    """The interface of the host's variables, else the one that a resource of the host is bound to."""
     named = host.vars.get("interface")
     if isinstance(named, str) and named:
         return named
@@ -99,13 +99,13 @@ def _interface(host: Host, networks: Mapping[Address, Network]) -> str:
 
 
 def _networks(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> dict[Address, Network]:
-    """What instances say of their host's network, in the order of their addresses."""
-    said = {address: kinds[address.kind].network(i.spec) for address, i in sorted(stack.instances.items())}
-    return {address: network for address, network in said.items() if network is not None}
+    """The networks that instances use, in the order of their addresses."""
+    networks = {address: kinds[address.kind].network(i.spec) for address, i in sorted(stack.instances.items())}
+    return {address: network for address, network in networks.items() if network is not None}
 
 
 def _addresses(networks: Iterable[Network]) -> Iterator[str]:
-    """Addresses that resources bring up: the lab's gateway must leave them free."""
+    """Addresses that resources configure: the gateway of the lab must not use them."""
     for network in networks:
         for text in network.addresses:
             if re.match(r"\d+\.\d+\.\d+\.\d+(/\d+)?\Z", text):

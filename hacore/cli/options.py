@@ -1,11 +1,12 @@
-"""Options that several commands share, and what they amount to."""
+"""Options that several commands share, and their values."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,57 +14,23 @@ from .complete import candidates
 from .runtime import BECOME_PASSWORD, Runtime
 
 if TYPE_CHECKING:
-    from ..engine import ApplyOptions
     from ..plan import Selection
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (see `hacore schema`).")
 parallelism = click.option(
     "--parallelism",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
     metavar="N",
-    help="At most N things at once.",
+    help="Run at most N commands at the same time.",
 )
 no_irreversible = click.option(
-    "--no-irreversible", is_flag=True, help="Refuse a plan with something that cannot be undone (marked !)."
+    "--no-irreversible", is_flag=True, help="Refuse a plan with a change that cannot be undone (marked !)."
 )
-auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to apply."""
-
-    destroy: bool = False
-    auto_approve: bool = False
-    on_failure: str = "rollback"
-    allow_degraded: bool = False
-    resume: bool = False
-    take_over: bool = False
-    selection: Selection | None = None
-    parallelism: int = 10
-    as_json: bool = False
-    no_irreversible: bool = False
-    confirm_within: int = 0
-
-    def apply(self) -> ApplyOptions:
-        """As the engine has it."""
-        from ..engine import ApplyOptions
-
-        return ApplyOptions(
-            on_failure="halt" if self.on_failure == "halt" else "rollback",
-            allow_degraded=self.allow_degraded,
-            take_over=self.take_over,
-            no_irreversible=self.no_irreversible,
-            confirm_within=self.confirm_within,
-        )
-
-    @property
-    def command(self) -> str:
-        """The command's name."""
-        return "destroy" if self.destroy else "apply"
+auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 
 
 on_failure = click.option(
@@ -71,11 +38,11 @@ on_failure = click.option(
     type=click.Choice(["rollback", "halt"]),
     default="rollback",
     show_default=True,
-    help="When a task fails: undo the tasks of its lane, or leave all as it is then.",
+    help="When a task fails: roll back the tasks of its lane, or halt.",
 )
 
 
-allow_degraded = click.option("--allow-degraded", is_flag=True, help="Go on although a host cannot be reached.")
+allow_degraded = click.option("--allow-degraded", is_flag=True, help="Continue when some hosts cannot be reached.")
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -89,9 +56,9 @@ ask_become_pass = click.option(
     is_flag=True,
     expose_value=False,
     callback=_remember,
-    help=f"Ask for sudo's password on the hosts; else {BECOME_PASSWORD}, if there is one.",
+    help=f"Ask for the sudo password of the hosts (default: {BECOME_PASSWORD}).",
 )
-"""For commands that connect; what was typed is `become_password`'s to give."""
+"""For commands that connect; see `become_password`."""
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -106,14 +73,25 @@ class Duration(click.ParamType[int]):
         self.least = least
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Seconds. Usage errors say what would be right."""
+        """Seconds. Fails with a usage error that names valid forms."""
         found = re.fullmatch(r"(\d+)([smh]?)", str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90s, 5m or 1h", param, ctx)
         seconds = int(found[1]) * _UNITS[found[2]]
         if seconds < self.least:
-            self.fail(f"{value} is too short: it takes {self.least}s or more", param, ctx)
+            self.fail(f"{value} is too short: the minimum is {self.least}s", param, ctx)
         return seconds
+
+
+take_over = click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
+
+
+confirm_within = click.option(
+    "--confirm-within",
+    type=Duration(least=10),
+    metavar="TIME",
+    help="Revert each host automatically after TIME unless a new SSH connection confirms the change.",
+)
 
 
 target = click.option(
@@ -122,7 +100,7 @@ target = click.option(
     metavar="ADDRESS",
     shell_complete=candidates.address,
     multiple=True,
-    help="Only this, what it needs, and the reloads that follow; can be repeated.",
+    help="Only this resource, what it depends on, and the reloads that follow (repeatable).",
 )
 
 
@@ -132,15 +110,45 @@ exclude = click.option(
     metavar="ADDRESS",
     shell_complete=candidates.address,
     multiple=True,
-    help="All but this and what rests on it; can be repeated.",
+    help="Exclude this resource and everything that depends on it (repeatable).",
 )
 
 
-def selection(targets: Sequence[str], excludes: Sequence[str]) -> Selection:
-    """What the two options say. Raises UsageError for what is no address."""
-    from ..plan import Selection
+def selection(function: F) -> F:
+    """--target and --exclude, given to the command as one `selection: Selection`. Raises UsageError for no address."""
 
-    return Selection.parse(targets, excludes)
+    @functools.wraps(function)
+    def wrapped(*, targets: Sequence[str], excludes: Sequence[str], **given: Any) -> Any:
+        from ..plan import Selection
+
+        return function(selection=Selection.parse(targets, excludes), **given)
+
+    return target(exclude(wrapped))  # type: ignore[return-value]
+
+
+def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
+    """The options of apply, or of destroy, given to the command as one `options: ApplyOptions`."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(**given: Any) -> Any:
+            from ..engine import ApplyOptions
+
+            names = [one.name for one in fields(ApplyOptions)]
+            chosen = {name: given.pop(name) for name in names if name in given}
+            chosen = {name: value for name, value in chosen.items() if value is not None}
+            return function(options=ApplyOptions(**chosen), **given)
+
+        found: Any = wrapped
+        for option in reversed(_DESTROY if destroy else (*_DESTROY, *_APPLY)):
+            found = option(found)
+        return found  # type: ignore[no-any-return]
+
+    return decorate
+
+
+_DESTROY = (on_failure, allow_degraded, no_irreversible)
+_APPLY = (take_over, confirm_within)
 
 
 def words(selected: Selection) -> list[str]:

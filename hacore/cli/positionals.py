@@ -1,4 +1,4 @@
-"""Positional arguments that are told apart by their looks: a stack, a run's number, an address."""
+"""Positional arguments that are distinguished by their form: a stack, the number of a run, an address."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def stack_and_run(words: Sequence[str]) -> tuple[str | None, int | None]:
         digits = word.removeprefix("#")
         if digits.isascii() and digits.isdigit():
             if run is not None:
-                raise UsageError("cannot take two runs: give one number")
+                raise UsageError("cannot use two runs: give one number")
             run = int(digits)
         elif stack is not None:
-            raise UsageError(f"cannot take two stacks: {stack!r} and {word!r}; a run is a number")
+            raise UsageError(f"cannot use two stacks: {stack!r} and {word!r}; a run is a number")
         else:
             stack = word
     return stack, run
@@ -31,24 +31,24 @@ def stack_and_serials(words: Sequence[str]) -> tuple[str | None, tuple[int, int 
     numbers = [int(word) for word in words if word.isascii() and word.isdigit()]
     stacks = [word for word in words if not (word.isascii() and word.isdigit())]
     if len(stacks) > 1:
-        raise UsageError(f"cannot take two stacks: {stacks[0]!r} and {stacks[1]!r}; a serial is a number")
+        raise UsageError(f"cannot use two stacks: {stacks[0]!r} and {stacks[1]!r}; a serial is a number")
     if len(numbers) not in (1, 2):
-        raise UsageError("cannot compare: give one serial or two; `hacore state history` has them")
+        raise UsageError("cannot compare: give one or two serials; `hacore state history` lists them")
     return stacks[0] if stacks else None, (numbers[0], numbers[1] if len(numbers) == 2 else None)
 
 
 def stack_and_address(words: Sequence[str]) -> tuple[str | None, Address | None]:
-    """`[STACK] [ADDRESS]`: what is there as a path is a stack, what reads as `kind.name` is an address."""
+    """`[STACK] [ADDRESS]`: an existing path is a stack, `kind.name` is an address."""
     stack: str | None = None
     address: Address | None = None
     for word in words:
-        there = Path(word).exists() or (Path("stacks") / word).exists()
-        if there or "/" in word.partition("[")[0] or "." not in word:
+        exists = Path(word).exists() or (Path("stacks") / word).exists()
+        if exists or "/" in word.partition("[")[0] or "." not in word:
             if stack is not None:
-                raise UsageError(f"cannot take two stacks: {stack!r} and {word!r}; an address is kind.name@host")
+                raise UsageError(f"cannot use two stacks: {stack!r} and {word!r}; an address is kind.name@host")
             stack = word
         elif address is not None:
-            raise UsageError(f"cannot take two addresses: {address} and {word}")
+            raise UsageError(f"cannot use two addresses: {address} and {word}")
         else:
             address = Address.parse(word)
     return stack, address

@@ -1,4 +1,4 @@
-"""Asking: for a literal `yes`, or for a value that no option gave."""
+"""Prompts: for a literal `yes`, or for a value without an option."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ async def ask_yes(
     stdin: TextIO | None = None,
     option: str = "--auto-approve",
 ) -> bool:
-    """Whether the user types `yes`, nothing else.
+    """Whether the user types exactly `yes`.
 
-    Raises HacoreError that names the `option` to use when nobody can be asked: a closed stdin is an error, not a hang.
+    Raises HacoreError that names the `option` to use when stdin is closed.
     """
     lines = [
         question,
@@ -44,7 +44,7 @@ async def ask_yes(
     except asyncio.CancelledError:
         terminal.tell("")
         raise
-    if not (answer.endswith("\n") and is_terminal(stream)):  # nobody pressed Enter on our line
+    if not (answer.endswith("\n") and is_terminal(stream)):  # no Enter was typed on the line of the prompt
         terminal.tell("")
     if not answer:
         raise HacoreError(f"cannot ask for approval: stdin is closed; use {option}")
@@ -52,9 +52,9 @@ async def ask_yes(
 
 
 def ask_line(terminal: Terminal, question: str, default: str, option: str, stdin: TextIO | None = None) -> str:
-    """What the user types, or `default` for an empty line.
+    """The answer of the user, or `default` for an empty line.
 
-    Raises HacoreError that names the `option` to use when nobody can be asked.
+    Raises HacoreError that names the `option` to use when stdin is closed.
     """
     terminal.ask(f"{question}{f' [{default}]' if default else ''}: ")
     stream = sys.stdin if stdin is None else stdin
@@ -67,18 +67,18 @@ def ask_line(terminal: Terminal, question: str, default: str, option: str, stdin
 
 
 async def _read_line(stdin: TextIO | None) -> str:
-    """A line, or an empty string at the end of the stream; signals are heard while we wait."""
+    """A line, or an empty string at the end of the stream; signals are handled meanwhile."""
     if stdin is None or stdin.closed:
         return ""
     try:
         number = stdin.fileno()
-    except (OSError, ValueError):  # not a file: a test's own stream
+    except (OSError, ValueError):  # not a file: the stream of a test
         return stdin.readline()
     return await _in_thread(lambda: _line_of(number))
 
 
 def _line_of(number: int) -> str:
-    """Byte by byte from the descriptor: a second question must find what comes after this line."""
+    """Byte by byte from the descriptor: a second prompt must find the next line unread."""
     found = bytearray()
     while not found.endswith(b"\n"):
         try:
@@ -92,13 +92,13 @@ def _line_of(number: int) -> str:
 
 
 async def _in_thread(read: Callable[[], str]) -> str:
-    """In a thread that nobody waits for: one of asyncio's own would keep the program alive after Ctrl-C."""
+    """In a daemon thread: a worker thread of asyncio would keep the program alive after Ctrl-C."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[str] = loop.create_future()
 
     def work() -> None:
         line = read()
-        with suppress(RuntimeError):  # the loop is closed: the question was given up
+        with suppress(RuntimeError):  # the loop is closed: the prompt was interrupted
             loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(line))
 
     threading.Thread(target=work, name="stdin", daemon=True).start()
@@ -106,9 +106,9 @@ async def _in_thread(read: Callable[[], str]) -> str:
 
 
 def become_password(runtime: Runtime) -> Password | None:
-    """The password, once for the whole command; from now on no child process finds it in its environment.
+    """The sudo password, once per command; it is removed from the environment of child processes.
 
-    Raises HacoreError when there is no terminal to ask on, UsageError for what cannot be a password.
+    Raises HacoreError without a terminal to ask on, UsageError for an invalid password.
     """
     if runtime.password is not None:
         return runtime.password
@@ -132,10 +132,8 @@ def _typed() -> str:
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
-        raise HacoreError(
-            f"cannot ask for sudo's password: there is no terminal; give it in {BECOME_PASSWORD}"
-        ) from None
+        raise HacoreError(f"cannot ask for the sudo password: no terminal; set {BECOME_PASSWORD}") from None
     try:
-        return getpass("sudo's password on the hosts: ")
+        return getpass("sudo password of the hosts: ")
     except EOFError:
         return ""

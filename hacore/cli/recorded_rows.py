@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(args: StackArgs) -> Iterator[StateReader | None]:
-    """The state, read only; None when nothing is recorded yet."""
+    """The state, read-only; None when it does not exist yet."""
     from ..store import StateReader
 
     reader = StateReader.open(args.state_url())
@@ -28,7 +28,7 @@ def opened(args: StackArgs) -> Iterator[StateReader | None]:
 
 
 def selected(args: StackArgs, selector: Address | None) -> Sequence[Row]:
-    """The rows that a selector covers, in the order of addresses. Raises UsageError when it covers none."""
+    """The rows that a selector matches, in the order of addresses. Raises UsageError when it matches none."""
     from ..store import matching
 
     with opened(args) as state:
@@ -38,14 +38,14 @@ def selected(args: StackArgs, selector: Address | None) -> Sequence[Row]:
 
 def show(args: StackArgs, selector: Address | None, *, as_json: bool) -> int:
     """Print rows with their attributes."""
-    from ..render.state import row_json, row_text
+    from ..render.state import resources_json, row_text
 
     terminal = args.runtime.terminal
     rows = selected(args, selector)
     if as_json:
-        terminal.say_json([row_json(row) for row in rows])
+        terminal.say_json(resources_json(rows))
     elif rows:
         terminal.say("\n\n".join(row_text(row, terminal.out_style) for row in rows))
     else:
-        terminal.say("Nothing is recorded yet.")
+        terminal.say("The state is empty.")
     return 0

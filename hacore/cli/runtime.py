@@ -1,4 +1,4 @@
-"""What a command has around it: streams, arguments, and how to find out what is secret."""
+"""The surroundings of a command: streams, arguments, environment, secrets."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ BECOME_PASSWORD = "HACORE_BECOME_PASSWORD"  # noqa: S105 - the variable's name
 class Runtime:
     """One invocation.
 
-    `learn` gives the secrets of the stack that the command works on; it may be slow and may fail,
-    so it is asked only when something unforeseen is about to be shown. `json`: errors are also
-    told as JSON, in the stream of the result. `password` is sudo's, once it is known.
+    `learn` returns the secrets of the stack; it may be slow and may fail, so it is called only before
+    unforeseen output. `json`: errors are also printed as JSON, to stdout. `password`: of sudo, once it is known.
     """
 
     terminal: Terminal
@@ -47,14 +46,14 @@ class Runtime:
         return cls(terminal, tuple(argv), os.environ)
 
     def learn_secrets(self) -> None:
-        """Know the stack's secrets from now on, as far as they can be known."""
+        """Mask the secrets of the stack from now on, as far as they can be known."""
         if self.learn is None:
             return
         learn, self.learn = self.learn, None
         with suppress(Exception):
             self.terminal.redactor.add(learn())
             return
-        # the stack does not load: which variables are sensitive is unknown, so all of them are
+        # the stack does not load: which variables are sensitive is not known, so all are masked
         given = [text.partition("=")[2] for text in self.argv]
         self.terminal.redactor.add([*given, *(v for k, v in self.environ.items() if k.startswith(_VARIABLE))])
 
@@ -66,7 +65,7 @@ class _Handler(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record. What is secret is found out before the first one is written."""
+        """Write a record. Secrets are found out before the first one."""
         self._runtime.learn_secrets()
         self._runtime.terminal.tell(self.format(record))
 

@@ -1,4 +1,4 @@
-"""The files of a new stack, as texts."""
+"""The files of a new stack, as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import UsageError
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}\Z")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*\Z")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
-_HIGHEST = 110  # priority of the first member; the others follow one by one
+_HIGHEST = 110  # priority of the first member; the others are one lower each
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class NewHost:
 
 @dataclass(frozen=True, slots=True)
 class NewStack:
-    """What a new stack is about; `vip` is empty for one without a virtual address."""
+    """A new stack; `vip` is empty for one without a virtual address."""
 
     name: str
     hosts: tuple[NewHost, ...]
@@ -47,36 +47,36 @@ def host_of(text: str, interface: str) -> NewHost:
     address, _, own = rest.partition(",")
     own = own or interface
     if not NAME.match(name) or not address:
-        raise UsageError(f"cannot take the host {text!r}: write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE")
+        raise UsageError(f"cannot use the host {text!r}: write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE")
     if not _INTERFACE.match(own):
-        raise UsageError(f"cannot take the interface {own!r}: it has at most 15 letters, digits, - . _ and :")
+        raise UsageError(f"cannot use the interface {own!r}: a name has at most 15 letters, digits, - . _ and :")
     return NewHost(name, ip_of(address, f"the host {name}"), own)
 
 
-def ip_of(text: str, whose: str) -> str:
+def ip_of(text: str, owner: str) -> str:
     """An IPv4 address without a prefix length; raises UsageError."""
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError as error:
-        raise UsageError(f"cannot take {text!r} as the address of {whose}: write an IPv4 address") from error
+        raise UsageError(f"cannot use {text!r} as the address of {owner}: write an IPv4 address") from error
 
 
 def checked(stack: NewStack) -> NewStack:
-    """The stack, if it can be one; raises UsageError."""
+    """The stack, if it is valid; raises UsageError."""
     if not NAME.match(stack.name):
         raise UsageError(f"cannot name a stack {stack.name!r}: letters, digits, _ . and - only, not - or . first")
     for package in stack.packages:
         if not _PACKAGE.match(package):
-            raise UsageError(f"cannot take {package!r} as a package: it is no package's name")
+            raise UsageError(f"cannot use {package!r} as a package: a name has letters, digits and + . _ -")
     if not _USER.match(stack.user):
-        raise UsageError(f"cannot log in as {stack.user!r}: that is no name for an account")
+        raise UsageError(f"cannot log in as {stack.user!r}: a user name has letters, digits and _ . -")
     names, addresses = [h.name for h in stack.hosts], [h.address for h in stack.hosts]
     for what, values in (("name", names), ("address", [*addresses, *([stack.vip] if stack.vip else [])])):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise UsageError(f"cannot use the {what} {twice[0]} twice: each host, and the virtual address, has its own")
     if stack.vip and len(stack.hosts) < 2:
-        raise UsageError("cannot move a virtual address with one host: give two, or leave --vip away")
+        raise UsageError("cannot move a virtual address with one host: give two hosts, or no --vip")
     return stack
 
 
@@ -130,20 +130,20 @@ _CONF = """\
       path: /etc/nginx/nginx.conf
       template: nginx.conf.j2
       mode: "0644"
-      validate: nginx -t -q -c %s # the old file stays unless this succeeds
+      validate: nginx -t -q -c %s # if this fails, the old file stays in place
       needs: [package.nginx]"""
 
 _NGINX_SERVICE = "    nginx: {running: true, enabled: true, reload_on: [file.nginx.conf]}"
 
 
 def _vrrp(stack: NewStack) -> str:
-    # the last byte of the address is as good a number as any, and one that two pairs hardly share
+    # two pairs in one network hardly have the same last byte in their addresses
     number = int(stack.vip.rpartition(".")[2]) or 51
     watch = ""
     if stack.web:
         down = -len(stack.hosts) - 1
         watch = (
-            f"\n      track_scripts: # a host whose nginx is down ranks below all others\n"
+            f"\n      track_scripts: # a host owner nginx is down ranks below all others\n"
             f'        nginx: {{script: "/usr/bin/pgrep -x nginx", user: root, '
             f"interval: 2, weight: {down}, rise: 2, fall: 2}}"
         )
@@ -155,7 +155,7 @@ def _vrrp(stack: NewStack) -> str:
       members: [{", ".join(host.name for host in stack.hosts)}]
       interface: "{{{{ host.vars.interface }}}}"
       priority: "{{{{ host.vars.priority }}}}" # the highest holds the address
-      virtual_router_id: {number} # no other VRRP on this network may have it
+      virtual_router_id: {number} # must be unique in this network
       addresses: ["{{{{ var.vip }}}}"]{watch}
       needs: [{needs}]
 
@@ -164,7 +164,7 @@ def _vrrp(stack: NewStack) -> str:
 
 
 _NGINX = """\
-# Written by hacore for {{ host.name }}: changes by hand are found by `hacore drift`.
+# Written by hacore for {{ host.name }}: `hacore drift` reports manual changes.
 pid /run/nginx.pid;
 events { worker_connections 1024; }
 http {

@@ -1,4 +1,4 @@
-"""The stack that a command is about: STACK, --var, --var-file, --env, --state."""
+"""The stack of a command: STACK, --var, --var-file, --env, --state."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .complete import candidates
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..contract import Provider
     from ..engine import Means, Request
     from ..events import Listener
@@ -31,13 +33,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if not value.partition("=")[0] or "=" not in value:
-            # the value is not told: it may be a secret that was written in the wrong place
-            raise click.BadParameter("write it as NAME=VALUE")
+            # the value is not shown: it may be a misplaced secret
+            raise click.BadParameter("write NAME=VALUE")
     return values
 
 
 _VAR = click.option(
-    "--var", "var", metavar="NAME=VALUE", multiple=True, callback=_pairs, help="A variable's value; can be repeated."
+    "--var", "var", metavar="NAME=VALUE", multiple=True, callback=_pairs, help="Set a variable (repeatable)."
 )
 
 
@@ -47,7 +49,7 @@ _VAR_FILE = click.option(
     metavar="FILE",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file of variables; can be repeated, the later one wins.",
+    help="Read variables from a YAML file (repeatable, the last one wins).",
 )
 
 
@@ -56,11 +58,11 @@ _ENV = click.option(
     "env",
     metavar="NAME",
     shell_complete=candidates.environment,
-    help="The environment env/NAME.yaml of the stack.",
+    help="Use the environment env/NAME.yaml of the stack.",
 )
 
 
-_STATE = click.option("--state", "state", metavar="URL", help="The state, such as sqlite:///state/web.db.")
+_STATE = click.option("--state", "state", metavar="URL", help="Use this state, for example sqlite:///state/web.db.")
 
 
 stack_option = click.option(
@@ -68,13 +70,13 @@ stack_option = click.option(
     "folder",
     metavar="STACK",
     shell_complete=candidates.stack,
-    help="The stack's folder or file; default: here.",
+    help="The folder or file of the stack (default: this folder).",
 )
 
 
 @dataclass(frozen=True)
 class StackArgs:
-    """The stack that a command is about, as it was named."""
+    """The stack of a command, as named by the user."""
 
     runtime: Runtime
     stack: str | None = None
@@ -84,13 +86,24 @@ class StackArgs:
     state: str | None = None
 
     def file(self) -> Path:
-        """The stack file. Raises UsageError when there is none, or when it is not clear which."""
+        """The stack file. Raises UsageError when it does not exist or is ambiguous."""
         from ..load import find_stack
 
         return find_stack(Path.cwd(), self.stack)
 
-    def request(self, listener: Listener, *, parallelism: int = 10, file: Path | None = None) -> Request:
-        """What the engine needs; from now on it can be found out what is secret. `file`: the stack, if known."""
+    def request(
+        self,
+        listener: Listener,
+        *,
+        file: Path | None = None,
+        parallelism: int = 10,
+        stop: asyncio.Event | None = None,
+        **asked: Any,
+    ) -> Request:
+        """The engine's request; from now on the secrets of the stack can be found out.
+
+        `file`: the stack file, if known. `stop`: see Means. `asked`: selection, refresh and options of the request.
+        """
         from ..engine import LoadRequest, Request, load_stack
 
         load = LoadRequest(
@@ -100,38 +113,38 @@ class StackArgs:
             env_name=self.env,
             state_url=self.state,
         )
-        request = Request(load, self.means(listener, parallelism=parallelism))
+        request = Request(load, self.means(listener, parallelism=parallelism, stop=stop), **asked)
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
 
-    def means(self, listener: Listener, *, parallelism: int = 10) -> Means:
-        """The kinds and the way to the hosts, for any command."""
+    def means(self, listener: Listener, *, parallelism: int = 10, stop: asyncio.Event | None = None) -> Means:
+        """The kinds and the connections, for any command."""
         from ..engine import Means
 
-        return Means(providers(), listener=listener, parallelism=parallelism, password=self.password())
+        return Means(providers(), listener=listener, parallelism=parallelism, password=self.password(), stop=stop)
 
     def password(self) -> Password | None:
-        """sudo's password on the hosts, if one was given."""
+        """The sudo password of the hosts, if one was given."""
         from .prompts import become_password
 
         return become_password(self.runtime)
 
     def variables(self) -> Mapping[str, str]:
-        """Those of --var; the last one of a name wins."""
+        """The variables of --var; the last one of a name wins."""
         return {name: value for name, _, value in (text.partition("=") for text in self.var)}
 
     def know(self, stack: Stack) -> None:
-        """Take out of everything that is printed from now on what is secret in this stack."""
+        """Mask the secrets of this stack in all output from now on."""
         self.runtime.terminal.redactor.add(self.secrets_of(stack))
         self.runtime.learn = None
 
     def secrets_of(self, stack: Stack) -> frozenset[str]:
-        """The strings that must not be shown."""
+        """The strings that must not be printed."""
         return stack.secrets | url_secrets(stack.state)
 
     def state_url(self) -> str:
-        """Where the state lies, without looking at variables."""
+        """The URL of the state; variables are not needed."""
         if self.state is not None:
             from ..load.find import absolute_state
 
@@ -144,7 +157,7 @@ class StackArgs:
         return url
 
     def again(self, command: str, stack: Stack | None = None) -> str:
-        """The same stack and variables with another command, to be typed by the user."""
+        """Another command for the same stack and variables, to show to the user."""
         secrets = stack.secrets if stack is not None else frozenset()
         words = ["hacore", *(["-C", self.runtime.folder] if self.runtime.folder else []), *command.split()]
         words += [self.stack] if self.stack else []
@@ -189,7 +202,7 @@ def stack_options(*, variables: bool = True, argument: bool = True, metavar: str
 
 
 def again(args: StackArgs, out: Path) -> str:
-    """What the user types to do a saved plan."""
+    """The command that applies a saved plan."""
     folder = ["-C", args.runtime.folder] if args.runtime.folder else []
     return shlex.join(["hacore", *folder, "apply", str(out)])
 
@@ -202,7 +215,7 @@ def _root(file: Path) -> Any:
 
 
 def lab_name(args: StackArgs) -> str:
-    """The name of a stack's lab, read from the file alone; or a lab's own name, when no stack is there."""
+    """The name of the lab of a stack, from the stack file alone; or the argument itself, if it is not a stack."""
     try:
         root = _root(args.file())
     except UsageError:
@@ -211,10 +224,10 @@ def lab_name(args: StackArgs) -> str:
         return args.stack
     node = root.child("stack") if root is not None else None
     if node is None or not isinstance(node.value, str):
-        raise UsageError(f"cannot tell the lab of {args.file()}: the file has no `stack: NAME`")
+        raise UsageError(f"cannot find the lab of {args.file()}: the file has no `stack: NAME`")
     if not NAME.match(node.value):
         raise UsageError(
-            f"{args.file()}:{node.position.line}:{node.position.column}: cannot tell the lab of this stack: "
-            f"stack must be a name of letters, digits, _ . and -, not {node.value!r}"
+            f"{args.file()}:{node.position.line}:{node.position.column}: cannot find the lab of this stack: "
+            f"`stack` must have letters, digits, _ . and - only, not {node.value!r}"
         )
     return node.value

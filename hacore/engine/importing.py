@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from ..address import Address
 from ..errors import Cancelled, PlanError, StalePlanError, UsageError
@@ -13,6 +12,7 @@ from ..journal import new_row
 from ..load.stack import Stack
 from ..model import Action, Row
 from ..plan import Plan, PlannedChange, Seal, seal_attrs
+from ..spelling import suggestion
 from ..store import PutRow, StateWriter
 from .ownership import check_ownership, host_moves
 from .planning import Session, open_session
@@ -70,8 +70,7 @@ def choose(stack: Stack, selectors: Sequence[Address]) -> list[Address]:
             continue
         if any(selector.selects(address) for address in stack.switched_off):
             raise UsageError(f"cannot import {selector}: its `when` is false")
-        close = get_close_matches(str(selector), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`hacore validate` lists the resources of the stack"
+        hint = suggestion(str(selector), known, "`hacore graph` shows the resources of the stack")
         raise UsageError(f"cannot import {selector}: it is not in the stack; {hint}")
     return sorted(a for a in stack.instances if any(s.selects(a) for s in selectors))
 

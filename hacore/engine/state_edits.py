@@ -17,6 +17,7 @@ from ..contract import Provider
 from ..errors import PlanError, StoreError, UsageError
 from ..journal import QUIET, Renaming
 from ..model import JSON, Row
+from ..spelling import suggestion
 from ..store import (
     DropHost,
     DropRow,
@@ -217,10 +218,7 @@ def _named(providers: Providers) -> Callable[[Address, JSON], Collection[str]]:
 def _known_host(writer: StateWriter, name: str, rows: Mapping[Address, Row]) -> None:
     known = sorted({*writer.hosts(), *(host for row in rows.values() for host in row.hosts)})
     if name not in known:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known) or 'none'}"
+        hint = suggestion(name, known, f"the recorded hosts are {', '.join(known) or 'none'}")
         raise UsageError(f"cannot find host {name}: it is not recorded; {hint}")
 
 

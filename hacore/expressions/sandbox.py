@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import StrictUndefined
@@ -15,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from ..errors import ExpressionError
+from ..spelling import closest
 
 LARGEST = 10_000_000
 """What one `*` or `**` of an expression may give."""
@@ -64,8 +64,8 @@ class Missing(StrictUndefined):
         if self._undefined_obj is missing:
             return f"{name!r} is undefined"
         if isinstance(self._undefined_obj, Mapping):
-            close = get_close_matches(str(name), [str(key) for key in self._undefined_obj], n=1)
-            hint = f": did you mean {close[0]!r}?" if close else ""
+            close = closest(str(name), [str(key) for key in self._undefined_obj])
+            hint = f": did you mean {close!r}?" if close is not None else ""
             return NoSuchPart(f"{name!r} is undefined{hint}", str(name), hint)
         kind = type(self._undefined_obj).__name__
         return NoSuchPart(f"a value of type {kind} has no {name!r}", str(name))

@@ -6,10 +6,10 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import Problem, StackError
+from ..spelling import closest
 from .stack import Position
 
 
@@ -74,9 +74,9 @@ def _pattern(form: str) -> str:
 def suggest(wrong: str, known: Iterable[str], what: str = "") -> str:
     """A correction: the closest known name, else the known names."""
     names = sorted(set(known))
-    close = get_close_matches(wrong, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    close = closest(wrong, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
     if not names:
         return f"there are no {what}" if what else "none is known"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..expressions import Broken, Path, mentions, touches
+from ..spelling import closest
 from .problems import Problems, described, suggest
 from .yaml_nodes import Node, Step
 
@@ -173,7 +173,8 @@ def _misspelt(items: Iterable[Any]) -> frozenset[tuple[Step, ...]]:
         for item in items
         if item["type"] == "missing"
         and any(
-            loc[:-1] == item["loc"][:-1] and get_close_matches(str(loc[-1]), [str(item["loc"][-1])]) for loc in unknown
+            loc[:-1] == item["loc"][:-1] and closest(str(loc[-1]), [str(item["loc"][-1])]) is not None
+            for loc in unknown
         )
     )
 

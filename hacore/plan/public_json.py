@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..diff import AttrChange
 from ..model import Unknown
 from .ownership import NewMachine, Stranger
 from .types import Drift, Plan, PlannedChange
 
-FORMAT_VERSION = "1.0"
+if TYPE_CHECKING:
+    from .public_types import (
+        ActionWord,
+        AttrJson,
+        ChangeJson,
+        CountsJson,
+        ForeignHostJson,
+        NewMachineJson,
+        PlanCommand,
+        PlanDriftJson,
+        PlanJson,
+    )
+
+FORMAT_VERSION: Final = "1.0"
 
 
-def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
+def plan_json(plan: Plan) -> PlanJson:
     """The plan in the documented format; sensitive values are replaced by "(sensitive)"."""
-    return {
+    value: PlanJson = {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
-        "command": plan.command,
+        "command": cast("PlanCommand", plan.command),
         "lineage": plan.lineage,
         "serial": plan.serial,
-        "applyable": (bool(plan.changes) and plan.complete and plan.refreshed and not plan.ownership.foreign_hosts)
-        if applyable is None
-        else applyable,
+        "applyable": bool(plan.changes) and plan.complete and plan.refreshed and not plan.ownership.foreign_hosts,
         "complete": plan.complete,
         "refreshed": plan.refreshed,
         "changes": [_change(c) for c in plan.changes],
-        **plan.selection.options(),
-        **(
-            {
-                "widened": [{"address": str(a), "reason": why} for a, why in plan.widened.items()],
-                "left_out": plan.left_out,
-            }
-            if plan.selection
-            else {}
-        ),
         "drift": [_drift(d) for d in plan.drift],
         "strangers": [stranger_json(s) for s in plan.ownership.foreign_hosts],
         "new_machines": [new_machine_json(m) for m in plan.ownership.new_machines],
@@ -53,11 +55,38 @@ def plan_json(plan: Plan, *, applyable: bool | None = None) -> dict[str, Any]:
         "notes": dict(plan.notes),
         "outputs": dict(plan.outputs),
         "warnings": list(plan.warnings),
-        "summary": plan.summary(),
+        "summary": counts_json(plan),
+    }
+    if plan.selection:
+        _add_selection(value, plan)
+    return value
+
+
+def _add_selection(value: PlanJson, plan: Plan) -> None:
+    chosen = plan.selection
+    if chosen.targets:
+        value["targets"] = [str(target) for target in chosen.targets]
+    if chosen.excludes:
+        value["excludes"] = [str(exclude) for exclude in chosen.excludes]
+    value["widened"] = [{"address": str(a), "reason": why} for a, why in plan.widened.items()]
+    value["left_out"] = plan.left_out
+
+
+def counts_json(plan: Plan) -> CountsJson:
+    """Numbers of instances by action."""
+    counts = plan.summary()
+    return {
+        "create": counts["create"],
+        "update": counts["update"],
+        "replace": counts["replace"],
+        "delete": counts["delete"],
+        "noop": counts["noop"],
+        "adopt": counts["adopt"],
+        "forget": counts["forget"],
     }
 
 
-def stranger_json(stranger: Stranger) -> dict[str, Any]:
+def stranger_json(stranger: Stranger) -> ForeignHostJson:
     """A host that another state manages."""
     marker = stranger.marker
     return {
@@ -72,12 +101,12 @@ def stranger_json(stranger: Stranger) -> dict[str, Any]:
     }
 
 
-def new_machine_json(machine: NewMachine) -> dict[str, Any]:
+def new_machine_json(machine: NewMachine) -> NewMachineJson:
     """A host that is another machine than recorded."""
     return {"host": machine.host, "recorded": machine.recorded, "found": machine.found}
 
 
-def _change(planned: PlannedChange) -> dict[str, Any]:
+def _change(planned: PlannedChange) -> ChangeJson:
     sensitive = (
         planned.desired.sensitive if planned.desired else frozenset(planned.row.sensitive if planned.row else ())
     )
@@ -88,7 +117,7 @@ def _change(planned: PlannedChange) -> dict[str, Any]:
         "kind": planned.kind,
         "name": planned.address.name,
         "host": planned.address.host,
-        "action": planned.action.word,
+        "action": cast("ActionWord", planned.action.word),
         "reason": planned.reason,
         "before": _attrs(None if planned.observed is None else dict(planned.observed.attrs), sensitive),
         "after": _attrs(None if desired is None else dict(desired), sensitive),
@@ -109,8 +138,8 @@ def _attrs(attrs: dict[str, Any] | None, sensitive: frozenset[str]) -> dict[str,
     }
 
 
-def _attr(change: AttrChange) -> dict[str, Any]:
-    value: dict[str, Any] = {"path": change.path, "sensitive": change.sensitive}
+def _attr(change: AttrChange) -> AttrJson:
+    value: AttrJson = {"path": change.path, "sensitive": change.sensitive}
     if change.hunks:
         value["hunks"] = list(change.hunks)
     if not change.sensitive:
@@ -119,7 +148,7 @@ def _attr(change: AttrChange) -> dict[str, Any]:
     return value
 
 
-def _drift(drift: Drift) -> dict[str, Any]:
+def _drift(drift: Drift) -> PlanDriftJson:
     return {
         "address": str(drift.address),
         "host": drift.host,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from ..address import Address
 from ..errors import UsageError
+from ..spelling import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,5 @@ def _hint(selector: Address, addresses: set[Address]) -> str:
         for a in addresses
         for form in (a, a.at(None), Address(a.kind, a.name), Address(a.kind, a.name, host=a.host))
     }
-    close = get_close_matches(str(selector), sorted(forms), n=1)
-    if close:
-        return f"neither the stack nor the state has it; did you mean {close[0]}?"
-    return "neither the stack nor the state has it; `hacore state list` and `hacore graph` show what there is"
+    hint = suggestion(str(selector), forms, "`hacore state list` and `hacore graph` show the addresses")
+    return f"neither the stack nor the state has it; {hint}"

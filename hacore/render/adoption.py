@@ -1,4 +1,4 @@
-"""An import: what is recorded as it is found."""
+"""An import: resources that are recorded in their current state."""
 
 from __future__ import annotations
 
@@ -13,30 +13,37 @@ from .words import count
 
 if TYPE_CHECKING:
     from ..engine import Adoption
+    from .formats import ImportJson
+
+
+_DIFFER = {True: "does not match the desired state", False: "do not match the desired state"}
 
 
 def adoption_text(adoption: Adoption, style: Style = PLAIN) -> str:
-    """What will be recorded, before it is asked for."""
+    """The resources to record, shown before the question."""
     made = adoption.planned.plan
-    lines = machine_lines(made.ownership.new_machines, "what the old one had is forgotten", style)
-    lines += [style("bold", f"hacore will record this in the state of {made.stack}; no host is touched:"), ""]
+    lines = machine_lines(made.ownership.new_machines, "what is recorded of the old machine will be forgotten", style)
+    lines += [
+        style("bold", f"hacore will record these resources in the state of {made.stack}; no host is changed:"),
+        "",
+    ]
     lines += found_blocks((item for item in adoption.items if item.action is not Action.ADOPT), style)
     lines += adoptions(adoption.items, style)
     differing = len(_differing(adoption))
-    told = f", {differing} not as the stack wants it" if differing else ""
-    return "\n".join([*lines, style("bold", f"Import: {len(adoption.items)} to record{told}.")])
+    differ = f", {differing} of them {_DIFFER[differing == 1]}" if differing else ""
+    return "\n".join([*lines, style("bold", f"Import: {len(adoption.items)} to record{differ}.")])
 
 
 def adopted_text(adoption: Adoption, plan_command: str, style: Style = PLAIN) -> str:
-    """What was recorded."""
+    """The resources that were recorded."""
     done = style("green", f"Imported: {count(len(adoption.items), 'resource')}.")
     if not _differing(adoption):
         return done
-    return f"{done} To see what is to be changed: {plan_command}"
+    return f"{done} To show the changes that remain: {plan_command}"
 
 
-def adoption_json(adoption: Adoption) -> dict[str, Any]:
-    """The same for a machine."""
+def adoption_json(adoption: Adoption) -> ImportJson:
+    """An import as JSON."""
     return {
         "format_version": FORMAT_VERSION,
         "stack": adoption.planned.plan.stack,

@@ -1,4 +1,4 @@
-"""Attributes of a change, line by line: what it was, what it becomes."""
+"""Attributes of a change, line by line: the previous and the new value."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from .values import LINES, show, show_lines
 from .words import clean, count, cut
 
 _HUNK_LINES = 400
-_WIDEST_LINE = 500  # of a minified file a line can be megabytes
+_WIDEST_LINE = 500  # a line of a minified file can have megabytes
 Mode = Literal["create", "delete", "update", "drift"]
 COLOURS: dict[str, Name] = {"+": "green", "-": "red", "~": "yellow", "-/+": "red", "=": "cyan", ".": "dim", "!": "red"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its indent: `mark` is its symbol, if it has one."""
+    """A line without its indent; `mark` is its symbol, or empty."""
 
     mark: str
     text: str
     depth: int = 0
 
     def render(self, indent: int, style: Style) -> str:
-        """The line as it is shown."""
+        """The line with indent and colour."""
         mark = style(COLOURS[self.mark], self.mark) if self.mark in COLOURS else self.mark or " "
         body = style(COLOURS[self.mark], self.text) if self.depth and self.mark in COLOURS else self.text
         return f"{' ' * (indent + 4 * self.depth)}{mark} {body}".rstrip()
 
 
 def attr_lines(changes: Sequence[AttrChange], mode: Mode, *, replacing: Collection[str] = ()) -> list[Line]:
-    """All attributes, their `=` in one column. `replacing`: attributes that cannot change in place."""
+    """All attributes, with `=` in one column. `replacing`: attributes that cannot change in place."""
     width = max((len(c.path) for c in changes if not c.hunks), default=0)
     lines: list[Line] = []
     for change in changes:
@@ -50,7 +50,7 @@ def attr_lines(changes: Sequence[AttrChange], mode: Mode, *, replacing: Collecti
 
 
 def root(path: str) -> str:
-    """The attribute that a path leads into: `directories[0].mode` -> `directories`."""
+    """The attribute at the beginning of a path: `directories[0].mode` -> `directories`."""
     return path.partition("[")[0].partition(".")[0]
 
 
@@ -78,7 +78,7 @@ def _values(change: AttrChange, mode: Mode) -> list[str]:
 
 
 def _hunk_lines(hunks: Sequence[str], mode: Mode) -> list[Line]:
-    """The lines of a unified diff; of a new text only its beginning, without the place of the hunk."""
+    """The lines of a unified diff; for a new text only its first lines, without hunk headers."""
     if mode == "create":
         text = [clean(line[1:])[:_WIDEST_LINE] for line in hunks if line.startswith("+")]
         return [

@@ -1,4 +1,4 @@
-"""Changes and drift as blocks of text; what is the same on several hosts is shown once."""
+"""Changes and drift as blocks of text; equal blocks of several hosts are shown once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .attrs import COLOURS, Line, Mode, attr_lines, root
 from .style import Style
 from .words import clean, count
 
-_ADDRESSES = 3  # of more hosts the heading tells their number; the line below it names them
+_ADDRESSES = 3  # with more, the heading has their number and the line below it their names
 _PHRASES = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in-place",
@@ -21,14 +21,14 @@ _PHRASES = {
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
     Action.FORGET: "will be forgotten",
-    Action.NOOP: "stays as it is",
+    Action.NOOP: "is unchanged",
 }
 _MODES: dict[Action, Mode] = {Action.CREATE: "create", Action.DELETE: "delete"}
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What is told of one address, apart from the address itself: equal blocks are one."""
+    """The text of one change without its address, so that equal blocks can be merged."""
 
     name: str
     symbol: str
@@ -70,19 +70,19 @@ def _who(addresses: Sequence[Address]) -> str:
 
 
 def change_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
-    """All changes but adoptions, a blank line after each, in the order of their addresses."""
+    """All changes but adoptions in the order of their addresses, each followed by a blank line."""
     shown = sorted((c for c in changes if c.action not in (Action.ADOPT, Action.NOOP)), key=_place)
     return _render([(c.address, _change_block(c)) for c in shown], style)
 
 
 def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
-    """What is as wanted already, in one list: it is only taken into the state."""
+    """The adoptions in one list: resources in the desired state that are only added to the state."""
     names: dict[str, list[Address]] = {}
     for change in sorted((c for c in changes if c.action is Action.ADOPT), key=_place):
         names.setdefault(anywhere(change.address), []).append(change.address)
     if not names:
         return []
-    lines = ["  # will be adopted: is as wanted already, from now on hacore watches it; no host is touched"]
+    lines = ["  # will be adopted: already in the desired state; added to the state, no host is changed"]
     for name, addresses in names.items():
         hosts = ", ".join(str(a.host) for a in addresses if a.host is not None)
         lines.append(f"  {style('cyan', '=')} {name} @ {hosts}" if hosts else f"  {style('cyan', '=')} {name}")
@@ -90,14 +90,14 @@ def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
 
 
 def found_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
-    """What is recorded as it is found although the stack wants it otherwise, a blank line after each."""
+    """Resources to record although they do not match the desired state, each followed by a blank line."""
     found = [
         (
             c.address,
             Block(
                 name=anywhere(c.address),
                 symbol=Action.ADOPT.value,
-                phrase="is recorded as it is found; the next plan will show",
+                phrase="will be recorded in its current state; the next plan shows these changes",
                 lines=tuple(attr_lines(c.attrs, "update")),
             ),
         )
@@ -107,7 +107,7 @@ def found_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
 
 
 def drift_blocks(drift: Iterable[Drift], style: Style) -> list[str]:
-    """Recorded -> found, a blank line after each."""
+    """Recorded -> found, each followed by a blank line."""
     return _render([(d.address, _drift_block(d)) for d in sorted(drift, key=_place)], style)
 
 
@@ -126,17 +126,17 @@ def _change_block(planned: PlannedChange) -> Block:
     desired = planned.desired.attrs if planned.desired is not None else None
     touched = {root(change.path) for change in planned.attrs}
     replacing = planned.desired.replace_on if planned.desired and planned.action is Action.REPLACE else frozenset()
-    only_pulled = planned.action is Action.UPDATE and not planned.attrs and planned.disrupts != "none"
-    phrase = f"will be {planned.disrupts}ed" if only_pulled else _PHRASES[planned.action]
+    only_triggered = planned.action is Action.UPDATE and not planned.attrs and planned.disrupts != "none"
+    phrase = f"will be {planned.disrupts}ed" if only_triggered else _PHRASES[planned.action]
     return Block(
         name=anywhere(planned.address),
         symbol=planned.action.value,
         phrase=phrase,
-        reason=_told(planned.reason, planned.address),
+        reason=_on_all_hosts(planned.reason, planned.address),
         lines=tuple(attr_lines(planned.attrs, mode, replacing=replacing)),
         hidden=len((desired or {}).keys() - touched) if mode == "update" and planned.attrs else 0,
-        irreversible=_told(planned.irreversible, planned.address),
-        effect=_told(planned.effect, planned.address) or "none",
+        irreversible=_on_all_hosts(planned.irreversible, planned.address),
+        effect=_on_all_hosts(planned.effect, planned.address),
     )
 
 
@@ -144,7 +144,7 @@ def _drift_block(drift: Drift) -> Block:
     return Block(
         name=anywhere(drift.address),
         symbol="-" if drift.gone else "~",
-        phrase=_told(drift.reason, drift.address) or "has changed",
+        phrase=_on_all_hosts(drift.reason, drift.address) or "has changed",
         lines=tuple(attr_lines(drift.attrs, "drift")) if not drift.gone else (),
     )
 
@@ -156,13 +156,13 @@ def anywhere(address: Address) -> str:
 
 
 def _place(item: PlannedChange | Drift) -> tuple[str, str, str, str]:
-    """The order of addresses, as a key: comparing two of them a million times takes its time."""
+    """A sort key in the order of addresses, cheaper to compare than two addresses."""
     address = item.address
     return (address.kind, address.name, address.key or "", address.host or "")
 
 
-def _told(text: str, address: Address) -> str:
-    """Text for all hosts alike: an address on the same host loses its host."""
+def _on_all_hosts(text: str, address: Address) -> str:
+    """Text that is equal on all hosts: an address on the same host is shown without it."""
     if not text:
         return ""
     if address.host is not None and "@" in text:

@@ -1,8 +1,8 @@
-"""A drift report as text, JSON and exit code."""
+"""A drift report as text, as JSON and as exit code."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..plan.public_json import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
@@ -14,25 +14,24 @@ if TYPE_CHECKING:
     from ..engine import DriftReport
     from ..engine.drift_memory import NewDrift
     from ..plan import Drift
+    from .formats import DriftAttrJson, DriftJson, DriftReportJson
 
 
 def drift_exit_code(report: DriftReport) -> int:
-    """0 clean, 2 drift, a new machine or another state's host, 1 could not tell; that beats drift."""
+    """0: no drift; 2: drift, a new machine or a host of another state; 1: not known for all hosts, which outranks 2."""
     if not report.complete:
         return 1
     return 2 if report.differs else 0
 
 
 def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None) -> str:
-    """Recorded -> found, per address; then what could not be told. With `news` only what is new."""
+    """Recorded -> found, per address; then the hosts that were not checked. With `news` only new differences."""
     if news is not None:
         report = news.report
     lines = stranger_lines(report.ownership.foreign_hosts, report.lineage, style)
-    lines += machine_lines(
-        report.ownership.new_machines, "what is recorded of it was not compared; see `hacore plan`", style
-    )
+    lines += machine_lines(report.ownership.new_machines, "its resources were not checked; see `hacore plan`", style)
     if report.drift:
-        since = "since the last look" if news is not None and news.since else "since the last run"
+        since = "since the last check" if news is not None and news.since else "since the last run"
         lines += [style("bold", f"Changed outside of hacore {since} (recorded -> found):"), ""]
         lines += drift_blocks(report.drift, style)
     hosts = {host for drift in report.drift for host in [drift.host] if host is not None}
@@ -41,24 +40,23 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
     elif report.ownership.new_machines:
-        lines.append(f"No drift on the machines that are recorded; {checked}.")
+        lines.append(f"No drift on the recorded machines; {checked}.")
     elif news is not None and news.known:
-        lines.append(f"Nothing new; {checked}.")
+        lines.append(f"No new drift; {checked}.")
     elif report.complete:
-        lines.append(style("green", f"No drift: {count(report.checked, 'resource')} as the last run left them."))
+        lines.append(style("green", f"No drift; {checked}."))
     else:
-        lines.append(f"No drift on the hosts that answered; {checked}.")
+        lines.append(f"No drift on the hosts that were checked; {checked}.")
     if news is not None and news.known:
-        same = "differs as it did" if news.known == 1 else "differ as they did"
-        lines.append(f"{count(news.known, 'resource')} more {same} at {when(news.since)}.")
+        lines.append(f"{count(news.known, 'difference')} already reported at {when(news.since)}.")
     lines += health_lines(report.health, style)
     for host, reason in sorted(report.unreachable.items()):
-        lines.append(style("red", f"Incomplete: {host} could not be asked: {clean(reason)}"))
+        lines.append(style("red", f"Incomplete: {host} was not checked, changes there are not known: {clean(reason)}"))
     return "\n".join(lines)
 
 
-def drift_json(report: DriftReport, news: NewDrift | None = None) -> dict[str, Any]:
-    """The report in its documented format. With `news` only what is new, and how much is known."""
+def drift_json(report: DriftReport, news: NewDrift | None = None) -> DriftReportJson:
+    """The report as JSON. With `news` only new differences, and the number of known ones."""
     if news is not None:
         return {**drift_json(news.report), "known": news.known, "since": news.since or None}
     return {
@@ -76,12 +74,12 @@ def drift_json(report: DriftReport, news: NewDrift | None = None) -> dict[str, A
     }
 
 
-def one_drift_json(drift: Drift) -> dict[str, Any]:
-    """One address that drifted; a sensitive attribute says only that it did."""
-    attrs: list[dict[str, Any]] = []
+def one_drift_json(drift: Drift) -> DriftJson:
+    """The drift of one address; a sensitive attribute has no values."""
+    attrs: list[DriftAttrJson] = []
     for change in drift.attrs:
-        entry: dict[str, Any] = {"path": change.path, "sensitive": change.sensitive}
+        entry: DriftAttrJson = {"path": change.path, "sensitive": change.sensitive}
         if not change.sensitive:
-            entry.update(recorded=change.before, found=change.after)
+            entry["recorded"], entry["found"] = change.before, change.after
         attrs.append(entry)
     return {"address": str(drift.address), "host": drift.host, "reason": drift.reason, "attrs": attrs}

@@ -11,7 +11,7 @@ Needs = Mapping[Address, Sequence[Address]]
 
 
 def dot(needs: Needs) -> str:
-    """For `dot -Tsvg`; the instances of a host stand in a box of its own."""
+    """DOT, for `dot -Tsvg`; the instances of a host are in one box."""
     lines = ["digraph hacore {", "  rankdir = RL;", "  node [shape = box, fontname = monospace];"]
     hosts: dict[str | None, list[Address]] = {}
     for address in needs:
@@ -22,22 +22,22 @@ def dot(needs: Needs) -> str:
             lines += inside
         else:
             lines += [f"  subgraph cluster_{number} {{", f"    label = {_quoted(host)};", *inside, "  }"]
-    lines += [f"  {_quoted(str(a))} -> {_quoted(str(need))};" for a, wanted in needs.items() for need in wanted]
+    lines += [f"  {_quoted(str(a))} -> {_quoted(str(need))};" for a, needed in needs.items() for need in needed]
     return "\n".join([*lines, "}"])
 
 
 def mermaid(needs: Needs) -> str:
-    """For a Markdown page."""
+    """Mermaid, for a Markdown page."""
     names = {address: f"n{number}" for number, address in enumerate(needs)}
     lines = ["graph RL"]
     lines += [
         f"  {name}[{json.dumps(str(a).replace(chr(34), '#quot;'), ensure_ascii=False)}]" for a, name in names.items()
     ]
-    lines += [f"  {names[a]} --> {names[need]}" for a, wanted in needs.items() for need in wanted if need in names]
+    lines += [f"  {names[a]} --> {names[need]}" for a, needed in needs.items() for need in needed if need in names]
     return "\n".join(lines)
 
 
 def _quoted(text: str) -> str:
-    """A DOT string (graphviz.org/doc/info/lang.html), good for a name and for a label."""
+    """A DOT string (graphviz.org/doc/info/lang.html), valid as a name and as a label."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

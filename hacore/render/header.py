@@ -1,4 +1,4 @@
-"""What a plan, a status and a drift report begin with: the stack, the last run, the hosts, who serves."""
+"""The head of a plan, a status or a drift report: stack, last run, hosts, holders of addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .words import clean, listed, when
 _ENDS = {
     "done": "done",
     "failed": "failed",
-    "rolled_back": "undone",
+    "rolled_back": "rolled back",
     "interrupted": "interrupted",
     "running": "running",
 }
@@ -34,17 +34,25 @@ def run_words(run: RunRecord) -> str:
 
 
 def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style) -> list[str]:
-    """The unfinished run first: nothing else can be done before it is."""
+    """The interrupted run first: it blocks all other changes."""
     lines = []
     if unfinished is not None:
-        lines.append(style("red", f"Unfinished run: {run_words(unfinished)}: take it back with `hacore rollback`"))
+        lines.append(style("red", clean(interrupted_line(unfinished))))
     if last is not None and (unfinished is None or last.id != unfinished.id):
         lines.append(f"Last run: {run_words(last)}")
     return lines
 
 
+def interrupted_line(run: RunRecord) -> str:
+    """`Interrupted run #4 apply ... by root@vm: resume with ..., or undo with ...`."""
+    number = f"#{run.id} {run.command} {when(run.ended or run.started)} by {run.who}"
+    if run.command == "rollback":
+        return f"Interrupted run {number}: finish with `hacore rollback`, or undo with `hacore rollback {run.id}`"
+    return f"Interrupted run {number}: resume with `hacore apply --resume`, or undo with `hacore rollback`"
+
+
 def stranger_lines(foreign_hosts: Iterable[Stranger], lineage: str, style: Style) -> list[str]:
-    """Hosts that another state manages, a line for each of those: nothing can be done before that is settled."""
+    """Hosts that another state manages, a line for each such state: they block all changes."""
     found: dict[tuple[str, str, str], list[Stranger]] = {}
     for stranger in foreign_hosts:
         found.setdefault((stranger.why, stranger.marker.lineage, stranger.marker.title), []).append(stranger)
@@ -58,27 +66,27 @@ def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
     by = f"{marker.who} on {when(marker.when)}"
     if group[0].why == "name":
         return (
-            f"Another stack's state: {managed} this state as the stack {marker.title}, by {by}. "
-            "Name this stack's own state; if it was renamed: `hacore apply --take-over`"
+            f"State of another stack: {managed} stack {marker.title} in this same state, last by {by}. "
+            "Give this stack a state of its own; if it was renamed: `hacore apply --take-over`"
         )
     if group[0].why == "newer":
         return (
-            f"Older copy: {managed} a newer copy of this state, last at serial {marker.serial} by {by}. "
-            "To go on with this one: `hacore apply --take-over`"
+            f"Old copy of the state: {managed} a newer copy, last at serial {marker.serial} by {by}. "
+            "Use the newer copy; to continue with this one: `hacore apply --take-over`"
         )
-    mine = f"this state is lineage {lineage[:8]}" if lineage else "this state records nothing yet"
+    mine = f"this state is lineage {lineage[:8]}" if lineage else "this state is new"
     return (
-        f"Another state's: {managed} lineage {marker.lineage[:8]} of the stack {marker.title}, by {by}; {mine}. "
-        "To take over: `hacore apply --take-over`"
+        f"Managed by another state: {managed} lineage {marker.lineage[:8]} of stack {marker.title}, by {by}; "
+        f"{mine}. To take over: `hacore apply --take-over`"
     )
 
 
 def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style) -> list[str]:
-    """Hosts that are other machines than recorded, and what that means for what is shown below."""
+    """Hosts that are other machines than recorded, and the consequence for the output below."""
     return [
         style(
             "yellow",
-            f"New machine: {m.host}@{m.address} is not the one recorded (machine-id {m.found[:8]}, recorded "
+            f"New machine: {m.host}@{m.address} is not the recorded one (machine-id {m.found[:8]}, recorded "
             f"{m.recorded[:8]}): {consequence}",
         )
         for m in machines
@@ -86,21 +94,21 @@ def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style
 
 
 def host_lines(hosts: Mapping[str, HostStatus], health: Mapping[str, Health], style: Style) -> list[str]:
-    """A line per host: its name, its address, what runs on it, what it holds."""
+    """A line per host: name, address, system, and the virtual addresses that it holds."""
     holds = _holds(health)
     names = max((len(name) for name in hosts), default=0)
     addresses = max((len(status.host.address) for status in hosts.values()), default=0)
     lines = []
     for name, status in hosts.items():
         head = f"{name:<{names}}  {status.host.address:<{addresses}}  "
-        silent = "could not be asked" if status.answered else "unreachable"
+        trouble = "not checked" if status.answered else "unreachable"
         if status.facts is None:
-            lines.append(head + style("red", f"{silent}: {clean(status.error)}"))
+            lines.append(head + style("red", f"{trouble}: {clean(status.error)}"))
             continue
         held = f"  holds {', '.join(holds[name])}" if name in holds else ""
         lines.append(f"{head}{clean(status.facts.host.os) or 'unknown system'}{style('cyan', held)}".rstrip())
         if status.error:
-            lines.append(style("red", f"  {silent} about everything: {clean(status.error)}"))
+            lines.append(style("red", f"  checked in part: {clean(status.error)}"))
     return lines
 
 
@@ -113,12 +121,12 @@ def _holds(health: Mapping[str, Health]) -> dict[str, list[str]]:
 
 
 def serving(health: Mapping[str, Health]) -> frozenset[str]:
-    """All hosts that hold something."""
+    """All hosts that hold a virtual address."""
     return frozenset(host for found in health.values() for host in found.holders)
 
 
 def health_lines(health: Mapping[str, Health], style: Style) -> list[str]:
-    """What is wrong with what the hosts hold together: no or several holders, checks that fail."""
+    """Faults of virtual addresses: no holder, several holders, failed checks."""
     lines = []
     for name, found in sorted(health.items()):
         if len(found.holders) != 1:
@@ -130,7 +138,7 @@ def health_lines(health: Mapping[str, Health], style: Style) -> list[str]:
 
 
 def held_lines(health: Mapping[str, Health], style: Style) -> list[str]:
-    """Who holds what, with all checks: for `status`."""
+    """The holder of each virtual address, with all checks: for `status`."""
     lines = []
     for name, found in sorted(health.items()):
         who = style("green" if len(found.holders) == 1 else "red", listed(found.holders) or "no host")

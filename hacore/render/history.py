@@ -1,19 +1,23 @@
-"""The state over time: its history, what lies between two serials, and all of it as JSON."""
+"""The state over time: its history, the difference between two serials, and all of it as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ..model import JSON
+from ..model import JSON, Row
+from ..plan.public_json import FORMAT_VERSION
 from ..store import Episode, RowChange, RunRecord, StateView, row_to_json
 from .state import run_json_of
 from .style import PLAIN, Name, Style
 from .values import show
 from .words import clean, when
 
+if TYPE_CHECKING:
+    from .formats import EpisodeJson, HistoryJson, SidesJson, StateAction, StateDiffJson, StateJson, StoredResourceJson
+
 _SIGNS: Mapping[str, tuple[str, Name]] = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
-_WORDS = {"create": "added", "update": "changed", "delete": "gone"}
+_WORDS = {"create": "added", "update": "changed", "delete": "deleted"}
 _PARTS = ("spec", "hosts", "needs", "claims", "lifecycle", "loaded", "origin", "found", "tainted", "schema_version")
 _SHOWN = 12  # addresses of an episode
 _NONE = "(none)"
@@ -22,7 +26,7 @@ _NONE = "(none)"
 def history_text(found: Sequence[Episode], style: Style = PLAIN) -> str:
     """A paragraph for each session that changed the state, the newest first."""
     return (
-        "\n\n".join(_episode(episode, style) for episode in found) or "No history yet: it begins with the next change."
+        "\n\n".join(_episode(episode, style) for episode in found) or "No history yet: it starts with the next change."
     )
 
 
@@ -37,20 +41,20 @@ def _episode(episode: Episode, style: Style) -> str:
         lines.append(f"  {style(colour, sign)} {change.address}{_briefly(change)}")
     if len(episode.changes) > _SHOWN:
         lines.append(f"  … and {len(episode.changes) - _SHOWN:,} more")
-    return "\n".join(lines if episode.changes else [*lines, style("dim", "  as before, in the end")])
+    return "\n".join(lines if episode.changes else [*lines, style("dim", "  no change in the end")])
 
 
 def _briefly(change: RowChange) -> str:
-    """Which fields of a row are others."""
+    """The names of changed fields of a row."""
     if change.action != "update":
         return ""
-    names = sorted({name.partition(".")[0] for name in fields_of(change)}) or ["seen again"]
+    names = sorted({name.partition(".")[0] for name in fields_of(change)}) or ["recorded again"]
     return f"  ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
 
 
-def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
-    """The same for a machine."""
-    return [
+def history_json(found: Sequence[Episode]) -> HistoryJson:
+    """The history as JSON."""
+    history: list[EpisodeJson] = [
         {
             "serials": [revision.serial for revision in episode.revisions],
             "run": episode.revisions[-1].run,
@@ -58,14 +62,15 @@ def history_json(found: Sequence[Episode]) -> list[dict[str, Any]]:
             "who": episode.revisions[-1].who,
             "began": episode.revisions[0].since,
             "ended": episode.revisions[-1].at,
-            "changes": [{"address": c.address, "action": c.action} for c in episode.changes],
+            "changes": [{"address": c.address, "action": cast("StateAction", c.action)} for c in episode.changes],
         }
         for episode in found
     ]
+    return {"format_version": FORMAT_VERSION, "history": history}
 
 
 def fields_of(change: RowChange) -> dict[str, tuple[Any, Any]]:
-    """The fields that are others, with both values: attributes by their names, the rest under its own."""
+    """The changed fields with both values; attributes by their own names."""
     before, after = _flat(change.before), _flat(change.after)
     names = [*before, *(name for name in after if name not in before)]
     pairs = {name: (before.get(name, _NONE), after.get(name, _NONE)) for name in names}
@@ -83,13 +88,13 @@ def _flat(row: JSON | None) -> dict[str, Any]:
 
 
 def diff_text(changes: Sequence[RowChange], before: int, after: int, style: Style = PLAIN) -> str:
-    """What is different at serial `after` from `before`."""
+    """The differences between serial `before` and serial `after`."""
     if not changes:
         return f"Serials {before} and {after}: no difference."
-    told = ", ".join(
+    counts = ", ".join(
         f"{number} {_WORDS[action]}" for action in _SIGNS if (number := sum(c.action == action for c in changes))
     )
-    blocks = [f"From serial {before} to {after}: {told}"]
+    blocks = [f"From serial {before} to {after}: {counts}"]
     for change in changes:
         sign, colour = _SIGNS[change.action]
         lines = [style(colour, f"{sign} {change.address}")]
@@ -99,7 +104,7 @@ def diff_text(changes: Sequence[RowChange], before: int, after: int, style: Styl
 
 
 def _pairs(change: RowChange) -> list[tuple[str, str]]:
-    """The fields of a block; of a row that is there at one serial only its attributes do."""
+    """The fields to show; for a row that exists at one serial only, its attributes."""
     before, after = change.before, change.after
     if before is None or after is None:
         row = before or after or {}
@@ -122,15 +127,16 @@ def _secret(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("hmac:")
 
 
-def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str, Any]:
-    """The same for a machine; what is sensitive is there as its HMAC."""
+def diff_json(changes: Sequence[RowChange], before: int, after: int) -> StateDiffJson:
+    """The differences as JSON; sensitive values as their HMAC."""
     return {
+        "format_version": FORMAT_VERSION,
         "from": before,
         "to": after,
         "changes": [
             {
                 "address": change.address,
-                "action": change.action,
+                "action": cast("StateAction", change.action),
                 "fields": {name: _sides(pair) for name, pair in fields_of(change).items()},
             }
             for change in changes
@@ -138,19 +144,29 @@ def diff_json(changes: Sequence[RowChange], before: int, after: int) -> dict[str
     }
 
 
-def _sides(pair: tuple[Any, Any]) -> dict[str, Any]:
-    """A side that has no such field is left out: null is a value."""
-    return {side: value for side, value in zip(("before", "after"), pair, strict=True) if value != _NONE}
+def _sides(pair: tuple[Any, Any]) -> SidesJson:
+    """A side without the field is omitted: null is a value."""
+    before, after = pair
+    sides: SidesJson = {}
+    if before != _NONE:
+        sides["before"] = before
+    if after != _NONE:
+        sides["after"] = after
+    return sides
 
 
-def state_json(state: StateView) -> dict[str, Any]:
-    """All that is recorded but the bytes of before-images. What is sensitive is there as its HMAC."""
+def _stored(row: Row) -> StoredResourceJson:
+    return cast("StoredResourceJson", row_to_json(row))
+
+
+def state_json(state: StateView) -> StateJson:
+    """The whole state but the bytes of before-images; sensitive values as their HMAC."""
     runs: list[RunRecord] = state.runs()
     return {
-        "format_version": 1,
+        "format_version": FORMAT_VERSION,
         "lineage": state.lineage,
         "serial": state.serial,
-        "resources": [row_to_json(row) for _, row in sorted(state.rows().items())],
+        "resources": [_stored(row) for _, row in sorted(state.rows().items())],
         "hosts": [
             {"name": host.name, "host": host.host, "machine_id": host.machine_id, "facts": host.facts}
             for _, host in sorted(state.hosts().items())

@@ -1,4 +1,4 @@
-"""The execution graph in words: what goes first, what goes side by side, what a failure takes back."""
+"""The execution graph in words: the order of tasks, what runs in parallel, what a failure rolls back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..plan import PlanTask
 from .blocks import anywhere
 from .words import count, listed
 
-_LABELS = 8  # of one level and the same hosts
+_LABELS = 8  # of one level on the same hosts
 _LANES = 5
 _GUARDS = (Op.DRAIN, Op.VERIFY, Op.UNDRAIN)
 
@@ -23,18 +23,18 @@ class _Unit:
     guarded: bool = False
 
     @property
-    def silent(self) -> bool:
-        """Whether no host is touched: what is only taken into the state."""
+    def metadata_only(self) -> bool:
+        """Whether no host is changed: resources are only added to the state."""
         return all(t.changes and all(c.action is Action.ADOPT for c in t.changes) for t in self.tasks)
 
 
 def order_lines(tasks: Sequence[PlanTask], serving: Collection[str] = ()) -> list[str]:
-    """`  1. package.build-tools (lb1, lb2)` and so on. `serving`: hosts that go last in a guarded group."""
+    """`  1. package.build-tools (lb1, lb2)` and so on. `serving`: hosts that are last in a guarded group."""
     units = _units(tasks)
     where = {task.id: name for name, unit in units.items() for task in unit.tasks}
     levels: dict[int, list[_Unit]] = {}
     for name, level in _levels(units, where).items():
-        if not units[name].silent:
+        if not units[name].metadata_only:
             levels.setdefault(level, []).append(units[name])
     lines = []
     for number, level in enumerate(sorted(levels), 1):
@@ -45,7 +45,7 @@ def order_lines(tasks: Sequence[PlanTask], serving: Collection[str] = ()) -> lis
 
 
 def _units(tasks: Sequence[PlanTask]) -> dict[str, _Unit]:
-    """Guard blocks as one unit each: drain, what needs it on that host, verify, undrain."""
+    """Guard blocks as one unit each: drain, the dependent tasks on that host, verify, undrain."""
     block: dict[str, str] = {}
     for task in tasks:
         if task.op is Op.DRAIN:
@@ -61,20 +61,20 @@ def _units(tasks: Sequence[PlanTask]) -> dict[str, _Unit]:
 
 
 def _levels(units: Mapping[str, _Unit], where: Mapping[str, str]) -> dict[str, int]:
-    """The longest chain of units before each; silent ones take no time."""
+    """The longest chain of units before each; units without work on a host do not count."""
     needs = {
         name: {where[need] for task in unit.tasks for need in task.needs if need in where} - {name}
         for name, unit in units.items()
     }
     dependants: dict[str, list[str]] = {}
-    for name, wanted in needs.items():
-        for need in wanted:
+    for name, needed in needs.items():
+        for need in needed:
             dependants.setdefault(need, []).append(name)
-    waits = {name: len(wanted) for name, wanted in needs.items()}
+    waits = {name: len(needed) for name, needed in needs.items()}
     level = dict.fromkeys(units, 0)
     ready = [name for name, waiting in waits.items() if not waiting]
-    for name in ready:  # grows while it is walked through
-        after = level[name] + (0 if units[name].silent else 1)
+    for name in ready:  # grows during iteration
+        after = level[name] + (0 if units[name].metadata_only else 1)
         for dependant in dependants.get(name, ()):
             level[dependant] = max(level[dependant], after)
             waits[dependant] -= 1
@@ -88,9 +88,9 @@ def _label(task: PlanTask) -> list[str]:
     if task.op is Op.TRIGGER:
         return [f"{task.trigger} {name}" for name in names]
     if task.op is Op.ENSURE:
-        return [f"look again at {name}" for name in names]
-    going = {anywhere(c.address) for c in task.changes if c.action is Action.DELETE}
-    return [f"delete {name}" if name in going else name for name in names]
+        return [f"check {name}" for name in names]
+    deleted = {anywhere(c.address) for c in task.changes if c.action is Action.DELETE}
+    return [f"delete {name}" if name in deleted else name for name in names]
 
 
 def _plain(units: Sequence[_Unit]) -> list[str]:
@@ -107,7 +107,7 @@ def _plain(units: Sequence[_Unit]) -> list[str]:
 
 
 def _guarded(units: Sequence[_Unit], serving: Collection[str]) -> list[str]:
-    """One host after the other: who serves goes last."""
+    """One host after the other, those that hold an address last."""
     found: dict[tuple[str, str], list[str]] = {}
     for unit in (u for u in units if u.guarded):
         inside = [label for t in unit.tasks if t.op not in _GUARDS for label in _label(t)]
@@ -116,7 +116,7 @@ def _guarded(units: Sequence[_Unit], serving: Collection[str]) -> list[str]:
     lines = []
     for (_, words), hosts in found.items():
         turn = sorted(dict.fromkeys(hosts), key=lambda host: (host in serving, host))
-        lines.append(f"{turn[0]}: {words}" + "".join(f"; then {host} likewise" for host in turn[1:]))
+        lines.append(f"{turn[0]}: {words}" + "".join(f"; then the same on {host}" for host in turn[1:]))
     return lines
 
 
@@ -127,35 +127,37 @@ def _many(words: Sequence[str]) -> str:
 
 
 def failure_lines(tasks: Sequence[PlanTask], on_failure: str = "rollback") -> list[str]:
-    """What one failing task would bring about."""
+    """The consequence of a failing task."""
     lanes: dict[int, list[PlanTask]] = {}
     for task in tasks:
-        if not _Unit((task,)).silent:
+        if not _Unit((task,)).metadata_only:
             lanes.setdefault(task.lane, []).append(task)
     if not lanes:
         return []
     if on_failure == "halt":
-        return ["If one of these fails, what needs it is not started and nothing is undone (--on-failure halt)."]
+        return [
+            "If a step fails, steps that depend on it are not started and nothing is rolled back (--on-failure halt)."
+        ]
     if len(lanes) == 1:
-        lines = ["If one of these fails, all of them are undone."]
+        lines = ["If a step fails, all of them are rolled back."]
     else:
         lines = [
-            f"If one of these fails, the other changes of its lane are undone, the other {_lanes(lanes)} on:",
+            f"If a step fails, the steps of its lane are rolled back; the other {_lanes(lanes)}:",
             *(f"  lane {number}: {_lane(part)}" for number, part in enumerate(list(lanes.values())[:_LANES], 1)),
         ]
         if len(lanes) > _LANES:
             lines.append(f"  and {count(len(lanes) - _LANES, 'more lane')}")
     kept = [str(a) for task in tasks if task.keep_on_failure for a in task.addresses]
     if kept:
-        lines.append(f"  kept all the same: {listed(kept)} (lifecycle.keep_on_failure)")
+        lines.append(f"  not rolled back: {listed(kept)} (lifecycle.keep_on_failure)")
     final = [str(c.address) for task in tasks for c in task.changes if c.irreversible]
     if final:
-        lines.append(f"  not undone: {listed(final)} (marked ! above)")
+        lines.append(f"  cannot be undone: {listed(final)} (marked ! above)")
     return lines
 
 
 def _lanes(lanes: Mapping[int, object]) -> str:
-    return "lane goes" if len(lanes) == 2 else "lanes go"
+    return "lane continues" if len(lanes) == 2 else "lanes continue"
 
 
 def _lane(tasks: Sequence[PlanTask]) -> str:

@@ -1,4 +1,4 @@
-"""A plan as text. The exit code comes from the same object: see `exit_code`."""
+"""A plan as text and as exit code."""
 
 from __future__ import annotations
 
@@ -24,16 +24,12 @@ _LEGEND = (
 )
 
 
-PLANNED_AFRESH = "planned from scratch; what the old one had is forgotten, nothing is deleted for it"
+PLANNED_AFRESH = "it is planned from scratch; what is recorded of the old machine is forgotten, nothing is deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanText:
-    """What is told of a plan besides the plan itself.
-
-    `next_command` is what the user would type to do it; empty leaves it away. `on_failure` None:
-    not chosen yet.
-    """
+    """The surroundings of a plan. `next_command` applies it; empty: not shown."""
 
     state: str
     last_run: RunRecord | None = None
@@ -43,7 +39,7 @@ class PlanText:
 
 
 def exit_code(plan: Plan, *, detailed: bool = False) -> int:
-    """0; 1 when it could not be told what all hosts need; with `detailed` 2 for changes or drift."""
+    """0; 1 when a host was not checked; with `detailed` 2 for changes or drift."""
     if not plan.complete:
         return 1
     return 2 if detailed and (plan.changes or plan.drift) else 0
@@ -72,19 +68,19 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         lines += adoptions(plan.changes, style)
         order = order_lines(plan.tasks, serving(plan.health))
         if order:
-            lines += ["Order:", *order, *failure_lines(plan.tasks, about.on_failure), ""]
+            lines += ["Order of execution:", *order, *failure_lines(plan.tasks, about.on_failure), ""]
     lines += [style("yellow", f"Warning: {clean(warning)}") for warning in plan.warnings]
     lines += [style("bold", count_line(plan))]
     lines += incomplete_lines(plan, style)
     if about.next_command and plan.changes and plan.refreshed and about.unfinished is None:
-        lines += ["", f"To do this: {about.next_command}"]
+        lines += ["", f"To apply this plan: {about.next_command}"]
     return "\n".join(lines)
 
 
 def _intent(plan: Plan) -> str:
     if plan.command == "destroy":
-        return "hacore will take back everything it made"
-    return "hacore will do this"
+        return "hacore will destroy the managed resources"
+    return "hacore will perform the following actions"
 
 
 def _legend(plan: Plan) -> str:
@@ -96,65 +92,69 @@ def _legend(plan: Plan) -> str:
 
 
 def refresh_lines(plan: Plan, style: Style) -> list[str]:
-    """That no host was asked, and what cannot be told without."""
+    """That no host was contacted, and what is not known for that reason."""
     if plan.refreshed:
         return []
     text = (
-        "Hosts were not asked (--no-refresh): this compares the stack with what the last run recorded. "
-        "What is there already, what was changed since and who is drained is not known."
+        "Hosts were not contacted (--no-refresh): the stack is compared with the state. Existing resources, changes "
+        "since the last run and drained hosts are not known."
     )
     return [style("yellow", text)]
 
 
 def selection_lines(plan: Plan, style: Style) -> list[str]:
-    """That a plan is not about everything, and what came along with what was asked for."""
+    """That a plan is partial, and which resources were added to the selected ones."""
     chosen = plan.selection
     if not chosen:
         return []
-    words = [f"only {listed(str(t) for t in chosen.targets)} and what it needs"] if chosen.targets else []
-    words += [f"without {listed(str(e) for e in chosen.excludes)} and what rests on it"] if chosen.excludes else []
-    left = f"; {count(plan.left_out, 'other change')} left out" if plan.left_out else ""
+    words = [f"only {listed(str(t) for t in chosen.targets)} and what it depends on"] if chosen.targets else []
+    words += (
+        [f"without {listed(str(e) for e in chosen.excludes)} and everything that depends on it"]
+        if chosen.excludes
+        else []
+    )
+    left = f"; {count(plan.left_out, 'other change')} not included" if plan.left_out else ""
     lines = [style("yellow", f"Partial plan: {', '.join(words)}{left}.")]
     changing = {change.address for change in plan.changes}
     for address, why in plan.widened.items():
-        lines.append(f"  {'also' if address in changing else 'nor'} {address}: {clean(why)}")
+        lines.append(f"  {'included' if address in changing else 'excluded'}: {address}: {clean(why)}")
     return lines
 
 
 def count_line(plan: Plan) -> str:
-    """`Plan: 3 to create, ...`, or that there is nothing to do."""
+    """`Plan: 3 to create, ...`, or `No changes ...`."""
     if plan.changes:
         counts = plan.summary()
         words = ("create", "update", "replace", "delete", "adopt")
-        told = [f"{counts[word]} to {word}" for word in words]
+        parts = [f"{counts[word]} to {word}" for word in words]
         if counts["forget"]:
-            told.append(f"{counts['forget']} to forget")
-        return f"Plan: {', '.join(told)}."
+            parts.append(f"{counts['forget']} to forget")
+        return f"Plan: {', '.join(parts)}."
     if not plan.complete:
         if all(status.facts is None for status in plan.hosts.values()):
-            return "No host answered."
-        return "No changes on the hosts that answered."
+            return "No host was checked."
+        return "No changes on the hosts that were checked."
     if plan.selection:
-        return "No changes to what was asked for."
+        return "No changes for the selected targets."
     if not plan.refreshed and plan.command != "destroy":
-        return "No changes. The stack is as the last run left it."
+        return "No changes. The stack matches the state."
     if plan.command == "destroy":
-        return "No changes. Nothing is recorded that could be taken back."
+        return "No changes. The state has no resources to destroy."
     if plan.drift:
-        return "No changes. The hosts match the stack, though not what the last run left (see above)."
-    return "No changes. Hosts match the stack."
+        return "No changes. The hosts match the stack, but differ from the recorded state (see above)."
+    return "No changes. The hosts match the stack."
 
 
 def incomplete_lines(plan: Plan, style: Style) -> Sequence[str]:
-    """Which hosts did not answer, and so are not in it."""
+    """The hosts that were not checked."""
     if plan.complete:
         return ()
     names = ", ".join(plan.unreachable)
     verb = "is" if len(plan.unreachable) == 1 else "are"
     found = f"{names} {verb} unreachable"
     if any(plan.hosts[name].answered for name in plan.unreachable):
-        found = f"{names} could not be asked"
-    text = f"Incomplete: {found}, so what is needed there is not known."
+        found = f"{names} {'was' if len(plan.unreachable) == 1 else 'were'} not checked"
+    text = f"Incomplete: {found}: changes needed there are not known."
     if plan.changes:
-        text += " To apply what concerns the other hosts, add --allow-degraded."
+        text += " To apply the changes of the other hosts, add --allow-degraded."
     return (style("red", text),)

@@ -1,4 +1,4 @@
-"""The progress of a run: a line to stderr for what ends or takes long, and a live line for what is going on.
+"""The progress of a run on stderr: a line for each task that ended or takes long, and a live line.
 
 [  12s] lb1  source_build.nginx: building nginx 1.22.1
 [  41s] lb1  source_build.nginx: created in 32s
@@ -18,9 +18,9 @@ from .terminal import Terminal
 from .words import clean, listed, span
 
 QUIET = 10.0
-"""Seconds of silence after which a log says what is still running."""
+"""Seconds without output after which a log names the running tasks."""
 LONG = 1.0
-"""Seconds after which a step is worth a line of its own."""
+"""Seconds after which a step gets a line of its own."""
 _DONE = {
     "create": "created",
     "update": "updated",
@@ -28,10 +28,10 @@ _DONE = {
     "delete": "deleted",
     "adopt": "adopted",
     "forget": "forgotten",
-    "noop": "looked at",
-    "ensure": "is as wanted",
-    "change": "done",
-    "restore": "as it was",
+    "noop": "checked",
+    "ensure": "unchanged",
+    "change": "applied",
+    "restore": "restored",
     "reload": "reloaded",
     "restart": "restarted",
     "drain": "out of service",
@@ -48,25 +48,25 @@ class _Running:
     since: float
     doing: str = ""
     doing_since: float = 0.0
-    told: bool = True
+    shown: bool = True
 
 
 class Progress:
-    """A Listener that writes. `tick` is to be called now and then: it moves the live line."""
+    """A Listener that writes. Call `tick` regularly: it updates the live line."""
 
     def __init__(self, terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
         self._style: Style = terminal.err_style
         self._clock = clock
         self._began = clock()
-        self._spoke = self._began
+        self._last_output = self._began
         self._running: dict[str, _Running] = {}
         self._connecting: dict[str, None] = {}
         self._width = 0
         self.paused = False
 
     def __call__(self, event: Event) -> None:
-        """Hear an event."""
+        """Show an event."""
         handler = getattr(self, f"_on_{event.type}", None)
         if event.host is not None:
             self._width = max(self._width, len(event.host))
@@ -74,21 +74,21 @@ class Progress:
             handler(event)
 
     def tick(self) -> None:
-        """Say what is going on: on a terminal in its bottom line, in a log after a silence."""
+        """Show the running tasks: on a terminal in the live line, in a log after a silence."""
         now = self._clock()
         for task in self._running.values():
-            if not task.told and now - task.doing_since >= LONG:
-                task.told = True
-                self._tell(task.host, f"{task.what}: {task.doing}")
+            if not task.shown and now - task.doing_since >= LONG:
+                task.shown = True
+                self._line(task.host, f"{task.what}: {task.doing}")
         if self._terminal.watched:
             self._terminal.live("" if self.paused else self._live(now))
-        elif now - self._spoke >= QUIET:
+        elif now - self._last_output >= QUIET:
             for task in self._running.values():
                 doing = f": {task.doing}" if task.doing else ""
-                self._tell(task.host, f"{task.what}: still running after {span(now - task.since)}{doing}")
+                self._line(task.host, f"{task.what}: still running after {span(now - task.since)}{doing}")
 
     def end(self) -> None:
-        """Take the live line away."""
+        """Clear the live line."""
         self._running.clear()
         self._connecting.clear()
         self._terminal.live("")
@@ -97,7 +97,7 @@ class Progress:
         if self._running:
             return f"{self._elapsed(now)} {self._all(now)}"
         if self._connecting:
-            return f"{self._elapsed(now)} asking {listed(self._connecting)}"
+            return f"{self._elapsed(now)} checking {listed(self._connecting)}"
         return ""
 
     def _all(self, now: float) -> str:
@@ -118,11 +118,11 @@ class Progress:
         self._connecting.pop(str(event.host), None)
 
     def _on_warning(self, event: Event) -> None:
-        self._tell(event.host, self._style("yellow", f"warning: {clean(event.message)}"))
+        self._line(event.host, self._style("yellow", f"warning: {clean(event.message)}"))
 
     def _on_run_started(self, _: Event) -> None:
         self._connecting.clear()
-        self._began = self._spoke = self._clock()
+        self._began = self._last_output = self._clock()
 
     def _on_run_finished(self, _: Event) -> None:
         self.end()
@@ -138,7 +138,7 @@ class Progress:
         message = clean(event.message)
         if task is None or task.doing == message:
             return
-        task.doing, task.doing_since, task.told = message, self._clock(), False
+        task.doing, task.doing_since, task.shown = message, self._clock(), False
 
     def _on_task_done(self, event: Event) -> None:
         words = "/".join(_DONE.get(part, part) for part in _op(event).split("/"))
@@ -163,13 +163,13 @@ class Progress:
         took = ""
         if task is not None and preposition:
             took = f" {preposition} {span(self._clock() - task.since)}"
-        self._tell(event.host, f"{_what(event)}: {words}{took}")
+        self._line(event.host, f"{_what(event)}: {words}{took}")
         for line in clean(details).strip().splitlines():
             self._terminal.tell(f"        {line}")
 
-    def _tell(self, host: str | None, text: str) -> None:
-        self._spoke = self._clock()
-        self._terminal.tell(f"{self._stamp(self._spoke)} {host or '':<{self._width}}  {text}")
+    def _line(self, host: str | None, text: str) -> None:
+        self._last_output = self._clock()
+        self._terminal.tell(f"{self._stamp(self._last_output)} {host or '':<{self._width}}  {text}")
 
     def _stamp(self, now: float) -> str:
         return self._style("dim", self._elapsed(now))
@@ -183,7 +183,7 @@ def _op(event: Event) -> str:
 
 
 def _what(event: Event) -> str:
-    """`source_build.nginx`, `reload service.nginx`, `drain`: the host stands in a column of its own."""
+    """`source_build.nginx`, `reload service.nginx`, `drain`: the host has a column of its own."""
     op = _op(event)
     names = listed(dict.fromkeys(_on_host(address, event.host) for address in event.addresses), 3)
     if op in _GUARDS:

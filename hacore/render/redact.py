@@ -1,7 +1,7 @@
-"""Redaction: the last door before anything is printed.
+"""Redaction: the last filter before output.
 
-What is sensitive is masked where it is known to be (plans say "(sensitive)"). This is for the rest:
-a program's output in an error, a log line, a traceback.
+Sensitive values are masked where they are known as such (plans show "(sensitive)"). This filter is for the rest:
+the output of a program in an error, a log line, a traceback.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from urllib.parse import quote as url_quote
 
 MASK = "(sensitive)"
 SHORTEST = 4
-"""Shorter secrets are not looked for: they would blot out half of every text."""
-_LINE = 8  # of a secret of several lines, each line of at least this length is one, too
+"""Shorter secrets are not masked: they would match in every text."""
+_LINE = 8  # each line of at least this length in a secret of several lines is a secret, too
 _KEY = re.compile(r"[a-z_]+\Z")  # keys of our own JSON formats
 
 
 class Redactor:
-    """Replaces secrets in whatever is shown; `add` them as they become known."""
+    """Replaces secrets in all output; `add` them as they become known."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: set[str] = set()
@@ -29,7 +29,7 @@ class Redactor:
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Look for these as well, in each form in which they could be printed."""
+        """Mask these as well, in each form in which they could be printed."""
         before = len(self._forms)
         for secret in secrets:
             self._forms.update(form for form in _forms(secret) if len(form) >= SHORTEST)
@@ -42,7 +42,7 @@ class Redactor:
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
     def data(self, value: Any) -> Any:
-        """The same for JSON: strings within it, and keys that are not a format's own."""
+        """Mask the strings within JSON, and keys that are not part of a format."""
         if self._pattern is None:
             return value
         if isinstance(value, str):

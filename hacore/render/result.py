@@ -1,9 +1,9 @@
-"""What came of a run: counts of what happened, then what failed, what went back, what never began."""
+"""The result of a run: counts, then the tasks that failed, were undone, were done or not started."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.results import WayBack
 from ..plan import plan_json
@@ -15,17 +15,19 @@ from .words import clean, count, cut, listed, span
 
 if TYPE_CHECKING:
     from ..engine import RollbackResult, RunResult, TaskSummary
+    from ..plan.public_types import PlanCommand
+    from .formats import GroupCountsJson, RollbackSummaryLine, SummaryLine, SummaryTaskJson, TaskStatus
 
 _MANY = 12
 _GUARDS = ("drain", "verify", "undrain")
 
 
 def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str, str], style: Style = PLAIN) -> str:
-    """The summary of an apply or a destroy. `commands`: what to type for `plan` and `rollback`."""
+    """The summary of an apply or a destroy. `commands`: the full commands for `plan`, `rollback` and `resume`."""
     title = command.capitalize()
     if result.status == "nothing":
         plan = result.planned.plan
-        line = style("green" if plan.complete else "bold", count_line(plan) if plan.empty else "Nothing to do.")
+        line = style("green" if plan.complete else "bold", count_line(plan) if plan.empty else "Nothing to apply.")
         return "\n".join([line, *incomplete_lines(plan, style)])
     tasks = result.tasks
     lines: list[str]
@@ -44,7 +46,7 @@ def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str
 
 
 def _groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
-    """Each task in exactly one group; one that could not be undone has failed."""
+    """Each task in exactly one group; a task that could not be undone is in `failed`."""
     groups: dict[str, list[TaskSummary]] = {name: [] for name in ("failed", "undone", "done", "not_started")}
     for task in tasks:
         groups[_group(task)].append(task)
@@ -83,7 +85,7 @@ def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
 
 
 def _together(tasks: Sequence[TaskSummary]) -> list[str]:
-    """A line per kind of work; what several hosts have in common is one line."""
+    """A line per operation; equal operations of several hosts are one line."""
     found: dict[str, list[str]] = {}
     for task in tasks:
         here = f"@{task.host}" if task.host else ""
@@ -106,12 +108,12 @@ def _named(task: TaskSummary) -> str:
 def _next(result: RunResult, commands: Mapping[str, str]) -> list[str]:
     statuses = {task.status for task in result.tasks}
     if result.status == "rolled_back":
-        return [f"The hosts are as they were before. To see what is still to do: {commands['plan']}"]
+        return [f"The changes were rolled back. To show the changes that remain: {commands['plan']}"]
     if result.status == "interrupted" or statuses & {"do", "doing", "undo", "undoing"}:
-        return [f"The run is unfinished. To take it back: {commands['rollback']}"]
-    lines = [f"To see what is still to do: {commands['plan']}"]
+        return [f"The run is incomplete. To resume it: {commands['resume']}", f"To undo it: {commands['rollback']}"]
+    lines = [f"To show the changes that remain: {commands['plan']}"]
     if "done" in statuses or "error" in statuses:
-        lines.append(f"To take back what was done: {commands['rollback']}")
+        lines.append(f"To roll back the changes that were applied: {commands['rollback']}")
     return lines
 
 
@@ -119,8 +121,8 @@ def _leftover(result: RunResult, commands: Mapping[str, str], style: Style) -> l
     assert result.leftover is not None
     names = listed(str(change.address) for change in result.leftover.changes)
     return [
-        style("yellow", f"Warning: the hosts are still not as the stack wants them: {names}."),
-        f"Something undoes what hacore does, or the stack contradicts itself. To see it: {commands['plan']}",
+        style("yellow", f"Warning: the hosts do not match the stack after the run: {names}."),
+        f"Another program reverts the changes, or the stack contradicts itself. To show them: {commands['plan']}",
     ]
 
 
@@ -136,77 +138,81 @@ def output_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozens
     return lines
 
 
-def run_json(result: RunResult, *, command: str = "apply") -> dict[str, Any]:
+def run_json(result: RunResult, *, command: str = "apply") -> SummaryLine:
     """The last line of `apply --json`."""
     secret = result.planned.stack.sensitive_outputs
     return {
         "type": "summary",
-        "command": command,
+        "command": cast("PlanCommand", command),
         "run": result.run,
         "status": result.status,
         "ok": result.ok,
         "seconds": round(result.seconds, 3),
-        "counts": {name: len(found) for name, found in _groups(result.tasks).items()},
+        "counts": cast("GroupCountsJson", {name: len(found) for name, found in _groups(result.tasks).items()}),
         "tasks": [_task_json(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
         "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
     }
 
 
-def _task_json(task: TaskSummary) -> dict[str, Any]:
+def _task_json(task: TaskSummary) -> SummaryTaskJson:
     return {
         "id": task.id,
         "op": task.op,
         "addresses": list(task.addresses),
         "host": task.host,
-        "status": task.status,
+        "status": cast("TaskStatus", task.status),
         "error": task.error,
         "seconds": task.seconds,
     }
 
 
 def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str], style: Style = PLAIN) -> str:
-    """The summary of a rollback. `commands`: what to type for `rollback` again, and to `undo` it."""
+    """The summary of a rollback. `commands`: the full commands to repeat (`rollback`) and to `undo` it."""
     if result.status == "nothing":
         return style("green", "Nothing to roll back.")
-    taken = result.plan is None or result.plan.how is WayBack.TAKE_BACK
-    back = [task for task in result.tasks if task.status == ("undone" if taken else "done")]
+    by_journal = result.plan is None or result.plan.how is WayBack.TAKE_BACK
+    back = [task for task in result.tasks if task.status == ("undone" if by_journal else "done")]
     stuck = [task for task in result.tasks if task.status == "error"]
     took = f"({span(result.seconds)}, run {result.run})"
-    told = f"{count(len(back), 'task')} undone" if taken else f"{count(len(back), 'task')} done"
+    counts = f"{count(len(back), 'task')} undone" if by_journal else f"{count(len(back), 'task')} done"
     if result.ok:
-        lines = [style("green", f"Rollback complete: {told}. {took}")]
+        lines = [style("green", f"Rollback complete: {counts}. {took}")]
         if result.leftover:
             names = listed(str(drift.address) for drift in result.leftover)
-            lines += ["", f"Not as it is recorded, as it was not then or is not any more: {names}. See `hacore drift`."]
-        lines += ["", *(_STILL_WANTED if _undid_an_apply(result) else ())]
+            lines += [
+                "",
+                f"Rolled back, but these resources differ from the recorded state: {names}. "
+                "Run `hacore drift` for details.",
+            ]
+        lines += ["", *(_STILL_IN_STACK if _undid_an_apply(result) else ())]
         undo = f"{commands['undo']} --force" if result.leftover else commands["undo"]
-        return "\n".join(lines if taken else [*lines, f"To take this rollback back: {undo}"]).rstrip()
+        return "\n".join(lines if by_journal else [*lines, f"To undo this rollback: {undo}"]).rstrip()
     if result.status == "interrupted":
         return "\n".join(
             [
-                style("red", f"Rollback interrupted: {told}. {took}"),
+                style("red", f"Rollback interrupted: {counts}. {took}"),
                 "",
-                f"The run is unfinished. To go on: {commands['rollback']}",
+                f"The rollback is incomplete. To continue: {commands['rollback']}",
             ]
         )
-    lines = [style("red", f"Rollback failed: {len(stuck)} could not be undone, {told}. {took}"), ""]
+    lines = [style("red", f"Rollback failed: {count(len(stuck), 'task')} could not be undone, {counts}. {took}"), ""]
     for task in stuck:
         lines.append(f"  {_named(task)}")
         lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
     return "\n".join([*lines, "", f"To try again: {commands['rollback']}"])
 
 
-_STILL_WANTED = ("The stack file still wants what was undone: change it, or the next apply does it again.",)
+_STILL_IN_STACK = ("The stack still has what was rolled back: change it, or the next apply repeats it.",)
 
 
 def _undid_an_apply(result: RollbackResult) -> bool:
-    """Not what only took back a rollback: that is what the stack wants."""
+    """Whether the rollback undid an apply, and not only another rollback."""
     plan = result.plan
     return plan is None or plan.how is WayBack.FINISH or any(run.command != "rollback" for run in plan.undone)
 
 
-def rollback_result_json(result: RollbackResult) -> dict[str, Any]:
+def rollback_result_json(result: RollbackResult) -> RollbackSummaryLine:
     """The last line of `rollback --json`."""
     return {
         "type": "summary",

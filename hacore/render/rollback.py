@@ -1,8 +1,8 @@
-"""What a rollback would do, before it is asked for."""
+"""The plan of a rollback, shown before the question."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..address import Address
 from ..engine.results import WayBack
@@ -15,22 +15,29 @@ from .words import clean, count, listed
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan
+    from .formats import RollbackPlanLine
 
 _WORDS: dict[str, tuple[str, Name, str]] = {
-    "delete": ("-", "red", "what was made"),
-    "restore": ("~", "yellow", "as it was before"),
-    "bring_back": ("+", "green", "what was deleted"),
-    "forget": (".", "dim", "adopted; no host is touched"),
-    "remember": (".", "dim", "forgotten; no host is touched"),
+    "delete": ("-", "red", "created by hacore"),
+    "restore": ("~", "yellow", "its state before the run"),
+    "bring_back": ("+", "green", "deleted by the run"),
+    "forget": (".", "dim", "adopted; no host is changed"),
+    "remember": (".", "dim", "was forgotten; no host is changed"),
 }
 
 
+_VERBS = {"bring_back": "restore", "remember": "record"}
+
+
 def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
-    """The way back, each address once, in the order of its first step; equal steps on several hosts are one line."""
-    lines = machine_lines(plan.new_machines, "what was done to the old one is passed over", style)
+    """The steps in order, each address once; equal steps of several hosts are one line."""
+    lines = machine_lines(plan.new_machines, "changes of the old machine are skipped", style)
     lines += [*_title(plan, style), ""]
     if plan.drifted:
-        lines += [style("yellow", "Changed since that run; rolling back overwrites it:"), ""]
+        lines += [
+            style("yellow", "Changed outside of hacore since that run; the rollback overwrites these changes:"),
+            "",
+        ]
         lines += drift_blocks(plan.drifted, style)
     steps: dict[tuple[str, str, str], list[str]] = {}
     for item in plan.items:
@@ -42,38 +49,39 @@ def rollback_text(plan: RollbackPlan, style: Style = PLAIN) -> str:
         symbol, colour, why = _WORDS.get(do, ("~", "yellow", ""))
         where = f" @ {', '.join(dict.fromkeys(hosts))}" if hosts else ""
         about = f"  ({why})" if why else ""
-        lines.append(f"  {style(colour, symbol)} {do.replace('_', ' ')} {name}{where}{style('dim', about)}")
+        lines.append(f"  {style(colour, symbol)} {_VERBS.get(do, do)} {name}{where}{style('dim', about)}")
         if irreversible:
             lines.append(style("red", f"    ! cannot be undone: {clean(irreversible)}"))
     if not plan.items:
-        lines.append("  Nothing on the hosts has to change.")
-    told = [count(len(plan.items), "step")]
+        lines.append("  No changes on the hosts.")
+    parts = [count(len(plan.items), "step")]
     if plan.irreversible:
-        told.append(f"{len(plan.irreversible)} of them cannot bring back what was")
-    return "\n".join([*lines, "", style("bold", f"Rollback: {', '.join(told)}.")])
+        parts.append(f"{len(plan.irreversible)} of them {'is' if len(plan.irreversible) == 1 else 'are'} irreversible")
+    return "\n".join([*lines, "", style("bold", f"Rollback: {', '.join(parts)}.")])
 
 
 def rollback_words(plan: RollbackPlan) -> str:
-    """What is done, in a few words: `roll back runs 4 and 3`."""
+    """The rollback in a few words: `roll back runs 4 and 3`."""
     if plan.how is WayBack.FINISH:
         return f"finish rollback {plan.run.id}"
     if plan.how is WayBack.TAKE_BACK:
-        return f"take back run {plan.run.id}" if plan.run.command == "rollback" else f"roll back run {plan.run.id}"
+        return f"undo rollback {plan.run.id}" if plan.run.command == "rollback" else f"roll back run {plan.run.id}"
     numbers = [str(run.id) for run in plan.undone]
     return f"roll back {'run' if len(numbers) == 1 else 'runs'} {listed(numbers)}"
 
 
 def _title(plan: RollbackPlan, style: Style) -> list[str]:
     if plan.how is WayBack.UNDO and len(plan.undone) > 1:
-        title = f"Roll back to before run {plan.run.id}: what these runs did is undone, the newest first"
+        title = f"Roll back to the state before run {plan.run.id}; these runs are undone, the newest first:"
         return [style("bold", title), *(f"  {run_words(run)}" for run in plan.undone)]
     verb = "Finish rollback" if plan.how is WayBack.FINISH else "Roll back run"
     return [style("bold", f"{verb} {run_words(plan.run)}")]
 
 
-def rollback_json(plan: RollbackPlan) -> dict[str, Any]:
-    """The plan of a rollback for a machine."""
+def rollback_json(plan: RollbackPlan) -> RollbackPlanLine:
+    """The plan of a rollback as JSON."""
     return {
+        "type": "plan",
         "format_version": FORMAT_VERSION,
         "command": "rollback",
         "how": plan.how.value,

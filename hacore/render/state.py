@@ -1,22 +1,35 @@
-"""What is recorded: rows, runs, tasks."""
+"""The recorded resources, runs and tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..journal import cancelled
 from ..model import Row, is_pending
+from ..plan.public_json import FORMAT_VERSION
 from ..store import RunRecord, TaskRecord, lifecycle_to_json
 from .header import run_words
 from .style import PLAIN, Style
 from .values import show_lines
 from .words import clean, listed, span, when
 
+if TYPE_CHECKING:
+    from .formats import (
+        AddressesJson,
+        LifecycleJson,
+        RecordedResourceJson,
+        ResourcesJson,
+        RunJson,
+        RunReportJson,
+        RunsJson,
+        TaskStatus,
+    )
+
 _FOUND = {
-    "absent": "made by hacore",
-    "same": "was there already, as wanted",
-    "different": "was there before hacore, different",
+    "absent": "created by hacore",
+    "same": "adopted in the desired state",
+    "different": "existed before hacore, with differences",
 }
 
 
@@ -24,7 +37,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
     """One recorded instance with its attributes."""
     about = [f"run {row.run}", _FOUND.get(row.found, row.found)]
     if row.tainted:
-        about.append("in doubt since that run")
+        about.append("tainted by that run")
     lines = [style("bold", f"# {row.address}") + f"  ({', '.join(about)})"]
     lines += _table(_attrs(row) or {}, "  ")
     if row.info:
@@ -33,7 +46,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
         lines.append(f"  needs: {', '.join(row.needs)}")
     pending = sorted(source for source, loaded in row.loaded.items() if is_pending(loaded))
     if pending:
-        lines.append(style("yellow", f"  has not taken in: {', '.join(pending)}"))
+        lines.append(style("yellow", f"  reload pending for {', '.join(pending)}"))
     if row.lifecycle.prevent_destroy:
         lines.append("  lifecycle: prevent_destroy")
     return "\n".join(lines)
@@ -54,8 +67,8 @@ def _attrs(row: Row) -> dict[str, Any] | None:
     return {key: "(sensitive)" if key in row.sensitive else value for key, value in dict(row.attrs).items()}
 
 
-def row_json(row: Row) -> dict[str, Any]:
-    """The same for a machine."""
+def row_json(row: Row) -> RecordedResourceJson:
+    """A recorded instance as JSON."""
     return {
         "address": str(row.address),
         "kind": row.address.kind,
@@ -66,7 +79,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "info": row.info,
         "needs": list(row.needs),
         "claims": list(row.claims),
-        "lifecycle": lifecycle_to_json(row.lifecycle),
+        "lifecycle": cast("LifecycleJson", lifecycle_to_json(row.lifecycle)),
         "pending": sorted(source for source, loaded in row.loaded.items() if is_pending(loaded)),
         "found": row.found,
         "tainted": row.tainted,
@@ -74,10 +87,30 @@ def row_json(row: Row) -> dict[str, Any]:
     }
 
 
+def resources_json(rows: Iterable[Row]) -> ResourcesJson:
+    """Recorded instances as JSON."""
+    return {"format_version": FORMAT_VERSION, "resources": [row_json(row) for row in rows]}
+
+
+def addresses_json(rows: Iterable[Row]) -> AddressesJson:
+    """The addresses of recorded instances as JSON."""
+    return {"format_version": FORMAT_VERSION, "addresses": [str(row.address) for row in rows]}
+
+
+def runs_json(runs: Iterable[RunRecord]) -> RunsJson:
+    """The recorded runs as JSON."""
+    return {"format_version": FORMAT_VERSION, "runs": [run_json_of(run) for run in runs]}
+
+
+def run_report_json(run: RunRecord, tasks: Sequence[TaskRecord]) -> RunReportJson:
+    """One run with its tasks as JSON."""
+    return {"format_version": FORMAT_VERSION, **run_json_of(run, tasks)}
+
+
 def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
     """A line per run, the newest first."""
     runs = list(runs)
-    gone = cancelled(runs)
+    undone = cancelled(runs)
     lines = []
     for run in sorted(runs, key=lambda r: -r.id):
         took = "" if run.ended is None else f"  {span(run.ended - run.started)}"
@@ -87,19 +120,19 @@ def runs_text(runs: Iterable[RunRecord], style: Style = PLAIN) -> str:
             + run_words(run)
             + took
             + _summary(run)
-            + _gone(run, gone)
+            + _undone(run, undone)
         )
     return "\n".join(lines) or "No runs yet."
 
 
-def _gone(run: RunRecord, gone: Mapping[int, int]) -> str:
-    return f", undone by #{gone[run.id]}" if run.id in gone else ""
+def _undone(run: RunRecord, undone: Mapping[int, int]) -> str:
+    return f", undone by #{undone[run.id]}" if run.id in undone else ""
 
 
 def _summary(run: RunRecord) -> str:
     counts = run.summary if isinstance(run.summary, Mapping) else {}
-    told = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
-    return f"  ({', '.join(told)})" if told else ""
+    parts = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
+    return f"  ({', '.join(parts)})" if parts else ""
 
 
 def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAIN) -> str:
@@ -116,9 +149,9 @@ def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAI
     return "\n".join(lines)
 
 
-def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> dict[str, Any]:
-    """A run for a machine; with its tasks where they are given."""
-    value: dict[str, Any] = {
+def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> RunJson:
+    """A run as JSON; with its tasks where they are given."""
+    value: RunJson = {
         "run": run.id,
         "command": run.command,
         "status": run.status,
@@ -137,7 +170,7 @@ def run_json_of(run: RunRecord, tasks: Sequence[TaskRecord] | None = None) -> di
                 "op": task.op,
                 "host": task.host,
                 "addresses": list(task.addresses),
-                "status": task.status,
+                "status": cast("TaskStatus", task.status),
                 "needs": list(task.needs),
                 "lane": task.lane,
                 "error": task.error,

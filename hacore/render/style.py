@@ -1,4 +1,4 @@
-"""Colour, where it is wanted: a terminal, no NO_COLOR (no-color.org), not a dumb one."""
+"""Colour on terminals, unless NO_COLOR is set (no-color.org) or the terminal is dumb."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CODES: Mapping[Name, str] = {"bold": "1", "dim": "2", "red": "31", "green": "32
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text is set off. Without colour it is left as it is."""
+    """Colours text, or leaves it unchanged."""
 
     colour: bool = False
 
@@ -26,7 +26,7 @@ PLAIN = Style()
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at the stream."""
+    """Whether the stream is a terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
@@ -34,5 +34,5 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def style_for(stream: TextIO | None, environ: Mapping[str, str]) -> Style:
-    """Colour for a terminal that can show it, unless NO_COLOR is set to something."""
+    """Colour for a terminal that can show it, unless NO_COLOR is set."""
     return Style(is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb")

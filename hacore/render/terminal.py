@@ -1,7 +1,7 @@
-"""The two streams of a command: stdout carries the result, stderr everything else.
+"""The two streams of a command: stdout for the result, stderr for everything else.
 
-The only place that writes. A live line at the bottom of a terminal is taken away before anything
-is written; whoever keeps it writes it again with the next look.
+The only place that writes. The live line at the bottom of a terminal is cleared before any output; its owner
+writes it again at the next tick.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -17,10 +18,36 @@ from .style import Style, is_terminal, style_for
 
 _CLEAR = "\r\x1b[2K"
 _COLUMNS = 80
+_CONTENT = " " * 10  # the indent of lines of a file in a plan
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A line in parts of at most `width` characters, broken between words; colours take no space.
+
+    Commands (`hacore ...` after a colon) and the content of files (deeply indented) stay whole, to be copied.
+    """
+    if len(_COLOUR.sub("", line)) <= width or line.startswith(_CONTENT):
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    head, colon, command = line.partition(": hacore ")
+    words = [*head.split(" "), *([f"hacore {command}"] if colon else [])]
+    if colon:
+        words[-2] += ":"
+    parts, length = [words[0]], len(_COLOUR.sub("", words[0]))
+    for word in words[1:]:
+        size = len(_COLOUR.sub("", word))
+        if length + 1 + size > width and parts[-1].strip():
+            parts.append(indent + word)
+            length = len(indent) + size
+        else:
+            parts[-1] += f" {word}"
+            length += 1 + size
+    return parts
 
 
 class Terminal:
-    """stdout and stderr of a command, with what is secret taken out."""
+    """stdout and stderr of a command, with secrets masked."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], redactor: Redactor | None = None) -> None:
         self.redactor = redactor or Redactor()
@@ -33,7 +60,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """A part of the result: one or several lines to stdout."""
-        self._write(self._out, self.redactor.text(text) + "\n")
+        self._write(self._out, self._fit(self._out, self.redactor.text(text)) + "\n")
 
     def say_json(self, value: Any, *, line: bool = False) -> None:
         """A JSON value to stdout, indented, or as one line of a stream."""
@@ -42,26 +69,33 @@ class Terminal:
         self._write(self._out, json.dumps(masked, ensure_ascii=False, default=str, **layout) + "\n")
 
     def tell(self, text: str) -> None:
-        """Something beside the result: to stderr."""
-        self._write(self._err, self.redactor.text(text) + "\n")
+        """A message to stderr."""
+        self._write(self._err, self._fit(self._err, self.redactor.text(text)) + "\n")
 
     def ask(self, text: str) -> None:
-        """A question to stderr; the cursor stays behind it."""
+        """A question to stderr, without a newline."""
         self._write(self._err, self.redactor.text(text))
 
     def live(self, text: str) -> None:
-        """What the bottom line says now; empty takes it away. Only where somebody watches."""
+        """Set the live line; empty clears it. Only on a terminal."""
         if not self.watched or (not text and not self._live):
             return
         self._live = self.redactor.text(text).splitlines()[0][: self._columns() - 1] if text else ""
         self._err.write(_CLEAR + self.err_style("dim", self._live))
         self._err.flush()
 
-    def _columns(self) -> int:
+    def _columns(self, stream: TextIO | None = None) -> int:
         try:
-            return os.get_terminal_size(self._err.fileno()).columns or _COLUMNS
+            return os.get_terminal_size((stream or self._err).fileno()).columns or _COLUMNS
         except (OSError, ValueError):
             return _COLUMNS
+
+    def _fit(self, stream: TextIO, text: str) -> str:
+        """On a terminal, lines broken between words; elsewhere the text is unchanged."""
+        if not is_terminal(stream):
+            return text
+        width = self._columns(stream)
+        return "\n".join(part for line in text.split("\n") for part in wrapped(line, width))
 
     def _write(self, stream: TextIO, text: str) -> None:
         self.live("")
@@ -73,6 +107,6 @@ class Terminal:
                 stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
         except OSError as error:
-            if error.errno == errno.EIO:  # a terminal that was hung up, tty(4)
+            if error.errno == errno.EIO:  # the terminal was closed, tty(4)
                 raise BrokenPipeError(*error.args) from None
             raise

@@ -1,4 +1,4 @@
-"""Values in words: short, on one line."""
+"""Values as text: short, on one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .words import clean, cut
 WIDEST = 110
 """Characters of a value on one line."""
 LINES = 12
-"""Lines of a longer value or of a new text that are shown."""
+"""Lines that are shown of a longer value or of a new text."""
 _ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode  # made once: a plan has many values
 _HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 
 
 def show(value: Any) -> str:
-    """A value as one line of JSON, hashes shortened, cut where it is too long."""
+    """A value as one line of JSON, shortened hashes, cut at WIDEST characters."""
     if isinstance(value, Unknown):
         return str(value)
     if value is None:
@@ -28,7 +28,7 @@ def show(value: Any) -> str:
 
 
 def show_lines(value: Any) -> list[str]:
-    """A value as `show` has it; a long list or mapping in lines, the first of which is its bracket."""
+    """A value as of `show`; a long list or mapping in several lines, its bracket in the first."""
     if not isinstance(value, list | tuple | dict) or len(show(value)) <= WIDEST:
         return [show(value)]
     lines = clean(json.dumps(value, ensure_ascii=False, indent=2, default=str)).splitlines()

@@ -1,4 +1,4 @@
-"""Words and numbers in texts: harmless to a terminal, and short."""
+"""Words and numbers in texts: printable, and short."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160
 
 
 def clean(text: str) -> str:
-    """Text from a host without what would move the cursor or colour the screen."""
+    """Text from a host with control characters escaped."""
     return text if text.isprintable() else text.translate(_CONTROL)
 
 
 def cut(lines: Sequence[str], most: int) -> list[str]:
-    """At most `most` lines, and how many more there are; never hides a single line."""
+    """At most `most` lines, and the number of further ones; never hides a single line."""
     if len(lines) <= most + 1:
         return list(lines)
     return [*lines[:most], f"… {count(len(lines) - most, 'more line')}"]

@@ -56,7 +56,7 @@ def test_plan_writes_nothing_and_its_exit_code_tells_when_asked_to(console: Cons
     done = console("plan", "--var", "password=other-password")
     assert done.code == 0
     assert "Plan: 6 to create" in done.out
-    assert done.out.endswith("\nTo do this: hacore apply --var 'password=…'\n")
+    assert done.out.endswith("\nTo apply this plan: hacore apply --var 'password=…'\n")
     assert "other-password" not in done.out + done.err
     assert console("plan", "--detailed-exitcode").code == 2
     assert sorted(console.folder.rglob("*")) == before
@@ -65,9 +65,9 @@ def test_plan_writes_nothing_and_its_exit_code_tells_when_asked_to(console: Cons
 def test_plan_apply_plan(made: Console) -> None:
     assert made.world["a"].data["/etc/web.conf"]["text"] == "v1"
     done = made("plan", "--detailed-exitcode")
-    assert (done.code, done.out.splitlines()[-1]) == (0, "No changes. Hosts match the stack.")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "No changes. The hosts match the stack.")
     again = made("apply")
-    assert (again.code, again.out) == (0, "No changes. Hosts match the stack.\n")
+    assert (again.code, again.out) == (0, "No changes. The hosts match the stack.\n")
 
 
 def test_plan_json_and_text_come_from_one_object(made: Console) -> None:
@@ -77,7 +77,7 @@ def test_plan_json_and_text_come_from_one_object(made: Console) -> None:
     assert found.json["summary"]["update"] == len([c for c in found.json["changes"] if c["action"] == "update"])
     assert [d["address"] for d in found.json["drift"]] == ["thing.conf@b"]
     text = made("plan").out
-    assert text.index("Changed outside of hacore") < text.index("hacore will do this")
+    assert text.index("Changed outside of hacore") < text.index("hacore will perform the following actions")
     assert "- by hand" in text
 
 
@@ -133,7 +133,7 @@ def test_a_failed_apply_lists_what_happened_and_exits_1(made: Console) -> None:
     assert "disk full" in done.out
     assert "disk full" in done.err
     assert "1 failed, 2 done, 1 not started" in done.out
-    assert "To take back what was done: hacore rollback" in done.out
+    assert "To roll back the changes that were applied: hacore rollback" in done.out
     assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
 
 
@@ -163,19 +163,19 @@ def test_an_error_is_json_too_where_json_was_asked_for(console: Console) -> None
 def test_drift_needs_no_stack_that_loads_and_no_variable(made: Console) -> None:
     (made.folder / "stack.yaml").write_text("stack: web\nvariables: {gone: {}}\nresources: {nonsense: 1}\n")
     clean = made("drift")
-    assert (clean.code, clean.out) == (0, "No drift: 6 resources as the last run left them.\n")
+    assert (clean.code, clean.out) == (0, "No drift; 6 resources checked.\n")
     assert made("drift", "--quiet").out == ""
     made.world["a"].data["/etc/web.conf"]["text"] = "by hand"
     del made.world["b"].data["/etc/web.key"]
     found = made("drift", "--quiet")
     assert found.code == 2
     assert "# thing.conf@a has changed" in found.out
-    assert "# thing.key@b is gone" in found.out
+    assert "# thing.key@b was deleted" in found.out
     assert [d["address"] for d in made("drift", "--json").json["drift"]] == ["thing.conf@a", "thing.key@b"]
     made.world["b"].reachable = False
     blind = made("drift", "--quiet")
     assert blind.code == 1
-    assert "Incomplete: b could not be asked" in blind.out
+    assert "Incomplete: b was not checked" in blind.out
 
 
 def test_drift_of_a_named_state_needs_no_stack_at_all(made: Console) -> None:
@@ -214,7 +214,7 @@ def test_rollback_overwrites_what_was_changed_by_hand_only_by_force(made: Consol
     assert "thing.conf@a changed since run 1; --force overwrites the change" in refused.err
     forced = made("rollback", "--auto-approve", "--force")
     assert forced.code == 0
-    assert "Changed since that run; rolling back overwrites it:" in forced.out
+    assert "Changed outside of hacore since that run; the rollback overwrites these changes:" in forced.out
 
 
 def test_destroy_names_what_it_does_and_asks(made: Console) -> None:
@@ -222,11 +222,11 @@ def test_destroy_names_what_it_does_and_asks(made: Console) -> None:
     assert (kept.code, kept.err.splitlines()[-1]) == (1, "error: destroy cancelled")
     done = made("destroy", stdin="yes\n")
     assert done.code == 0
-    assert "Do you really want to take back all of this on a, b?" in done.err
-    assert "hacore will take back everything it made" in done.out
+    assert "Do you really want to destroy these resources on a, b?" in done.err
+    assert "hacore will destroy the managed resources" in done.out
     assert "Destroy complete: " in done.out
     assert made.world["a"].data == {}
-    assert made("destroy").out == "No changes. Nothing is recorded that could be taken back.\n"
+    assert made("destroy").out == "No changes. The state has no resources to destroy.\n"
 
 
 def test_runs(made: Console) -> None:
@@ -236,16 +236,16 @@ def test_runs(made: Console) -> None:
     one = made("runs", "1")
     assert "thing.conf@a" in one.out
     assert {task["status"] for task in made("runs", "1", "--json").json["tasks"]} == {"done"}
-    assert [run["run"] for run in made("runs", "--json").json] == [1, 2]
+    assert [run["run"] for run in made("runs", "--json").json["runs"]] == [1, 2]
     assert made("runs", "9").code == 1
 
 
 def test_runs_of_nothing(console: Console) -> None:
     console.stack(WEB)
     assert console("runs").out == "No runs yet.\n"
-    assert console("show").out == "Nothing is recorded yet.\n"
+    assert console("show").out == "The state is empty.\n"
     assert console("state", "list").out == ""
-    assert console("unlock").out == "Nothing to unlock: nobody holds the state.\n"
+    assert console("unlock").out == "Nothing to unlock: the state is not locked.\n"
 
 
 def test_what_is_recorded(made: Console) -> None:
@@ -253,13 +253,16 @@ def test_what_is_recorded(made: Console) -> None:
         f"{name}@{host}" for name in ("daemon.web", "thing.conf", "thing.key") for host in "ab"
     ]
     assert made("state", "list", "thing.conf").out.split() == ["thing.conf@a", "thing.conf@b"]
-    assert made("state", "list", "--json").json[0] == "daemon.web@a"
+    assert made("state", "list", "--json").json["addresses"][0] == "daemon.web@a"
     shown = made("state", "show", "thing.key@a")
     assert "text = (sensitive)" in shown.out
     assert shown.out == made("show", "thing.key@a").out
     assert made("show", ".", "thing.key@a").out == shown.out
-    assert [row["address"] for row in made("show", "thing.conf", "--json").json] == ["thing.conf@a", "thing.conf@b"]
-    assert len(made("show", "--json").json) == 6
+    assert [row["address"] for row in made("show", "thing.conf", "--json").json["resources"]] == [
+        "thing.conf@a",
+        "thing.conf@b",
+    ]
+    assert len(made("show", "--json").json["resources"]) == 6
     wrong = made("show", "thing.cnf")
     assert wrong.code == 64
     assert "did you mean thing.conf?" in wrong.err
@@ -304,16 +307,16 @@ def test_a_target_is_said_in_text_and_json_and_in_what_to_type(made: Console) ->
     made.stack(WEB.replace("v1", "v2"))
     done = made("plan", "--target", "thing.conf@a")
     assert done.code == 0
-    assert "Partial plan: only thing.conf@a and what it needs.\n" in done.out
+    assert "Partial plan: only thing.conf@a and what it depends on.\n" in done.out
     assert "Plan: 0 to create, 2 to update," in done.out
-    assert done.out.endswith("\nTo do this: hacore apply --target thing.conf@a\n")
+    assert done.out.endswith("\nTo apply this plan: hacore apply --target thing.conf@a\n")
     found = made("plan", "--target", "thing.conf@a", "--json").json
     assert (found["targets"], found["widened"], found["left_out"]) == (["thing.conf@a"], [], 0)
     assert "b  192.0.2.2" not in done.out
     applied = made("apply", "--auto-approve", "--target", "thing.conf@a")
     assert applied.code == 0, applied.out
     assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
-    assert made("plan", "--target", "thing.conf@a").out.endswith("No changes to what was asked for.\n")
+    assert made("plan", "--target", "thing.conf@a").out.endswith("No changes for the selected targets.\n")
     rest = made("plan", "--exclude", "thing.key", "--exclude", "thing.conf@b", "--detailed-exitcode")
     assert (rest.code, "Partial plan: without thing.key and thing.conf@b and what rests on it" in rest.out) == (0, True)
 
@@ -343,10 +346,10 @@ def test_no_refresh_is_marked_and_cannot_be_saved(made: Console) -> None:
     made.world["a"].reachable = made.world["b"].reachable = False
     done = made("plan", "--no-refresh", "--detailed-exitcode")
     assert done.code == 2
-    assert "Hosts were not asked (--no-refresh)" in done.out
+    assert "Hosts were not contacted (--no-refresh)" in done.out
     assert "Plan: 0 to create, 4 to update," in done.out
     assert "To do this" not in done.out
     made.stack(WEB)
-    assert made("plan", "--no-refresh").out.endswith("No changes. The stack is as the last run left it.\n")
+    assert made("plan", "--no-refresh").out.endswith("No changes. The stack matches the state.\n")
     refused = made("plan", "--no-refresh", "--out", "web.plan")
     assert (refused.code, "--no-refresh" in refused.err) == (64, True)

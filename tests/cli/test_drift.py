@@ -49,7 +49,7 @@ def test_since_last_tells_a_change_once(made: Console) -> None:
     assert (second.code, second.out) == (0, "")
     assert made("drift", "--quiet").code == 2  # who asks for all gets all
     loud = made("drift", "--since-last")
-    assert loud.out.startswith("Nothing new; 4 resources checked.\n1 resource more differs as it did at 20")
+    assert loud.out.startswith("No new drift; 4 resources checked.\n1 difference already reported at 20")
 
     by_hand(made, host="b")
     third = made("drift", "--since-last", "--json")
@@ -168,7 +168,7 @@ def test_what_did_not_arrive_is_told_again(made: Console, hook: HTTPServer) -> N
     again, third = (made("drift", "--quiet", "--since-last", "--webhook", url) for _ in range(2))
 
     assert failed.code == 1
-    assert failed.err == "error: cannot post to the webhook at 127.0.0.1: it answered 500\n"
+    assert failed.err == "error: cannot post to the webhook at 127.0.0.1: HTTP status 500\n"
     assert (again.code, third.code, len(hook.got)) == (2, 0, 2)  # type: ignore[attr-defined]
 
 

@@ -19,7 +19,7 @@ def test_each_environment_has_its_own_values_and_state(console: Console) -> None
     staged(console)
     planned = console("plan", "--env", "staging")
     assert (planned.code, "staging" in planned.out) == (0, True)
-    assert planned.out.endswith("To do this: hacore apply --env staging\n")
+    assert planned.out.endswith("To apply this plan: hacore apply --env staging\n")
     assert console("apply", "--auto-approve", "--env", "staging").code == 0
     assert console.world["a"].data["/etc/web.conf"]["text"] == "staging"
 

@@ -94,7 +94,7 @@ def test_the_name_of_a_lab_is_no_path(console: Console, tmp_path: Path, name: st
     (console.folder / "stack.yaml").write_text(f"stack: {json.dumps(name)}\nhosts: {{h: {{address: 192.0.2.1}}}}\n")
     for words in (("down",), ("exec", ".", "--", "true")):
         found = console("lab", *words)
-        assert (found.code, "stack must be a name of letters, digits" in found.err) == (64, True)
+        assert (found.code, "`stack` must have letters, digits" in found.err) == (64, True)
     for make in (lambda: Lab.named(name), lambda: LabSpec(name, ()), lambda: LabSpec("a", (Twin(name, "192.0.2.1"),))):
         with pytest.raises(LabError, match="has letters, digits"):
             make()

@@ -70,10 +70,10 @@ def test_what_no_option_says_is_asked_for(console: Console) -> None:
     assert done.code == 0
     assert [line.partition(" [")[0].rstrip(": ") for line in done.err.splitlines()] == [
         "name of the stack",
-        "hosts, NAME=ADDRESS each, with spaces between",
+        "hosts, NAME=ADDRESS each, separated by spaces",
         "network interface of the hosts",
-        "virtual address that they share",
-        "packages, with spaces between",
+        "virtual address of the pair",
+        "packages, separated by spaces",
     ]
     assert "interface: ens18" in (console.folder / "stacks/front/stack.yaml").read_text()
     assert "service.nginx" in kinds(console.folder / "stacks/front")
@@ -107,7 +107,7 @@ def test_no_file_is_overwritten(console: Console) -> None:
     done = console("init", "stacks/web", *PAIR)
 
     assert (done.code, files(console.folder)) == (1, before)
-    assert "cannot begin a stack in stacks/web: it has stacks/web/nginx.conf.j2 already" in done.err
+    assert "cannot create a stack in stacks/web: it already has stacks/web/nginx.conf.j2" in done.err
 
 
 def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
@@ -122,7 +122,7 @@ def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
     ("words", "told"),
     [
         (("--name", "-x", *PAIR), "cannot name a stack '-x'"),
-        (("--name", "x", "--host", "a"), "cannot take the host 'a': write NAME=ADDRESS"),
+        (("--name", "x", "--host", "a"), "cannot use the host 'a': write NAME=ADDRESS"),
         (("--name", "x", "--host", "a b=192.0.2.1"), "write NAME=ADDRESS"),
         (("--name", "x", "--host", "a=192.0.2.300"), "write an IPv4 address"),
         (("--name", "x", "--host", "a=192.0.2.1,far-too-long-a-name"), "at most 15"),
@@ -130,7 +130,7 @@ def test_a_gitignore_of_the_state_is_left_as_it_is(console: Console) -> None:
         (("--name", "x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--vip", "192.0.2.2"), "192.0.2.2 twice"),
         (("--name", "x", "--host", "a=192.0.2.1", "--user", "a b"), "cannot log in as 'a b'"),
         (("--name", "x", "--host", "a=192.0.2.1", "--vip", "192.0.2.2"), "give two"),
-        (("--name", "x", "--host", "a=192.0.2.1", "--package", "a: b"), "no package's name"),
+        (("--name", "x", "--host", "a=192.0.2.1", "--package", "a: b"), "a name has letters, digits and + . _ -"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
@@ -147,6 +147,6 @@ def test_a_mistake_in_the_hosts_is_told_before_the_next_question(console: Consol
 
     assert (done.code, done.err.splitlines()[-1]) == (
         64,
-        "error: cannot take the host 'lb1': write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE",
+        "error: cannot use the host 'lb1': write NAME=ADDRESS, or NAME=ADDRESS,INTERFACE",
     )
     assert "network interface" not in done.err

@@ -117,13 +117,13 @@ def test_the_first_ctrl_c_in_a_run_lets_what_is_running_end(console: Console) ->
     console.world["a"].on("write /things/one", lambda _: os.kill(os.getpid(), signal.SIGINT))
     done = console("apply", "--auto-approve")
     assert done.code == 1
-    assert "stopping: what is running ends, nothing new begins; once more to leave at once" in done.err
+    assert "Interrupted: finishing running tasks, starting no new ones. Press Ctrl-C again to abort." in done.err
     assert console.world["a"].data["/things/one"]["text"] == "x"
     assert "/things/two" not in console.world["a"].data
     assert "Apply interrupted: " in done.out
     assert "not started" in done.out
     unfinished = console("plan")
-    assert unfinished.out.startswith("Unfinished run: #1 apply")
+    assert unfinished.out.startswith("Interrupted run #1 apply")
     assert console("rollback", "--auto-approve").code == 0
     assert console.world["a"].data == {}
 
@@ -144,7 +144,7 @@ def test_the_second_ctrl_c_leaves_at_once(console: Console, monkeypatch: pytest.
     console.world["a"].on("write /things/one", twice)
     done = console("apply", "--auto-approve")
     assert left == [130]
-    assert "left at once: the run is unfinished" in done.err
+    assert "Aborted. The run is incomplete: " in done.err
 
 
 def test_after_ctrl_c_at_the_question_the_process_ends(tmp_path: object) -> None:

@@ -11,7 +11,7 @@ from tests.cli.conftest import Console
 
 ONE = "thing: {one: {text: x}}"
 GOOD = Act("twins", True, 2.0, "a 192.0.2.1")
-BAD = Act("destroy", False, 61.0, "the hosts are not as they were", "a: path /etc/x: new\x1b[31m")
+BAD = Act("destroy", False, 61.0, "the hosts differ from their manifest before", "a: path /etc/x: new\x1b[31m")
 
 
 def test_what_this_machine_lacks_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_this_machine_is_nobody_s_twin(console: Console) -> None:
     done = console("rehearse")
 
     assert done.code == 64
-    assert "cannot rehearse web: here is this machine itself" in done.err
+    assert "cannot rehearse web: here is this machine (transport: local)" in done.err
 
 
 def test_a_rehearsal_has_its_own_state(console: Console) -> None:
@@ -78,13 +78,13 @@ def test_on_each_host_a_file_is_touched_and_on_one_a_service() -> None:
 def test_the_report_says_which_act_failed_and_why() -> None:
     good, bad = Rehearsed("web", ("a",), (GOOD,)), Rehearsed("web", ("a",), (GOOD, BAD))
 
-    assert report_text(good, PLAIN).splitlines()[-1] == "web came out: 1 act in 2.0s."
+    assert report_text(good, PLAIN).splitlines()[-1] == "Rehearsal of web passed (1 step, 2.0s)."
     assert report_text(bad, PLAIN).splitlines()[2:] == [
         "  ok    twins       2.0s  a 192.0.2.1",
-        "  FAIL  destroy    1m01s  the hosts are not as they were",
+        "  FAIL  destroy    1m01s  the hosts differ from their manifest before",
         "      a: path /etc/x: new\\x1b[31m",
         "",
-        "web did not come out: destroy failed after 1m03s.",
+        "Rehearsal of web failed at step destroy (1m03s).",
     ]
     assert (report_json(good)["ok"], report_json(bad)["ok"]) == (True, False)
     assert report_json(bad)["acts"][1]["output"] == BAD.output

@@ -22,10 +22,10 @@ def test_back_over_several_runs_and_forth_again(made: Console) -> None:
     after = made.world.snapshot()
     done = made("rollback", "2", stdin="yes\n")
     assert done.code == 0, done.err
-    assert "Roll back to before run 2: what these runs did is undone, the newest first" in done.out
+    assert "Roll back to the state before run 2; these runs are undone, the newest first:" in done.out
     assert "Do you want to roll back runs 3 and 2 on a, b?" in done.err
-    assert "The stack file still wants what was undone" in done.out
-    assert "To take this rollback back: hacore rollback 4" in done.out
+    assert "The stack still has what was rolled back" in done.out
+    assert "To undo this rollback: hacore rollback 4" in done.out
     assert made.world.snapshot() == before
     listed = made("runs").out.splitlines()
     assert [line.endswith(", undone by #4") for line in listed] == [False, True, True, False]
@@ -80,8 +80,8 @@ def test_old_runs_are_forgotten_and_origins_outlive_them(console: Console) -> No
         assert console("apply", "--auto-approve").code == 0
     assert console("runs", "prune").code == 64
     done = console("runs", "prune", "--keep", "1")
-    assert (done.code, done.out) == (0, "Forgotten: 2 runs; kept: the newest 1.\n")
-    assert [run["run"] for run in console("runs", "--json").json] == [3]
+    assert (done.code, done.out) == (0, "Pruned 2 runs, kept the newest 1.\n")
+    assert [run["run"] for run in console("runs", "--json").json["runs"]] == [3]
     gone = console("rollback", "2", "--auto-approve")
     assert gone.code == 1
     assert "cannot roll back run 2: it is not recorded" in gone.err
@@ -96,7 +96,7 @@ def test_without_a_state_there_is_nothing_to_forget(console: Console) -> None:
     console.stack("thing: {}")
     none = console("runs", "prune", "--keep", "3")
     assert none.code == 1
-    assert "nothing is recorded yet" in none.err
+    assert "cannot prune runs: there is no state yet" in none.err
 
 
 @pytest.mark.parametrize("words", [("runs",), ("runs", "list"), ("runs", ".")])

@@ -24,8 +24,8 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     console.stack(WEB, OPEN)
     planned = console("plan", "--out", "web.plan")
     assert planned.code == 0, planned.err
-    assert planned.out.endswith("\nTo do this: hacore apply web.plan\n")
-    assert "Saved the plan to web.plan." in planned.err
+    assert planned.out.endswith("\nTo apply this plan: hacore apply web.plan\n")
+    assert "Plan saved to web.plan." in planned.err
     assert "the key in web.plan.key" in planned.err
     for name in ("web.plan", "web.plan.key"):
         assert b"geheim-from-outside" not in (console.folder / name).read_bytes()
@@ -80,7 +80,7 @@ def test_a_plan_says_destroy_and_what_it_is(console: Console) -> None:
     console.stack(WEB)
     assert console("apply", "--auto-approve").code == 0
     assert console("plan", "--destroy", "--out", "gone.plan").code == 0
-    assert "hacore will take back everything it made" in console("show", "gone.plan").out
+    assert "hacore will destroy the managed resources" in console("show", "gone.plan").out
     done = console("apply", "gone.plan", "--json")
     assert done.code == 0, done.err
     assert (done.lines[-1]["command"], done.lines[-1]["ok"]) == ("destroy", True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import jsonschema
 import pytest
 
+from hacore.lab.rehearsal import Act, Rehearsed
+from hacore.render.rehearsal import report_json
+from hacore.render.schemas import FORMATS
 from tests.cli.conftest import HEAD, Console
 
 WEB = """
@@ -125,9 +129,66 @@ def test_a_schema_refuses_what_is_none(web: Console) -> None:
     assert not events.is_valid({"type": "task_done"})
 
 
-def test_what_a_schema_can_be_of(web: Console) -> None:
+def test_the_other_outputs(web: Console) -> None:
+    empty = {words: web(*words).json for words in (("runs", "--json"), ("state", "list", "--json"), ("show", "--json"))}
+    checks = [("status", web("status", "--json")), ("validate", web("validate", "--json"))]
+    assert web("apply", "--auto-approve").code == 0
+    web.world["a"].data["/etc/web.conf"]["text"] = "by hand\n"
+    del web.world["b"].data["/etc/web.key"]
+    checks += [
+        ("drift", web("drift", "--json")),
+        ("drift", web("drift", "--json", "--since-last")),
+        ("drift", web("drift", "--json", "--since-last")),
+        ("resources", web("show", "--json")),
+        ("resources", web("state", "show", "daemon.web@a", "--json")),
+        ("addresses", web("state", "list", "--json")),
+    ]
+    assert web("apply", "--auto-approve").code == 0
+    web.world["b"].reachable = False
+    checks += [("drift", web("drift", "--json")), ("status", web("status", "--json"))]
+    web.world["b"].reachable = True
+    checks += [
+        ("events", web("rollback", "--auto-approve", "--json")),
+        ("runs", web("runs", "--json")),
+        ("run", web("runs", "1", "--json")),
+        ("run", web("runs", "3", "--json")),
+        ("history", web("state", "history", "--json")),
+        ("diff", web("state", "diff", "0", "--json")),
+        ("diff", web("state", "diff", "2", "--json")),
+        ("state", web("state", "pull")),
+        ("version", web("version", "--json")),
+        ("labs", web("lab", "list", "--json")),
+    ]
+    web.stack(WEB.replace("thing:\n", "thing:\n  note: {hosts: a, key: /note, text: x}\n"), OUTPUTS)
+    web.world["a"].data["/note"] = {"text": "other"}
+    checks += [("import", web("import", "thing.note", "--auto-approve", "--json"))]
+    web.stack("thing: {x: {nonsense: 1}}")
+    checks += [("validate", web("validate", "--json"))]
+    for name, done in checks:
+        found = done.lines if name == "events" else [done.json]
+        check(web, name, found)
+        assert found[0]["format_version"] == "1.0", name
+    check(web, "runs", [empty["runs", "--json"]])
+    check(web, "addresses", [empty["state", "list", "--json"]])
+    check(web, "resources", [empty["show", "--json"]])
+    assert {name for name, _ in checks} >= set(FORMATS) - {"plan", "rehearsal"}
+
+
+def test_the_report_of_a_rehearsal(web: Console) -> None:
+    passed = Rehearsed("web", ("lb1", "lb2"), (Act("plan", True, 2.0, "2 to create"),))
+    failed = Rehearsed("web", ("lb1",), (Act("apply", False, 2.0, "failed", "no space"),))
+    check(web, "rehearsal", [json.loads(json.dumps(report_json(report))) for report in (passed, failed)])
+
+
+def test_each_format_has_a_schema_with_a_version_and_descriptions(web: Console) -> None:
     assert "resources" in web("schema", "stack").json["properties"]
     assert web("schema").json == web("schema", "stack").json
-    assert web("schema", "nonsense").code == 64
-    for what in ("plan", "events"):
-        assert web("schema", what).json["$id"] == f"urn:hacore:{what}:1.0"
+    listed = [line.split()[0] for line in web("schema", "--list").out.splitlines()]
+    assert listed == ["stack", *FORMATS]
+    for name in FORMATS:
+        schema = web("schema", name).json
+        assert schema["$id"] == f"urn:hacore:{name}:1.0"
+        assert schema["description"], name
+        assert all(part["description"] for part in schema.get("$defs", {}).values()), name
+    wrong = web("schema", "evnts")
+    assert (wrong.code, wrong.err) == (64, "error: unknown schema 'evnts': did you mean events?\n")

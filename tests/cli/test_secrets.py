@@ -89,7 +89,7 @@ def test_the_log_is_masked_from_its_first_line(console: Console, monkeypatch: py
 def test_a_short_secret_is_left_out_of_the_next_command_too(console: Console) -> None:
     console.stack(WEB)
     done = console("plan", "--var", "password=abc")
-    assert done.out.splitlines()[-1] == "To do this: hacore apply --var 'password=…'"
+    assert done.out.splitlines()[-1] == "To apply this plan: hacore apply --var 'password=…'"
 
 
 def test_the_password_of_a_state_is_never_shown(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

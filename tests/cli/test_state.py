@@ -56,7 +56,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
     assert "#1 apply" in first.splitlines()[0]
     assert len([line for line in first.splitlines() if line.startswith("  + ")]) == 8
 
-    found = made("state", "history", "--json").json
+    found = made("state", "history", "--json").json["history"]
     assert [episode["run"] for episode in found] == [2, 1]
     assert found[-1]["serials"][0] == 1
     assert found[0]["serials"][-1] == serial(made)
@@ -68,7 +68,7 @@ def test_history_tells_runs_and_what_they_changed(made: Console) -> None:
 
 
 def test_two_serials_are_compared(made: Console) -> None:
-    after_first = made("state", "history", "--json").json[1]["serials"][-1]
+    after_first = made("state", "history", "--json").json["history"][1]["serials"][-1]
 
     text = made("state", "diff", str(after_first)).out
 
@@ -87,10 +87,10 @@ def test_two_serials_are_compared(made: Console) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("99",), "the history has 0 to "),
-        (("x.y",), "give one serial or two"),
-        (("1", "2", "3"), "give one serial or two"),
-        (("one", "two", "3"), "cannot take two stacks"),
+        (("99",), "the history has serials 0 to "),
+        (("x.y",), "give one or two serials"),
+        (("1", "2", "3"), "give one or two serials"),
+        (("one", "two", "3"), "cannot use two stacks"),
     ],
 )
 def test_serials_that_cannot_be_compared(made: Console, words: tuple[str, ...], said: str) -> None:
@@ -118,7 +118,7 @@ def test_without_a_state_there_is_nothing_to_look_at(console: Console) -> None:
     for command in (("history",), ("diff", "1"), ("pull",)):
         done = console("state", *command)
         assert done.code == 1
-        assert "nothing is recorded yet" in done.err
+        assert "it does not exist yet" in done.err
     assert not list(Path(console.folder).rglob("*.db"))
 
 
@@ -134,7 +134,7 @@ def test_what_is_moved_goes_on_under_its_new_name(made: Console) -> None:
         0,
         "Moved: thing.conf@a to thing.main@a\nMoved: thing.conf@b to thing.main@b\n",
     )
-    backup = Path(done.err.removeprefix("The state as it was before: ").strip())
+    backup = Path(done.err.removeprefix("Backup of the previous state: ").strip())
     with StateReader.open(f"sqlite:///{backup}") as old:  # type: ignore[union-attr]
         assert old.lock() is None
         assert "thing.conf@a" in map(str, old.rows())
@@ -236,14 +236,14 @@ def test_a_machine_that_burned_down_is_forgotten(made: Console) -> None:
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "Forgotten: host b"
     assert "@b" not in made("state", "list").out
-    assert "The state as it was before: " in done.err
+    assert "Backup of the previous state: " in done.err
     assert made("drift").code == 0
     assert "state rm" in made("state", "history").out.splitlines()[0]
 
 
 def test_what_is_forgotten_is_guessed_at(made: Console) -> None:
     assert "did you mean thing.conf?" in made("state", "rm", "thing.cnof").err
-    assert "there are a, b" in made("state", "rm", "--host", "zzz").err
+    assert "the recorded hosts are a, b" in made("state", "rm", "--host", "zzz").err
     assert made("state", "rm").code == 64
 
 
@@ -274,16 +274,16 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
     assert console("plan").code == 0
     assert console("drift").code == 2
     assert console("state", "list").out.count("\n") == 8
-    assert console("state", "history").out == "No history yet: it begins with the next change.\n"
+    assert console("state", "history").out == "No history yet: it starts with the next change.\n"
     assert console("state", "pull").json["serial"] == 14
-    assert "the history has 14 alone" in console("state", "diff", "3").err
+    assert "the history has serial 14 only" in console("state", "diff", "3").err
     assert {entry.name: entry.read_bytes() for entry in state.iterdir()} == before
 
     done = console("state", "rm", "thing.page")
     assert done.code == 0
-    assert f"the state's schema was upgraded; the backup from before is {state}/web.db.backup-0001" in done.err
+    assert f"The schema of the state was upgraded. Backup: {state}/web.db.backup-0001" in done.err
     assert (state / "web.db.backup-0001").read_bytes()[:16] == b"SQLite format 3\0"
-    assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 gone\n")
+    assert console("state", "diff", "14").out.startswith("From serial 14 to 15: 2 deleted\n")
     assert "upgraded" not in console("apply", "--auto-approve").err
 
 
@@ -306,4 +306,4 @@ def test_a_state_that_is_newer_or_damaged_says_what_to_do(made: Console) -> None
     for command in (("plan",), ("apply", "--auto-approve"), ("state", "rm", "thing.conf"), ("state", "pull")):
         done = made(*command)
         assert done.code == 1
-        assert "put a backup in its place" in done.err
+        assert "restore a backup" in done.err

@@ -100,5 +100,5 @@ def test_a_key_that_is_there_stays(console: Console) -> None:
     key = next(Path(console.folder).rglob("*.key"))
     before = key.read_bytes()
 
-    assert console("state", "new-key").out == "The state has its key: nothing was changed.\n"
+    assert console("state", "new-key").out == "The state has its key: no change.\n"
     assert key.read_bytes() == before

@@ -69,7 +69,7 @@ def test_a_stack_lives_on_a_server(console: Console, url: str) -> None:
 def test_the_url_may_be_given_to_a_command(console: Console, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console.stack(THINGS)
     told = shows_no_password(console("plan", "--state", url)).out
-    assert "To do this: hacore apply --state 'postgresql://hacore:***@" in told
+    assert "To apply this plan: hacore apply --state 'postgresql://hacore:***@" in told
 
     monkeypatch.setenv("HACORE_STATE", url)
     assert shows_no_password(console("apply", "--auto-approve", "--log", "debug")).code == 64
@@ -136,7 +136,7 @@ def test_a_run_stops_when_the_server_is_gone_and_goes_on_when_it_is_back(
     resumed = shows_no_password(console("apply", "--auto-approve", "--resume"))
     assert resumed.code == 0, resumed.err
     assert console("plan", "--detailed-exitcode").code == 0
-    assert [run["status"] for run in console("runs", "--json").json] == ["done"]
+    assert [run["status"] for run in console("runs", "--json").json["runs"]] == ["done"]
 
 
 def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp_path: Path) -> None:

@@ -40,17 +40,17 @@ def test_every_command_has_a_paragraph_and_examples(console: Console, words: tup
     ("argv", "words"),
     [
         ((), "Usage: hacore"),
-        (("plann",), "error: no such command 'plann': did you mean 'plan'?"),
-        (("frobnicate",), "error: no such command 'frobnicate': there are init, validate"),
+        (("plann",), "error: unknown command 'plann': did you mean plan?"),
+        (("frobnicate",), "error: unknown command 'frobnicate': the commands are init, validate"),
         (("plan", "--nope"), "error: no such option"),
-        (("plan", "--var", "secret-value"), "write it as NAME=VALUE"),
+        (("plan", "--var", "secret-value"), "write NAME=VALUE"),
         (("plan", "--var-file", "/proc/nowhere.yaml"), "/proc/nowhere.yaml"),
         (("plan", "one", "two"), "error: "),
         (("apply", "--parallelism", "0"), "error: "),
         (("apply", "--on-failure", "explode"), "error: "),
-        (("apply", "--json"), "use --auto-approve"),
+        (("apply", "--json"), "add --auto-approve"),
         (("drift", "--timeout", "0"), "error: "),
-        (("rollback", "1", "2"), "error: cannot take two runs"),
+        (("rollback", "1", "2"), "error: cannot use two runs"),
         (("state", "show"), "error: missing argument"),
         (("state", "show", "no-address"), "error: cannot read address"),
         (("state",), "Usage: hacore state"),
@@ -105,7 +105,7 @@ def test_a_folder_can_be_named_first(console: Console) -> None:
     (console.folder / "stack.yaml").rename(folder / "stack.yaml")
     done = console("-C", "elsewhere", "plan")
     assert done.code == 0, done.err
-    assert done.out.splitlines()[-1] == "To do this: hacore -C elsewhere apply"
+    assert done.out.splitlines()[-1] == "To apply this plan: hacore -C elsewhere apply"
 
 
 def test_whoever_reads_our_output_may_leave() -> None:

@@ -19,8 +19,8 @@ def test_import_shows_asks_and_records(console: Console) -> None:
     done = console("import", "thing.conf", "thing.note@a", stdin="yes\n")
     assert done.code == 0, done.err
     assert "  = thing.conf @ a, b\n" in done.out
-    assert "  # thing.note@a is recorded as it is found; the next plan will show\n" in done.out
-    assert done.out.endswith("Imported: 3 resources. To see what is to be changed: hacore plan\n")
+    assert "  # thing.note@a will be recorded in its current state; the next plan shows these changes\n" in done.out
+    assert done.out.endswith("Imported: 3 resources. To show the changes that remain: hacore plan\n")
     assert console("state", "list").out.split() == ["thing.conf@a", "thing.conf@b", "thing.note@a"]
     assert console("plan", "--json").json["summary"]["update"] == 2
     assert [machine.log for machine in console.world] == [[], []]
@@ -46,10 +46,10 @@ def test_a_state_that_is_lost_takes_over(console: Console) -> None:
     for file in (console.folder / "state").iterdir():
         file.unlink()
     planned = console("plan")
-    assert planned.out.startswith("Another state's: a@192.0.2.1 and b@192.0.2.2 are managed by lineage ")
+    assert planned.out.startswith("Managed by another state: a@192.0.2.1 and b@192.0.2.2 are managed by lineage ")
     refused = console("apply", "--auto-approve")
     assert (refused.code, "--take-over" in refused.err) == (1, True)
-    assert console("status").out.startswith("Another state's: ")
+    assert console("status").out.startswith("Managed by another state: ")
     assert console("apply", "--auto-approve", "--take-over").code == 0
     assert console("plan").out.startswith("Stack web ")
 
@@ -62,6 +62,6 @@ def test_a_new_machine_is_the_first_line_of_plan_status_and_drift(console: Conso
     machine.data = {}
     for command, code in (("plan", 0), ("status", 0), ("drift", 2)):
         done = console(command)
-        assert done.out.startswith("New machine: b@192.0.2.2 is not the one recorded (machine-id another,"), command
+        assert done.out.startswith("New machine: b@192.0.2.2 is not the recorded one (machine-id another,"), command
         assert done.code == code
     assert console("drift", "--quiet").out.startswith("New machine: ")

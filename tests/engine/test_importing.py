@@ -50,7 +50,7 @@ async def test_what_differs_is_recorded_as_found_and_changed_by_the_next_apply(p
         ("thing.x@a", "update", "")
     ]
     text = adoption_text(shown)
-    assert "# thing.x@a is recorded as it is found; the next plan will show" in text
+    assert "# thing.x@a will be recorded in its current state; the next plan shows these changes" in text
     assert text.endswith("Import: 1 to record, 1 not as the stack wants it.")
     assert adopted_text(shown, "hacore plan").startswith("Imported: 1 resource. To see what is to be changed: hacore")
     assert adoption_json(shown)["imported"] == [{"address": "thing.x@a", "host": "a", "differs": ["text"]}]
@@ -125,7 +125,7 @@ async def test_all_that_prevents_an_import_is_said_at_once(play: Play) -> None:
 
 @pytest.mark.parametrize(
     ("address", "hint"),
-    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore validate")],
+    [("thing.yy@a", r"did you mean thing\.y@a\?"), ("thing.off", "its `when` is false"), ("pack.z", "hacore graph")],
 )
 async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, address: str, hint: str) -> None:
     play.stack(TWO.replace("}}", "}, off: {when: false, key: /off}}"))

@@ -47,7 +47,7 @@ class Shell:
         return done.stderr if code else done.stdout
 
     def listed(self) -> dict[str, bool]:
-        return {lab["name"]: lab["alive"] for lab in json.loads(self("lab", "list", "--json"))}
+        return {lab["name"]: lab["alive"] for lab in json.loads(self("lab", "list", "--json"))["labs"]}
 
 
 @pytest.fixture

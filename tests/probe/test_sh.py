@@ -139,7 +139,7 @@ async def test_an_answer_that_cannot_be_read_names_the_fact(link: SessionLink) -
             raise ValueError("not a number")
 
     facts = await link.facts([Ask(Strict("strict"), ""), Ask(Echo("other"), "")])
-    assert facts.failed == {"strict": "strict: its answer cannot be read: ValueError: not a number"}
+    assert facts.failed == {"strict": "strict: its output cannot be read: ValueError: not a number"}
     assert facts.get(Echo("other"), "") == b"hello"
 
 
@@ -169,7 +169,7 @@ def test_frames_are_told_apart_by_the_nonce_alone() -> None:
 
 
 def test_an_answer_that_is_missing_is_an_error() -> None:
-    with pytest.raises(ProbeError, match="about host: no answer"):
+    with pytest.raises(ProbeError, match="cannot read the fact host: no answer"):
         read_probe({}, [])
 
 

@@ -165,12 +165,12 @@ def test_an_unreachable_host_is_named_and_the_plan_is_incomplete(golden: Golden)
 
 def test_that_no_host_answered_is_said() -> None:
     made = plan(hosts=hosts("lb1", "lb2", silent=["lb1", "lb2"]), health={})
-    assert "\nNo host answered.\nIncomplete: lb1, lb2 are unreachable" in plan_text(made, ABOUT)
+    assert "\nNo host was checked.\nIncomplete: lb1, lb2 are unreachable" in plan_text(made, ABOUT)
 
 
 def test_nothing_to_do() -> None:
     made = plan()
-    assert plan_text(made, ABOUT).endswith("\n\nNo changes. Hosts match the stack.")
+    assert plan_text(made, ABOUT).endswith("\n\nNo changes. The hosts match the stack.")
     assert exit_code(made, detailed=True) == 0
 
 
@@ -194,7 +194,7 @@ def test_nobody_and_two_who_hold_the_address_are_told() -> None:
 def test_an_unfinished_run_comes_before_all_else_and_nothing_else_is_offered() -> None:
     open_run = replace(LAST, id=5, status="running", ended=None)
     text = plan_text(plan(conf(), [task("t1", conf()[0])]), replace(ABOUT, unfinished=open_run, last_run=open_run))
-    assert text.startswith("Unfinished run: #5 apply running ")
+    assert text.startswith("Interrupted run #5 apply 2026")
     assert "hacore rollback" in text.splitlines()[0]
     assert "To do this" not in text
 
@@ -202,7 +202,7 @@ def test_an_unfinished_run_comes_before_all_else_and_nothing_else_is_offered() -
 def test_destroying_is_called_by_its_name() -> None:
     gone = change("file.a@lb1", Action.DELETE, {"mode": "0644"}, reason="the whole stack goes")
     text = plan_text(plan([gone], [task("t1", gone)], command="destroy"), ABOUT)
-    assert "hacore will take back everything it made (- delete):" in text
+    assert "hacore will destroy the managed resources (- delete):" in text
     assert "# (the whole stack goes)" in text
     assert "1. delete file.a (lb1)" in text
 

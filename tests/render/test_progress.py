@@ -136,7 +136,7 @@ def test_before_a_run_the_live_line_says_who_is_asked() -> None:
     for host in ("lb1", "lb2"):
         progress(Event("host_connecting", host=host))
     progress.tick()
-    assert "asking lb1 and lb2" in err.getvalue()
+    assert "checking lb1 and lb2" in err.getvalue()
     progress(Event("host_ready", host="lb1"))
     progress(Event("host_unreachable", "timed out", host="lb2"))
     progress.tick()

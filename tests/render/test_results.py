@@ -34,7 +34,12 @@ from hacore.store import TaskRecord
 from tests.render.plans import HEALTH, HELD, LAST, change, drift, hosts, plan
 
 Golden = Callable[[str, str], None]
-COMMANDS = {"plan": "hacore plan stacks/web", "rollback": "hacore rollback stacks/web", "undo": "hacore rollback 8"}
+COMMANDS = {
+    "plan": "hacore plan stacks/web",
+    "rollback": "hacore rollback stacks/web",
+    "resume": "hacore apply --resume stacks/web",
+    "undo": "hacore rollback 8",
+}
 STACK = Stack("web", Path(), Path(), "sqlite:///s.db", {}, {}, {}, sensitive_outputs=frozenset({"token"}))
 PLANNED = Planned(plan([change("file.a@lb1", Action.CREATE, None, {"mode": "0644"})]), STACK)
 OUTPUTS = {"url": "http://192.0.2.200/", "token": "do not show", "members": ["lb1", "lb2"]}
@@ -80,15 +85,15 @@ def test_a_run_that_went_well_ends_with_the_outputs(golden: Golden) -> None:
 def test_a_broken_promise_is_a_warning() -> None:
     broken = result("done", summary("t1", "done"), leftover=PLANNED.plan)
     text = run_text(broken, commands=COMMANDS)
-    assert "Warning: the hosts are still not as the stack wants them: file.a@lb1." in text
+    assert "Warning: the hosts do not match the stack after the run: file.a@lb1." in text
     assert not broken.ok
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("rolled_back", ["Apply failed: 1 failed", "The hosts are as they were before.", "hacore plan stacks/web"]),
-        ("interrupted", ["Apply interrupted: 1 failed", "The run is unfinished.", "hacore rollback stacks/web"]),
+        ("rolled_back", ["Apply failed: 1 failed", "The changes were rolled back.", "hacore plan stacks/web"]),
+        ("interrupted", ["Apply interrupted: 1 failed", "The run is incomplete.", "hacore rollback stacks/web"]),
     ],
 )
 def test_the_next_command_fits_what_happened(status: str, words: list[str]) -> None:
@@ -99,7 +104,7 @@ def test_the_next_command_fits_what_happened(status: str, words: list[str]) -> N
 
 def test_nothing_to_do_is_said_in_the_words_of_the_plan() -> None:
     nothing = replace(result("nothing"), planned=Planned(plan(), STACK))
-    assert run_text(nothing, commands=COMMANDS) == "No changes. Hosts match the stack."
+    assert run_text(nothing, commands=COMMANDS) == "No changes. The hosts match the stack."
 
 
 # --- rollback
@@ -123,10 +128,10 @@ def test_what_came_of_a_rollback() -> None:
     good = rollback_result_text(RollbackResult(8, "rolled_back", (undone,), 2.0), commands=COMMANDS)
     assert good.splitlines()[0] == "Rollback complete: 1 task undone. (2.0s, run 8)"
     assert good.splitlines()[-1] == (
-        "The stack file still wants what was undone: change it, or the next apply does it again."
+        "The stack still has what was rolled back: change it, or the next apply repeats it."
     )
     bad = rollback_result_text(RollbackResult(8, "failed", (undone, stuck), 2.0), commands=COMMANDS)
-    assert bad.startswith("Rollback failed: 1 could not be undone, 1 task undone.")
+    assert bad.startswith("Rollback failed: 1 task could not be undone, 1 task undone.")
     assert "cannot undo: no route" in bad
     assert "hacore rollback stacks/web" in bad
 
@@ -136,7 +141,7 @@ def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> No
     items = (RollbackItem("file.x@lb1", "lb1", "restore"),)
     plan = RollbackPlan(older, items, how=WayBack.UNDO, undone=(LAST, older))
     assert rollback_text(plan).splitlines()[:3] == [
-        "Roll back to before run 3: what these runs did is undone, the newest first",
+        "Roll back to the state before run 3; these runs are undone, the newest first:",
         f"  {run_words(LAST)}",
         f"  {run_words(older)}",
     ]
@@ -145,7 +150,7 @@ def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> No
         RollbackResult(5, "rolled_back", (summary("t1", "done"),), 2.0, plan), commands=COMMANDS
     )
     assert done.splitlines()[0] == "Rollback complete: 1 task done. (2.0s, run 5)"
-    assert done.splitlines()[-1] == "To take this rollback back: hacore rollback 8"
+    assert done.splitlines()[-1] == "To undo this rollback: hacore rollback 8"
     other = (drift("file.x@lb1", {"mode": "0644"}, {"mode": "0600"}),)
     left = RollbackResult(5, "rolled_back", (summary("t1", "done"),), 2.0, plan, leftover=other)
     assert rollback_result_text(left, commands=COMMANDS).splitlines()[-1].endswith("hacore rollback 8 --force")
@@ -157,7 +162,7 @@ def test_a_rollback_over_several_runs_says_which_and_how_to_take_it_back() -> No
 def test_what_is_left_unfinished_says_how_to_go_on() -> None:
     plan = RollbackPlan(LAST, (), how=WayBack.UNDO, undone=(LAST,))
     text = rollback_result_text(RollbackResult(8, "interrupted", (), 2.0, plan), commands=COMMANDS)
-    assert text.splitlines()[-1] == "The run is unfinished. To go on: hacore rollback stacks/web"
+    assert text.splitlines()[-1] == "The rollback is incomplete. To continue: hacore rollback stacks/web"
     assert rollback_words(replace(plan, how=WayBack.FINISH)) == "finish rollback 4"
     assert rollback_words(replace(plan, how=WayBack.TAKE_BACK)) == "roll back run 4"
 
@@ -183,10 +188,10 @@ def test_drift_is_recorded_to_found(golden: Golden) -> None:
 @pytest.mark.parametrize(
     ("drifts", "unreachable", "code", "words"),
     [
-        ((), {}, 0, "No drift: 14 resources as the last run left them."),
+        ((), {}, 0, "No drift; 14 resources checked."),
         (DRIFT, {}, 2, "Drift: 3 resources on 2 hosts changed; 14 resources checked."),
-        ((), {"lb3": "no route"}, 1, "No drift on the hosts that answered; 14 resources checked."),
-        (DRIFT, {"lb3": "no route"}, 1, "Incomplete: lb3 could not be asked: no route"),
+        ((), {"lb3": "no route"}, 1, "No drift on the hosts that were checked; 14 resources checked."),
+        (DRIFT, {"lb3": "no route"}, 1, "Incomplete: lb3 was not checked, changes there are not known: no route"),
     ],
 )
 def test_could_not_tell_beats_drift(drifts: Any, unreachable: dict[str, str], code: int, words: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from hacore.model import Unknown
 from hacore.render.style import style_for
-from hacore.render.terminal import Terminal
+from hacore.render.terminal import Terminal, wrapped
 from hacore.render.values import show, show_lines
 from hacore.render.words import count, cut, listed, span
 
@@ -80,3 +80,28 @@ def test_words() -> None:
     assert listed("abcdefghij", 2) == "a, b and 8 more"
     assert count(1, "host") == "1 host"
     assert count(12000, "lane") == "12,000 lanes"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Incomplete: lb2 is unreachable: changes needed there are not known. To apply the changes of the others, wait.",
+        "  # (" + "reload because of file.nginx.conf " * 5 + ")",
+        "\x1b[31mInterrupted run #5 apply by ops@desk: resume with `hacore apply --resume`, or undo with it\x1b[0m",
+        "[   12s] lb1  " + "x" * 100 + " and more",
+        "x" * 100,
+    ],
+)
+def test_a_long_line_is_broken_between_words_only(line: str) -> None:
+    parts = wrapped(line, 80)
+    assert " ".join(part.strip() for part in parts).split() == line.split()
+    for part in parts:
+        plain = part.replace("\x1b[31m", "").replace("\x1b[0m", "")
+        assert len(plain) <= 80 or len(plain.split()) == 1
+
+
+def test_commands_and_contents_of_files_stay_whole() -> None:
+    command = "hacore apply --resume --var-file some/where/far/away.yaml --env staging stacks/web"
+    assert wrapped(f"To resume it, and to finish what the run has started: {command}", 80)[-1].strip() == command
+    content = " " * 10 + "+ " + "word " * 40
+    assert wrapped(content, 80) == [content]

@@ -263,7 +263,7 @@ def test_an_unknown_word_is_told_what_it_may_mean(site: Site, server: Sshd) -> N
     done = site.trust("lb2")
 
     assert done.returncode == 64
-    assert "cannot trust lb2: the stack has no such host; did you mean lb1?" in done.stderr
+    assert "cannot trust lb2: not a host of the stack; did you mean lb1?" in done.stderr
 
 
 def test_a_file_that_cannot_be_written_is_named(site: Site, server: Sshd, tmp_path: Path) -> None:

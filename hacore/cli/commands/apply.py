@@ -2,102 +2,73 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ..options import (
-    Duration,
-    allow_degraded,
-    as_json,
-    ask_become_pass,
-    auto_approve,
-    exclude,
-    no_irreversible,
-    on_failure,
-    parallelism,
-    selection,
-    target,
-)
+from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, selection
 from ..stack_args import StackArgs, stack_options
+
+if TYPE_CHECKING:
+    from ...engine import ApplyOptions
+    from ...plan import Selection
 
 
 @click.command("apply")
 @stack_options(metavar="[STACK|PLAN]")
 @ask_become_pass
 @auto_approve
-@on_failure
-@allow_degraded
-@target
-@exclude
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
-@click.option("--take-over", is_flag=True, help="Take over hosts that another state of this stack manages.")
-@no_irreversible
-@click.option(
-    "--confirm-within",
-    type=Duration(least=10),
-    metavar="TIME",
-    help="Hosts put themselves back when they hear nothing for TIME, or cannot be connected to anew at the end.",
-)
+@apply_options()
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@selection
 @parallelism
 @as_json
 def command(
     args: StackArgs,
-    auto_approve: bool,
-    on_failure: str,
-    allow_degraded: bool,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
+    options: ApplyOptions,
     resume: bool,
-    take_over: bool,
-    no_irreversible: bool,
-    confirm_within: int | None,
+    selection: Selection,
     parallelism: int,
+    auto_approve: bool,
     as_json: bool,
 ) -> int:
-    """Make the hosts what the stack says, or do what a saved plan says.
+    """Apply the stack to the hosts, or apply a saved plan.
 
-    Shows the plan and asks for a literal `yes`. Before a host is touched its before-image is on
-    disk; when a task fails, what belongs together with it is undone, exactly. The first Ctrl-C lets
-    what is running end, the second one leaves at once. A successful apply ends with a look at the
-    hosts: nothing may be left to do.
+    Shows the plan and asks for a literal `yes`. Before a host is changed, its
+    before-images are saved; when a task fails, the tasks of its lane are rolled
+    back to these bytes. The first Ctrl-C lets running tasks finish, the second one
+    aborts. After a successful apply the hosts are checked again: no change may
+    remain.
 
-    In place of STACK it may be a file of `hacore plan --out`: that plan is done as it was saved,
-    without a question, once, and not at all when anything it rests on has changed since. Sensitive
-    variables are given again; a plan that lacks a host needs --allow-degraded.
+    With PLAN, a file of `hacore plan --out`, that plan is applied as it was saved:
+    without a question, once, and not at all when anything that it depends on has
+    changed since. Sensitive variables must be given again; a plan without some
+    hosts needs --allow-degraded.
 
-    With --confirm-within a change of a firewall, of sshd or of the network cannot lock you out: each
-    host has the way back, and goes it by itself when it hears nothing of us for TIME, or when at
-    the end one of the hosts cannot be connected to anew. TIME: 90s, 5m, 1h.
+    With --confirm-within a change of a firewall, of sshd or of the network cannot
+    lock you out: each host reverts automatically when it gets no message for TIME,
+    or when one of the hosts accepts no new connection at the end of the run.
+    TIME is 90s, 5m or 1h, for example; the minimum is 10s.
 
     \b
     Examples:
       hacore apply
       hacore apply stacks/nginx-keepalived --var vip=192.168.1.201
-      hacore apply --env staging            env/staging.yaml, with a state of its own
+      hacore apply --env staging        env/staging.yaml, with a state of its own
       hacore apply --auto-approve --json
       hacore apply --on-failure halt
-      hacore apply --ask-become-pass        where sudo on the hosts asks for a password
+      hacore apply --ask-become-pass    if sudo on the hosts asks for a password
       hacore apply --target file.nginx.conf --target file.site@lb1
-      hacore apply --no-irreversible        not at all if something of it could not be undone
-      hacore apply --confirm-within 5m      hosts that lock us out put themselves back
+      hacore apply --no-irreversible    refuse changes that cannot be undone
+      hacore apply --confirm-within 5m  revert hosts that are no longer reachable
       hacore apply --resume
-      hacore apply web.plan                 a plan that `hacore plan --out web.plan` saved
-      hacore apply --take-over              the state that managed the hosts is lost
+      hacore apply web.plan             a plan of `hacore plan --out web.plan`
+      hacore apply --take-over          after the state of the hosts was lost
     """
-    from ..apply_run import go
-    from ..options import Options
-    from ..saved_plans import go_saved, named_plan
+    from ..apply_run import apply_saved_plan, apply_stack
+    from ..saved_plans import named_plan
 
-    options = Options(
-        auto_approve=auto_approve,
-        on_failure=on_failure,
-        allow_degraded=allow_degraded,
-        resume=resume,
-        take_over=take_over,
-        selection=selection(targets, excludes),
-        parallelism=parallelism,
-        as_json=as_json,
-        no_irreversible=no_irreversible,
-        confirm_within=confirm_within or 0,
-    )
-    plan = named_plan(args)
-    return go(args, options) if plan is None else go_saved(args, plan, options)
+    saved = named_plan(args)
+    if saved is not None:
+        return apply_saved_plan(args, saved, options, selection, parallelism, resume=resume, as_json=as_json)
+    return apply_stack(args, options, selection, parallelism, resume=resume, auto_approve=auto_approve, as_json=as_json)

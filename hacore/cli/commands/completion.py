@@ -11,10 +11,10 @@ from ..runtime import Runtime
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="bash|zsh|fish")
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """Print what a shell must read to complete commands, stacks, addresses and runs with Tab.
+    """Print the completion script for a shell.
 
-    Addresses, hosts and runs are those of the stack's SQLite state, and of the stack file. Nothing is
-    asked of a host or of a database server.
+    It completes commands, stacks, addresses, hosts and runs from the stack file and
+    its SQLite state. It contacts neither hosts nor database servers.
 
     \b
     Examples:

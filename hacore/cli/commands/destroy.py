@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from ..options import (
-    allow_degraded,
-    as_json,
-    ask_become_pass,
-    auto_approve,
-    exclude,
-    no_irreversible,
-    on_failure,
-    parallelism,
-    selection,
-    target,
-)
+from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, selection
 from ..stack_args import StackArgs, stack_options
+
+if TYPE_CHECKING:
+    from ...engine import ApplyOptions
+    from ...plan import Selection
 
 
 @click.command("destroy")
 @stack_options()
 @ask_become_pass
 @auto_approve
-@on_failure
-@allow_degraded
-@target
-@exclude
-@no_irreversible
+@apply_options(destroy=True)
+@selection
 @parallelism
 @as_json
 def command(
-    args: StackArgs,
-    auto_approve: bool,
-    on_failure: str,
-    allow_degraded: bool,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
-    no_irreversible: bool,
-    parallelism: int,
-    as_json: bool,
+    args: StackArgs, options: ApplyOptions, selection: Selection, parallelism: int, auto_approve: bool, as_json: bool
 ) -> int:
-    """Take back everything that hacore made of this stack.
+    """Destroy all managed resources of the stack.
 
-    What hacore made goes, what it found and changed comes back as it was before the first run, what
-    it adopted stays. Shows the plan and asks for a literal `yes`.
+    Resources that hacore created are deleted, files that it changed are restored to
+    their content before the first run, adopted resources stay unchanged. Shows the
+    plan and asks for a literal `yes`.
 
     \b
     Examples:
@@ -53,19 +38,6 @@ def command(
       hacore destroy stacks/quickstart --auto-approve
       hacore destroy --target package.build-tools
     """
-    from ..apply_run import go
-    from ..options import Options
+    from ..apply_run import apply_stack
 
-    return go(
-        args,
-        Options(
-            destroy=True,
-            auto_approve=auto_approve,
-            on_failure=on_failure,
-            allow_degraded=allow_degraded,
-            selection=selection(targets, excludes),
-            parallelism=parallelism,
-            as_json=as_json,
-            no_irreversible=no_irreversible,
-        ),
-    )
+    return apply_stack(args, options, selection, parallelism, destroy=True, auto_approve=auto_approve, as_json=as_json)

@@ -20,15 +20,30 @@ if TYPE_CHECKING:
 @stack_options(variables=False)
 @ask_become_pass
 @as_json
-@click.option("--quiet", is_flag=True, help="Print nothing when there is nothing to tell.")
-@click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this time, such as 90 (seconds) or 5m.")
-@click.option("--since-last", is_flag=True, help="Tell only what the last look with --since-last did not.")
+@click.option("--quiet", is_flag=True, help="Print nothing when there is no drift.")
 @click.option(
-    "--metrics", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write Prometheus metrics."
+    "--timeout",
+    type=Duration(),
+    metavar="TIME",
+    help="Give up after this time, for example 90s or 5m (default: no limit).",
 )
-@click.option("--webhook", envvar="HACORE_WEBHOOK", metavar="URL", help="POST the report there when there is any.")
-@click.option("--print-cron", "printed", flag_value="cron", help="Print a file for /etc/cron.d, and do nothing else.")
-@click.option("--print-timer", "printed", flag_value="timer", help="The same as a systemd timer, with its install.")
+@click.option(
+    "--since-last", is_flag=True, help="Report only differences that are new since the last --since-last check."
+)
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write Prometheus metrics to FILE.",
+)
+@click.option(
+    "--webhook",
+    envvar="HACORE_WEBHOOK",
+    metavar="URL",
+    help="POST the report to URL when there is drift (default: $HACORE_WEBHOOK).",
+)
+@click.option("--print-cron", "printed", flag_value="cron", help="Only print a file for /etc/cron.d.")
+@click.option("--print-timer", "printed", flag_value="timer", help="Only print a script that installs a systemd timer.")
 def command(
     args: StackArgs,
     as_json: bool,
@@ -39,19 +54,20 @@ def command(
     webhook: str | None,
     printed: str | None,
 ) -> int:
-    """Tell whether somebody changed a host by hand since the last run.
+    """Report changes that were made outside of hacore.
 
-    Reads the state and the hosts only, and changes neither: no variable and no file of the stack is
-    needed, and no password but sudo's where hosts ask for one. What a run is just doing is no
-    drift: its end is waited for, as long as --timeout allows. Exit code 0: clean, 2: drift, 1:
-    could not tell (a host that cannot be reached beats drift).
+    Compares the hosts with the state of the last run. Reads the state and the hosts, and changes neither. Needs
+    no variables and no
+    files of the stack, and no password but that of sudo. Waits for a run in
+    progress to end, up to --timeout. Exit code 0: no drift; 2: drift; 1: not known
+    for all hosts, which outranks drift.
 
     \b
     Examples:
       hacore drift
       hacore drift --env staging
       hacore drift --json | jq '.drift[].address'
-      hacore drift --quiet --since-last --metrics /var/lib/node_exporter/hacore.prom
+      hacore drift --quiet --since-last --metrics /var/lib/node_exporter/web.prom
       hacore drift web --print-cron | sudo tee /etc/cron.d/hacore-drift-web
       hacore drift web --print-timer | sudo sh
     """
@@ -69,34 +85,34 @@ def command(
     terminal.redactor.add([url])
     report = _measured(args, timeout, metrics)
     code, found = drift_exit_code(report), None
-    told = code != 0
+    reported = code != 0
     if since_last:
         memory = place(args.runtime.environ, report.lineage)
         before = read(memory)
         found = news(report, before)
-        code, told = drift_exit_code(found.report), found.fresh
+        code, reported = drift_exit_code(found.report), found.fresh
     if as_json:
         terminal.say_json(drift_json(report, found))
-    elif told or not quiet:
+    elif reported or not quiet:
         terminal.say(drift_text(report, terminal.out_style, found))
-    if url and told:
+    if url and reported:
         post(url, terminal.redactor.data(drift_json(report, found)))
     if since_last:
-        write(memory, report, before)  # after the post: what did not arrive is told again
+        write(memory, report, before)  # after the post: a report that did not arrive is sent again
     return code
 
 
 def _measured(args: StackArgs, timeout: float | None, metrics: Path | None) -> DriftReport:
-    """The look itself, and its metrics; those tell also that it failed."""
+    """The drift report; its metrics are written even when the check fails."""
     if metrics is None:
-        return _look(args, timeout)
+        return _check(args, timeout)
     from ...render.drift import drift_exit_code
     from ..cron.metrics import write_metrics
     from ..cron.schedule import stack_name
 
     began = time.monotonic()
     try:
-        report = _look(args, timeout)
+        report = _check(args, timeout)
     except HacoreError:
         write_metrics(metrics, stack_name(args), None, 1, time.monotonic() - began)
         raise
@@ -104,7 +120,7 @@ def _measured(args: StackArgs, timeout: float | None, metrics: Path | None) -> D
     return report
 
 
-def _look(args: StackArgs, timeout: float | None) -> DriftReport:
+def _check(args: StackArgs, timeout: float | None) -> DriftReport:
     from ...engine import drift
     from ...render.progress import Progress
     from ..interruptible import quietly, run

@@ -12,7 +12,9 @@ from ..stack_args import StackArgs, stack_options
 @stack_options()
 @click.option("--mermaid", is_flag=True, help="Print Mermaid instead of DOT.")
 def command(args: StackArgs, mermaid: bool) -> int:
-    """Print the graph of a stack: an arrow leads from what needs to what is needed.
+    """Print the dependency graph of a stack.
+
+    An arrow points to the dependency. The format is DOT (graphviz), or Mermaid.
 
     \b
     Examples:

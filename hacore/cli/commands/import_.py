@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 @auto_approve
 @as_json
 def command(args: StackArgs, addresses: tuple[str, ...], folder: str | None, auto_approve: bool, as_json: bool) -> int:
-    """Record what is on the hosts already, as it is found.
+    """Record existing resources in the state, as they are now.
 
-    The stack must describe the addresses. No host is touched, not even where something differs: the
-    next plan shows that as a change, and `destroy` brings back what was found. Shows what it would
-    record and asks for a literal `yes`.
+    The stack must describe the addresses. No host is changed: where a resource
+    differs from the stack, the next plan shows the change, and `destroy` restores
+    the resource as it was imported. Shows the resources and asks for a literal
+    `yes`.
 
     \b
     Examples:
@@ -43,7 +44,7 @@ def command(args: StackArgs, addresses: tuple[str, ...], folder: str | None, aut
     from ..interruptible import Stopper, quietly, run
 
     if as_json and not auto_approve:
-        raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
+        raise UsageError("cannot ask for approval with --json: add --auto-approve")
     args = replace(args, stack=folder)
     terminal = args.runtime.terminal
     args.runtime.json = as_json
@@ -78,6 +79,6 @@ def _pause(progress: Progress) -> None:
 async def _ask(args: StackArgs) -> bool:
     from ..prompts import ask_yes
 
-    if not await ask_yes(args.runtime.terminal, "Do you want to record this?"):
+    if not await ask_yes(args.runtime.terminal, "Do you want to record these resources?"):
         raise Cancelled("import cancelled")
     return True

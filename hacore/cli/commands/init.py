@@ -18,18 +18,22 @@ NO_VIP = "none"
 
 @click.command("init")
 @click.argument("folder", required=False, metavar="[FOLDER]", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="The stack's name; default: FOLDER's.")
+@click.option("--name", metavar="NAME", help="The name of the stack (default: the name of FOLDER).")
 @click.option(
     "--host",
     "hosts",
     metavar="NAME=ADDRESS[,INTERFACE]",
     multiple=True,
-    help="A host; can be repeated. With two of them the stack is a pair.",
+    help="Add a host (repeatable). Two hosts are a pair.",
 )
-@click.option("--interface", metavar="NAME", help="The network interface of hosts that name none.")
-@click.option("--vip", metavar="ADDRESS", help="The address that the hosts share, or `none`.")
-@click.option("--user", default="root", metavar="NAME", help="Who logs in; others than root become it with sudo.")
-@click.option("--package", "packages", metavar="NAME", multiple=True, help="A package; can be repeated.")
+@click.option("--interface", metavar="NAME", help="The network interface of hosts without INTERFACE (default: eth0).")
+@click.option("--vip", metavar="ADDRESS", help="The virtual address that the hosts share, or `none`.")
+@click.option(
+    "--user", default="root", metavar="NAME", show_default=True, help="The login user; other users than root use sudo."
+)
+@click.option(
+    "--package", "packages", metavar="NAME", multiple=True, help="Add a package (repeatable; default: nginx)."
+)
 @click.pass_obj
 def command(
     runtime: Runtime,
@@ -41,35 +45,37 @@ def command(
     user: str,
     packages: tuple[str, ...],
 ) -> int:
-    """Begin a stack of your own.
+    """Create the files of a new stack.
 
-    Writes a stack that is valid as it stands, to stacks/NAME or FOLDER. Asks for what no option
-    says; with a host (and, for several, --vip) it asks nothing. No file is ever overwritten.
+    Writes a valid stack to stacks/NAME or FOLDER. Asks for everything that no
+    option gives; with a host (and, for a pair, --vip) it asks nothing. Existing
+    files are never overwritten.
 
     \b
     Examples:
       hacore init
-      hacore init stacks/web --host lb1=192.0.2.11 --host lb2=192.0.2.12 --vip 192.0.2.200
+      hacore init stacks/web --host lb1=192.0.2.11 --host lb2=192.0.2.12 \\
+        --vip 192.0.2.200
       hacore init --name db --host db1=192.0.2.21,ens18 --package postgresql
     """
     from ..scaffold import NewStack, checked, files_of, host_of, ip_of
 
-    told = bool(hosts) and (vip is not None or len(hosts) == 1)
+    complete = bool(hosts) and (vip is not None or len(hosts) == 1)
 
     def answer(question: str, default: str, option: str) -> str:
-        return default if told else ask_line(runtime.terminal, question, default, option)
+        return default if complete else ask_line(runtime.terminal, question, default, option)
 
     name = name or (folder.resolve().name if folder else answer("name of the stack", "web", "--name"))
-    given = hosts or tuple(answer("hosts, NAME=ADDRESS each, with spaces between", "", "--host").split())
+    given = hosts or tuple(answer("hosts, NAME=ADDRESS each, separated by spaces", "", "--host").split())
     if not given:
-        raise UsageError("cannot make a stack without hosts: give --host NAME=ADDRESS, twice for a pair")
+        raise UsageError("cannot create a stack without hosts: give --host NAME=ADDRESS, twice for a pair")
     for text in given:
-        host_of(text, "eth0")  # a mistake is told before the next question
+        host_of(text, "eth0")  # report a mistake before the next question
     if interface is None and any("," not in text for text in given):
         interface = answer("network interface of the hosts", "eth0", "--interface")
     if vip is None:
-        vip = answer("virtual address that they share", NO_VIP, "--vip") if len(given) > 1 else NO_VIP
-    packages = packages or tuple(answer("packages, with spaces between", "nginx", "--package").split())
+        vip = answer("virtual address of the pair", NO_VIP, "--vip") if len(given) > 1 else NO_VIP
+    packages = packages or tuple(answer("packages, separated by spaces", "nginx", "--package").split())
     stack = checked(
         NewStack(
             name,
@@ -81,20 +87,20 @@ def command(
     )
     target = folder or Path("stacks") / name
     files = files_of(stack)
-    _see_that_it_loads(files)
+    _check_files(files)
     for path in _written(target, files):
         near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         runtime.terminal.say(f"Wrote {near}.")
     words = shlex.quote(str(target))
     runtime.terminal.say(
-        f"\nChange them as you like, then:\n  hacore validate {words}\n  hacore rehearse {words}      on twins, as root"
+        f"\nEdit the files, then:\n  hacore validate {words}\n  hacore rehearse {words}      (on twins, as root)"
         f"\n  hacore plan {words}"
     )
     return 0
 
 
-def _see_that_it_loads(files: Mapping[str, str]) -> None:
-    """Only what loads is worth writing; raises StackError."""
+def _check_files(files: Mapping[str, str]) -> None:
+    """Load the new stack before it is written; raises StackError."""
     from ...graph import build_graph
     from ...load import LoadRequest, load
     from ..stack_args import providers
@@ -107,12 +113,12 @@ def _see_that_it_loads(files: Mapping[str, str]) -> None:
 
 
 def _written(target: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write the files, none of which may be there; git keeps away from the state, which has a key beside it."""
+    """Write the files, none of which may exist; and a .gitignore for the state, which has a key next to it."""
     from ...load.find import state_folder
 
-    there = [str(target / name) for name in files if (target / name).exists() or (target / name).is_symlink()]
-    if there:
-        raise HacoreError(f"cannot begin a stack in {target}: it has {' and '.join(there)} already")
+    existing = [str(target / name) for name in files if (target / name).exists() or (target / name).is_symlink()]
+    if existing:
+        raise HacoreError(f"cannot create a stack in {target}: it already has {' and '.join(existing)}")
     done: list[Path] = []
     try:
         target.mkdir(parents=True, exist_ok=True)

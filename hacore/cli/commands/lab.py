@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,31 +14,34 @@ from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
     from ...lab import Lab
+    from ...lab.lab import LabInfo
+    from ...render.formats import LabJson, LabsJson
 
 
 @click.group("lab", no_args_is_help=True)
 def command() -> None:
-    """Bring up twins of a stack's hosts on this machine.
+    """Run twins of the hosts of a stack on this machine.
 
-    A twin is a container with systemd and sshd that has its host's true address and interface, in a
-    network of its own: nothing of it is seen outside, and no real host is reached from inside.
-    Needs root on Linux with systemd-nspawn.
+    A twin is a container with systemd and sshd that has the true address and
+    interface of its host, in a network of its own: it is not visible outside, and
+    reaches no real host. Needs root on Linux with systemd-nspawn.
 
     \b
     Examples:
-      hacore lab up stacks/nginx-keepalived
-      hacore lab exec stacks/nginx-keepalived -- hacore apply stacks/nginx-keepalived
-      hacore lab down stacks/nginx-keepalived
+      hacore lab up stacks/web
+      hacore lab exec stacks/web -- hacore apply stacks/web
+      hacore lab down stacks/web
     """
 
 
 @command.command("up")
 @stack_options()
 def up(args: StackArgs) -> int:
-    """Bring up the twins and the bystanders of a stack.
+    """Start the twins and the bystanders of a stack.
 
-    The first time an image of the system is made, which takes a minute or two; after that a lab is
-    up in a few seconds. Variables without a value get a placeholder: only the hosts count here.
+    The first start creates an image of the system, which takes a minute or two;
+    later ones take a few seconds. Variables without a value get a placeholder, as
+    a lab depends on hosts and addresses only.
 
     \b
     Examples:
@@ -55,7 +59,7 @@ def up(args: StackArgs) -> int:
     admit(lab, lab_users(stack))
     terminal.say(f"Lab {lab.spec.stack} is up: {', '.join(f'{t.name} {t.address}' for t in lab.spec.twins)}.")
     terminal.say(
-        f"To work in it: hacore lab exec {args.stack or lab.spec.stack} -- hacore plan {args.stack or ''}".rstrip()
+        f"Run commands in it: hacore lab exec {args.stack or lab.spec.stack} -- hacore plan {args.stack or ''}".rstrip()
     )
     return 0
 
@@ -65,27 +69,28 @@ def up(args: StackArgs) -> int:
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.pass_obj
 def exec_(runtime: Runtime, stack: str, argv: tuple[str, ...]) -> int:
-    """Run a command in the network of a lab, where plain ssh reaches the twins.
+    """Run a command in the network of a lab.
 
-    The command runs in this folder, with this environment and these streams; its exit code is
-    passed on. The state of the stack is one of the lab's own, never that of the real hosts.
+    There plain ssh reaches the twins. The command runs in this folder, with this environment and these streams; its
+    exit code is passed on. The lab has a state of its own for the stack, never that
+    of the real hosts.
 
     \b
     Examples:
-      hacore lab exec stacks/nginx-keepalived -- hacore plan stacks/nginx-keepalived
-      hacore lab exec stacks/nginx-keepalived -- ssh root@192.168.1.166 ip addr
-      hacore lab exec nginx-keepalived -- curl http://192.168.1.200/
+      hacore lab exec stacks/web -- hacore plan stacks/web
+      hacore lab exec stacks/web -- ssh root@192.168.1.166 ip addr
+      hacore lab exec web -- curl http://192.168.1.200/
     """
     words = argv[1:] if argv[0] == "--" else argv
     if not words:
-        raise click.UsageError("missing COMMAND: what is to be run in the lab")
+        raise click.UsageError("missing COMMAND: give the command to run in the lab")
     return _lab(StackArgs(runtime, stack)).exec(words)
 
 
 @command.command("down")
 @stack_options(variables=False)
 def down(args: StackArgs) -> int:
-    """Take a lab away, whole, half-made or crashed.
+    """Destroy a lab, complete or not.
 
     \b
     Examples:
@@ -94,7 +99,7 @@ def down(args: StackArgs) -> int:
     """
     lab = _lab(args)
     lab.down()
-    args.runtime.terminal.say(f"Lab {lab.spec.stack} is gone.")
+    args.runtime.terminal.say(f"Lab {lab.spec.stack} destroyed.")
     return 0
 
 
@@ -112,9 +117,7 @@ def list_(runtime: Runtime, as_json: bool) -> int:
 
     labs = Lab.list_labs()
     if as_json:
-        runtime.terminal.say_json(
-            [{"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses)} for lab in labs]
-        )
+        runtime.terminal.say_json(_labs_json(labs))
         return 0
     for lab in labs:
         state = "up" if lab.alive else "down"
@@ -124,8 +127,15 @@ def list_(runtime: Runtime, as_json: bool) -> int:
     return 0
 
 
+def _labs_json(labs: Iterable[LabInfo]) -> LabsJson:
+    from ...plan.public_json import FORMAT_VERSION
+
+    found: list[LabJson] = [{"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses)} for lab in labs]
+    return {"format_version": FORMAT_VERSION, "labs": found}
+
+
 def _lab(args: StackArgs) -> Lab:
-    """The lab of a stack, by the name that its file has; also a stack that does not load any more has one."""
+    """The lab of a stack, by the name in its file; the stack need not load."""
     from ...lab import Lab
     from ..stack_args import lab_name
 

@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ...errors import UsageError
-from ..approval import about
-from ..options import as_json, ask_become_pass, exclude, selection, target
+from ..options import as_json, ask_become_pass, selection
+from ..plan_text import about
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
-    pass
+    from ...plan import Selection
 
 
 @click.command("plan")
 @stack_options()
 @ask_become_pass
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, for `hacore apply FILE`.")
-@target
-@exclude
-@click.option("--destroy", is_flag=True, help="Plan to take everything back.")
-@click.option("--no-refresh", is_flag=True, help="Compare with what is recorded; ask no host.")
-@click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with 2 for changes or drift.")
-@click.option("--profile", is_flag=True, help="Print to stderr how long each phase took.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan to FILE, for `hacore apply FILE`."
+)
+@selection
+@click.option("--destroy", is_flag=True, help="Plan to destroy all managed resources.")
+@click.option("--no-refresh", is_flag=True, help="Compare with the state; contact no host.")
+@click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with code 2 for changes or drift.")
+@click.option("--profile", is_flag=True, help="Print the seconds of each phase to stderr.")
 @as_json
 def command(
     args: StackArgs,
     out: Path | None,
-    targets: tuple[str, ...],
-    excludes: tuple[str, ...],
+    selection: Selection,
     destroy: bool,
     no_refresh: bool,
     detailed: bool,
     profile: bool,
     as_json: bool,
 ) -> int:
-    """Show what would be done to make the hosts what the stack says.
+    """Show the changes that bring the hosts to the desired state.
 
-    Every host is asked once; nothing is written, here or there, and no lock is taken. What was
-    changed outside of hacore since the last run comes first. A host that cannot be reached is
-    named, the rest is planned, and the exit code is 1.
+    Reads every host once; writes nothing, neither here nor there, and takes no
+    lock. Changes that were made outside of hacore since the last run come first. A
+    host that cannot be reached is named, the other hosts are planned, and the exit
+    code is 1.
 
-    With --out the plan is saved, and is the one thing that is written: `hacore apply FILE` does
-    exactly that, once, and refuses when anything it rests on has changed since. Contents of files
-    are in it (0600), sensitive values are not.
+    With --out the plan is saved, which is the only thing that is written. `hacore
+    apply FILE` applies exactly that plan, once, and refuses when anything that it
+    depends on has changed since. The file (mode 0600) has the contents of files,
+    but no sensitive values.
 
     \b
     Examples:
       hacore plan
       hacore plan stacks/nginx-keepalived --env staging
-      hacore plan --detailed-exitcode       0: nothing to do, 1: error or incomplete, 2: changes or drift
+      hacore plan --detailed-exitcode   0: no changes, 1: error or incomplete,
+                                        2: changes or drift
       hacore plan --json | jq .summary
-      hacore plan --no-refresh              what the stack changes, as far as the state can tell
+      hacore plan --no-refresh          compare with the state, contact no host
       hacore plan --target file.nginx.conf@lb1
-      hacore plan --out web.plan            then: hacore show web.plan, hacore apply web.plan
+      hacore plan --out web.plan        then: hacore show web.plan,
+                                              hacore apply web.plan
     """
     from ..profile import Clock
 
     clock = Clock()
     from ...engine import plan
 
-    chosen = selection(targets, excludes)
     if out is not None:
         if no_refresh:
-            raise UsageError("cannot save a plan with --no-refresh: it rests on no facts that an apply could compare")
+            raise UsageError("cannot save a plan with --no-refresh: an apply compares it with facts of the hosts")
         from ..saved_plans import check
 
         check(out)
@@ -78,7 +80,7 @@ def command(
 
     terminal = args.runtime.terminal
     progress = Progress(terminal)
-    request = replace(args.request(quietly(progress)), selection=chosen, refresh=not no_refresh)
+    request = args.request(quietly(progress), selection=selection, refresh=not no_refresh)
     clock.lap("import")
     planned = run(terminal, lambda _: plan(request, destroy=destroy, whole=out is not None), progress=progress)
     clock.lap("engine")

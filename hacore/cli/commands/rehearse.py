@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import UsageError
-from ...render.rehearsal import report_json, report_text
 from ..options import as_json
 from ..stack_args import StackArgs, stack_options
 
@@ -19,32 +18,34 @@ if TYPE_CHECKING:
 
 @click.command("rehearse")
 @stack_options()
-@click.option("--keep", is_flag=True, help="Leave the twins up when something did not come out.")
+@click.option("--keep", is_flag=True, help="Keep the twins running when the rehearsal fails.")
 @as_json
 def command(args: StackArgs, as_json: bool, keep: bool) -> int:
-    """Play a stack's whole life on twins of its hosts: made for CI.
+    """Rehearse the life of a stack on twins of its hosts.
 
-    On bare twins in a network of their own: plan, apply, a second plan that must be empty; a file
-    of each host and a service of one are touched by hand, drift must find it and an apply heal it; a
-    rollback must bring back every byte, and a destroy leave the twins as they were found. No real
-    host is reached. Needs root on Linux with systemd-nspawn. Exit code 0: all of it came out.
+    For CI. On bare twins in a network of their own: plan, apply, a second plan that must be
+    empty; a file on each host and a service on one are changed by hand, which drift
+    must report and apply must repair; rollback must restore every byte, and destroy
+    the original twins. No real host is reached. Needs root on Linux with
+    systemd-nspawn. Exit code 0: all steps passed.
 
     \b
     Examples:
       hacore rehearse stacks/nginx-keepalived
       hacore rehearse --var-file ci.yaml --json >report.json
-      hacore rehearse --keep && echo fine
+      hacore rehearse --keep
     """
     from ...engine import load_stack
     from ...events import silent
     from ...graph import build_graph
     from ...lab import Lab
     from ...lab.rehearsal import Rehearsal, rehearsal_spec
+    from ...render.rehearsal import report_json, report_text
     from ..lab_spec import lab_spec, lab_users
     from ..stack_args import providers
 
     if args.state is not None:
-        raise click.UsageError("--state does not go with rehearse: a rehearsal has a state of its own")
+        raise click.UsageError("cannot use --state with rehearse: a rehearsal has a state of its own")
     terminal = args.runtime.terminal
     request = args.request(silent)
     stack = load_stack(request)
@@ -69,7 +70,9 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
         terminal.say(report_text(report, terminal.out_style))
         if keep and not report.ok:
             name = lab.spec.stack
-            terminal.say(f"The twins are up: hacore lab exec {name} -- ssh {report.hosts[0]}; hacore lab down {name}")
+            terminal.say(
+                f"The twins are running: hacore lab exec {name} -- ssh {report.hosts[0]}; hacore lab down {name}"
+            )
     return 0 if report.ok else 1
 
 
@@ -77,8 +80,8 @@ def _no_real_host(stack: Stack) -> None:
     real = [name for name, host in stack.hosts.items() if host.connection.transport != "ssh"]
     if real:
         raise UsageError(
-            f"cannot rehearse {stack.name}: {', '.join(real)} is this machine itself (transport: local), "
-            "which has no twin; give it an address and let it be reached over ssh in an --env for rehearsals"
+            f"cannot rehearse {stack.name}: {', '.join(real)} is this machine (transport: local), which has no "
+            "twin; give it an address and transport: ssh in an environment for rehearsals (--env)"
         )
 
 
@@ -90,12 +93,12 @@ def _claims(stack: Stack, kinds: Mapping[str, Provider[Any]]) -> dict[str, list[
 
 
 def _options(args: StackArgs) -> dict[str, list[str]]:
-    """The options that say which stack is meant, for hacore in the lab."""
+    """The options that select the stack, for hacore in the lab."""
     variables = [word for text in args.var for word in ("--var", text)]
     files = [word for path in args.var_file for word in ("--var-file", str(path.absolute()))]
     return {"variables": [*variables, *files], "env": ["--env", args.env] if args.env else []}
 
 
 def _fitting(verb: str, options: Mapping[str, list[str]]) -> list[str]:
-    """Those that a verb takes: drift and rollback know the state only."""
+    """The options that a command accepts: drift and rollback have no variables."""
     return [*(options["variables"] if verb in ("plan", "apply", "destroy") else []), *options["env"]]

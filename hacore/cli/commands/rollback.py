@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import UsageError
-from ..approval import _Approval
 from ..complete import candidates
 from ..options import as_json, ask_become_pass, auto_approve, no_irreversible, parallelism
 from ..positionals import stack_and_run
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
-    from ...engine import RollbackResult
-    from ..interruptible import Stopper
+    from ...engine import RollbackPlan, RollbackResult
 
 
 @click.command("rollback")
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 @stack_options(variables=False, argument=False)
 @ask_become_pass
 @auto_approve
-@click.option("--force", is_flag=True, help="Also overwrite what was changed by hand since that run.")
+@click.option("--force", is_flag=True, help="Overwrite changes made outside of hacore since that run.")
 @no_irreversible
 @parallelism
 @as_json
@@ -36,55 +33,50 @@ def command(
     parallelism: int,
     as_json: bool,
 ) -> int:
-    """Undo the last applied run, or go back to before RUN, from the before-images that were kept.
+    """Undo the last applied run, or all runs from RUN on.
 
-    With RUN that run is undone and all that stands after it; each daemon reloads or restarts once,
-    whatever the number of runs. Needs neither the stack's files nor its variables. Shows what it
-    would do and asks for a literal `yes`. What somebody changed by hand since is only overwritten
-    with --force.
+    Restores the before-images. With RUN, that run and all later ones are undone; each daemon reloads or
+    restarts once, whatever the number of runs. Needs neither the files of the stack
+    nor its variables. Shows the steps and asks for a literal `yes`. Changes made
+    outside of hacore since are overwritten only with --force.
 
-    A rollback is a run itself: `hacore rollback` with its number takes it back. A run that was cut
-    off is taken back by itself; a rollback that was cut off goes on.
+    A rollback is a run itself: `hacore rollback` with its number undoes it. An
+    interrupted run is undone alone; an interrupted rollback is finished.
 
     \b
     Examples:
       hacore rollback
-      hacore rollback 7                     back to before run 7
+      hacore rollback 7                 to the state before run 7
       hacore rollback stacks/web --auto-approve --json
-      hacore rollback --no-irreversible     not at all if something could not be brought back
+      hacore rollback --no-irreversible
+                                        refuse steps that cannot be undone
     """
     from dataclasses import replace
 
-    from ...render.progress import Progress
     from ...render.result import rollback_result_json, rollback_result_text
-    from ..interruptible import as_lines, run, stoppable
+    from ...render.rollback import rollback_json, rollback_text, rollback_words
+    from ..dialogue import Dialogue
 
-    if as_json and not auto_approve:
-        raise UsageError("cannot ask for approval with --json: use --auto-approve, too")
     stack, number = stack_and_run(words)
     args = replace(args, stack=stack)
-    terminal = args.runtime.terminal
-    args.runtime.json = as_json
-    progress = Progress(terminal)
-    means = args.means(as_lines(terminal) if as_json else progress, parallelism=parallelism)
+    dialogue = Dialogue(args.runtime, "rollback", auto_approve=auto_approve, as_json=as_json)
+    means = args.means(dialogue.listener, parallelism=parallelism, stop=dialogue.stop)
     url = args.state_url()
+    style = args.runtime.terminal.out_style
 
-    async def work(stopper: Stopper) -> RollbackResult:
+    async def approve(shown: RollbackPlan) -> bool:
+        dialogue.show_plan(lambda: rollback_text(shown, style), lambda: rollback_json(shown))
+        hosts = sorted({item.host for item in shown.items if item.host is not None})
+        return await dialogue.approve(f"Do you want to {rollback_words(shown)} on {', '.join(hosts) or 'no host'}?")
+
+    async def work() -> RollbackResult:
         from ...engine import rollback
 
-        return await rollback(
-            url,
-            stoppable(means, stopper),
-            approve=_Approval(args, stopper, progress, auto_approve, as_json),
-            run=number,
-            force=force,
-            no_irreversible=no_irreversible,
-        )
+        return await rollback(url, means, approve=approve, run=number, force=force, no_irreversible=no_irreversible)
 
-    result = run(terminal, work, progress=None if as_json else progress)
-    if as_json:
-        terminal.say_json(rollback_result_json(result), line=True)
-    else:
-        again = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
-        terminal.say(rollback_result_text(result, commands=again, style=terminal.out_style))
+    result = dialogue.run(work)
+    commands = {"rollback": args.again("rollback"), "undo": args.again(f"rollback {result.run}")}
+    dialogue.report(
+        lambda: rollback_result_text(result, commands=commands, style=style), lambda: rollback_result_json(result)
+    )
     return 0 if result.ok else 1

@@ -23,12 +23,12 @@ class _Listing(click.Group):
 
 @click.group("runs", cls=_Listing, subcommand_metavar="[STACK] [RUN] | prune")
 def command() -> None:
-    """List the recorded runs, show one task by task, or forget old ones.
+    """List the recorded runs, show one, or prune old ones.
 
     \b
     Examples:
       hacore runs
-      hacore runs 7                         run 7, task by task
+      hacore runs 7                     the tasks of run 7
       hacore runs stacks/web --json
       hacore runs prune --keep 50
     """
@@ -39,14 +39,16 @@ def command() -> None:
 @stack_options(variables=False, argument=False)
 @as_json
 def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """List the recorded runs, or show one task by task; `hacore runs` alone is the same.
+    """List the recorded runs, or show one with its tasks.
+
+    `hacore runs` is the same.
 
     \b
     Examples:
       hacore runs list
       hacore runs list 7 --json
     """
-    from ...render.state import run_json_of, run_text_of, runs_text
+    from ...render.state import run_report_json, run_text_of, runs_json, runs_text
     from ..recorded_rows import opened
 
     stack, number = stack_and_run(words)
@@ -56,16 +58,16 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
             if state is None:
                 from ...errors import StoreError
 
-                raise StoreError(f"cannot find run {number}: nothing is recorded yet")
+                raise StoreError(f"cannot find run {number}: the state is empty")
             run, tasks = state.run(number), state.tasks(number)
             if as_json:
-                terminal.say_json(run_json_of(run, tasks))
+                terminal.say_json(run_report_json(run, tasks))
             else:
                 terminal.say(run_text_of(run, tasks, terminal.out_style))
             return 0
         runs = [] if state is None else state.runs()
     if as_json:
-        terminal.say_json([run_json_of(run) for run in runs])
+        terminal.say_json(runs_json(runs))
     else:
         terminal.say(runs_text(runs, terminal.out_style))
     return 0
@@ -75,10 +77,10 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 @stack_options(variables=False)
 @click.option("--keep", type=click.IntRange(min=0), required=True, metavar="N", help="Keep the newest N runs.")
 def prune_(args: StackArgs, keep: int) -> int:
-    """Forget old runs, with the before-images that only they could bring back.
+    """Delete old runs and their before-images from the state.
 
-    What is forgotten cannot be rolled back any more. The origins stay: delete and destroy still bring
-    back what was there before hacore.
+    Pruned runs can no longer be rolled back. The original files stay in the state:
+    delete and destroy still restore them.
 
     \b
     Examples:
@@ -90,6 +92,6 @@ def prune_(args: StackArgs, keep: int) -> int:
     from ...engine import prune_runs
     from ...render.words import count
 
-    gone = asyncio.run(prune_runs(args.state_url(), keep))
-    args.runtime.terminal.say(f"Forgotten: {count(gone, 'run')}; kept: the newest {keep:,}.")
+    pruned = asyncio.run(prune_runs(args.state_url(), keep))
+    args.runtime.terminal.say(f"Pruned {count(pruned, 'run')}, kept the newest {keep:,}.")
     return 0

@@ -17,18 +17,19 @@ from ..stack_args import StackArgs, stack_options
 @stack_options(variables=False, argument=False)
 @as_json
 def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """Show what is recorded: all of it, or what an address covers; or a saved plan.
+    """Show recorded resources, or a saved plan.
 
-    An address without a host covers all its hosts, one without a key all of a for_each. Secrets are
-    not in the state and cannot be shown. A file of `hacore plan --out` is shown as it was planned;
-    no host and no state is asked for that.
+    Shows all resources, or those of an address. An address without a host covers all of its hosts, one without
+    a key all of a
+    for_each. The state has no secrets to show. A saved plan (a file of `hacore plan
+    --out`) is shown as it was made, without a host or a state.
 
     \b
     Examples:
       hacore show
       hacore show file.nginx.conf
       hacore show stacks/web service.nginx@lb1 --json
-      hacore show web.plan                  what `hacore plan --out web.plan` saved
+      hacore show web.plan              a plan of `hacore plan --out web.plan`
     """
     from ..recorded_rows import show
     from ..saved_plans import show_plan

@@ -26,16 +26,16 @@ _host = click.option(
     metavar="NAME",
     multiple=True,
     shell_complete=candidates.host,
-    help="Forget this host and all on it; can be repeated.",
+    help="Forget this host and all of its resources (repeatable).",
 )
 
 
 @click.group("state", no_args_is_help=True)
 def command() -> None:
-    """Look into the state, and change what is recorded.
+    """Show the state, and edit it.
 
-    The state is what hacore recorded of each resource instance when it last saw it. `rm`, `mv` and
-    `new-key` take its lock, and leave a copy of an SQLite state as it was before.
+    The state has every resource as hacore last saw it. `rm`, `mv` and `new-key`
+    lock it, and leave a backup of an SQLite state.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def command() -> None:
 @stack_options(variables=False, argument=False)
 @as_json
 def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """List the addresses that are recorded, one a line.
+    """List the recorded addresses, one per line.
 
     \b
     Examples:
@@ -59,13 +59,14 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
       hacore state list file.nginx.conf     on all of its hosts
       hacore state list --json
     """
+    from ...render.state import addresses_json
     from ..recorded_rows import selected
 
     stack, address = stack_and_address(words)
     rows = selected(replace(args, stack=stack), address)
     terminal = args.runtime.terminal
     if as_json:
-        terminal.say_json([str(row.address) for row in rows])
+        terminal.say_json(addresses_json(rows))
     elif rows:
         terminal.say("\n".join(str(row.address) for row in rows))
     return 0
@@ -76,7 +77,7 @@ def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 @stack_options(variables=False)
 @as_json
 def show_(args: StackArgs, address: str, as_json: bool) -> int:
-    """Show what is recorded of one address.
+    """Show the recorded attributes of one address.
 
     \b
     Examples:
@@ -94,46 +95,47 @@ def show_(args: StackArgs, address: str, as_json: bool) -> int:
 @stack_option
 @stack_options(variables=False, argument=False)
 def rm_(args: StackArgs, addresses: tuple[str, ...], hosts: tuple[str, ...], folder: str | None) -> int:
-    """Forget resources: they stay on their hosts as they are, and hacore does not watch them any more.
+    """Forget resources, which stay on their hosts.
 
-    While the stack still names them, the next plan finds and adopts them. With --host forget a
-    machine that is gone, and all that is recorded on it.
+    They are no longer managed. While the stack has them, the next plan adopts them again. With --host forget a
+    machine that no longer exists, and all of its resources.
 
     \b
     Examples:
       hacore state rm file.motd                 on all of its hosts
       hacore state rm file.motd@lb2 --stack stacks/web
-      hacore state rm --host lb2                a machine that burned down
+      hacore state rm --host lb2                a machine that no longer exists
     """
     from ...engine import forget
 
     if not addresses and not hosts:
-        raise UsageError("cannot forget anything: give addresses, or --host NAME")
+        raise UsageError("cannot forget resources: give addresses, or --host NAME")
     selectors = [Address.parse(text) for text in addresses]
     kept = asyncio.run(forget(replace(args, stack=folder).state_url(), selectors, hosts=hosts))
     lines = [f"Forgotten: {address}" for address in kept.gone]
     lines += [f"Forgotten: {address} on {', '.join(hosts)}" for address in kept.without]
-    _tell(args, kept, [*lines, *(f"Forgotten: host {name}" for name in hosts)])
+    _report(args, kept, [*lines, *(f"Forgotten: host {name}" for name in hosts)])
     return 0
 
 
 @command.command("mv")
 @click.argument("source", metavar="FROM", shell_complete=candidates.recorded)
 @click.argument("target", metavar="TO", shell_complete=candidates.address)
-@click.option("--host", "host", is_flag=True, help="FROM and TO are names of hosts.")
+@click.option("--host", "host", is_flag=True, help="Rename a host: FROM and TO are names of hosts.")
 @stack_option
 @stack_options(variables=False, argument=False)
 def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | None) -> int:
-    """Record under another address what is on the hosts already, as after a rename in the stack.
+    """Record a resource under another address.
 
-    Nothing on a host is touched. Origins, before-images, what daemons have loaded, edges and the
-    runs that can be rolled back follow.
+    For a resource that was renamed in the stack. No host is changed. Original files, before-images, pending
+    reloads, dependencies
+    and the runs that can be rolled back follow.
 
     \b
     Examples:
-      hacore state mv file.motd file.banner                on all of its hosts
+      hacore state mv file.motd file.banner
       hacore state mv 'file.site["a"]' 'file.site["b"]'
-      hacore state mv file.motd 'file.motd["en"]'          after a for_each was added
+      hacore state mv file.motd 'file.motd["en"]'   after for_each was added
       hacore state mv --host lb1 web1 --stack stacks/web
     """
     from ...engine import move, rename_host
@@ -147,18 +149,19 @@ def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | Non
         kept = asyncio.run(move(url, Address.parse(source), Address.parse(target), providers=providers()))
         lines = []
     lines += [f"Moved: {old} to {new}" for old, new in (kept.moved or {}).items()]
-    _tell(args, kept, lines)
+    _report(args, kept, lines)
     return 0
 
 
 @command.command("new-key")
 @stack_options(variables=False)
 def new_key_(args: StackArgs) -> int:
-    """Make a new key for a state that has lost its own.
+    """Create a new key for a state that has lost its own.
 
-    The key compares what is sensitive and encrypts before-images of it. With a new one the next
-    plan shows all that is sensitive as changed, and apply writes it afresh; the before-images that
-    the old key encrypted cannot be read any more. A state whose key is at hand keeps it.
+    The key compares sensitive values and encrypts their before-images. With a new
+    key the next plan shows all sensitive values as changed, and apply writes them
+    again; before-images of the old key can no longer be read. A state that still
+    has its key keeps it.
 
     \b
     Examples:
@@ -169,22 +172,22 @@ def new_key_(args: StackArgs) -> int:
 
     kept = asyncio.run(new_key(args.state_url()))
     if kept is None:
-        args.runtime.terminal.say("The state has its key: nothing was changed.")
+        args.runtime.terminal.say("The state has its key: no change.")
     else:
-        _tell(args, kept, ["The state has a new key. The next apply writes what is sensitive afresh."])
+        _report(args, kept, ["The state has a new key. The next apply writes all sensitive values again."])
     return 0
 
 
-def _tell(args: StackArgs, kept: StateEditResult, lines: Sequence[str]) -> None:
-    """What was done, and beside it where the state as it was before can be found."""
+def _report(args: StackArgs, kept: StateEditResult, lines: Sequence[str]) -> None:
+    """Print the edits, and the path of the backup."""
     terminal = args.runtime.terminal
     if kept.broke is not None:
-        terminal.tell(f"the state was locked by {kept.broke}, which is gone: its lock was broken")
+        terminal.tell(f"warning: the lock of {kept.broke} was broken: that process has ended")
     if kept.upgraded:
-        terminal.tell(f"the state's schema was upgraded; as it was before it is in {kept.upgraded}")
+        terminal.tell(f"The schema of the state was upgraded. Backup: {kept.upgraded}")
     terminal.say("\n".join(lines))
     if kept.backup:
-        terminal.tell(f"The state as it was before: {kept.backup}")
+        terminal.tell(f"Backup of the previous state: {kept.backup}")
 
 
 command.add_command(history)

@@ -1,4 +1,4 @@
-"""`hacore state history`, `diff` and `pull`: the state over time, and all of it. They only read."""
+"""`hacore state history`, `diff` and `pull`: the state over time, and all of it. Read-only."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _recorded(args: StackArgs) -> Iterator[StateReader]:
-    """The state. Raises StoreError when there is none."""
+    """The state. Raises StoreError when it does not exist."""
     from ..recorded_rows import opened
 
     with opened(args) as state:
         if state is None:
             from ...errors import StoreError
 
-            raise StoreError("cannot read the state: nothing is recorded yet; `hacore apply` makes it")
+            raise StoreError("cannot read the state: it does not exist yet; `hacore apply` creates it")
         yield state
 
 
@@ -36,9 +36,9 @@ def _recorded(args: StackArgs) -> Iterator[StateReader]:
 @stack_options(variables=False, argument=False)
 @as_json
 def history(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """Tell what changed the state, the newest first: serials, run, when, who, and which resources.
+    """List the changes of the state, newest first.
 
-    With an address only what changed it.
+    Shows serials, run, time, user and resources. With an address only its changes.
 
     \b
     Examples:
@@ -73,7 +73,9 @@ def history(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 @stack_options(variables=False, argument=False)
 @as_json
 def diff(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
-    """Compare what was recorded at one serial with another one, or with what is recorded now.
+    """Compare the state at two serials.
+
+    With one serial: with the current state.
 
     \b
     Examples:
@@ -99,9 +101,10 @@ def diff(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
 @click.command("pull")
 @stack_options(variables=False)
 def pull(args: StackArgs) -> int:
-    """Print the whole state as JSON: resources, hosts, runs with their tasks, history.
+    """Print the whole state as JSON.
 
-    What is sensitive is there as its HMAC; before-images are not.
+    With resources, hosts, runs with their tasks, and history. Sensitive values are printed as their HMAC;
+    before-images are not included.
 
     \b
     Examples:

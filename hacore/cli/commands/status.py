@@ -13,10 +13,10 @@ from ..stack_args import StackArgs, stack_options
 @ask_become_pass
 @as_json
 def command(args: StackArgs, as_json: bool) -> int:
-    """Tell who holds the virtual address, and how the hosts are.
+    """Show the virtual addresses, their holders, and the hosts.
 
-    Exit code 1 when a host cannot be reached, when not exactly one host holds an address, or when a
-    check fails.
+    Exit code 1 when a host cannot be reached, when an address has no holder or
+    several, or when a check fails.
 
     \b
     Examples:

@@ -26,22 +26,24 @@ if TYPE_CHECKING:
     "fingerprints",
     metavar="SHA256:…",
     multiple=True,
-    help="Accept the key with this fingerprint, and do not ask; can be repeated.",
+    help="Accept the key with this fingerprint without a question (repeatable).",
 )
 def command(args: StackArgs, host: str, fingerprints: tuple[str, ...]) -> int:
-    """Show the keys of a host that was never met from here, and remember them.
+    """Show the keys of an unknown host, and add them to known_hosts.
 
-    Asks each host on the way there, the jump hosts first, for its host keys, shows their fingerprints
-    and asks for a literal `yes`; then the keys are added to known_hosts (the file that ssh_config
-    names, else ~/.ssh/known_hosts), as ssh(1) would. Compare the fingerprints with what the machine
-    itself says: its console or cloud-init's log shows them, or `ssh-keygen -lf` there. A key that has
-    changed is never accepted: the error names the line of known_hosts that has the old one.
+    Reads the host keys of each host on the way there, jump hosts first, shows their
+    fingerprints and asks for a literal `yes`; then adds the keys to known_hosts
+    (the file of ssh_config, else ~/.ssh/known_hosts), as ssh(1) does. Compare the
+    fingerprints with the console of the machine, its cloud-init log, or
+    `ssh-keygen -lf` there. A changed key is never accepted: the error names the line
+    of known_hosts with the old one.
 
     \b
     Examples:
       hacore trust lb1
       hacore trust lb1 stacks/nginx-keepalived
-      hacore trust lb1 --fingerprint SHA256:ZVQmDXPa4PmcbsVY6a1/WHGdTfAbLwHNTCkjxUoNwUs
+      hacore trust lb1 \\
+        --fingerprint SHA256:ZVQmDXPa4PmcbsVY6a1/WHGdTfAbLwHNTCkjxUoNwUs
     """
     from ..interruptible import run
     from ..lab_spec import stack_for_lab
@@ -50,13 +52,13 @@ def command(args: StackArgs, host: str, fingerprints: tuple[str, ...]) -> int:
     chosen = _host(stack_for_lab(args), host)
     accept = _given(fingerprints) if fingerprints else _asked(terminal)
     result = run(terminal, lambda _: _trust(chosen, accept))
-    for meeting in result.met:
-        count = f"{len(meeting.keys)} key{'s' if len(meeting.keys) > 1 else ''}"
-        terminal.say(f"{meeting.label} is trusted from now on: {count} added to {meeting.file}.")
+    for keys in result.met:
+        count = f"{len(keys.keys)} key{'s' if len(keys.keys) > 1 else ''}"
+        terminal.say(f"{keys.label} is trusted now: {count} added to {keys.file}.")
     if not result.met:
-        terminal.say(f"{chosen.name} is trusted already.")
+        terminal.say(f"{chosen.name} is already trusted.")
     if result.login_error:
-        terminal.tell(f"warning: its key is known now, but {result.login_error}")
+        terminal.tell(f"warning: the host is trusted now, but {result.login_error}")
     return 0
 
 
@@ -72,41 +74,40 @@ def _host(stack: Stack, word: str) -> Host:
     for host in stack.hosts.values():
         if word in (host.name, host.address):
             if host.connection.transport == "local":
-                raise UsageError(f"cannot trust {host.name}: it is this machine, which is not reached over SSH")
+                raise UsageError(f"cannot trust {host.name}: it is this machine (transport: local), without SSH")
             return host
-    from difflib import get_close_matches
+    from ...spelling import suggestion
 
-    close = get_close_matches(word, stack.hosts, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(stack.hosts)) or 'none'}"
-    raise UsageError(f"cannot trust {word}: the stack has no such host; {hint}")
+    hint = suggestion(word, stack.hosts, f"its hosts are {', '.join(sorted(stack.hosts)) or 'none'}")
+    raise UsageError(f"cannot trust {word}: not a host of the stack; {hint}")
 
 
 def _asked(terminal: Terminal) -> Accept:
     from ..prompts import ask_yes
 
-    async def accept(meeting: PresentedKeys) -> Sequence[HostKey]:
-        width = max(len(key.algorithm) for key in meeting.keys)
-        terminal.tell(f"{meeting.label} was never met from here. It shows:\n")
-        for key in meeting.keys:
+    async def accept(host: PresentedKeys) -> Sequence[HostKey]:
+        width = max(len(key.algorithm) for key in host.keys)
+        terminal.tell(f"Unknown host {host.label}. It presents these keys:\n")
+        for key in host.keys:
             terminal.tell(f"  {key.algorithm:<{width}}  {key.fingerprint}")
         terminal.tell("")
-        question = f"Are these the keys of {meeting.label}?"
-        details = f"They will be added to {meeting.file}."
+        question = f"Are these the keys of {host.label}?"
+        details = f"Compare them with the console of the host. They will be added to {host.file}."
         if not await ask_yes(terminal, question, details, option="--fingerprint"):
-            raise Cancelled(f"trust cancelled: {meeting.label} stays unknown")
-        return meeting.keys
+            raise Cancelled(f"trust cancelled: {host.label} is still unknown")
+        return host.keys
 
     return accept
 
 
 def _given(fingerprints: Sequence[str]) -> Accept:
-    wanted = {text if ":" in text else f"SHA256:{text}" for text in fingerprints}
+    accepted = {text if ":" in text else f"SHA256:{text}" for text in fingerprints}
 
-    async def accept(meeting: PresentedKeys) -> Sequence[HostKey]:
-        found = [key for key in meeting.keys if key.fingerprint in wanted]
+    async def accept(host: PresentedKeys) -> Sequence[HostKey]:
+        found = [key for key in host.keys if key.fingerprint in accepted]
         if not found:
-            shown = ", ".join(f"{key.algorithm} {key.fingerprint}" for key in meeting.keys)
-            raise HostKeyError(f"cannot trust {meeting.label}: no key of it has that fingerprint; it shows {shown}")
+            shown = ", ".join(f"{key.algorithm} {key.fingerprint}" for key in host.keys)
+            raise HostKeyError(f"cannot trust {host.label}: none of its keys has this fingerprint; it presents {shown}")
         return found
 
     return accept

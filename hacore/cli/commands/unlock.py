@@ -9,12 +9,13 @@ from ..stack_args import StackArgs, stack_options
 
 @click.command("unlock")
 @stack_options(variables=False)
-@click.option("--force", is_flag=True, help="Also take it from a holder that is, or may be, alive.")
+@click.option("--force", is_flag=True, help="Break the lock even if its owner may still be running.")
 def command(args: StackArgs, force: bool) -> int:
-    """Take away the lock of a run that is gone.
+    """Break the lock of a run that is no longer running.
 
-    Seldom needed: the next run breaks the lock of a holder that is dead by itself. A living holder
-    that loses its lock stops at its next step, and the next run takes its hosts from it.
+    Rarely needed: the next run breaks the lock of a dead owner itself. An owner that
+    loses its lock while it is running stops at its next step, and the next run locks
+    its hosts.
 
     \b
     Examples:
@@ -26,7 +27,7 @@ def command(args: StackArgs, force: bool) -> int:
     terminal = args.runtime.terminal
     holder = unlock(args.state_url(), force=force)
     if holder is None:
-        terminal.say("Nothing to unlock: nobody holds the state.")
+        terminal.say("Nothing to unlock: the state is not locked.")
     else:
-        terminal.say(f"Unlocked: the state was held by {holder}.")
+        terminal.say(f"Unlocked: the lock of {holder} was broken.")
     return 0

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ...events import silent
 from ..options import as_json
 from ..stack_args import StackArgs, stack_options
 
+if TYPE_CHECKING:
+    from ...errors import StackError
+    from ...render.formats import ValidationJson
+
 
 @click.command("validate")
 @stack_options()
 @as_json
 def command(args: StackArgs, as_json: bool) -> int:
-    """Check a stack without asking any host.
+    """Check a stack without contacting any host.
 
-    All mistakes are told at once, each with its place in the file: wrong keys and values,
-    references to what does not exist, circles, two resources that claim the same thing, and faults
-    that only show when all members of a pair are looked at together.
+    Reports all mistakes at once, each with its file and line: wrong keys and values,
+    missing references, cycles, two resources with the same claim, and mistakes that
+    show only when all members of a pair are compared.
 
     \b
     Examples:
@@ -29,7 +35,6 @@ def command(args: StackArgs, as_json: bool) -> int:
     from ...errors import StackError
     from ...graph import build_graph
     from ...plan import examine_stack
-    from ...render.errors import error_json
     from ...render.words import count
 
     terminal = args.runtime.terminal
@@ -41,11 +46,11 @@ def command(args: StackArgs, as_json: bool) -> int:
         examine_stack(stack, request.means.providers)
     except StackError as error:
         if as_json:
-            terminal.say_json({"valid": False, "problems": error_json(error)["problems"]})
+            terminal.say_json(_report(error))
             return 1
         raise
     if as_json:
-        terminal.say_json({"valid": True, "problems": [], "stack": stack.name, "instances": len(stack.instances)})
+        terminal.say_json({**_report(), "stack": stack.name, "instances": len(stack.instances)})
         return 0
     resources = {str(address.at(None)) for address in stack.instances}
     terminal.say(
@@ -53,3 +58,11 @@ def command(args: StackArgs, as_json: bool) -> int:
         f"{count(len(stack.instances), 'instance')} on {count(len(stack.hosts), 'host')}."
     )
     return 0
+
+
+def _report(error: StackError | None = None) -> ValidationJson:
+    from ...plan.public_json import FORMAT_VERSION
+    from ...render.errors import problems_json
+
+    problems = [] if error is None else problems_json(error)
+    return {"format_version": FORMAT_VERSION, "valid": error is None, "problems": problems}

@@ -1,1 +1,1 @@
-"""Shell completion: what can be typed next, and the scripts of the shells."""
+"""Shell completion: the possible next words, and the scripts of the shells."""

@@ -1,7 +1,7 @@
-"""What may stand where, for completion in a shell: stacks, addresses, runs, hosts, environments.
+"""Candidates for completion in a shell: stacks, addresses, runs, hosts, environments.
 
-Each of these is a `shell_complete` of click: from the context as far as it was typed, and what there
-is of the word. They never fail: what cannot be found out is not offered.
+Each function is a `shell_complete` of click, with the context so far and the incomplete word. They never fail:
+what cannot be found out is not offered.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def written(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
 
 
 def address(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Addresses in the state, and resources of the stack that are not there yet."""
+    """Addresses in the state, and resources of the stack that are not recorded yet."""
     known = _known(ctx)
     return _items(_narrowed([*_list(known.addresses), *_list(known.written)], incomplete))
 
@@ -56,7 +56,7 @@ def recorded_or_stack(ctx: click.Context, param: click.Parameter, incomplete: st
 def run_or_stack(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`[STACK] [RUN]`: numbers of runs, and stacks; else folders."""
     runs = [
-        CompletionItem(number, help=told) for number, told in _list(_known(ctx).runs) if number.startswith(incomplete)
+        CompletionItem(number, help=about) for number, about in _list(_known(ctx).runs) if number.startswith(incomplete)
     ]
     found = [*runs, *([] if _named(ctx) else _stacks(ctx, incomplete))]
     return found or [CompletionItem(incomplete, type="dir")]
@@ -74,7 +74,7 @@ def environment(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
 
 
 def _stacks(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """`stacks/NAME`, or NAME alone when that is how the user began."""
+    """`stacks/NAME`, or NAME alone when the user began with it."""
     base = _base(ctx)
     with suppress(OSError):
         names = sorted(path.name for path in (base / "stacks").iterdir() if any(path.glob("stack.y*ml")))
@@ -83,7 +83,7 @@ def _stacks(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def _narrowed(addresses: Iterable[str], incomplete: str) -> list[str]:
-    """The addresses, first without host and key; these come as soon as there is nothing else to choose."""
+    """The addresses, first without host and key; with these as soon as there is only one choice."""
     levels: list[dict[str, None]] = [{}, {}, {}]
     for text in addresses:
         with_key = _without_host(text)
@@ -97,7 +97,7 @@ def _narrowed(addresses: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _without_host(address: str) -> str:
-    """An address up to its `@`; one in a key does not count."""
+    """An address up to its `@`; an `@` in a key does not count."""
     head, at, host = address.rpartition("@")
     return head if at and "]" not in host else address
 
@@ -113,24 +113,24 @@ def _items(words: Iterable[str]) -> list[CompletionItem]:
 def _list(ask: Callable[[], list[T]]) -> list[T]:
     try:
         return ask()
-    except Exception:  # whatever is wrong with stack or state: the user is in the middle of typing
+    except Exception:  # errors in stack or state must not disturb the user while typing
         return []
 
 
 def _known(ctx: click.Context) -> Known:
-    from .lookup import Known  # what it needs is for this alone: options name this module for all commands
+    from .lookup import Known  # imported here: all commands import this module
 
     given = ctx.params
     return Known(_base(ctx), _named(ctx), given.get("env"), given.get("state"), os.environ)
 
 
 def _base(ctx: click.Context) -> Path:
-    """Where the command will work: `-C` is not in force yet."""
+    """The folder of the command: `-C` is not applied yet."""
     return Path.cwd() / (ctx.find_root().params.get("folder") or "")
 
 
 def _named(ctx: click.Context) -> str | None:
-    """The stack, if the user has named it: by its argument, by --stack, or among words that may be it."""
+    """The stack, if the user has named it: by argument, by --stack, or among other words."""
     given = ctx.params.get("stack") or (ctx.params.get("folder") if ctx.parent is not None else None)
     if given is not None:
         return str(given)
@@ -138,7 +138,7 @@ def _named(ctx: click.Context) -> str | None:
     for word in ctx.params.get("words") or ():
         if not word.isdigit() and ("." not in word or (base / word).exists()):
             return str(word)
-    for word in ctx.args:  # of an option without its value yet, click has not looked at what stands before it
+    for word in ctx.args:  # before an option without a value yet, click has not parsed the arguments
         if (base / word).exists() or (base / "stacks" / word).exists():
             return str(word)
     return None

@@ -1,7 +1,7 @@
-"""What a stack and its state know by name, at a glance: for completion, where a tenth of a second counts.
+"""Names in a stack and its state, for completion, which must be fast.
 
-The state is read with the standard library alone, past the store and what that imports. Everything
-here may fail in any way; whoever asks does without then.
+The state is read with the standard library alone, without the imports of the store. Everything here may fail;
+the caller then offers nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ...load.find import absolute_state, environment_file, find_stack
 if TYPE_CHECKING:
     from ...load.yaml_nodes import Node
 
-_LARGEST = 256 * 1024  # bytes of a stack file; reading more takes longer than a user waits for Tab
+_LARGEST = 256 * 1024  # bytes of a stack file; larger ones take too long for completion
 _BUSY = 0.2  # seconds to wait for a writer
 
 
 @dataclass(frozen=True)
 class Known:
-    """A stack as it was named on the command line; `base` is the folder to work in."""
+    """A stack as named on the command line; `base` is the folder of the command."""
 
     base: Path
     stack: str | None = None
@@ -40,11 +40,11 @@ class Known:
 
     @cached_property
     def root(self) -> Node | None:
-        """The stack file's content; None for one that is too large to read in passing."""
+        """The stack file's content; None for one that is too large."""
         return _read(self.file)
 
     def url(self) -> str | None:
-        """Where the state lies, by the same rules as for all commands."""
+        """The URL of the state, by the rules of all commands."""
         from ...load.outline import name_of, state_of
         from ...load.problems import Problems
 
@@ -60,7 +60,7 @@ class Known:
         return None if problems else url
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What a SELECT finds in an SQLite state; nothing where there is none."""
+        """The rows of a SELECT in an SQLite state; empty without one."""
         url = self.url() or ""
         path = Path(url.removeprefix("sqlite:///"))
         if not url.startswith("sqlite:///") or not path.is_file():
@@ -70,20 +70,20 @@ class Known:
             return connection.execute(sql).fetchall()
 
     def addresses(self) -> list[str]:
-        """All that are recorded."""
+        """All recorded addresses."""
         return [address for (address,) in self.rows("SELECT address FROM resource ORDER BY address")]
 
     def runs(self) -> list[tuple[str, str]]:
-        """Numbers of runs, the newest first, each with what it was."""
+        """Numbers of runs, the newest first, each with command and status."""
         found = self.rows("SELECT id, command, status FROM run ORDER BY id DESC")
         return [(str(number), f"{command}, {status}") for number, command, status in found]
 
     def hosts(self) -> list[str]:
-        """The hosts that are recorded."""
+        """The recorded hosts."""
         return [name for (name,) in self.rows("SELECT name FROM host ORDER BY name")]
 
     def written(self) -> list[str]:
-        """`kind.name` of all that the stack file describes."""
+        """`kind.name` of all resources in the stack file."""
         section = self.root.child("resources") if self.root is not None else None
         kinds = section.map.items() if section is not None else ()
         return [f"{kind}.{name}" for kind, names in kinds for name in names.map]

@@ -1,7 +1,7 @@
-"""What shells ask for when the user presses Tab: click's completion, with words as bash really splits them.
+"""Completion in shells: that of click, with words as bash splits them.
 
-bash ends a word at `@`, `=`, `:` and quotes, all of which stand in addresses. So bash hands over the
-line and what of it a reply would replace, and gets replies that fit behind the rest, quoted as it is.
+bash ends a word at `@`, `=`, `:` and quotes, which are part of addresses. So bash passes the line and the part of
+it that a reply would replace, and gets replies that continue the rest, quoted alike.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class BashComplete(ShellComplete):
     source_template: ClassVar[str] = _BASH
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the cursor's, and what there is of that one."""
+        """The words before the cursor, and the incomplete word at the cursor."""
         words, last = _split(os.environ["COMP_LINE"])
         return words[1:], last
 
     def format_completion(self, item: CompletionItem) -> str:
-        """The part of a value that takes the place of the word as readline sees it."""
+        """The part of a value that replaces the word as readline splits it."""
         if item.type != "plain":
             return f"{item.type},{item.value}"
         line, word = os.environ["COMP_LINE"], os.environ.get("COMP_WORD", "")
@@ -62,7 +62,7 @@ class BashComplete(ShellComplete):
 
 
 def _split(line: str) -> tuple[list[str], str]:
-    """The words of a line that need not be whole, and the last one, which may be empty."""
+    """The words of an incomplete line, and the last one, which may be empty."""
     words = split_arg_string(line + _END)
     return words[:-1], words[-1].replace(_END, "")
 
@@ -84,7 +84,7 @@ _QUOTING: Mapping[str, Callable[[str], str]] = {
 
 
 class _WholeWords(ShellComplete):
-    """For shells that replace a word as a whole: `--option=` comes back in front of its value."""
+    """For shells that replace a whole word: `--option=` is repeated before its value."""
 
     def complete(self) -> str:
         """See ShellComplete."""
@@ -110,12 +110,12 @@ SHELLS: Mapping[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": WholeZ
 
 
 def script(group: click.Command, shell: str) -> str:
-    """What a shell must read to complete the arguments of hacore."""
+    """The script that a shell sources to complete the arguments of hacore."""
     return SHELLS[shell](group, {}, PROGRAM, VARIABLE).source()
 
 
 def complete(group: click.Command, runtime: Runtime) -> int:
-    """Answer a shell's question. Says nothing where something is wrong: the user is in the middle of typing."""
+    """Print the candidates for a shell; nothing on errors, not to disturb the user while typing."""
     shell = SHELLS.get(runtime.environ.get(VARIABLE, "").removesuffix("_complete"))
     if shell is not None:
         with suppress(Exception):

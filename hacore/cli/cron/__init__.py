@@ -1,1 +1,1 @@
-"""`hacore drift` without a person: its cron line and timer, its metrics file, its webhook."""
+"""`hacore drift` as a scheduled job: cron line, timer, metrics file, webhook."""

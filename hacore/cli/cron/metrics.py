@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def write_metrics(path: Path, stack: str, report: DriftReport | None, code: int, seconds: float) -> None:
-    """Write the file anew, whole or not at all. Without a `report` the look itself failed.
+    """Write the file anew, whole or not at all. Without a `report` the check itself failed.
 
-    `seconds` is how long it took. Raises HacoreError when the file cannot be written.
+    `seconds`: the duration of the check. Raises HacoreError when the file cannot be written.
     """
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
@@ -24,17 +24,19 @@ def write_metrics(path: Path, stack: str, report: DriftReport | None, code: int,
     def gauge(name: str, text: str, value: float) -> None:
         Gauge(f"hacore_drift_{name}", text, ["stack"], registry=registry).labels(stack).set(value)
 
-    gauge("exit_code", "0: clean, 2: drift, 1: could not tell", code)
-    gauge("complete", "1 when all hosts answered", float(report is not None and report.complete))
-    gauge("last_look_timestamp_seconds", "When hacore looked for drift", time.time())
-    gauge("duration_seconds", "How long that took", seconds)
+    gauge("exit_code", "0: no drift, 2: drift, 1: not known for all hosts", code)
+    gauge("complete", "1 when all hosts were checked", float(report is not None and report.complete))
+    gauge("last_look_timestamp_seconds", "Time of the check", time.time())
+    gauge("duration_seconds", "Duration of the check", seconds)
     if report is not None:
         gauge("resources", "Resource instances that were compared", report.checked)
         drifted = Gauge("hacore_drift_drifted", "Instances that differ", ["stack", "host"], registry=registry)
-        silent = Gauge("hacore_drift_unreachable", "1: the host was not reached", ["stack", "host"], registry=registry)
+        unreachable = Gauge(
+            "hacore_drift_unreachable", "1: the host was not checked", ["stack", "host"], registry=registry
+        )
         for host in report.hosts:
             drifted.labels(stack, host).set(sum(d.host == host for d in report.drift))
-            silent.labels(stack, host).set(float(host in report.unreachable))
+            unreachable.labels(stack, host).set(float(host in report.unreachable))
         drifted.labels(stack, "").set(sum(d.host is None for d in report.drift))
     try:
         write_to_textfile(str(path), registry)

@@ -1,4 +1,4 @@
-"""`hacore drift --print-cron` and `--print-timer`: the same drift, with nothing taken from this shell."""
+"""`hacore drift --print-cron` and `--print-timer`: the command, independent of this shell."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ...urls import url_secrets
 from ..stack_args import StackArgs
 
 WITHIN = 60.0
-"""Seconds for a look that nobody watches, unless --timeout says something else."""
+"""Seconds for a scheduled check, unless --timeout is given."""
 
 
 def scheduled(args: StackArgs, form: str, timeout: float | None, *, since_last: bool, metrics: Path | None) -> str:
-    """The text of a crontab or a timer. Raises UsageError when it would have a secret in it."""
+    """The text of a crontab or a timer. Raises UsageError when it would contain a secret."""
     from ...load.find import absolute_state
 
     if url_secrets(args.state or ""):
-        raise UsageError("cannot print a schedule with a password in --state: set HACORE_STATE in it instead")
+        raise UsageError("cannot print a schedule with a password in --state: set HACORE_STATE there instead")
     words = [*program(), "drift"]
     if args.state is None or args.stack is not None:
         words.append(str(args.file().absolute()))
@@ -37,7 +37,7 @@ def scheduled(args: StackArgs, form: str, timeout: float | None, *, since_last: 
 
 
 def program() -> list[str]:
-    """How to call this hacore from anywhere."""
+    """The command of this installation, with an absolute path."""
     called = Path(sys.argv[0]).absolute()
     if called.name == "hacore" and os.access(called, os.X_OK):
         return [str(called)]
@@ -45,7 +45,7 @@ def program() -> list[str]:
 
 
 def stack_name(args: StackArgs) -> str:
-    """The stack's name by its file; that of the state where no stack is named."""
+    """The name of the stack in its file, or of the state when no stack is given."""
     from ..stack_args import lab_name
 
     if args.state is not None and args.stack is None:
@@ -54,17 +54,17 @@ def stack_name(args: StackArgs) -> str:
 
 
 def unit_name(stack: str, env: str | None) -> str:
-    """A name for files: cron passes over those with anything but letters, digits, - and _."""
+    """A file name: cron ignores files with other characters than letters, digits, - and _."""
     return "hacore-drift-" + re.sub(r"[^A-Za-z0-9_-]+", "-", f"{stack}-{env}" if env else stack)
 
 
 def cron_text(name: str, words: Sequence[str], user: str) -> str:
     """The file for /etc/cron.d. `words` are the command, all its paths absolute."""
-    line = shlex.join(words).replace("%", r"\%")  # cron makes a newline of a bare one
+    line = shlex.join(words).replace("%", r"\%")  # cron replaces an unescaped one with a newline
     return f"""\
-# /etc/cron.d/{name}: looks for drift every quarter of an hour.
-# It writes, and so mails, only when there is something to tell. HACORE_STATE, HACORE_KEY and
-# HACORE_WEBHOOK may be set here, if nobody else can read the file.
+# /etc/cron.d/{name}: checks for drift every 15 minutes.
+# There is output, and so mail, only when there is drift. HACORE_STATE, HACORE_KEY and HACORE_WEBHOOK
+# can be set here, if only root can read the file.
 SHELL=/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 */15 * * * * {user} {line}
@@ -72,10 +72,10 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 
 def timer_text(name: str, words: Sequence[str], user: str) -> str:
-    """A script that writes service and timer, and starts the timer: to be read, then piped to `sudo sh`."""
+    """A script that writes service and timer, and starts the timer: to be read first, then piped to `sudo sh`."""
     line = " ".join(_systemd_word(word) for word in words)
     return f"""\
-# Looks for drift every quarter of an hour. To install it: ... --print-timer | sudo sh
+# Checks for drift every 15 minutes. To install: ... --print-timer | sudo sh
 set -eu
 cat >/etc/systemd/system/{name}.service <<'END'
 [Unit]
@@ -86,9 +86,9 @@ After=network-online.target
 [Service]
 Type=oneshot
 User={user}
-# HACORE_STATE, HACORE_KEY, HACORE_WEBHOOK, where they are needed; mode 0600
+# HACORE_STATE, HACORE_KEY, HACORE_WEBHOOK, if needed; mode 0600
 EnvironmentFile=-/etc/default/hacore
-# drift (2) and "could not tell" (1) are failures of the unit: systemctl --failed, OnFailure=
+# drift (2) and hosts that were not checked (1) are failures of the unit: systemctl --failed, OnFailure=
 ExecStart={line}
 END
 cat >/etc/systemd/system/{name}.timer <<'END'

@@ -1,4 +1,4 @@
-"""A POST of JSON to whoever wants to know."""
+"""A POST of JSON to a webhook."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PATIENCE = 10.0  # seconds
 
 
 def checked_url(url: str) -> str:
-    """A URL that can be posted to; raises UsageError. It may have a secret in it, so it is never shown."""
+    """A URL that can be posted to; raises UsageError. It may contain a secret, so it is never printed."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("cannot post to the webhook: its URL must begin with http:// or https://")
+        raise UsageError("cannot post to the webhook: the URL must start with http:// or https://")
     return url
 
 
@@ -30,7 +30,7 @@ def post(url: str, data: Any) -> None:
         urlopen(Request(url, body, headers), timeout=PATIENCE).close()  # noqa: S310 - the scheme is checked
     except HTTPError as error:
         error.close()
-        raise HacoreError(f"cannot post to the webhook at {host}: it answered {error.code}") from None
+        raise HacoreError(f"cannot post to the webhook at {host}: HTTP status {error.code}") from None
     except (URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise HacoreError(f"cannot post to the webhook at {host}: {reason}") from None
