@@ -1,1 +1,1 @@
-"""Benchmarks: ratios of things measured side by side in one run. See README.md."""
+"""Benchmarks: ratios of programs that are measured in turn in one run. See README.md."""

@@ -14,12 +14,12 @@ from .table import Line, text, values
 
 
 def main() -> int:
-    """Run the benchmarks named, or all of them; print what came of them."""
+    """Run the named benchmarks, or all of them, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks; see bench/README.md.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="start, plan, graph; default: all")
-    parser.add_argument("-n", "--times", type=int, default=5, help="runs of each, of which the median counts (5)")
-    parser.add_argument("--hosts", type=int, default=10, help="hosts of the plan (10)")
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances of the graphs")
+    parser.add_argument("-n", "--times", type=int, default=5, help="runs of each; the median counts (default: 5)")
+    parser.add_argument("--hosts", type=int, default=10, help="hosts of the plan (default: 10)")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances (default: %(default)s)")
     parser.add_argument("--twins", action="store_true", help="plan twins with systemd, too; needs root")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HACORE = (sys.executable, "-c", "import sys; from hacore.cli import main; sys.exit(main())")
-"""What the installed script `hacore` does."""
+"""The code of the installed script `hacore`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Run:
 
 @functools.cache
 def _byte_code() -> tempfile.TemporaryDirectory[str]:
-    """A folder for byte code that lives as long as this process."""
+    """A folder for byte code, deleted at the end of this process."""
     return tempfile.TemporaryDirectory(prefix="hacore-bench-pyc-")
 
 
 def environment(home: Path | None = None) -> dict[str, str]:
-    """This process's environment, able to import this source tree, without settings of hacore's."""
+    """This process's environment, able to import this source tree, without hacore's variables."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("HACORE_") and k != "SSH_AUTH_SOCK"}
     paths = [str(ROOT), str(ROOT / "providers"), os.environ.get("PYTHONPATH", "")]
     environ["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
@@ -48,7 +48,7 @@ def environment(home: Path | None = None) -> dict[str, str]:
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str], *, codes: Sequence[int] = (0,)) -> Run:
-    """Run `argv`; raises SystemExit with its output when its exit code is none of `codes`."""
+    """Run `argv`; raises SystemExit with its output when its exit code is not in `codes`."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
         process = subprocess.Popen(argv, env=dict(environ), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -71,7 +71,7 @@ def median(runs: Sequence[Run]) -> Run:
 
 
 def side_by_side(calls: Mapping[str, Callable[[], Run]], times: int) -> dict[str, Run]:
-    """The medians of `times` runs of each, taken in turn, so that what else the machine does hits all alike.
+    """The medians of `times` runs of each, taken in turn, so that other load of the machine affects all alike.
 
     Each runs once beforehand, unmeasured: byte code is compiled and the disk cache is warm.
     """

@@ -1,8 +1,8 @@
-"""What the plan of several hosts costs at the least: asyncssh, a connection and one exec each, and the end.
+"""The least cost of a plan of several hosts: asyncssh, and a connection and one exec each.
 
     python -m bench.floor bare|imports FOLDER HOST:PORT…
 
-`imports` also imports the libraries that hacore's plan rests on. In FOLDER lies a script for
+`imports` also imports the libraries that hacore's plan needs. FOLDER has a script for
 each host, `ask0` and so on: by hand, what hacore asks these hosts; nobody reads the answer.
 """
 
@@ -24,7 +24,7 @@ if sys.argv[1] == "imports":
 
 
 async def one(target: str, script: str) -> int:
-    """Ask a host; how many bytes it said."""
+    """Ask a host; returns the number of bytes it printed."""
     host, _, port = target.rpartition(":")
     config = os.environ.get("HACORE_SSH_CONFIG")  # a lab's
     async with asyncssh.connect(host, int(port), config=[config] if config else ()) as connection:

@@ -1,4 +1,4 @@
-"""Plans of large graphs without hosts: how time and memory grow."""
+"""Plans of large graphs without hosts: the growth of time and memory."""
 
 from __future__ import annotations
 

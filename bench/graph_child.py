@@ -29,7 +29,7 @@ resources:
 
 
 def main(size: int) -> dict[str, Any]:
-    """Times in CPU seconds by phase; what is told of the whole is as of the first plan's end."""
+    """Times in CPU seconds by phase; those of the whole are as of the end of the first plan."""
     gc.disable()  # as the command line does
     clock = _Clock()
     from hacore.contract import Facts, HostFacts

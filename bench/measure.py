@@ -23,7 +23,7 @@ def measure(
 ) -> list[Line]:
     """Apply the stack in `folder` once, then plan it in turn with the two floors.
 
-    `before` goes in front of every command; `execs` counts what each host has been asked so far.
+    `before` is the beginning of every argv; `execs` counts the execs of each host.
     """
     run([*before, *HACORE, "apply", "--auto-approve", str(folder)], environ)
     asked: list[int] = []

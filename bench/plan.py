@@ -1,4 +1,4 @@
-"""A plan of ten hosts with nothing to do, beside the least that any tool could do."""
+"""A plan of ten hosts without changes, beside the least that any tool could do."""
 
 from __future__ import annotations
 

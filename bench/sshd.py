@@ -43,7 +43,7 @@ class Sshds:
             process.wait()
 
     def execs(self) -> list[int]:
-        """How many commands each has run so far."""
+        """The number of commands that each has run."""
         return [self._log(number).count("Starting session: command") for number in range(self.count)]
 
     def _log(self, number: int) -> str:
@@ -83,7 +83,7 @@ class Sshds:
 
 
 def _command(folder: Path, port: int, client: Path) -> list[str]:
-    """sshd in the foreground. All hosts are this machine, so what hacore keeps on a host must lie apart for each."""
+    """sshd in the foreground. All hosts are this machine, so each needs hacore's folders of its own."""
     settings = {
         "Port": port,
         "ListenAddress": "127.0.0.1",
@@ -121,5 +121,5 @@ def _free_port() -> int:
 
 
 def user() -> str:
-    """Who logs in."""
+    """The user who logs in."""
     return getpass.getuser()

@@ -36,7 +36,7 @@ def stack(name: str, ports: Sequence[int], addresses: Sequence[str], root: Path,
 
 
 def ask(folder: Path, services: Sequence[str] = ()) -> str:
-    """What a plan of a host has to find out, in shell."""
+    """The questions of a plan of a host, in shell."""
     lines = [
         f"cd {folder}",
         "stat --printf '%f %u %g %s %Y %n\\n' *",

@@ -1,4 +1,4 @@
-"""Start-up: what a command costs before it has done anything."""
+"""Start-up: the cost of a command before it does anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EMPTY = "stack: empty\nhosts: {here: {address: localhost, connection: {transpor
 
 
 def start(times: int) -> list[Line]:
-    """The bare interpreter, `--version`, `--help`, and the plan of a stack with nothing in it."""
+    """The bare interpreter, `--version`, `--help`, and the plan of an empty stack."""
     with tempfile.TemporaryDirectory(prefix="hacore-bench-") as name:
         folder = Path(name)
         (folder / "stack.yaml").write_text(_EMPTY)

@@ -1,4 +1,4 @@
-"""What the benchmarks say: lines of a table, and the same as JSON."""
+"""The results of benchmarks: lines of a table, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def text(lines: Sequence[Line]) -> str:
 
 
 def values(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """For JSON: without what was not measured."""
+    """For JSON, without measures that are missing."""
     return [{k: v for k, v in asdict(line).items() if v not in (None, "")} for line in lines]
 
 

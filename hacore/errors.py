@@ -188,7 +188,7 @@ class StoreError(HacoreError):
 
 
 class DisconnectedError(StoreError):
-    """The connection to the state's server is lost."""
+    """The connection to the state's server was lost."""
 
     code: ClassVar[str] = "DisconnectedError"
 

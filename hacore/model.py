@@ -199,7 +199,7 @@ class Status(Enum):
 
     @property
     def final(self) -> bool:
-        """Whether a task with it does not change any more in this run."""
+        """Whether it is the last status of a task in this run."""
         return self in (Status.DONE, Status.UNDONE, Status.HOLD, Status.ERROR)
 
 

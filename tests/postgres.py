@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a socket in a folder of its own, gone when it is stopped."""
+"""A PostgreSQL server for the tests: on a socket in a folder of its own, deleted when it is stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER, PASSWORD = "hacore", "hunter2-and/more"
 
 
 def programs() -> Path | None:
-    """Where initdb and pg_ctl are; None when PostgreSQL is not installed."""
+    """The folder of initdb and pg_ctl; None when PostgreSQL is not installed."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = str(installed[-1]) if installed else shutil.which("initdb")
     return Path(found).parent if found else None
@@ -58,7 +58,7 @@ class Server:
         return self.url(f"test{self._databases}")
 
     def new_schema(self) -> str:
-        """The URL of an empty schema of a database that tests share: that is made much faster."""
+        """The URL of an empty schema of a database that tests share, which is much faster to create."""
         self._databases += 1
         self.sql("postgres", f"CREATE SCHEMA test{self._databases}")
         return f"{self.url('postgres')}&options=-csearch_path%3Dtest{self._databases}"
@@ -85,7 +85,7 @@ class Server:
         words = [str(self._binaries / program), *arguments]
         if os.geteuid() == 0:
             words = ["runuser", "-u", "postgres", "--", *words]
-        # the server keeps its output open, so there is none to wait for: pg_ctl writes a log
+        # the server keeps its output open, so pg_ctl writes a log instead
         with (self.folder.parent / f"{self.folder.name}.out").open("w+") as out:
             Path(out.name).unlink()
             done = subprocess.run(words, stdout=out, stderr=out, cwd="/", check=False, timeout=120)

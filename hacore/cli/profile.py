@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
+
+from .. import proc
 
 
 def since_start() -> float:
-    """Seconds since the start of this process (proc(5), field 22 of /proc/self/stat); 0 where unknown."""
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-        return max(uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK"), 0.0)
-    except (OSError, ValueError, IndexError):
-        return 0.0
+    """Seconds since this process began, as the kernel has it; 0 where it has no /proc."""
+    this = proc.stat("self")
+    return 0.0 if this is None else max(proc.uptime() - this.started / os.sysconf("SC_CLK_TCK"), 0.0)
 
 
 class Clock:

@@ -138,7 +138,8 @@ def _pending(snapshot: StateSnapshot, address: Any, loaded: Mapping[str, str | N
     ]
     if not late:
         return []
-    return [Drift(address, (), f"reload pending for {', '.join(sorted(late))}", address.host)]
+    pending = tuple(sorted(late))
+    return [Drift(address, (), f"reload pending for {', '.join(pending)}", address.host, pending=pending)]
 
 
 __all__ = ["drift", "recorded_hosts"]

@@ -6,16 +6,16 @@ A file of the user who checks, not of the state, to which drift writes nothing. 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..disk import replace_file
 from ..errors import HacoreError
 from ..model import digest
 from ..plan import Drift
+from ..store.legacy import reported_reason
 from ..xdg import state_folder
 from .results import DriftReport
 
@@ -83,15 +83,7 @@ def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
     data = {"format_version": _VERSION, "stack": report.stack, "at": time.time(), "seen": seen, "hosts": hosts}
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # mkstemp makes it 0600; the rename is what another look sees, whole or not at all
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=".drift-")
-        try:
-            with os.fdopen(number, "w") as file:
-                json.dump(data, file, sort_keys=True)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(path, json.dumps(data, sort_keys=True).encode())
     except OSError as error:
         raise HacoreError(f"cannot record the reported drift in {path}: {error.strerror}") from error
 
@@ -105,7 +97,8 @@ def _entries(report: DriftReport) -> dict[str, str]:
 
 def _digest(drift: Drift) -> str:
     """The digest of a difference; a sensitive value is an HMAC already."""
-    return digest([drift.reason, [[a.path, a.before, a.after] for a in drift.attrs]])
+    reason = reported_reason(gone=drift.gone, again=drift.again, pending=drift.pending)
+    return digest([reason, [[a.path, a.before, a.after] for a in drift.attrs]])
 
 
 __all__ = ["NewDrift", "ReportedDrift", "news", "place", "read", "write"]

@@ -86,6 +86,7 @@ async def held_hosts(
         "boot_id": me.boot_id,
         "machine_id": me.machine_id,
         "hostname": me.hostname,
+        "hardware": me.hardware,
     }
     held = HeldHosts(links, Holder(secrets.token_hex(16), info), warn)
     try:
@@ -120,6 +121,7 @@ def _alive(info: Mapping[str, Any]) -> bool:
             boot_id=str(info.get("boot_id", "")),
             machine_id=str(info.get("machine_id", "")),
             hostname=str(info.get("hostname", "")),
+            hardware=str(info.get("hardware", "")),
         )
     except (TypeError, ValueError):
         return True

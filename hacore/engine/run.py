@@ -71,6 +71,8 @@ class Run:
             self.means.warn(f"the state was locked by {self.writer.broke}, which is dead: its lock was broken")
         if self.writer.upgraded:
             self.means.warn(f"the state's schema was upgraded; the backup from before is {self.writer.upgraded}")
+        if self.writer.place_warning:
+            self.means.warn(self.writer.place_warning)
         links = await self.session.hosts.links(sorted(self._involved(shown)))
         me, what, stack = self.means.who, self.session.command, self.session.stack.name
         async with held_hosts(links, self.writer, who=me, what=what, stack=stack, warn=self.means.warn) as self.held:

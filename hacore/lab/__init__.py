@@ -1,6 +1,6 @@
-"""Twins of a stack's hosts on this machine: real systemd, real sshd, their true addresses, in a network of their own.
+"""Twins of a stack's hosts on this machine: real systemd, real sshd, the hosts' addresses, a network of their own.
 
-A lab needs root on Linux with systemd-nspawn; `check_prerequisites` tells what is missing. Nothing here prints.
+A lab needs root on Linux with systemd-nspawn; `check_prerequisites` lists what is missing. Nothing here prints.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A bystander: a small HTTP server that answers every path alike. Runs as a program, on the standard library alone.
+"""A bystander: a small HTTP server with one answer for every path. A program that needs the standard library only.
 
 python bystander.py NAME ADDRESS PORT STATUS BODY
 """
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """Many short connections at once are what a drill sends through the proxy in front of us."""
+    """Prepared for a drill, which opens many short connections at once through the proxy in front."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
 
 
 def handler(name: str, status: int, body: str) -> type[BaseHTTPRequestHandler]:
-    """The handler that answers any request with `status` and `body`, and says in a header who answered."""
+    """The handler that answers any request with `status` and `body`, and its name in a header."""
     payload = f"{body}\n".encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,7 +41,7 @@ def handler(name: str, status: int, body: str) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: a drill would fill the log."""
+            """Log nothing: a drill would fill the log."""
 
     return Handler
 

@@ -7,25 +7,25 @@ import os
 import signal
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 from hacore.lab.system import wait_until
 
 
 def cgroup_roots() -> list[Path]:
-    """Where cgroups that carry no resource control are made here: the named hierarchy of systemd, the unified one."""
-    found: list[Path] = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        mount, (kind, _, options) = left.split()[4], right.split(maxsplit=2)
-        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
-            found.append(Path(mount))
+    """The hierarchies for cgroups without resource control: the named one of systemd, and the unified one."""
+    found = [
+        Path(mount.point)
+        for mount in proc.mounts()
+        if mount.type == "cgroup2" or (mount.type == "cgroup" and "name=systemd" in mount.options)
+    ]
     return list(dict.fromkeys(found))
 
 
 class Cgroups:
     """The cgroups of one lab: each twin in one of its own, so that no systemd touches another's units.
 
-    They also own: whatever runs in them is the lab's, recorded or not, and ends with it.
+    They also show what belongs to the lab: all processes in them, recorded or not, end with it.
     """
 
     def __init__(self, digest: str) -> None:
@@ -48,19 +48,19 @@ class Cgroups:
         return numbers
 
     def clear(self, name: str = ".", seconds: float = 10) -> None:
-        """Kill what runs in `name` and below, and what was just about to join, then remove the cgroups."""
+        """Kill the processes in `name` and below, also those that are just joining, then remove the cgroups."""
 
-        def gone() -> bool:
+        def removed() -> bool:
             for number in self.processes(name) - {0, os.getpid()}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
             return all(_removed(base / name) for base in self._bases)
 
-        if not wait_until(gone, seconds):
+        if not wait_until(removed, seconds):
             if left := sorted(self.processes(name)):
-                raise LabError(f"cannot end processes {left}: they survive SIGKILL")
-            stays = ", ".join(str(base / name) for base in self._bases if (base / name).exists())
-            raise LabError(f"cannot remove the cgroups {stays}: they are busy, with no process in them")
+                raise LabError(f"cannot kill the processes {left}: they survive SIGKILL")
+            busy = ", ".join(str(base / name) for base in self._bases if (base / name).exists())
+            raise LabError(f"cannot remove the cgroups {busy}: they are busy, although no process is in them")
 
 
 def _removed(top: Path) -> bool:

@@ -1,6 +1,6 @@
-"""Images: what a bare host has on its disk. Built once, cached, and shared read-only by all twins.
+"""Images: the disk of a bare host. Built once, cached, and shared read-only by all twins.
 
-Debian comes by debootstrap; the other systems are made of a copy of it, in seconds (see layers.py).
+Debian is built by debootstrap; the other systems are derived from a copy of it, in seconds (see layers.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 from hacore.lab.layers import LAYERS, Layer
 from hacore.lab.mounts import mounts_below, unmount
@@ -23,19 +24,19 @@ from hacore.lab.system import attempt, locked, run
 Say = Callable[[str], None]
 
 BARE = ("ca-certificates", "dbus", "iproute2", "openssh-server", "procps")
-"""On every twin, beside Debian's minimal set and its init system: what makes it reachable, and nothing more."""
+"""Installed on every twin, beside Debian's minimal set and its init system: only what makes it reachable."""
 
 PRELOADED = (
     "gcc", "make", "libpcre3-dev", "zlib1g-dev", "libssl-dev", "libnl-3-dev", "libnl-genl-3-dev",
     "keepalived", "nginx", "curl", "ca-certificates", "tree", "hello", "jq", "sudo",
 )  # fmt: skip
-"""Downloaded into the image's apt cache and *not* installed: what stacks here install, without the network."""
+"""Downloaded into the image's apt cache, *not* installed: stacks here can install them without the network."""
 
 QUIET = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
     "console-getty.service", "systemd-logind.service", "systemd-timesyncd.service", "getty.target",
 )  # fmt: skip
-"""Masked in the image: they change files or start things by the clock, or serve a console that nobody sits at."""
+"""Masked in the image: they change files or start programs by the clock, or serve a console without a user."""
 
 UNUSED_FOR = 14 * 86400
 """After so many seconds without a lab on it, an outdated image is removed."""
@@ -43,7 +44,7 @@ UNUSED_FOR = 14 * 86400
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything an image depends on; two recipes that are equal make the same image."""
+    """All inputs of an image; equal recipes build the same image."""
 
     os: str
     suite: str
@@ -57,7 +58,7 @@ class Recipe:
     """Raise it when the building itself changes."""
 
     def to_json(self) -> dict[str, object]:
-        """All of it; images that were built before are found by this."""
+        """All fields; cached images are found by them."""
         return {
             "os": self.os,
             "suite": self.suite,
@@ -78,11 +79,11 @@ class Recipe:
 
 
 DEBIAN = Recipe("debian", "", (), "", (), (*BARE, "systemd", "systemd-sysv"))
-"""The system that all others are made of. What the machine decides (sources, certificates) is filled in by `recipe`."""
+"""The base of all other systems. `recipe` fills in the machine's own part (sources, certificates)."""
 
 
 def cache() -> Path:
-    """Where images live: HACORE_CACHE, or /var/cache/hacore."""
+    """The folder of images: HACORE_CACHE, or /var/cache/hacore."""
     return Path(os.environ.get("HACORE_CACHE") or "/var/cache/hacore")
 
 
@@ -93,35 +94,35 @@ def recipe() -> Recipe:
 
 
 def ensure(system: str, say: Say) -> Path:
-    """The root file system of an image; built if it is not in the cache yet: Debian's takes about a minute."""
+    """The root file system of an image, built if it is not in the cache: Debian's takes about a minute."""
     if system != "debian" and system not in LAYERS:
-        raise LabError(f"cannot make a twin with os {system!r}: there are {', '.join(['debian', *sorted(LAYERS)])}")
+        raise LabError(f"cannot create a twin with os {system!r}: known are {', '.join(['debian', *sorted(LAYERS)])}")
     wanted = recipe()
     images = cache() / "images"
     with locked(images):
         home = images / wanted.key
         if not (home / "rootfs").is_dir():
             _prune(images)
-            say(f"building the image {wanted.key}, once (about a minute)")
+            say(f"building the image {wanted.key} (once, about a minute)")
             _build(home, lambda root, log: _bootstrap(wanted, root, log, say), wanted.to_json(), say)
         os.utime(home)
         if system != "debian":
             base, layer = home / "rootfs", LAYERS[system]
             home = images / layer.key(system, wanted.suite, wanted.key)
             if not (home / "rootfs").is_dir():
-                say(f"building the image {home.name}, once")
+                say(f"building the image {home.name} (once)")
                 _build(home, lambda root, log: _derive(base, layer, root, log), layer.to_json(), say)
             os.utime(home)
     return home / "rootfs"
 
 
 def _build(home: Path, fill: Callable[[Path, Path], None], recipe: dict[str, object], say: Say) -> None:
-    """A new image by `fill(root, log)`: all of it or nothing."""
+    """Build a new image with `fill(root, log)`, whole or not at all."""
     began = time.monotonic()
     temporary = home.with_name(f".{home.name}.building")
     _discard(temporary)
     root = temporary / "rootfs"
-    # Nobody pulls the plug on a folder that a failure throws away: no fsync per file saves a third of the time.
+    # A failed build is deleted, so nothing in it must survive a power cut: no fsync per file saves a third of the time.
     hurry = root / "etc/dpkg/dpkg.cfg.d/hurry"
     hurry.parent.mkdir(parents=True)
     hurry.write_text("force-unsafe-io\n")
@@ -129,7 +130,7 @@ def _build(home: Path, fill: Callable[[Path, Path], None], recipe: dict[str, obj
     hurry.unlink()
     (temporary / "recipe.json").write_text(json.dumps(recipe, indent=2))
     temporary.rename(home)
-    say(f"built the image {home.name} in {time.monotonic() - began:.0f} s")
+    say(f"built the image {home.name} in {time.monotonic() - began:.0f}s")
 
 
 def _bootstrap(wanted: Recipe, root: Path, log: Path, say: Say) -> None:
@@ -163,7 +164,7 @@ def _derive(base: Path, layer: Layer, root: Path, log: Path) -> None:
 
 
 def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None:
-    """From what debootstrap leaves to a bare host: sources, certificates, a filled apt cache, no identity."""
+    """Turn debootstrap's result into a bare host: sources, certificates, a filled apt cache, no identity."""
     (root / "etc/apt/sources.list").write_text("".join(f"{line}\n" for line in wanted.sources))
     settings = root / "etc/apt/apt.conf.d/90hacore-lab"
     settings.write_text(wanted.apt_settings)
@@ -184,13 +185,13 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
             argv = [*inside, "apt-get", "-y", "install", "--download-only", *wanted.preloaded]
             run(argv, "build an image", log=log, timeout=1800)
         _sift(archives, debs, inside)
-        # What systemd would update at the first boot (ConditionNeedsUpdate) is fresh: say so, a second less per boot.
+        # Nothing is left to update at the first boot (ConditionNeedsUpdate): a second less per boot.
         attempt([*inside, "/lib/systemd/systemd-update-done"])
     for unit in wanted.masked:
         path = root / "etc/systemd/system" / unit
         path.unlink(missing_ok=True)
         path.symlink_to("/dev/null")
-    # An identity is a twin's own: see twin.py.
+    # Each twin has an identity of its own: see twin.py.
     for path in [*root.glob("etc/ssh/ssh_host_*"), root / "etc/machine-id", root / "var/lib/dbus/machine-id"]:
         path.unlink(missing_ok=True)
     (root / "etc/hostname").unlink(missing_ok=True)
@@ -199,7 +200,7 @@ def _settle(wanted: Recipe, root: Path, debs: Path, log: Path, say: Say) -> None
 
 
 def _sift(archives: Path, debs: Path, inside: list[str]) -> None:
-    """Keep a copy of every package for the next build; leave in the image only what is not installed there."""
+    """Keep a copy of every package for the next build; leave in the image only those that are not installed."""
     listed = run([*inside, "dpkg-query", "-W", "-f", "${Package}_${Version}_\n"], "build an image")
     installed = {line.replace(":", "%3a") for line in listed.split()}
     for deb in archives.glob("*.deb"):
@@ -211,7 +212,7 @@ def _sift(archives: Path, debs: Path, inside: list[str]) -> None:
 
 @contextlib.contextmanager
 def _chrooted(root: Path) -> Iterator[list[str]]:
-    """How a program runs in there: the beginning of its argv."""
+    """The beginning of the argv of a program in the image."""
     path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
@@ -232,18 +233,18 @@ def _discard(folder: Path) -> None:
 
 
 def _prune(images: Path) -> None:
-    """Remove what interrupted builds left, and images that no lab has used for long."""
-    mounts = Path("/proc/self/mountinfo").read_text()
+    """Remove interrupted builds, and images that no lab has used for long."""
+    used = " ".join(word for mount in proc.mounts() for word in (mount.point, *mount.options))  # overlays name layers
     for home in images.iterdir():
-        stale = home.stat().st_mtime < time.time() - UNUSED_FOR and str(home) not in mounts
+        stale = home.stat().st_mtime < time.time() - UNUSED_FOR and str(home) not in used
         if home.name.endswith(".building") or stale:
             _discard(home)
 
 
 def _sources() -> tuple[str, tuple[str, ...]]:
-    """The release of this machine, and its package sources that are Debian's own, as lines of a sources.list.
+    """The release of this machine, and those of its package sources that are Debian's, as lines of a sources.list.
 
-    apt itself is asked: only it knows all the forms a source may be written in, and who signed what it fetched.
+    apt itself lists them: only it knows all forms of a source, and the signer of what it fetched.
     """
     form = "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
     listed = attempt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).stdout
@@ -258,30 +259,28 @@ def _sources() -> tuple[str, tuple[str, ...]]:
     suite = release_file.get("VERSION_CODENAME", "").strip('"')
     main = [key for key in components if key[1] == suite]
     if not main:
-        raise LabError(
-            "cannot build an image: apt knows no source of Debian's own for this release; run 'apt-get update'"
-        )
+        raise LabError("cannot build an image: apt has no source of Debian for this release; run 'apt-get update'")
     ordered = [*main, *(key for key in components if key not in main)]
     return suite, tuple(f"deb {uri} {release} {' '.join(components[uri, release])}" for uri, release in ordered)
 
 
 def _apt_settings() -> str:
-    """What of this machine's apt settings a download needs: proxies and what a mirror of yesterday's asks for."""
+    """The apt settings of this machine that a download needs: proxies, and checks that an old mirror fails."""
     wanted = ("acquire::http", "acquire::https", "acquire::check-", "acquire::retries", "acquire::forceipv4")
     lines = attempt(["apt-config", "dump"]).stdout.splitlines()
     kept = [line for line in lines if line.lower().startswith(wanted) and '""' not in line]
-    # Packages stay in the cache after an installation: the next twin's comes without the network too.
+    # Packages stay in the cache after an installation: the next twin needs no network for them either.
     return "\n".join([*kept, 'Acquire::Languages "none";', 'Binary::apt::APT::Keep-Downloaded-Packages "true";', ""])
 
 
 def _certificates() -> tuple[tuple[str, str], ...]:
-    """The certificates this machine trusts beyond Debian's own."""
+    """The certificates that this machine trusts in addition to Debian's."""
     folder = Path("/usr/local/share/ca-certificates")
     return tuple((path.name, path.read_text()) for path in sorted(folder.glob("*.crt")))
 
 
 def resolv_conf() -> str:
-    """A resolv.conf that works off this machine: its own, or what stands behind a resolver on its loopback."""
+    """A resolv.conf for twins: this machine's, or the servers behind a resolver on its loopback."""
     for path in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
         try:
             lines = path.read_text().splitlines()

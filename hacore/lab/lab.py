@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab import bystander, image
 from hacore.lab.cgroups import Cgroups
@@ -32,14 +33,14 @@ from hacore.lab.system import (
 from hacore.lab.twin import Machine
 
 HOME = Path("/var/lib/hacore/lab")
-"""Where labs live, each in a folder of its name."""
+"""The folder of labs, each in a folder of its name."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class LabInfo:
-    """A lab of this machine as `list_labs` found it: its twins' processes that are alive, and all its addresses."""
+    """A lab of this machine: its running processes, and all its addresses."""
 
     name: str
     root: Path
@@ -51,8 +52,8 @@ class LabInfo:
 class Lab:
     """The twins of a stack's hosts on this machine.
 
-    The folder `root` and the names that follow from it say all there is to know about a lab, so any process can
-    take over any lab, also one whose maker was killed.
+    The folder `root` and the names derived from it are all that identifies a lab, so any process can
+    take over any lab, also one of which the creator was killed.
     """
 
     def __init__(self, spec: LabSpec, *, root: Path | None = None, say: Say = lambda _: None) -> None:
@@ -68,19 +69,19 @@ class Lab:
             for index, twin in enumerate(spec.twins)
         }
         if len(self._machines) != len(spec.twins):
-            raise LabError(f"cannot make lab {spec.stack}: two twins have the same name")
+            raise LabError(f"cannot create lab {spec.stack}: two twins have the same name")
 
     @classmethod
     def named(cls, name: str, *, say: Say = lambda _: None) -> Lab:
-        """The lab that lives in a folder of this name: for taking down what no stack describes any more."""
+        """The lab in the folder of this name, to destroy a lab that is no longer in a stack."""
         path = HOME / check_name(name) / "lab.json"
         if not path.exists():
-            raise LabError(f"cannot find lab {name}: no {path}")
+            raise LabError(f"cannot find lab {name}: {path} does not exist; `hacore lab list` shows all labs")
         return cls(LabSpec.loads(path.read_text()), root=path.parent, say=say)
 
     @staticmethod
     def list_labs() -> list[LabInfo]:
-        """All labs in the usual place, running or not."""
+        """All labs of this machine, running or not."""
         found = []
         for path in sorted(HOME.glob("*/lab.json")):
             lab = Lab.named(path.parent.name)
@@ -91,7 +92,7 @@ class Lab:
 
     @property
     def ssh_config(self) -> Path:
-        """An ssh config for `ssh -F` that knows the twins by name and address."""
+        """An ssh config for `ssh -F` with the twins by name and address."""
         return self._ssh.config
 
     @property
@@ -101,17 +102,17 @@ class Lab:
 
     @property
     def key(self) -> Path:
-        """The private key to root on every twin."""
+        """The private key for root on every twin."""
         return self._ssh.key
 
     @property
     def state_url(self) -> str:
-        """Where a stack keeps its state while it is played here: never where the real hosts' is."""
+        """The state of the stack in this lab, separate from the state of the real hosts."""
         return f"sqlite:///{self.root / 'state.db'}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `exec` adds to the environment."""
+        """The variables that `exec` adds to the environment."""
         return {
             "HACORE_LAB": self.spec.stack,
             "HACORE_STATE": self.state_url,
@@ -119,20 +120,20 @@ class Lab:
         }
 
     def rootfs(self, name: str) -> Path:
-        """A twin's file system as it is now, seen from this machine."""
+        """A twin's current file system, as seen from this machine."""
         return self._machine(name).rootfs
 
     def console(self, name: str) -> Path:
-        """What a twin wrote to its console."""
+        """The log of a twin's console."""
         return self._machine(name).console
 
     def processes(self) -> dict[str, int]:
-        """The pid of every twin that runs, by its name."""
+        """The pids of the running twins, by name."""
         found = {name: machine.process for name, machine in self._machines.items()}
         return {name: process.pid for name, process in found.items() if process is not None and process.alive()}
 
     def running(self) -> bool:
-        """Whether all of it is up: the network, every twin, every bystander."""
+        """Whether the network, every twin and every bystander are up."""
         if not self._network.exists() or not (self.root / "lab.json").exists():
             return False
         bystanders = [Process.read(self._bystander_home(b) / "process") for b in self.spec.bystanders]
@@ -141,12 +142,12 @@ class Lab:
         )
 
     def up(self) -> None:
-        """Bring the lab up, about three seconds once the image is there. What a crash left is cleared away first."""
+        """Bring the lab up, in about three seconds once the image is built. Remains of a crash are removed first."""
         missing = check_prerequisites()
         if missing:
             raise LabError(f"cannot bring up lab {self.spec.stack}: this machine lacks {', '.join(missing)}")
         if self.running():
-            raise LabError(f"cannot bring up lab {self.spec.stack}: already up")
+            raise LabError(f"cannot bring up lab {self.spec.stack}: it is already up")
         with readable():
             images = {system: image.ensure(system, self._say) for system in {t.os for t in self.spec.twins}}
         with readable(), locked(HOME):
@@ -160,7 +161,7 @@ class Lab:
     def _up(self, images: Mapping[str, Path]) -> None:
         self.root.mkdir(parents=True)
         self.root.chmod(0o700)
-        (self.root / "lab.json").write_text(self.spec.dumps())
+        replace_file(self.root / "lab.json", self.spec.dumps().encode())
         self._network.up()
         keys = {name: machine.make_identity() for name, machine in self._machines.items()}
         self._ssh.make(self.spec.twins, keys)
@@ -173,7 +174,7 @@ class Lab:
             self._say(f"twin {machine.twin.name} is up at {machine.twin.address}")
 
     def down(self) -> None:
-        """Take the lab away without a trace, whole, half-made or crashed."""
+        """Destroy the lab without a trace: whole, incomplete or crashed."""
         with locked(HOME):
             self._down()
             for folder in (HOME, HOME.parent):
@@ -204,7 +205,7 @@ class Lab:
         self._boot([self._machine(name)])
 
     def reset(self, *names: str) -> None:
-        """Twins (default: all) back to bare, as they were when the lab came up; same identity, a few seconds."""
+        """Reinstall twins (default: all) with the bare image and the same identity, in a few seconds."""
         machines = [self._machine(name) for name in names or self._machines]
         with readable():
             for machine in machines:
@@ -213,14 +214,14 @@ class Lab:
         self._boot(machines)
 
     def save(self, label: str) -> None:
-        """Keep all twins' disks under a name; they are shut down and booted again for it."""
+        """Save all twins' disks under a name; the twins are shut down and booted again."""
         for machine in self._machines.values():
             machine.stop()
             machine.save(label)
         self._boot(self._machines.values())
 
     def restore(self, label: str) -> None:
-        """All twins as they were when their disks were saved, freshly booted."""
+        """Restore all twins' disks from the saved ones, and boot the twins."""
         for machine in self._machines.values():
             machine.restore(label)
         self._boot(self._machines.values())
@@ -233,21 +234,21 @@ class Lab:
             machine.ready()
 
     def command(self, argv: Sequence[str]) -> list[str]:
-        """The argv that runs `argv` in the lab's network position, where plain ssh knows the twins."""
+        """The argv that runs `argv` in the lab's network, where plain ssh knows the twins."""
         return self._placed(["env", *(f"{key}={value}" for key, value in self.environment.items()), *argv])
 
     def _placed(self, argv: Sequence[str]) -> list[str]:
-        # A mount namespace of its own, so that the lab's ssh settings are in place for this command and nobody else.
-        # Where the machine has no /etc/ssh there is nothing to cover: HACORE_SSH_CONFIG still says where they are.
+        # A mount namespace of its own, so that the lab's ssh settings hold for this command only. On a machine without
+        # /etc/ssh there is nothing to cover: HACORE_SSH_CONFIG still names them.
         cover = 'test ! -d "$2" || mount --bind "$1" "$2" || exit 125; shift 2; exec "$@"'
         shell = ["sh", "-c", cover, "lab", str(self._ssh.system), str(SYSTEM)]
         return self._network.inside(["unshare", "--mount", *shell, *argv])
 
     def exec(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-        """Run a program in the lab's network position with our input and output; its exit code (128+n for signal n)."""
+        """Run a program in the lab's network with our input and output; its exit code (128+n for signal n)."""
         if not self._network.exists():
-            raise LabError(f"cannot run in lab {self.spec.stack}: it is not up")
-        # Not through `env` as in `command`: what the caller adds may be a secret, and argv is for all to read.
+            raise LabError(f"cannot run in lab {self.spec.stack}: it is not up; `hacore lab up` starts it")
+        # Not through `env` as in `command`: the caller's variables may be secrets, and argv is readable by everyone.
         environment = {**os.environ, **self.environment, **(env or {})}
         with subprocess.Popen(self._placed(argv), env=environment) as child:
             while True:
@@ -255,7 +256,7 @@ class Lab:
                     code = child.wait()
                     return code if code >= 0 else 128 - code
                 except KeyboardInterrupt:
-                    continue  # the terminal sent it to the child too; how it ends is the child's to say
+                    continue  # the terminal sent it to the child too, which decides how it ends
 
     def ssh(self, name: str, script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a shell script as root on a twin, over ssh; `timeout` in seconds."""
@@ -264,7 +265,7 @@ class Lab:
 
     def _machine(self, name: str) -> Machine:
         if name not in self._machines:
-            raise LabError(f"cannot find twin {name}: there are {', '.join(self._machines)}")
+            raise LabError(f"cannot find twin {name}: the lab has {', '.join(self._machines)}")
         return self._machines[name]
 
     def _bystander_home(self, one: Bystander) -> Path:

@@ -1,4 +1,4 @@
-"""What makes another system of Debian's image: packages, and a script that is run in a copy of it."""
+"""Layers that turn Debian's image into another system: packages, and a script for a copy of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """All that a derived image depends on beside the image it is made of.
+    """All inputs of a derived image beside its base.
 
-    `packages` in apt-get(8)'s words (`name-` takes one away), then `purged` goes, then `script`
-    runs as root, in sh, in a chroot.
+    First `packages` are installed, as with apt-get(8) (`name-` removes one), then `purged` are purged, then
+    `script` runs as root, in sh, in a chroot.
     """
 
     packages: tuple[str, ...]
@@ -20,7 +20,7 @@ class Layer:
     script: str = ":"
 
     def to_json(self) -> dict[str, object]:
-        """All of it; images that were built before are found by this."""
+        """All fields; cached images are found by them."""
         return {"packages": list(self.packages), "purged": list(self.purged), "script": self.script}
 
     def key(self, system: str, suite: str, base: str) -> str:
@@ -35,7 +35,7 @@ rm -rf /etc/systemd/system /var/lib/systemd
 update-rc.d ssh defaults
 """
 
-# rpm's database is empty on Debian: what scriptlets run by, and what names the release, is there all the same.
+# rpm's database is empty on Debian: a package of our own provides the shell of scriptlets and the release.
 _REDHAT = r"""
 mkdir -p /etc/rpm
 printf '%%_dbpath /var/lib/rpm\n%%_dbpath_rebuild /var/lib/rpm\n' >/etc/rpm/macros
@@ -75,4 +75,4 @@ LAYERS: dict[str, Layer] = {
     ),
     "redhat": Layer(("dnf", "rpm", "createrepo-c", "man-db-"), script=_REDHAT),
 }
-"""The other systems that a twin can have: Debian without systemd; rpm and dnf in charge, with Red Hat's name."""
+"""The other systems of twins: Debian without systemd; Debian with rpm and dnf, under the name of Rocky Linux."""

@@ -1,7 +1,7 @@
-"""The host manifest: what "byte for byte" means when a test or a rehearsal says that a host is as it was before.
+"""The host manifest: the definition of "byte for byte" for tests and rehearsals that compare hosts.
 
-Everything on a twin's file system counts, but the places in EXCLUDED, which services write while nothing happens, and
-the bodies of BODIES, which package managers rewrite. These lists are *the* definition: extending them needs an ADR.
+Everything on a twin's file system counts, except the paths in EXCLUDED, which services write without any change, and
+the content of BODIES, which package managers rewrite. An addition to these lists needs an ADR.
 `python -m hacore.lab.manifest` prints them.
 """
 
@@ -29,25 +29,25 @@ EXCLUDED = (
     "/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/systemd",
     "/var/lib/hacore", "/var/lib/dpkg/*-old", "/var/lib/rpm", "/var/lib/dnf", "/etc/ld.so.cache",
 )  # fmt: skip
-"""Paths (with all below them) that are no part of a manifest."""
+"""Paths (with all below them) that are not in a manifest."""
 
 BODIES = ("/var/lib/dpkg/status", "/var/lib/dpkg/info/*")
-"""Files whose content is no part of it, though that they exist, and their mode and owner, is: dpkg rewrites the status
-in another order, and what it says is in the manifest as package versions."""
+"""Files of which the existence, mode and owner count, not the content: dpkg rewrites its status in another order, and
+the packages are in the manifest with their versions."""
 
 TRANSIENT_UNITS = (
     "*.scope", "*.slice", "*.device", "*.automount", "run-*", "user@*", "user-runtime-dir@*", "session-*", "ssh@*",
     "systemd-tmpfiles-clean.service", "systemd-hostnamed.service", "systemd-timedated.service",
     "systemd-localed.service", "system-systemd*",
 )  # fmt: skip
-"""Units that come and go by themselves: no part of it."""
+"""Units that start and end by themselves: not in a manifest."""
 
 Manifest = dict[str, dict[str, Any]]
-"""Sections "path", "package" and "unit", each from a name to what is known of it."""
+"""Sections "path", "package" and "unit", each a mapping from a name to its properties."""
 
-# Most of a twin's files are the image's, shared by all twins and never changed: looked at once in a test run. Whatever
-# happens to a file, its ctime tells (inode(7)). An overlay shows the inode's own number and times, and a device of its
-# own, anew with each mount: the device is left out.
+# Most of a twin's files are the image's, shared by all twins and never changed: read once in a test run. Any change of
+# a file changes its ctime (inode(7)). An overlay shows the inode's own number and times, but another device with each
+# mount: the device is left out.
 _known: dict[tuple[int, int, int, int, bool], dict[str, Any]] = {}
 _SETTLED = 2_000_000_000
 """Nanoseconds since the last change before an entry is kept: a clock tick may hide a second change."""
@@ -57,7 +57,7 @@ def take(lab: Lab, name: str) -> Manifest:
     """The manifest of a running twin. Below 3 s, most of them the first time."""
     root = lab.rootfs(name)
     paths = _paths(root)
-    packages, active, generated = _told(lab, name)
+    packages, active, generated = _running_state(lab, name)
     units = {unit: {"enabled": state} for unit, state in _enabled(lab, name, paths, generated).items()}
     for unit, state in active.items():
         units.setdefault(unit, {})["active"] = state
@@ -65,13 +65,13 @@ def take(lab: Lab, name: str) -> Manifest:
 
 
 def diff(before: Manifest, after: Manifest) -> list[str]:
-    """What differs, a readable line for each thing; empty if they are equal."""
+    """The differences, a line for each; empty if the manifests are equal."""
     lines = []
     for section in before:
         old, new = before[section], after[section]
         for key in sorted(old.keys() | new.keys()):
             if key not in new:
-                lines.append(f"{section} {key}: gone, was {old[key]}")
+                lines.append(f"{section} {key}: missing, was {old[key]}")
             elif key not in old:
                 lines.append(f"{section} {key}: new, is {new[key]}")
             elif old[key] != new[key]:
@@ -82,7 +82,7 @@ def diff(before: Manifest, after: Manifest) -> list[str]:
 def exclusions() -> str:
     """The lists above as text, for a test's output."""
     parts = {
-        "no part of a manifest": EXCLUDED,
+        "not in a manifest": EXCLUDED,
         "only their existence, mode and owner": BODIES,
         "units": TRANSIENT_UNITS,
     }
@@ -175,8 +175,8 @@ def _packages(root: Path) -> dict[str, Any]:
     return found
 
 
-# What is active only the running system knows. Without systemd the links of runlevels are among the files, and scripts
-# tell what is active.
+# Only the running system knows which units are active. Without systemd the links of runlevels are among the files, and
+# init scripts report their status.
 _TELL = """if command -v rpm >/dev/null; then rpm -qa --qf 'rpm %{NAME}.%{ARCH} %{EVR}\\n'; fi
 if ! command -v systemctl >/dev/null; then
   service --status-all 2>&1 | sed -n 's/^ \\[ \\(.\\) \\] *\\(.*\\)/unit \\2 \\1/p'
@@ -189,8 +189,8 @@ _LIST = "command -v systemctl >/dev/null || exit 0; systemctl list-unit-files --
 _UNITS = re.compile(r"(/usr)?/lib/systemd/.*|/usr/local/lib/systemd/.*|/etc/systemd/.*|/etc/init\.d/.*|/etc/rc.\.d/.*")
 
 
-def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozenset[str]]:
-    """RPMs, which units are in which state, and the unit files that are made while the system boots or runs."""
+def _running_state(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozenset[str]]:
+    """RPMs, the states of units, and the unit files that are generated while the system boots or runs."""
     units: dict[str, str] = {}
     packages: dict[str, dict[str, Any]] = {}
     made: set[str] = set()
@@ -201,14 +201,14 @@ def _told(lab: Lab, name: str) -> tuple[dict[str, Any], dict[str, str], frozense
         elif kind == "made":
             made.add(line)
         elif value != "inactive" and not _transient(key):
-            units[key] = value  # whether an inactive unit is listed depends on what was asked before
+            units[key] = value  # whether an inactive unit is listed depends on earlier queries
     for key, reason in _reasons(lab.rootfs(name)).items() if packages else ():
         if key in packages:
             packages[key]["auto"] = reason in ("dependency", "weak")
     return packages, units, frozenset(made)
 
 
-# systemd takes half a second to tell which units are enabled, and all it looks at are files.
+# systemd takes half a second to list the enabled units, which depends on files only.
 _states: dict[tuple[frozenset[str], frozenset[str]], dict[str, str]] = {}
 
 
@@ -232,7 +232,7 @@ def _asked(lab: Lab, name: str, script: str) -> list[str]:
 
 
 def _reasons(root: Path) -> dict[str, str]:
-    """Why dnf thinks that RPMs are there, by its history: asking dnf itself takes it a second."""
+    """The reasons for which RPMs are installed, from dnf's history: dnf itself takes a second to list them."""
     words = {1: "dependency", 2: "user", 4: "weak"}
     with tempfile.TemporaryDirectory() as copy:
         for file in (root / "var/lib/dnf").glob("history.sqlite*"):

@@ -1,4 +1,4 @@
-"""What a lab is made of, and the names and numbers that follow from it: pure data, no I/O."""
+"""The parts of a lab, and the names and networks derived from them: pure data, no I/O."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from hacore.address import NAME
 from hacore.errors import LabError
 
 WIDEST = 8
-"""The shortest prefix a lab's network may have: addresses further apart share no network a lab can play."""
+"""The shortest prefix of a lab's network: addresses further apart cannot share one."""
 NARROWEST = 24
-"""The longest prefix: a pair of neighbours still gets a /24, as a real site would give them."""
+"""The longest prefix: a pair of neighbours still gets a /24, as at a real site."""
 LINKS = ipaddress.IPv4Network("198.18.0.0/15")
-"""Where the /30 between a lab and the machine comes from: set aside for tests (RFC 2544), so nobody routes it."""
+"""The range of the /30 between a lab and the machine: reserved for tests (RFC 2544), so it is not routed."""
 
 
 def check_name(name: str) -> str:
-    """`name`, if it can be the name of a folder of a lab; raises LabError.
+    """`name`, if it is valid for the folder of a lab; raises LabError.
 
-    `up`, `exec` and `down` work as root in the folder of that name: a path would lead elsewhere.
+    `up`, `exec` and `down` work as root in the folder of that name: a path would lead out of it.
     """
     if not NAME.match(name):
-        raise LabError(f"cannot use {name!r} as the name of a lab or a twin: it has letters, digits, '_', '.' and '-'")
+        raise LabError(
+            f"cannot use {name!r} as the name of a lab or a twin: allowed are letters, digits, '_', '.' and '-'"
+        )
     return name
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A stack's host, to be played by a container of its own: its true address on its true interface."""
+    """A container in the place of a stack's host, with the host's own address and interface name."""
 
     name: str
     address: str
@@ -42,7 +44,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Bystander:
-    """Something that serves HTTP near the twins and is never managed: any path answers `status` with `body`."""
+    """An HTTP server near the twins that is never managed: it answers any path with `status` and `body`."""
 
     name: str
     address: str
@@ -53,9 +55,9 @@ class Bystander:
 
 @dataclass(frozen=True)
 class LabSpec:
-    """A lab to be: the twins of `stack`, the bystanders, and what else is in use near them: virtual addresses.
+    """The specification of a lab: the twins of `stack`, the bystanders, and the virtual addresses (`reserved`).
 
-    The lab's own gateway leaves `reserved` addresses free, and finds them on the bridge wherever they are.
+    The lab's gateway does not use `reserved` addresses, and reaches them over the bridge whatever their network.
     """
 
     stack: str
@@ -102,41 +104,41 @@ class LabSpec:
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address:
-    """`text` as an IPv4 address; a prefix length behind it ("192.168.1.200/24") is left aside."""
+    """`text` as an IPv4 address; a prefix length ("192.168.1.200/24") is ignored."""
     try:
         return ipaddress.IPv4Interface(text).ip
     except ValueError as error:
-        raise LabError(f"cannot lay a lab's network: {text!r} is not an IPv4 address") from error
+        raise LabError(f"cannot create a lab's network: {text!r} is not an IPv4 address") from error
 
 
 def subnet(addresses: Iterable[str]) -> ipaddress.IPv4Network:
     """The smallest network of at most /24 that all `addresses` share as hosts (not as its first or last address)."""
     numbers = [parse_address(a) for a in addresses]
     if not numbers:
-        raise LabError("cannot lay a lab's network: it has no address")
+        raise LabError("cannot create a lab's network: it has no address")
     for length in range(NARROWEST, WIDEST - 1, -1):
         network = ipaddress.IPv4Network((numbers[0], length), strict=False)
         edges = (network.network_address, network.broadcast_address)
         if all(n in network and n not in edges for n in numbers):
             return network
     raise LabError(
-        f"cannot lay a lab's network: {', '.join(str(n) for n in numbers)} share no network of /{WIDEST} or smaller"
+        f"cannot create a lab's network: {', '.join(str(n) for n in numbers)} share no network of /{WIDEST} or smaller"
     )
 
 
 def gateway(network: ipaddress.IPv4Network, taken: Iterable[str]) -> ipaddress.IPv4Address:
-    """The lab's own address: .254 of the network's last part if free, else the highest free one below."""
+    """The lab's own address: the highest one of the network that is free."""
     used = {parse_address(a) for a in taken}
     candidate = network.broadcast_address - 1
     while candidate > network.network_address:
         if candidate not in used:
             return candidate
         candidate -= 1
-    raise LabError(f"cannot lay a lab's network: no address is free in {network}")
+    raise LabError(f"cannot create a lab's network: no address is free in {network}")
 
 
 def link_network(digest: str, taken: Iterable[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
-    """A /30 between lab and machine that overlaps none of `taken`; where the search starts follows from `digest`."""
+    """A /30 between lab and machine that overlaps none of `taken`; `digest` decides where the search starts."""
     used = list(taken)
     count = 2 ** (30 - LINKS.prefixlen)
     start = int(digest, 16) % count
@@ -150,13 +152,13 @@ def link_network(digest: str, taken: Iterable[ipaddress.IPv4Network]) -> ipaddre
 
 @dataclass(frozen=True)
 class Names:
-    """What a lab is called in the kernel: all at most 15 characters, all told from `digest`."""
+    """The names of a lab in the kernel: at most 15 characters each, all derived from `digest`."""
 
     digest: str
 
     @classmethod
     def of(cls, root: Path) -> Names:
-        """The names of the lab that lives in `root`: two labs share none unless they share the folder."""
+        """The names of the lab in `root`: two labs share one only if they share the folder."""
         return cls(hashlib.sha256(str(root).encode()).hexdigest()[:8])
 
     @property
@@ -187,5 +189,5 @@ class Names:
         return f"t{index}"
 
     def machine(self, index: int) -> str:
-        """What systemd-nspawn calls the twin with this index."""
+        """The machine name of the twin with this index, for systemd-nspawn."""
         return f"{self.namespace}-t{index}"

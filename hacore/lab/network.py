@@ -1,7 +1,7 @@
 """The lab's network: a namespace with a bridge and a gateway address, and a way out for the twins' package manager.
 
-Addresses are translated twice on the way out: in the lab to the link's address, on the machine to its own. So a lab may
-play a network that the machine itself is in, which at home it often is.
+Addresses are translated twice on the way out: in the lab to the link's address, on the machine to its own. So the
+network of a lab may be one that the machine itself is in.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from hacore import proc
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab.model import Names, gateway, link_network, parse_address, subnet
 from hacore.lab.system import Process, attempt, kill_all, locked, run, wait_until
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 SHARED = Path("/var/lib/hacore/forwarding")
-"""Which labs need the machine to forward, and what the setting was before the first of them."""
+"""The labs that need IP forwarding on the machine, and the setting before the first of them."""
 
 
 class Network:
@@ -35,19 +37,20 @@ class Network:
 
     @property
     def path(self) -> Path:
-        """The file that stands for the namespace."""
+        """The file of the namespace."""
         return Path("/run/netns") / self.names.namespace
 
     def inside(self, argv: Sequence[str]) -> list[str]:
-        """The argv that runs `argv` in the lab's network position, with the machine's files and cgroups."""
+        """The argv that runs `argv` in the lab's network, with the machine's files and cgroups."""
         return ["nsenter", f"--net={self.path}", *argv]
 
     def up(self) -> None:
-        """Make the namespace, its bridge and its way out."""
+        """Create the namespace, its bridge and its way out."""
         names = self.names
-        run(["ip", "netns", "add", names.namespace], "make a lab's network")
+        run(["ip", "netns", "add", names.namespace], "create a lab's network")
         self._sysctl(self.path, "net/ipv4/ip_forward", "1")
-        # VRRP is multicast: a bridge that snoops forgets who listens when nobody asks, and both nodes become master.
+        # VRRP is multicast: with snooping the bridge forgets the listeners when there is no querier, and both nodes
+        # become master.
         self._ip(f"link add {names.bridge} type bridge mcast_snooping 0 forward_delay 0 stp_state 0")
         self._ip(f"address add {self.gateway}/{self.subnet.prefixlen} dev {names.bridge}")
         self._ip(f"link set {names.bridge} up")
@@ -57,7 +60,7 @@ class Network:
         self._open_way_out()
 
     def attach(self, port: str, seconds: float = 15) -> bool:
-        """Put a port on the bridge as soon as it is there; False if it does not come within `seconds`."""
+        """Put a port on the bridge as soon as it exists; False if it does not appear within `seconds`."""
 
         def attached() -> bool:
             argv = ["ip", "-n", self.names.namespace, "link", "set", port, "master", self.names.bridge, "up"]
@@ -66,13 +69,13 @@ class Network:
         return wait_until(attached, seconds)
 
     def detach(self, port: str) -> None:
-        """Take a port away, if it is there: the kernel removes a dead twin's only when it gets round to it."""
+        """Delete a port, if it exists: the kernel removes a dead twin's port only later."""
         attempt(["ip", "-n", self.names.namespace, "link", "delete", port])
 
     def up_bystander(self, index: int, address: str) -> None:
-        """Make a namespace for a bystander's address and connect it."""
+        """Create a namespace for a bystander's address and connect it."""
         space, port = self.names.bystander(index), self.names.bystander_port(index)
-        run(["ip", "netns", "add", space], "make a bystander's network")
+        run(["ip", "netns", "add", space], "create a bystander's network")
         self._ip(f"link add {port} type veth peer name eth0 netns {space}")
         for words in (
             f"address add {address}/{self.subnet.prefixlen} dev eth0",
@@ -80,7 +83,7 @@ class Network:
             "link set lo up",
             f"route add default via {self.gateway}",
         ):
-            run(["ip", "-n", space, *words.split()], "make a bystander's network")
+            run(["ip", "-n", space, *words.split()], "create a bystander's network")
         self.attach(port)
 
     def bystander_inside(self, index: int, argv: Sequence[str]) -> list[str]:
@@ -88,27 +91,27 @@ class Network:
         return ["nsenter", f"--net=/run/netns/{self.names.bystander(index)}", *argv]
 
     def exists(self) -> bool:
-        """Whether the namespace is there."""
+        """Whether the namespace exists."""
         return self.path.exists()
 
     def down(self) -> None:
-        """Take everything away again, whatever of it is there."""
+        """Remove everything that exists of the network."""
         spaces = sorted(Path("/run/netns").glob(f"{self.names.namespace}*"))
         self._end_guests(spaces)
         _close_rules(self.names.namespace)
         attempt(["ip", "link", "delete", self.names.namespace])
         for space in spaces:
             if attempt(["ip", "netns", "delete", space.name]).returncode != 0 and space.exists():
-                space.unlink()  # left by a machine that went down: a plain file, no namespace
+                space.unlink()  # from before a restart of the machine: a plain file, not a namespace
         self._release_forwarding()
 
     def _end_guests(self, spaces: Sequence[Path]) -> None:
-        """End what was started inside by `exec` and still runs, but not ourselves."""
+        """Stop the processes that `exec` started inside, except this one."""
         own = _ancestors(os.getpid())
         found: list[Process] = []
         for space in spaces:
             for word in attempt(["ip", "netns", "pids", space.name]).stdout.split():
-                process = _process(int(word))
+                process = Process.of(int(word))
                 if process is not None and process.pid not in own:
                     found.append(process)
         for process in found:
@@ -117,11 +120,11 @@ class Network:
             kill_all(found)
 
     def _ip(self, words: str) -> None:
-        run(["ip", "-n", self.names.namespace, *words.split()], "make a lab's network")
+        run(["ip", "-n", self.names.namespace, *words.split()], "create a lab's network")
 
     @staticmethod
     def _sysctl(space: Path, name: str, value: str) -> None:
-        run(["nsenter", f"--net={space}", "sh", "-c", f"echo {value} > /proc/sys/{name}"], "make a lab's network")
+        run(["nsenter", f"--net={space}", "sh", "-c", f"echo {value} > /proc/sys/{name}"], "create a lab's network")
 
     def _open_way_out(self) -> None:
         names = self.names
@@ -149,18 +152,18 @@ class Network:
             self._ip(f"address add {theirs}/30 dev {names.uplink}")
             self._ip(f"link set {names.uplink} mtu {_machine_mtu()} up")
             self._ip(f"route add default via {ours}")
-            # Inside: all that leaves bears the link's address. The rules die with the namespace.
+            # Inside: all outgoing packets get the link's address. The rules are deleted with the namespace.
             _open_rules(names.namespace, names.uplink, link, outgoing=names.uplink, space=self.path)
             _open_rules(names.namespace, names.namespace, link, outgoing=None, space=None)
             self._need_forwarding()
 
     def _need_forwarding(self) -> None:
         before = SHARED / "before"
-        for user in SHARED.glob("hl-*"):  # of labs that a reboot ended
+        for user in SHARED.glob("hl-*"):  # of labs that ended with a restart
             if user.name != self.names.namespace and not Path("/sys/class/net", user.name).exists():
                 user.unlink()
         if not before.exists() or not any(SHARED.glob("hl-*")):
-            before.write_text(FORWARDING.read_text())
+            replace_file(before, FORWARDING.read_bytes())
         (SHARED / self.names.namespace).touch()
         if FORWARDING.read_text().strip() != "1":
             FORWARDING.write_text("1\n")
@@ -176,28 +179,22 @@ class Network:
                     FORWARDING.write_text(before.read_text())
                 before.unlink()
             for folder in (SHARED, SHARED.parent):
-                with contextlib.suppress(OSError):  # not empty: not ours to remove
+                with contextlib.suppress(OSError):  # not empty: in use
                     folder.rmdir()
 
 
-def _process(pid: int) -> Process | None:
-    try:
-        return Process(pid, int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]))
-    except OSError:
-        return None
-
-
 def _ancestors(pid: int) -> set[int]:
-    """A process and those it descends from."""
+    """A process and its ancestors."""
     found = set()
     while pid > 0:
         found.add(pid)
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        known = proc.stat(pid)
+        pid = 0 if known is None else known.parent
     return found
 
 
 def _machine_networks() -> list[ipaddress.IPv4Network]:
-    """Every network this machine has a route or an address in, the default route aside."""
+    """Every network in which this machine has a route or an address, except the default route."""
     routes = json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"], "read this machine's routes"))
     found = []
     for route in routes:
@@ -207,7 +204,7 @@ def _machine_networks() -> list[ipaddress.IPv4Network]:
 
 
 def _machine_mtu() -> str:
-    """The MTU, in bytes, of the machine's own way out: what is larger may not come back through it."""
+    """The MTU, in bytes, of the machine's default route: larger packets may be lost."""
     routes = json.loads(run(["ip", "-j", "-4", "route", "show", "default"], "read this machine's routes"))
     if not routes:
         return "1500"
@@ -215,7 +212,7 @@ def _machine_mtu() -> str:
 
 
 def _open_rules(mark: str, port: str, link: ipaddress.IPv4Network, *, outgoing: str | None, space: Path | None) -> None:
-    """Masquerade what leaves, and clamp TCP's segments to the way out. In `space`, or on the machine itself."""
+    """Masquerade outgoing packets, and clamp TCP's MSS to the path. In `space`, or on the machine itself."""
     enter = [] if space is None else ["nsenter", f"--net={space}"]
     if shutil.which("nft"):
         which = f'oifname "{outgoing}"' if outgoing else f"ip saddr {link}"
@@ -237,14 +234,14 @@ def _open_rules(mark: str, port: str, link: ipaddress.IPv4Network, *, outgoing: 
         ):
             run([*enter, "iptables", *words], "translate the lab's addresses")
     if space is None and "-P FORWARD DROP" in attempt(["iptables", "-S", "FORWARD"]).stdout:
-        # A container engine's habit. A packet must pass every table, so accepting it in ours would not help.
+        # Container engines do that. A packet must pass every table, so accepting it in ours would not help.
         for side in ("-i", "-o"):
             argv = ["iptables", "-I", "FORWARD", side, port, "-m", "comment", "--comment", mark, "-j", "ACCEPT"]
             run(argv, "let the lab's packets pass")
 
 
 def _close_rules(mark: str) -> None:
-    """Remove from the machine exactly the rules that bear the lab's mark."""
+    """Remove from the machine exactly the rules with the lab's mark."""
     if shutil.which("nft"):
         attempt(["nft", "delete", "table", "ip", mark])
     if shutil.which("iptables"):

@@ -1,17 +1,17 @@
-"""A rehearsal: the whole life of a stack, played on twins of its hosts by hacore itself, as a user would.
+"""A rehearsal: the whole life cycle of a stack on twins of its hosts, with the commands that a user would run.
 
-    twins     bare machines with the hosts' own addresses
-    plan      what is to be done
-    apply     it is done
-    again     there is nothing left to do
-    drift     files are edited and a service is stopped by hand, and that is found
-    heal      an apply puts them right
-    rollback  the hosts are byte for byte as before the last apply
-    forward   the apply that was taken back, once more
-    destroy   the hosts are byte for byte as they were found
+    twins     create bare machines with the hosts' own addresses
+    plan      plan the stack
+    apply     apply it
+    again     plan again: no changes
+    drift     edit files and stop a service by hand; drift must report that
+    heal      apply again: the drift is corrected
+    rollback  roll back: the hosts are byte for byte as before the last apply
+    forward   apply again what was rolled back
+    destroy   destroy: the hosts are byte for byte as at the beginning
 
-The first act that does not come out ends it. Each hacore is a process of its own in the lab's network, for that is
-where the hosts' addresses mean twins.
+The first step that fails ends it. Each command is a process of its own in the lab's network, where the hosts' addresses
+are those of the twins.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from hacore.lab.system import check_prerequisites, wait_until
 from hacore.lab.users import admit
 
 PATIENCE = 5.0
-"""Seconds for which drift looks for what was touched."""
+"""Seconds within which drift must report the changes by hand."""
 SHOWN = 12
 """Differences that a failed comparison names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One act: how long it took (seconds), and what came of it. `output` is what a command that failed wrote."""
+    """One step: its duration in seconds and its result. `output` is that of a command that failed."""
 
     name: str
     ok: bool
     seconds: float
-    said: str
+    detail: str
     output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A whole rehearsal."""
+    """The result of a rehearsal."""
 
     stack: str
     hosts: tuple[str, ...]
@@ -60,18 +60,18 @@ class Rehearsed:
 
     @property
     def ok(self) -> bool:
-        """Whether all acts came out."""
+        """Whether all steps passed."""
         return all(act.ok for act in self.acts)
 
     @property
     def seconds(self) -> float:
-        """The time of all acts."""
+        """The duration of all steps, in seconds."""
         return sum(act.seconds for act in self.acts)
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Something that can be done to a host by hand: the address that must be found to differ, and how, as sh."""
+    """A change by hand on a host: the address that drift must report, and the change as sh."""
 
     address: str
     host: str
@@ -80,7 +80,7 @@ class Touch:
 
 
 class MissedError(Exception):
-    """An act did not come out; `output` is what the command wrote."""
+    """A step failed; `output` is that of its command."""
 
     def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
@@ -88,14 +88,14 @@ class MissedError(Exception):
 
 
 def rehearsal_spec(spec: LabSpec) -> LabSpec:
-    """The lab of a rehearsal: another one than the stack's own, which may be up."""
+    """The lab of a rehearsal, separate from the stack's own, which may be up."""
     return replace(spec, stack=f"{spec.stack}-rehearsal")
 
 
 def touches(changes: Sequence[Mapping[str, Any]], claims: Mapping[str, Sequence[str]]) -> list[Touch]:
-    """What to touch: on each host a file whose content is looked after, and on one host a service that should run.
+    """The changes by hand: on each host a file with managed content, and on one host a service that should run.
 
-    A service stopped on all hosts at once would be an outage of what they do together, not somebody's slip.
+    A service stopped on all hosts would be an outage of the whole stack, not drift.
     `changes`: those of the first plan, as JSON. `claims`: the tokens that each address owns.
     """
     edits: dict[str, Touch] = {}
@@ -128,9 +128,9 @@ class Rehearsal:
     _touches: list[Touch] = field(default_factory=list)
 
     def play(self, *, keep: bool = False) -> Rehearsed:
-        """All acts. The twins are gone afterwards; with `keep` they stay up when an act failed.
+        """Run all steps. The twins are destroyed afterwards; with `keep` they stay up when a step failed.
 
-        Raises LabError when this machine cannot make twins.
+        Raises LabError when this machine cannot create twins.
         """
         missing = check_prerequisites()
         if missing:
@@ -138,7 +138,7 @@ class Rehearsal:
         if self.lab.running():
             raise LabError(
                 f"cannot rehearse {self.stack}: the lab {self.lab.spec.stack} is up, perhaps for another rehearsal; "
-                f"`hacore lab down {self.lab.spec.stack}` takes it away"
+                f"`hacore lab down {self.lab.spec.stack}` destroys it"
             )
         acts: list[Act] = []
         try:
@@ -167,14 +167,14 @@ class Rehearsal:
         began = time.monotonic()
         self.say(f"{name} ...")
         try:
-            said, output, ok = act(), "", True
+            detail, output, ok = act(), "", True
         except MissedError as error:
-            said, output, ok = str(error), error.output, False
+            detail, output, ok = str(error), error.output, False
         except LabError as error:
-            said, output, ok = str(error), "", False
-        return Act(name, ok, round(time.monotonic() - began, 1), said, output)
+            detail, output, ok = str(error), "", False
+        return Act(name, ok, round(time.monotonic() - began, 1), detail, output)
 
-    # -- the acts
+    # -- the steps
     def _up(self) -> str:
         self.lab.up()
         admit(self.lab, self.users)
@@ -198,7 +198,7 @@ class Rehearsal:
         for touch in self._touches:
             done = self.lab.ssh(touch.host, touch.script)
             if done.returncode != 0:
-                raise MissedError(f"cannot touch {touch.host}: {touch.what}", done.stderr)
+                raise MissedError(f"cannot change {touch.host} by hand: {touch.what}", done.stderr)
         report, missed = "", self._touches
 
         def found_all() -> bool:
@@ -208,10 +208,12 @@ class Rehearsal:
             missed = [touch for touch in self._touches if touch.address not in found]
             return not missed
 
-        # many an init script says "stopped" while its daemon is still about to end
+        # some init scripts report "stopped" before their daemon has ended
         if not wait_until(found_all, PATIENCE, 1.0):
-            raise MissedError("not found: " + "; ".join(f"{t.what} on {t.host} ({t.address})" for t in missed), report)
-        return "found: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
+            raise MissedError(
+                "not reported: " + "; ".join(f"{t.what} on {t.host} ({t.address})" for t in missed), report
+            )
+        return "reported: " + "; ".join(f"{touch.what} on {touch.host}" for touch in self._touches)
 
     def _heal(self) -> str:
         self._before = self._manifests()
@@ -227,9 +229,9 @@ class Rehearsal:
     def _destroy(self) -> str:
         self._run("destroy", "--auto-approve")
         self._same(self._bare)
-        return "byte for byte as found"
+        return "byte for byte as at the beginning"
 
-    # -- what they are made of
+    # -- their parts
     def _manifests(self) -> dict[str, Manifest]:
         return {twin.name: manifest.take(self.lab, twin.name) for twin in self.lab.spec.twins}
 
@@ -238,7 +240,7 @@ class Rehearsal:
         lines = [f"{name}: {line}" for name in wanted for line in manifest.diff(wanted[name], now[name])]
         if lines:
             more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-            raise MissedError("the hosts are not as they were", "\n".join(lines[:SHOWN] + more))
+            raise MissedError("the hosts differ from their manifest before", "\n".join(lines[:SHOWN] + more))
 
     def _run(self, *words: str, expect: tuple[int, ...] = (0,)) -> str:
         argv = [sys.executable, "-P", "-m", "hacore.cli", *self.command(words)]
@@ -248,7 +250,9 @@ class Rehearsal:
         if done.returncode not in expect:
             shown = (done.stdout if "--json" not in words or not done.stderr else "") + done.stderr
             wanted = " or ".join(map(str, expect))
-            raise MissedError(f"hacore {' '.join(words)}: exit code {done.returncode}, not {wanted}", shown.strip())
+            raise MissedError(
+                f"hacore {' '.join(words)}: exit code {done.returncode}, expected {wanted}", shown.strip()
+            )
         return done.stdout
 
 

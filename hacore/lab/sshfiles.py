@@ -1,4 +1,4 @@
-"""The lab's SSH side: one key to all twins, their host keys as known hosts, and a config that plain ssh finds."""
+"""The SSH files of a lab: one key for all twins, their host keys as known hosts, and a config that plain ssh reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hacore.lab.model import Twin
 from hacore.lab.system import run
 
 SYSTEM = Path("/etc/ssh")
-"""The folder of this machine's SSH settings; `Lab.exec` shows the lab's in its place, to what it runs only."""
+"""The folder of this machine's SSH settings; `Lab.exec` mounts the lab's over it, for its command only."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SshFiles:
 
     @property
     def key(self) -> Path:
-        """The private key that opens root's account on every twin."""
+        """The private key for root on every twin."""
         return self.root / "id_ed25519"
 
     @property
@@ -41,7 +41,7 @@ class SshFiles:
         return self.root / "etc-ssh"
 
     def command(self, address: str) -> list[str]:
-        """The argv that reaches a twin by its address; a command is to follow."""
+        """The beginning of the argv of a command on the twin with this address."""
         return ["ssh", "-F", str(self.config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", address]
 
     def make(self, twins: Sequence[Twin], host_keys: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ class SshFiles:
             "UserKnownHostsFile": f'"{self.known_hosts}"',
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
-            # what ssh takes by itself, sntrup761, costs a tenth of a second of CPU, and nobody listens in a lab
+            # ssh's default, sntrup761, costs a tenth of a second of CPU, and a lab has no eavesdroppers
             "KexAlgorithms": "curve25519-sha256",
         }
         return text + "".join(f"  {key} {value}\n" for key, value in settings.items())
@@ -74,7 +74,7 @@ class SshFiles:
         if SYSTEM.is_dir():
             for path in SYSTEM.iterdir():
                 if path.name.startswith("ssh_host_") or path.name == "ssh_config":
-                    continue  # this machine's own keys are nobody's business
+                    continue  # this machine's own keys stay private
                 if path.is_dir():
                     shutil.copytree(path, self.system / path.name, symlinks=True)
                 else:
@@ -85,8 +85,8 @@ class SshFiles:
 
 
 def keygen(path: Path, comment: str) -> None:
-    """Make a key pair without a passphrase."""
+    """Create a key pair without a passphrase."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in (path, path.with_name(path.name + ".pub")):
         old.unlink(missing_ok=True)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], "make an ssh key")
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], "create an ssh key")

@@ -1,4 +1,4 @@
-"""Running programs, and the processes, cgroups and locks of this machine: the little that all of the lab shares."""
+"""Programs, processes and locks of this machine, for all parts of the lab."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hacore import proc
 from hacore.errors import LabError
 
 NEEDED = {
@@ -32,13 +33,13 @@ NEEDED = {
 
 
 def check_prerequisites() -> list[str]:
-    """What this machine lacks for a lab, one readable line each; empty if a lab can be made."""
-    missing = [] if os.geteuid() == 0 else ["root: a lab makes namespaces and mounts"]
+    """What this machine lacks for a lab, a line for each; empty if a lab can be created."""
+    missing = [] if os.geteuid() == 0 else ["root (a lab creates namespaces and mounts)"]
     missing += [f"{tool} (Debian package {package})" for tool, package in NEEDED.items() if not shutil.which(tool)]
     if not (shutil.which("nft") or shutil.which("iptables")):
         missing.append("nft or iptables (Debian package nftables)")
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
-        # Most kernels have it as a module that mount loads; only a machine that cannot load it lacks it.
+    if "overlay" not in proc.file_systems():
+        # Most kernels have it as a module, which mount loads.
         done = (
             subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
             if shutil.which("modprobe")
@@ -58,9 +59,9 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 600,
 ) -> str:
-    """Run a program to its end and return what it printed; `what` completes "cannot ..." if it fails.
+    """Run a program and return its output; `what` completes "cannot ..." if it fails.
 
-    With `log` its output goes there (appended) instead of being returned. `timeout` is in seconds.
+    With `log` the output is appended to that file instead. `timeout` is in seconds.
     """
     try:
         with contextlib.ExitStack() as stack:
@@ -80,10 +81,10 @@ def run(
     except FileNotFoundError as error:
         raise LabError(f"cannot {what}: {argv[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"cannot {what}: {argv[0]} did not end within {timeout:g} s") from error
+        raise LabError(f"cannot {what}: {argv[0]} did not end within {timeout:g}s") from error
     if done.returncode != 0:
-        said = tail(log) if log is not None else (done.stderr or done.stdout).strip()
-        raise LabError(f"cannot {what}: {argv[0]} exited {done.returncode}: {said}")
+        detail = tail(log) if log is not None else (done.stderr or done.stdout).strip()
+        raise LabError(f"cannot {what}: {argv[0]} exited with {done.returncode}: {detail}")
     return done.stdout or ""
 
 
@@ -116,37 +117,40 @@ def tail(path: Path, lines: int = 15) -> str:
 
 @dataclass(frozen=True)
 class Process:
-    """A process by number and start time (clock ticks since boot): a number alone may have been given away since."""
+    """A process by pid and start time (clock ticks since boot): a pid alone may be reused."""
 
     pid: int
     start: int
 
     @classmethod
     def read(cls, path: Path) -> Process | None:
-        """The process a `spawn` recorded in `path`; None if there is no record."""
+        """The process that `spawn` recorded in `path`; None if there is no record."""
         try:
             pid, start = path.read_text().split()
             return cls(int(pid), int(start))
         except (OSError, ValueError):
             return None
 
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The current process with this pid; None if there is none."""
+        now = proc.stat(pid)
+        return None if now is None else cls(pid, now.started)
+
     def alive(self) -> bool:
-        """Whether it still runs; one that has ended but is not reaped yet does not."""
-        try:
-            after = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return False
-        return int(after[19]) == self.start and after[0] not in "ZX"
+        """Whether it is running; a process that has ended but is not reaped yet is not."""
+        now = proc.stat(self.pid)
+        return now is not None and now.started == self.start and not now.ended
 
     def signal(self, number: int) -> None:
-        """Send a signal, if it is still that process."""
+        """Send a signal, if it is still the same process."""
         if self.alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
-# The record is written by the process itself before it becomes the program: there is no moment in which it runs
-# unrecorded. $0 is the record, $1 the number of cgroup.procs files that follow, then come those, then the program.
+# The process writes its record itself before it executes the program, so the program never runs unrecorded.
+# $0 is the record, $1 the number of cgroup.procs files that follow, then those, then the program.
 _SPAWN = """
 count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1" || exit 1; shift; count=$((count - 1)); done
@@ -158,7 +162,7 @@ exec "$@"
 def spawn(
     argv: Sequence[str], *, record: Path, log: Path, cgroups: Sequence[Path], env: Mapping[str, str] = {}
 ) -> Process:
-    """Start a program that outlives us, in cgroups of its own; its number is in `record`, its output in `log`."""
+    """Start a program that outlives this process, in its own cgroups; its pid is in `record`, its output in `log`."""
     record.unlink(missing_ok=True)
     join = [str(c / "cgroup.procs") for c in cgroups]
     with log.open("ab") as out:
@@ -181,7 +185,7 @@ def spawn(
 
 
 def wait_until(check: Callable[[], bool], seconds: float, step: float = 0.02) -> bool:
-    """Ask `check()` until it says yes; False when `seconds` went by first."""
+    """Call `check()` until it is true; False after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         if check():
@@ -192,13 +196,13 @@ def wait_until(check: Callable[[], bool], seconds: float, step: float = 0.02) ->
 
 
 def kill_all(processes: Iterable[Process], seconds: float = 10) -> None:
-    """Kill these processes and wait until they are gone."""
+    """Kill these processes and wait until they have ended."""
     rest = list(processes)
     for process in rest:
         process.signal(signal.SIGKILL)
     if not wait_until(lambda: not any(p.alive() for p in rest), seconds):
         alive = ", ".join(str(p.pid) for p in rest if p.alive())
-        raise LabError(f"cannot end processes {alive}: they survive SIGKILL")
+        raise LabError(f"cannot kill the processes {alive}: they survive SIGKILL")
 
 
 @contextlib.contextmanager
@@ -213,7 +217,7 @@ def readable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder: one lab program at a time. It ends with us, however we end."""
+    """Hold the lock of a folder: one lab program at a time. The lock ends with the process."""
     while True:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
@@ -223,7 +227,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             _check_own(handle, folder)
             fcntl.flock(handle, fcntl.LOCK_EX)
-            # Who held it before us may have removed the folder: then we hold the lock of something that is no more.
+            # The former holder may have removed the folder: then this is the lock of a deleted folder.
             if _same(handle, folder):
                 yield
                 return
@@ -232,12 +236,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _check_own(handle: int, folder: Path) -> None:
-    """What lies there is run and removed as root: nobody else may have put it there."""
+    """Check that only this user can write to a folder of which files are run and removed as root."""
     found = os.fstat(handle)
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise LabError(
             f"cannot use {folder}: it belongs to uid {found.st_uid} with mode {found.st_mode & 0o7777:04o}; "
-            f"it must be uid {os.geteuid()}'s, and nobody else may write in it"
+            f"it must belong to uid {os.geteuid()} and be writable for its owner only"
         )
 
 

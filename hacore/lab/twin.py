@@ -7,6 +7,7 @@ import signal
 import uuid
 from pathlib import Path
 
+from hacore.disk import replace_file
 from hacore.errors import LabError
 from hacore.lab.cgroups import Cgroups
 from hacore.lab.image import resolv_conf
@@ -17,11 +18,11 @@ from hacore.lab.sshfiles import SshFiles, keygen
 from hacore.lab.system import Process, attempt, kill_all, run, spawn, tail, wait_until
 
 BOOT_WITHIN = 90
-"""Seconds a twin has until its sshd answers and its services are up; it takes about two."""
+"""Seconds until the sshd of a twin must answer and its services must be up; usually about two."""
 STOP_WITHIN = 30
-"""Seconds an orderly stop may take before the plug is pulled; what a service may take of them is its unit's matter."""
+"""Seconds for an orderly shutdown before the power is cut."""
 
-# systemd says "running" or "degraded" when its start jobs are through; elsewhere sshd, started last, is the sign.
+# systemd reports "running" or "degraded" when its start jobs are done; elsewhere sshd, started last, is the sign.
 _READY = "if test -d /run/systemd/system; then systemctl is-system-running --wait; else echo running; fi"
 
 _UNIT = """[Unit]
@@ -49,7 +50,7 @@ _SCRIPT = """#!/bin/sh
 
 
 class Machine:
-    """A twin as a machine that can be installed, booted, stopped, cut off and wiped."""
+    """A twin as a machine that can be installed, booted, stopped, crashed and wiped."""
 
     def __init__(self, twin: Twin, index: int, home: Path, network: Network, cgroups: Cgroups, ssh: SshFiles) -> None:
         self.twin = twin
@@ -67,7 +68,7 @@ class Machine:
 
     @property
     def process(self) -> Process | None:
-        """The nspawn that runs it, or last ran it."""
+        """The systemd-nspawn that runs it, or ran it last."""
         return Process.read(self._record)
 
     def running(self) -> bool:
@@ -76,7 +77,7 @@ class Machine:
         return process is not None and process.alive()
 
     def make_identity(self) -> str:
-        """Give it a machine-id and a host key that stay the same for the lab's life; returns the public key."""
+        """Create a machine-id and a host key for the lab's lifetime; returns the public key."""
         self._identity.mkdir(parents=True, exist_ok=True)
         key = self._identity / "ssh_host_ed25519_key"
         if not key.exists():
@@ -85,7 +86,7 @@ class Machine:
         return key.with_name(key.name + ".pub").read_text()
 
     def install(self, image: Path) -> None:
-        """Put a bare system on its disk: an empty layer on the image, and what makes it this host."""
+        """Install a bare system: an empty layer on the image, and this host's own files."""
         self.rootfs.mkdir(parents=True, exist_ok=True)
         self._clear()
         self._stack(image)
@@ -95,14 +96,14 @@ class Machine:
     def _mount(self) -> None:
         if self.rootfs.is_mount():
             return
-        # Volatile: no fsync reaches the disk, so packages install several times faster. What a power cut of a twin
-        # loses is nothing: the machine's page cache is not the twin's. The marker it leaves must go before a remount.
+        # Volatile: no fsync reaches the disk, so packages install several times faster. A power cut of a twin loses
+        # nothing, because the page cache is the machine's. The marker of it must be removed before a remount.
         shutil.rmtree(self.home / "work" / "work" / "incompat", ignore_errors=True)
         below = ":".join(map(str, self._layers()))
         where = f"lowerdir={below},upperdir={self.home / 'upper'},workdir={self.home / 'work'}"
         mount = ["mount", "-t", "overlay", self._id, str(self.rootfs), "-o"]
         if attempt([*mount, f"{where},volatile"]).returncode != 0:
-            run([*mount, where], f"make the disk of twin {self.twin.name}")
+            run([*mount, where], f"mount the disk of twin {self.twin.name}")
 
     def _personalise(self) -> None:
         root, twin, hostname = self.rootfs, self.twin, self.twin.name.replace("_", "-")
@@ -116,7 +117,7 @@ class Machine:
         (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
         public = self._ssh.key.with_name(self._ssh.key.name + ".pub")
         self._put("root/.ssh/authorized_keys", public.read_text(), 0o600)
-        # Given once and never looked after again: no manager that would take an address of keepalived's away.
+        # Set once, without a network manager that would remove addresses of keepalived.
         commands = [
             "ip link set lo up",
             f"ip address replace {twin.address}/{self._network.subnet.prefixlen} dev {twin.interface}",
@@ -125,8 +126,8 @@ class Machine:
         ]
         if twin.os == "sysvinit":
             self._put("usr/sbin/host-address", _SCRIPT.format(lines="\n".join(commands)), 0o755)
-            # Through inittab: links in rcS.d count for nothing until insserv has computed its order anew. And no
-            # getty, which would be started again and again for want of a terminal.
+            # Through inittab: links in rcS.d have no effect until insserv has computed its order anew. And without
+            # getty, which would be restarted endlessly for lack of a terminal.
             table = [line for line in (root / "etc/inittab").read_text().splitlines() if "getty" not in line]
             self._put("etc/inittab", "\n".join([*table, "ha::sysinit:/usr/sbin/host-address", ""]))
         else:
@@ -148,9 +149,9 @@ class Machine:
         path.symlink_to(to)
 
     def start(self) -> None:
-        """Switch it on; `ready` waits for it."""
+        """Boot it; `ready` waits for it."""
         if self.running():
-            raise LabError(f"cannot boot twin {self.twin.name}: it is running")
+            raise LabError(f"cannot boot twin {self.twin.name}: it is already running")
         if not self.rootfs.is_mount():
             self._mount()
         self._off()
@@ -159,17 +160,17 @@ class Machine:
             f"--hostname={self.twin.name.replace('_', '-')}", "--boot", "--keep-unit", "--register=no",
             "--private-users=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
             f"--network-veth-extra={self._port}:{self.twin.interface}",
-            # Not the machine's id for this container, but the host's own.
+            # The host's own machine-id, not one that the machine assigns.
             f"--uuid={uuid.UUID((self._identity / 'machine-id').read_text().strip())}",
         ]  # fmt: skip
         process = spawn(
             self._network.inside(argv), record=self._record, log=self.console, cgroups=self._cgroups.make(self._id)
         )
         if not self._network.attach(self._port):
-            self._fail("its network port did not come", process)
+            self._fail("its network port did not appear", process)
 
     def ready(self) -> None:
-        """Wait until it answers to ssh and its services are up."""
+        """Wait until its sshd answers and its services are up."""
         process = self.process
         assert process is not None
         argv = [*self._ssh.command(self.twin.address), _READY]
@@ -184,17 +185,17 @@ class Machine:
             return done.stdout.strip() in ("running", "degraded")
 
         if not wait_until(answered, BOOT_WITHIN, 0.1):
-            self._fail(f"it did not answer within {BOOT_WITHIN} s ({state})", process)
+            self._fail(f"it did not answer within {BOOT_WITHIN}s ({state})", process)
 
     def _fail(self, why: str, process: Process) -> None:
-        state = "" if process.alive() else ", systemd-nspawn is gone"
-        raise LabError(f"cannot boot twin {self.twin.name}: {why}{state}; its console says:\n{tail(self.console)}")
+        state = "" if process.alive() else ", systemd-nspawn has ended"
+        raise LabError(f"cannot boot twin {self.twin.name}: {why}{state}; its console shows:\n{tail(self.console)}")
 
     def stop(self) -> None:
-        """Shut it down in order; the plug is pulled if that takes too long."""
+        """Shut it down; its power is cut if that takes too long."""
         process = self.process
         if process is not None and process.alive():
-            if self.twin.os == "sysvinit":  # it does not know the signal that systemd takes for a power-off
+            if self.twin.os == "sysvinit":  # it does not power off at the signal of systemd
                 attempt(self._network.inside([*self._ssh.command(self.twin.address), "poweroff"]))
             else:
                 process.signal(signal.SIGTERM)
@@ -202,14 +203,14 @@ class Machine:
         self.crash()
 
     def crash(self) -> None:
-        """Cut its power: nothing in it gets to say a word."""
+        """Cut its power, without a shutdown."""
         process = self.process
         if process is not None:
             kill_all([process])
         self._off()
 
     def _off(self) -> None:
-        """Remove what a nspawn that did not end by itself leaves on the machine."""
+        """Remove from the machine the remains of a killed systemd-nspawn."""
         self._cgroups.clear(self._id)
         self._network.detach(self._port)
         for kind in ("propagate", "unix-export"):
@@ -222,16 +223,16 @@ class Machine:
         self._record.unlink(missing_ok=True)
 
     def reinstall(self) -> None:
-        """A bare disk again, from the image it was made of. It must be off."""
+        """Install it again from the same image. It must be off."""
         unmount(self.rootfs)
         self.install(self._layers()[-1])
 
     def save(self, label: str) -> None:
-        """Keep the disk as it is under a name: what was written so far becomes a layer below. It must be off."""
+        """Save the disk under a name: all writes so far become a lower layer. It must be off."""
         kept = self.home / "saved" / label
         if kept.exists():
-            raise LabError(f"cannot save twin {self.twin.name}: there is a {label!r} already, and disks may rest on it")
-        unmount(self.rootfs)  # else what is still in the overlay's cache is missing
+            raise LabError(f"cannot save twin {self.twin.name}: {label!r} exists already, and disks may depend on it")
+        unmount(self.rootfs)  # otherwise writes in the overlay's cache would be missing
         kept.mkdir(parents=True)
         (self.home / "upper").rename(kept / "layer")
         self._stack(kept / "layer", *self._layers())
@@ -239,25 +240,25 @@ class Machine:
         self._clear()
 
     def restore(self, label: str) -> None:
-        """Cut its power, and put back the disk that was kept."""
+        """Cut its power, and restore the saved disk."""
         layers = self.home / "saved" / label / "layers"
         if not layers.exists():
-            raise LabError(f"cannot restore twin {self.twin.name}: nothing was saved as {label!r}")
+            raise LabError(f"cannot restore twin {self.twin.name}: {label!r} does not exist")
         self.crash()
         unmount(self.rootfs)
-        (self.home / "layers").write_text(layers.read_text())
+        replace_file(self.home / "layers", layers.read_bytes())
         self._clear()
 
     def _clear(self) -> None:
-        """An empty layer on top, for what is written from now on."""
+        """Put an empty layer on top, for all further writes."""
         for folder in (self.home / "upper", self.home / "work"):
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir()
 
     def _stack(self, *layers: Path) -> None:
-        (self.home / "layers").write_text("".join(f"{layer}\n" for layer in layers))
+        replace_file(self.home / "layers", "".join(f"{layer}\n" for layer in layers).encode())
 
     def _layers(self) -> list[Path]:
-        """What lies below the layer that is written to, the image last."""
+        """The layers below the writable one, the image last."""
         return [Path(line) for line in (self.home / "layers").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""The users that a stack's connections log in as: a bare twin knows root only."""
+"""The login users of a stack's connections: a bare twin has root only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hacore.lab.lab import Lab
 
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]*\Z")
 
-# As an administrator would: an account with root's keys, and sudo without a password.
+# An account with root's keys, and sudo without a password.
 _ADMIT = r"""
 set -eu
 user=$1
@@ -32,7 +32,7 @@ chmod 0440 /etc/sudoers.d/hacore-lab
 
 
 def admit(lab: Lab, users: Mapping[str, str]) -> None:
-    """Let `users` (by twin) log in with the lab's key and become root; root needs nothing.
+    """Create accounts for `users` (by twin) that accept the lab's key and may become root; nothing for root.
 
     Raises LabError.
     """
@@ -40,7 +40,7 @@ def admit(lab: Lab, users: Mapping[str, str]) -> None:
         if user == "root":
             continue
         if not _NAME.match(user):
-            raise LabError(f"cannot let {user!r} log in to twin {twin}: that is no name for an account")
+            raise LabError(f"cannot create the user {user!r} on twin {twin}: the name is not valid for an account")
         done = lab.ssh(twin, f"set -- {user}\n{_ADMIT}", timeout=300)
         if done.returncode != 0:
-            raise LabError(f"cannot let {user} log in to twin {twin}: {done.stderr.strip()}")
+            raise LabError(f"cannot create the user {user} on twin {twin}: {done.stderr.strip()}")

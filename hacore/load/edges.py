@@ -65,7 +65,7 @@ class Edges:
                 str(address),
                 str(address.at(None)),
                 address.resource,
-            ):  # its own change is no edge
+            ):  # its own change is not an edge
                 yield trigger.source, "trigger"
 
     def _from_body(self, block: Block, slot: Slot) -> tuple[Need, ...]:

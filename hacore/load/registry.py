@@ -77,7 +77,7 @@ def package_of(point: EntryPoint) -> str:
 
 
 def why_missing(providers: Mapping[str, Provider[Any]], kind: str) -> str:
-    """Why there is no provider for a kind: it was refused, or it is not installed."""
+    """Why a kind has no provider: it was refused, or it is not installed."""
     refused: Mapping[str, str] = getattr(providers, "refused", {})
     return refused.get(kind) or f"no provider for the kind {kind!r} is installed"
 

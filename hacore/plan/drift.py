@@ -18,8 +18,9 @@ def drift_of(row: Row, observed: Observed | None, seal: Seal) -> Drift | None:
     if same(now, row.attrs, ignored):
         return None
     attrs = compare(row.attrs, _governed(now, row), sensitive=row.sensitive, ignore=ignored)
-    reason = "was deleted" if observed is None else ("exists again" if row.attrs is None else "")
-    return Drift(row.address, attrs, reason, row.address.host, gone=observed is None)
+    again = observed is not None and row.attrs is None
+    reason = "was deleted" if observed is None else ("exists again" if again else "")
+    return Drift(row.address, attrs, reason, row.address.host, gone=observed is None, again=again)
 
 
 def _governed(now: dict[str, Any] | None, row: Row) -> dict[str, Any] | None:

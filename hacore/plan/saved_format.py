@@ -48,6 +48,8 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
                 "address": str(d.address),
                 "host": d.host,
                 "reason": d.reason,
+                "again": d.again,
+                "pending": list(d.pending),
                 "gone": d.gone,
                 "attrs": [_attr(a) for a in d.attrs],
             }
@@ -94,6 +96,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
                 d["reason"],
                 d["host"],
                 gone=d["gone"] if "gone" in d else gone_of(d["reason"]),
+                again=d.get("again", False),
+                pending=tuple(d.get("pending", ())),
             )
             for d in data["drift"]
         ),

@@ -51,7 +51,8 @@ class PlannedChange:
 class Drift:
     """Recorded against observed: somebody changed the host since the last apply.
 
-    `gone`: nothing is left of it on the host. `reason` is only shown.
+    `gone`: nothing is left of it on the host. `again`: it was recorded as absent. `pending`: the sources that its
+    daemon has not loaded. `reason` is only shown.
     """
 
     address: Address
@@ -59,6 +60,8 @@ class Drift:
     reason: str = ""
     host: str | None = None
     gone: bool = False
+    again: bool = False
+    pending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Asking hosts: all questions of a host in one POSIX sh script and one exec; and running steps there."""
+"""Probing hosts, with all questions of a host in one POSIX sh script and one exec, and running steps there."""
 
 from .host import BASE
 from .link import Batch, Frame, HostLink, Result, SessionLink

@@ -1,11 +1,11 @@
-"""hacore's own folders on a host: where they lie, and that nobody else has a hand in them.
+"""hacore's own folders on a host: where they are, and that no other user can write to them.
 
-    $HACORE_HOME   what is kept: /var/lib/hacore, of other users $XDG_STATE_HOME/hacore (~/.local/state/hacore)
-    $HACORE_RUN    what a restart of the host empties: /run/hacore, of other users $XDG_RUNTIME_DIR/hacore-UID
+    $HACORE_HOME   kept: /var/lib/hacore; for other users $XDG_STATE_HOME/hacore (~/.local/state/hacore)
+    $HACORE_RUN    emptied by a restart of the host: /run/hacore; for other users $XDG_RUNTIME_DIR/hacore-UID
 
-Without a runtime directory of its own (no logind: init scripts, containers, cron, su) a user's $HACORE_RUN is
-`$HACORE_HOME/run/BOOT`. It names the boot, so a restart leaves it behind, as it empties /run, and hosts that
-share a home do not meet in it. A folder with a known name below /tmp could be made by anybody first.
+Without a runtime directory (no logind: init scripts, containers, cron, su) a user's $HACORE_RUN is
+`$HACORE_HOME/run/BOOT`. BOOT is the boot id: a restart leaves the folder unused, and hosts that share a home have
+one each. A folder with a known name in /tmp could be created by anybody first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ else
   else
     read -r __boot </proc/sys/kernel/random/boot_id || __boot=unknown
     HACORE_RUN=$HACORE_HOME/run/$__boot
-    # until 0.2: what an older hacore left running there is still waited for, confirmed and taken
+    # until 0.2: jobs that an older hacore left there are still waited for, confirmed and resumed
     if [ -d "$__old" ] && [ ! -L "$__old" ] && [ -O "$__old" ] && [ "$(stat -c %a -- "$__old")" = 700 ]; then
       for __one in "$__old/lock" "$__old/confirm" "$__old"/jobs/*; do
         [ ! -e "$__one" ] || HACORE_RUN=$__old
@@ -36,28 +36,28 @@ fi
 FOLDERS = (
     SAFE_PATH
     + r"""
-__folder() { # FOLDER MODE: made, or ours already and nobody else's; else says why not
+__folder() { # FOLDER MODE: creates it, or checks that this user alone can write to it; reports why not
   [ -e "$1" ] || [ -L "$1" ] || mkdir -p -m "$2" -- "$1" || return 1
-  if [ -L "$1" ]; then __why='it is a link'
+  if [ -L "$1" ]; then __why='it is a symbolic link'
   elif [ ! -d "$1" ]; then __why='it is not a folder'
   elif [ ! -O "$1" ]; then __why='it belongs to another user'
   elif ! __unsafe "$1/." && [ -z "$__open" ]; then
     [ "$2" != 0700 ] || [ "$__last" = 700 ] || chmod 0700 -- "$1" || return 1
     return 0
   fi
-  echo "cannot use the folder $1: ${__why:-others can write in it}; it must be this user's alone" >&2
+  echo "cannot use the folder $1: ${__why:-other users can write to it}; it must be writable for this user only" >&2
   return 1
 }
 __run_folder() { __folder "$HACORE_RUN" 0700; }
-__strange_folder() { # names a folder that somebody else made where older versions had theirs
+__strange_folder() { # warns of another user's folder where older versions had theirs
   case $HACORE_RUN in "$HACORE_HOME"/run/*) ;; *) return 0 ;; esac
   __old=/tmp/hacore-$(id -u)
   [ -e "$__old" ] || [ -L "$__old" ] || return 0
   if [ ! -L "$__old" ] && [ -d "$__old" ] && [ -O "$__old" ] && [ "$(stat -c %a -- "$__old")" = 700 ]; then return 0; fi
-  echo "warning: $__old is ignored: it is not a folder of this user's alone; older versions of hacore had locks there"
+  echo "warning: $__old is ignored: other users can write to it; locks of older versions of hacore in it are not seen"
 }
 """
 )
-"""Defines `__run_folder` and `__folder`, for whoever is about to write there."""
+"""Defines `__run_folder` and `__folder`, for scripts that are about to write there."""
 
 __all__ = ["FOLDERS", "PLACES"]

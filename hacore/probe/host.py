@@ -1,4 +1,4 @@
-"""The fact that every probe asks: what kind of host this is."""
+"""The fact of every probe: family, init system, identity and clock of the host."""
 
 from __future__ import annotations
 

@@ -1,21 +1,20 @@
-"""Jobs: what runs on a host goes on there whether its connection lives or not.
+"""Jobs: steps continue to run on a host when its connection is lost.
 
 A batch of steps becomes a *job*: a folder with a script, begun at most once, in a session of its own
-(setsid(1)). Whoever holds the host's lock can begin it, wait for it and take what it printed, over
+(setsid(1)). The holder of the host's lock can begin it, wait for it and read its output, over
 this connection or the next one.
 
     $HACORE_RUN/jobs/KEY/   0700
-        script   what runs; gone once it has been read, and the blobs in it with it
-        lock     held, flock(2), by what runs it
-        begun    it was begun; without `rc` and with nobody at the lock it was killed
-        token    the host lock under which it was begun or taken over
-        what     for people
-        scratch  only there when it works in scratch space: a new run need not wait for it
-        out err  what it printed
-        rc       its end: 0, 1 (a step failed), 75 (fenced)
+        script   the script; deleted, with the blobs in it, once it has been read
+        lock     locked, flock(2), by the process that runs it
+        begun    it was begun; without `rc` and with the lock free it was killed
+        token    the host lock under which it was begun or resumed
+        what     a description for people
+        scratch  exists when it works in scratch space: a new run need not wait for it
+        out err  its output
+        rc       its result: 0, 1 (a step failed), 75 (fenced)
 
-The script asks for nothing but a POSIX shell, setsid and flock of util-linux, and timeout and mktemp
-of coreutils.
+The script needs only a POSIX shell, setsid and flock of util-linux, and timeout and mktemp of coreutils.
 """
 
 from __future__ import annotations
@@ -26,18 +25,10 @@ from dataclasses import dataclass
 
 from ..contract import quote
 from .folders import FOLDERS
+from .lock import HELD
 
 NOT_THERE = 66  # EX_NOINPUT
-"""The exit code when a job is asked after that was never laid."""
-
-HELD = r"""
-__held() { # the host's lock has our token; else $__why says how it is
-  [ -z "$__token" ] && return 0
-  __now=; __why=gone
-  if [ -r "$HACORE_RUN/lock" ]; then __why=other; read -r __now <"$HACORE_RUN/lock"; fi
-  [ "$__now" = "$__token" ]
-}
-"""
+"""The exit code for a job that does not exist."""
 
 _RUN = r"""
 exec 8>"$1/lock" || exit 6
@@ -49,20 +40,20 @@ __script=$(cat "$1/script"); rm -f "$1/script"
 ( eval "$__script" ) >"$1/out" 2>"$1/err"
 echo $? >"$1/rc.new" && mv "$1/rc.new" "$1/rc"
 """
-"""In a session of its own: 0 it ran, 3 another one runs it, 4 it was killed, 5 it has ended, 6 it cannot be begun.
+"""In a session of its own: 0 it ran, 3 another process runs it, 4 it was killed, 5 it has ended, 6 it cannot begin.
 
-What runs keeps the lock's descriptor, so a step whose shell was killed still counts as running.
+Steps inherit the lock's descriptor, so a step of which the shell was killed still counts as running.
 """
 
 _FOLLOW = r"""
-__begun() { # says what another one began in $1 since it was asked last
+__begun() { # prints the steps that another process began in $1 since the last call
   __n=$(grep -ac "^@$__nonce out " "$1/out" 2>/dev/null)
   [ "$__n" = "${__seen-0}" ] || { __seen=$__n; echo; grep -a "^@$__nonce out " "$1/out"; }
 }
-__go() { # $1: a job's folder; begins it unless it was begun, and waits for its end
+__go() { # $1: a job's folder; begins the job unless it was begun, and waits for its end
   while :; do
     __rc=0; setsid sh -c "$__run" sh "$1" 3>&1 >/dev/null </dev/null || __rc=$?
-    # killed: asked what is left of it; by SIGPIPE, 141: it had something to say and nobody listens any more
+    # killed: look again; by SIGPIPE, 141: the connection that it printed to is lost
     case $__rc in 141) break;; 3) __begun "$1";; 12[89]|1[3-9]?) ;; *) break;; esac
     [ -d "$1" ] || break
     sleep 0.2
@@ -73,7 +64,7 @@ __go() { # $1: a job's folder; begins it unless it was begun, and waits for its 
 
 _TAKE = r"""
 if [ -d "$__job" ] && [ "$(cat "$__job/token")" != "$__token" ]; then
-  # begun by whoever held the host before us, who is gone: what went well is taken, else it is done again
+  # begun by a former holder of the lock, which is dead: a good result is used, otherwise it is repeated
   __go "$__job" && [ "$(cat "$__job/rc")" = 0 ] || rm -rf "$__job"
   [ ! -d "$__job" ] || printf '%s\n' "$__token" >"$__job/token"
 fi
@@ -83,9 +74,9 @@ _END = r"""
 if __go "$__job" && __end=$(cat "$__job/rc"); then
   cat "$__job/out" && cat "$__job/err" >&2 && exit "$__end"
 fi
-__fence # whoever took the host from us may have tidied up
+__fence # a new holder of the lock may have deleted the job
 [ ! -e "$__job/err" ] || cat "$__job/err" >&2
-[ "$__rc" = 4 ] || { echo "it cannot be begun, or leaves no end: is $HACORE_RUN full?" >&2; exit 1; }
+[ "$__rc" = 4 ] || { echo "the job cannot begin, or its result cannot be written: is $HACORE_RUN full?" >&2; exit 1; }
 echo "it was killed on the host" >&2
 exit 137
 """
@@ -93,7 +84,7 @@ exit 137
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job by its key. `body` is what runs there, `what` is for people; see `key_of` for `scratch` ones."""
+    """A job by its key. `body` is its script, `what` describes it to people; for `scratch` see `key_of`."""
 
     key: str
     body: str
@@ -102,7 +93,7 @@ class Job:
 
     @property
     def nonce(self) -> str:
-        """What marks the frames of its output: known to whoever knows the key, and to nobody else."""
+        """The mark of the frames in its output: known only to those who know the key."""
         return nonce_of(self.key)
 
 
@@ -112,26 +103,26 @@ def nonce_of(key: str) -> str:
 
 
 def key_of(scope: str, body: str) -> str:
-    """The key of what may be found again by a later controller: the same work in the same run.
+    """The key of a job that a later controller may find again: the same work in the same run.
 
-    `scope` names the run and is no secret; the state's lineage in it keeps stacks apart.
+    `scope` names the run and is not a secret; the state's lineage in it separates stacks.
     """
     return hashlib.sha256(f"{scope}\n{body}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) -> str:
-    """Begin a job under the host's lock `token`, wait for its end, print what it printed.
+    """Begin a job under the host's lock `token`, wait for its end, print its output.
 
-    A job that was begun already is waited for, not begun again. `taken`: keys of jobs that are over
-    and whose output has arrived: they are forgotten. A script that was cut off on its way does
-    nothing: it is one compound command, which a shell reads whole before it runs any of it.
+    A job that was begun already is waited for, not begun again. `taken`: keys of ended jobs whose output has
+    arrived; they are deleted. A script that was cut off in transit does nothing: it is one compound command,
+    which a shell reads to its end before it runs any of it.
     """
     forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
     return _script(job.key, job.nonce, prelude, token, f"{forget}{_TAKE}{_lay(job)}{_END}")
 
 
 def _lay(job: Job) -> str:
-    """Put a job where it is run, unless it is there: whole or not at all."""
+    """Create a job's folder unless it exists: whole or not at all."""
     mark = f"J{job.nonce}"
     lines = [
         'if [ ! -d "$__job" ]; then\n',
@@ -140,14 +131,14 @@ def _lay(job: Job) -> str:
         'printf \'%s\\n\' "$__token" >"$__new/token" || exit 1\n',
         f"printf '%s\\n' {quote(job.what)} >\"$__new/what\" || exit 1\n",
         '>"$__new/scratch" || exit 1\n' if job.scratch else "",
-        'mv -T -- "$__new" "$__job" 2>/dev/null || rm -rf "$__new"\n',  # another connection of ours was quicker
+        'mv -T -- "$__new" "$__job" 2>/dev/null || rm -rf "$__new"\n',  # another connection of this run was faster
         "fi\n",
     ]
     return "".join(lines)
 
 
 def attach_script(key: str, prelude: str, token: str) -> str:
-    """Wait for a job that this run may have begun, and print what it printed; NOT_THERE when it was not begun."""
+    """Wait for a job that this run may have begun, and print its output; NOT_THERE when it was not begun."""
     return _script(key, nonce_of(key), prelude, token, f'[ -d "$__job" ] || exit {NOT_THERE}\n{_END}')
 
 
@@ -170,13 +161,13 @@ __run={quote(_RUN)}
 
 WAIT = r"""
 __runs() { [ -e "$1/begun" ] && [ ! -e "$1/rc" ] && ! flock -n "$1/lock" true; }
-__busy() { # says what still runs here that others began, but for what works in scratch space
+__busy() { # prints the description of a job that is still running, except those in scratch space
   for __one in "$HACORE_RUN"/jobs/*/; do
     [ -e "$__one/scratch" ] || ! __runs "$__one" || { cat "$__one/what"; return 0; }
   done
   return 1
 }
-__tidy() { # forgets what nobody will ask after any more; $1: a token whose jobs are over
+__tidy() { # deletes jobs that no run needs; $1: a token of which all jobs are over
   for __one in "$HACORE_RUN"/jobs/*/; do
     [ -d "$__one" ] && ! __runs "$__one" || continue
     [ "$(cat "$__one/token" 2>/dev/null)" != "$1" ] && [ -e "$__one/scratch" ] &&
@@ -184,4 +175,4 @@ __tidy() { # forgets what nobody will ask after any more; $1: a token whose jobs
   done
 }
 """
-"""For whoever has just taken the host's lock, or gives it back."""
+"""For the holder of the host's lock: waiting for former jobs, and deleting them."""

@@ -1,4 +1,4 @@
-"""The way to one host over as many connections as it takes."""
+"""A session with one host that reconnects when its connection is lost."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TRIES = 3
 
 
 class ReconnectingSession:
-    """A session, and another one when its connection was lost.
+    """A session that connects again when its connection is lost.
 
-    While `patient`, a host that is lost is tried for `reconnect_timeout` seconds of its connection;
-    otherwise, and once that was in vain, only once.
+    While `patient`, it tries for `reconnect_timeout` seconds of the host's connection; otherwise, and after
+    that has failed, only once.
     """
 
     def __init__(self, session: Session, again: Again | None, say: Callable[[str], None] | None) -> None:
@@ -53,7 +53,7 @@ class ReconnectingSession:
             return error
 
     async def repeat(self, script: str, limits: Limits, end: bytes = b"") -> Output:
-        """Run a script that may run twice; raises UnreachableError when the host does not come back."""
+        """Run a script that may run twice; raises UnreachableError when it cannot reconnect."""
         for _ in range(TRIES):
             if isinstance(output := await self.attempt(script, limits, end=end), Output):
                 return output
@@ -62,12 +62,12 @@ class ReconnectingSession:
         raise lost
 
     async def renew(self, lost: UnreachableError) -> None:
-        """Connect again; raises UnreachableError (as `lost`, with how long it was tried) when that fails."""
+        """Connect again; raises UnreachableError (`lost`, with the time spent) when that fails."""
         assert self._again is not None
         patience = self.host.connection.reconnect_timeout if self.patient and not self._given_up else 0.0
         until, pause = time.monotonic() + patience, PAUSE
         if patience:
-            self._say(f"{lost}; trying to reach it again for {patience:g} s")
+            self._say(f"{lost}; trying to reconnect for {patience:g}s")
         while True:
             try:
                 self._session = await self._again()
@@ -76,7 +76,7 @@ class ReconnectingSession:
             except UnreachableError as error:
                 if time.monotonic() + pause > until:
                     self._given_up = True
-                    tried = f" and not back within {patience:g} s" if patience else ""
+                    tried = f" and not reachable for {patience:g}s" if patience else ""
                     raise UnreachableError(f"{lost}{tried}; {error}") from None
             else:
                 self._given_up = False

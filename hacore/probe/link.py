@@ -1,4 +1,4 @@
-"""A host as the engine uses it: ask facts, run steps. The seam that in-memory hosts replace in tests."""
+"""A host as the engine uses it: probe facts, run steps. In-memory hosts replace it in tests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .watchdog import EXEC_SECONDS, SHELL, SHELL_SECONDS, STEPS_STDERR, STEPS_ST
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one task wants run on a host: steps in order, then facts asked again.
+    """The steps of one task on a host, in order, and the facts to probe afterwards.
 
-    `scope` names the run of a frame that works in scratch space only: what is `detached` there is
-    found again by whoever goes on with that run, and not begun a second time.
+    `scope` names the run of a frame that works in scratch space only: its `detached` steps are found
+    again when that run is resumed, and not begun a second time.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a frame: one Output per step that ran; `facts` when asks were given and could be read."""
+    """The result of a frame: one Output per step that ran; `facts` when asks were given and could be read."""
 
     outputs: tuple[Output, ...]
     facts: Facts | None = None
@@ -56,7 +56,7 @@ Started = Callable[[str, int], None]  # frame id, index of the step that has sta
 
 
 LOSSES = 30
-"""How often a connection may be lost in one exec, until what runs there is left to itself."""
+"""How often a connection may be lost in one exec before the job is abandoned to the host."""
 
 
 class HostLink(Protocol):
@@ -64,30 +64,30 @@ class HostLink(Protocol):
 
     @property
     def host(self) -> Host:
-        """Which one."""
+        """The host."""
         ...
 
     async def facts(self, asks: Sequence[Ask]) -> Facts:
-        """Ask; one exec. Raises ProbeError, UnreachableError, and TransportError for one that breaks its limits."""
+        """Probe, in one exec. Raises ProbeError, UnreachableError, and TransportError when a limit is exceeded."""
         ...
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
         """Run frames in one exec under the host's lock `token`.
 
-        Raises FencedError; UnreachableError, RestartedError when the host is there again without the lock.
+        Raises FencedError; UnreachableError; RestartedError when the host answers again without the lock.
         """
         ...
 
     async def shell(self, script: str) -> Output:
-        """Run a script of the engine's own (locks); without framing."""
+        """Run a script of the engine itself, such as for locks, without framing."""
         ...
 
 
 class SessionLink:
     """A HostLink over a real session.
 
-    `again` gives a session once more when the connection was lost: what runs on the host goes on
-    there, and its result is taken over the next connection. `say` hears of that, in words.
+    `again` opens a new session when the connection was lost: jobs continue on the host, and their results
+    are read over the next connection. `say` receives a message about that.
     """
 
     def __init__(self, session: Session, again: Again | None = None, say: Callable[[str], None] | None = None) -> None:
@@ -107,12 +107,12 @@ class SessionLink:
         found = frames(output.stdout, nonce)
         self._complete(found, output)
         try:
-            return read_probe(dict(found), asks, said=_last_words(output))
+            return read_probe(dict(found), asks, stderr=_stderr_tail(output))
         except ProbeError as error:
-            raise ProbeError(f"cannot ask {self._line.at}: {error}") from error
+            raise ProbeError(f"cannot probe {self._line.at}: {error}") from error
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
-        """One exec with all frames, as a job of the host; `started` hears of each step as it begins."""
+        """One exec with all frames, as a job of the host; `started` is called when a step begins."""
         job = _job_of(batch, token)
         watch = _Watch(job.nonce, lambda index, step: started(batch[index].id, step)) if started else None
         output = await self._exec(job, token, _limits(batch), watch.feed if watch else None)
@@ -127,21 +127,22 @@ class SessionLink:
         return Batch({frame.id: _result(str(index), frame, contents) for index, frame in enumerate(batch)})
 
     def _unfenced(self, key: str, output: Output) -> None:
-        """Raise FencedError when the host's lock was not ours."""
+        """Raise FencedError when another run held the host's lock."""
         fenced = [name for name, _ in frames(output.stdout, nonce_of(key)) if name.startswith("fenced ")]
         if output.rc == FENCED and fenced:
             gone = fenced[0] == "fenced gone"
-            why = "gone, and may have been held by another run since" if gone else "held by another run"
+            why = "missing, and may have been held by another run since" if gone else "held by another run"
             raise FencedError(
-                f"cannot go on at {self._line.at}: the host's lock is {why}; nothing more was done there", gone=gone
+                f"cannot continue at {self._line.at}: the host's lock is {why}; nothing more was changed there",
+                gone=gone,
             )
 
     async def shell(self, script: str) -> Output:
-        """The engine's own small scripts, which may run twice."""
+        """Run a small script of the engine itself, which may run twice."""
         return await self._line.repeat(watched(script, SHELL_SECONDS), SHELL)
 
     async def _exec(self, job: Job, token: str, limits: Limits, heard: OnOutput | None) -> Output:
-        """Begin a job and wait for its end, over as many connections as it takes."""
+        """Begin a job and wait for its end, and reconnect as often as necessary."""
         self._line.patient = True
         taken = tuple(self._taken)
         script = start_script(job, script_of.PRELUDE, token, taken)
@@ -153,33 +154,33 @@ class SessionLink:
             await self._line.renew(lost)
             output = await self._line.attempt(attach_script(job.key, script_of.PRELUDE, token), limits, heard)
             if isinstance(output, Output) and output.rc == NOT_THERE and not output.stdout:
-                output = await self._line.attempt(script, limits, heard)  # it was cut off before it had begun
+                output = await self._line.attempt(script, limits, heard)  # it was cut off before it began
             if not isinstance(output, Output):
                 lost = output
                 continue
             if output.rc == FENCED and frames(output.stdout, job.nonce)[-1:] == [("fenced gone", b"")]:
                 raise RestartedError(
-                    f"connection lost to {self._line.at}: when it was back the host had forgotten our lock, as after "
-                    "a restart; the command may have run"
+                    f"connection lost to {self._line.at}: after reconnecting the host's lock is missing, as after a "
+                    "restart; the command may have run"
                 ) from None
             return output
         raise lost
 
     def _complete(self, found: Sequence[tuple[str, bytes]], output: Output) -> None:
         if not found or found[-1][0] != "end":
-            tail = _last_words(output)
+            tail = _stderr_tail(output)
             raise ProbeError(
-                f"cannot read the answer of {self._line.at}: it ended early with exit code {output.rc}"
+                f"cannot read the answer of {self._line.at}: the script ended early with exit code {output.rc}"
                 + (f": {tail}" if tail else "")
             )
 
 
-def _last_words(output: Output) -> str:
+def _stderr_tail(output: Output) -> str:
     return output.stderr[-500:].decode("utf-8", "replace").strip()
 
 
 def _limits(batch: Sequence[Frame]) -> Limits:
-    """Of the exec that follows a job, whose steps end within their deadlines on the host."""
+    """The limits of the exec that waits for a job: its steps end within their deadlines on the host."""
     steps = [step for frame in batch for step in frame.steps]
     seconds = sum((step.deadline + step.pause + 20.0) * max(1, step.tries) for step in steps)
     asked = sum(probe_limits(frame.asks).seconds or 0.0 for frame in batch if frame.asks)
@@ -187,7 +188,7 @@ def _limits(batch: Sequence[Frame]) -> Limits:
 
 
 def _job_of(batch: Sequence[Frame], token: str) -> Job:
-    """The job of a batch. What a later controller of the run may find again has a key of what it does."""
+    """The job of a batch. One that a later controller may find again has a key derived from its work."""
     content = [(str(index), frame.steps, frame.asks) for index, frame in enumerate(batch)]
     what = "; ".join(step.what for frame in batch for step in frame.steps if step.what)
     scope = batch[0].scope if len(batch) == 1 else ""
@@ -211,7 +212,7 @@ def _result(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Result:
 
 
 def _facts(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Facts:
-    """What a frame was asked; nothing of it where the host does not even say what it is."""
+    """The facts of a frame; all failed when not even the base fact can be read."""
     try:
         return read_probe(contents, frame.asks, f"{name} ")
     except ProbeError as error:
@@ -219,7 +220,7 @@ def _facts(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Facts:
 
 
 class _Watch:
-    """Looks for the beginnings of steps in a stream of output; each may be told more than once there."""
+    """Finds the beginnings of steps in a stream of output, where each may be printed more than once."""
 
     def __init__(self, nonce: str, started: Callable[[int, int], None]) -> None:
         self._mark = f"@{nonce} out ".encode()
@@ -228,7 +229,7 @@ class _Watch:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; a line that is cut waits for its rest."""
+        """Process the next bytes; an incomplete line waits for the rest."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(self._mark):

@@ -1,7 +1,7 @@
-"""The marker of a managed host: which stack's state manages it, and what that stack has there.
+"""The marker of a managed host: the state that manages it, and the claims of that stack there.
 
-A file of one line of JSON for each stack, `stacks/LINEAGE.HOST.json` in hacore's folder on the host.
-Every plan's probe reads all of them; a run writes its own under the host's lock (`walk.marks`).
+One file with one line of JSON for each stack, `stacks/LINEAGE.HOST.json` in hacore's folder on the host.
+Every plan's probe reads all of them; a run writes its own under the host's lock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..errors import FencedError, TransportError
 from ..model import JSON
 from . import HostLink
 from .folders import FOLDERS
+from .lock import LOCKING
 from .script import FENCED, PRELUDE
 
 _COMMAND = r"""
@@ -28,10 +29,10 @@ for marker in "$HACORE_HOME"/stacks/*.json; do [ -r "$marker" ] && cat "$marker"
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What a host tells of one stack that manages it.
+    """A stack that manages a host, as recorded on that host.
 
-    `env` is the stack's environment, empty without one; the two name what a state is of. `host` is
-    the host's name there. `serial` and `when` (Unix time in seconds) are those of the last writing.
+    `env` is the stack's environment, empty without one; stack and env together name a state. `host` is
+    the host's name in the stack. `serial` and `when` (Unix time in seconds) are those of the last write.
     `claims` maps `own DIGEST` or `share DIGEST` of each claimed token to the address that claims it.
     """
 
@@ -46,20 +47,20 @@ class Marker:
 
     @property
     def file(self) -> str:
-        """The file's name."""
+        """The name of the file."""
         return f"{self.lineage}.{self.host}.json"
 
     @property
     def title(self) -> str:
-        """The stack as people say it."""
+        """The stack's name for people."""
         return f"{self.stack} (env {self.env})" if self.env else self.stack
 
     def text(self) -> str:
-        """The file's line."""
+        """The line of the file."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     def to_json(self) -> dict[str, JSON]:
-        """The marker as JSON, on a host as in a saved plan; `from_json` is the way back."""
+        """The marker as JSON, on a host and in a saved plan; `from_json` reverses it."""
         return {
             "stack": self.stack,
             "env": self.env,
@@ -73,7 +74,7 @@ class Marker:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Marker:
-        """A marker from `to_json`; raises KeyError, TypeError, AttributeError or ValueError for what is none."""
+        """A marker from `to_json`; raises KeyError, TypeError, AttributeError or ValueError when invalid."""
         return cls(
             stack=str(data["stack"]),
             env=str(data["env"]),
@@ -87,9 +88,9 @@ class Marker:
 
 
 def claim_marks(claims: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, str]:
-    """Claims as a marker has them, from addresses with claims as a row has them (`own path:/x`).
+    """The claims of a marker, from addresses with claims in the form of a row (`own path:/x`).
 
-    Tokens are digests there, because a path may tell a secret.
+    Tokens become digests, because a path may contain a secret.
     """
     found: dict[str, str] = {}
     for address, stored in sorted(claims, key=lambda item: item[0]):
@@ -102,7 +103,7 @@ def claim_marks(claims: Iterable[tuple[Address, Iterable[str]]]) -> dict[str, st
 
 
 def token_digest(token: str) -> str:
-    """A claimed token as a marker has it."""
+    """The digest of a claimed token in a marker."""
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
@@ -124,9 +125,9 @@ def _read(line: str) -> Marker:
     try:
         marker = Marker.from_json(json.loads(line))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError("a file in hacore's folder stacks/ there is no marker of hacore's: take it away") from None
+        raise ValueError("a file in hacore's folder stacks/ on the host is not a marker of hacore: remove it") from None
     if not (NAME.match(marker.lineage) and NAME.match(marker.host)):  # they make a file's name
-        raise ValueError("a marker in hacore's folder stacks/ there has no proper name: take it away")
+        raise ValueError("a marker in hacore's folder stacks/ on the host has an invalid name: remove it")
     return marker
 
 
@@ -135,7 +136,7 @@ ASK_MARKERS = Ask(MARKERS, "")
 
 
 def marking(marker: Marker) -> str:
-    """Shell text that writes a marker: whole or not at all, readable by its owner only."""
+    """Shell text that writes a marker: whole or not at all, readable for its owner only."""
     return f"""{FOLDERS}
 __folder "$HACORE_HOME" 0755 && __folder "$HACORE_HOME/stacks" 0700 || exit 1
 mark=$(mktemp "$HACORE_HOME/stacks/.new.XXXXXXXX") || exit 1
@@ -145,22 +146,26 @@ mv -f "$mark" "$HACORE_HOME/stacks/"{quote(marker.file)} || exit 1
 
 
 def unmarking(markers: Iterable[Marker]) -> str:
-    """Shell text that takes markers away, and hacore's folders with the last of them."""
+    """Shell text that removes markers, and hacore's folders with the last of them."""
     lines = [f'rm -f "$HACORE_HOME/stacks/"{quote(marker.file)} || exit 1\n' for marker in markers]
     return "".join([*lines, 'rmdir "$HACORE_HOME/stacks" "$HACORE_HOME" 2>/dev/null || :\n'])
 
 
 async def write(link: HostLink, token: str, text: str) -> None:
-    """Run such text under the host's lock `token`. Raises FencedError, TransportError."""
+    """Run text of `marking` and `unmarking` under the host's lock `token`. Raises FencedError, TransportError."""
     output = await link.shell(
-        f"""{PRELUDE}
+        f"""{PRELUDE}{LOCKING}
+__write() {{
 now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
 [ "$now" = {quote(token)} ] || exit {FENCED}
-{text}"""
+{text}
+}}
+__exclusive __write
+"""
     )
     at = f"{link.host.name}@{link.host.address}"
     if output.rc == FENCED:
-        raise FencedError(f"cannot mark {at}: the host's lock is held by another run; nothing was done there")
+        raise FencedError(f"cannot mark {at}: the host's lock is held by another run; nothing was changed there")
     if output.rc != 0:
         detail = output.stderr.decode("utf-8", "replace").strip()
         raise TransportError(f"cannot mark {at}: {detail or f'exit code {output.rc}'}")

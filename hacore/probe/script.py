@@ -1,8 +1,8 @@
-"""The scripts that travel to a host and the frames that come back.
+"""The scripts for hosts, and the frames in their output.
 
-A script prints frames: a line `@NONCE NAME`, then whatever belongs to it up to the next such line.
-The nonce is drawn for each exec, so nothing that a host prints can be taken for a frame, and what
-a noisy shell profile prints first is before the first frame.
+A script prints frames: a line `@NONCE NAME`, then its content up to the next such line. The nonce is drawn for
+each exec, so other output of a host cannot be mistaken for a frame, and the output of a noisy shell profile is
+before the first frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import ProbeError
 from ..transport import Limits
 from .folders import FOLDERS, PLACES
 from .host import BASE
-from .jobs import HELD
+from .lock import HELD
 from .watchdog import EXEC_SECONDS, FACT_SECONDS, WATCHDOG, limits_of, seconds_of
 
 PRELUDE = (
@@ -74,27 +74,27 @@ def probe_body(asks: Iterable[Ask], prefix: str = "") -> str:
 
 
 def _question(fact: Fact[Any], asks: Sequence[Ask], frame: str) -> str:
-    """What answers a fact, read as a whole by a shell of its own: a mistake in it is no other fact's."""
+    """The script of a fact, read as a whole by a shell of its own: an error in it affects no other fact."""
     try:
         text = f"{{ __f {quote(f'probe {frame}')}\n{fact.command(asks)}\n}}"
     except Exception as error:
-        text = f"__f {quote(f'broken {frame}')}; printf %s {quote(_said(error))}"
+        text = f"__f {quote(f'broken {frame}')}; printf %s {quote(_one_line(error))}"
     return f"__ask {quote(frame)} {quote(text)}\n"
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """An error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".replace("\0", "").split())[:500]
 
 
 def probe_script(asks: Iterable[Ask], nonce: str) -> str:
-    """The whole script of a plan's probe: it reads and writes nothing."""
+    """The whole script of a plan's probe: it reads, and writes nothing."""
     watch = f"{WATCHDOG}__watch {FACT_SECONDS:g} {EXEC_SECONDS:g}\n"  # first of all: even the prelude may hang
     return f"{watch}{PRELUDE}__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n{probe_body(asks)}__f end\n"
 
 
 def probe_limits(asks: Iterable[Ask]) -> Limits:
-    """What a probe may take, as the controller has it."""
+    """The controller's limits for a probe."""
     return limits_of(seconds_of(group[0].fact, group) for group in by_fact(asks).values())
 
 
@@ -110,53 +110,53 @@ def frames(stdout: bytes, nonce: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "", said: str = "") -> Facts:
+def read_probe(found: Mapping[str, bytes], asks: Iterable[Ask], prefix: str = "", stderr: str = "") -> Facts:
     """Facts from the frames of a probe; a fact without a readable answer is in `failed`, with the reason.
 
-    `said` is what the script printed on stderr. Raises ProbeError when not even the base fact can be read.
+    `stderr` is that of the script. Raises ProbeError when not even the base fact can be read.
     """
     answers: dict[tuple[str, str], Any] = {}
     failed: dict[str, str] = {}
     host = HostFacts()
     for name, fact in {BASE.name: BASE, **{n: g[0].fact for n, g in by_fact(asks).items()}}.items():
-        values, why = _answer(found, fact, f"{prefix}{name}", said)
+        values, why = _answer(found, fact, f"{prefix}{name}", stderr)
         if why:
             failed[name] = f"{name}: {why}"
         elif name == BASE.name:
             host = values[""]
         answers.update({(name, arg): value for arg, value in values.items()})
     if BASE.name in failed:
-        raise ProbeError(f"cannot read the answer about {failed[BASE.name]}")
+        raise ProbeError(f"cannot read the fact {failed[BASE.name]}")
     return Facts(host, answers, failed)
 
 
-def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, said: str) -> tuple[Mapping[str, Any], str]:
-    """The values of one fact, or why there are none."""
+def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, stderr: str) -> tuple[Mapping[str, Any], str]:
+    """The values of one fact, or the reason why there are none."""
     for name in found:
         if name.startswith(f"late {frame} "):
             rc, seconds = (int(word) for word in name.split()[-2:])
             signal = f"signal {rc - 128}"
-            why = f"it did not end within {seconds} s and was stopped" if rc in (137, 142) else f"ended by {signal}"
+            why = f"did not end within {seconds}s and was stopped" if rc in (137, 142) else f"ended by {signal}"
             return {}, why
     if (broken := found.get(f"broken {frame}")) is not None:
-        return {}, f"its question cannot be written: {broken.decode('utf-8', 'replace')}"
+        return {}, f"its script cannot be created: {broken.decode('utf-8', 'replace')}"
     content = found.get(f"probe {frame}")
     if content is None:
-        return {}, "no answer" + (f": {said}" if said else "")
+        return {}, "no answer" + (f": {stderr}" if stderr else "")
     try:
         return fact.parse(content), ""
     except Exception as error:
-        return {}, f"its answer cannot be read: {_said(error)}" + (f"; {said}" if said else "")
+        return {}, f"its output cannot be read: {_one_line(error)}" + (f"; {stderr}" if stderr else "")
 
 
-FENCED = 75  # EX_TEMPFAIL: the host's lock carries another token
+FENCED = 75  # EX_TEMPFAIL: the host's lock has another token
 
 _RUNNER = r"""
 __work= __bad=0
 trap '[ -z "$__work" ] || rm -rf "$__work"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 __run_folder || exit 1
-__heard() { (trap '' PIPE; __f "$1" >&3) 2>/dev/null || :; } # to whoever is connected, if somebody is
+__heard() { (trap '' PIPE; __f "$1" >&3) 2>/dev/null || :; } # to the connection, if there is one
 __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.script
   __held || { __f "fenced $__why"; exit 75; }
   __heard "out $1"; __f "out $1"
@@ -181,8 +181,8 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
     """A script for several tasks: (frame name, steps in order, asks to probe afterwards) each.
 
     A step that fails ends its task; the probe of the task runs all the same. Each step checks the
-    host's lock first: with another token in it the whole script ends with exit code 75. It ends
-    with 1 when a step failed. What begins is told on descriptor 3 too, where that is open.
+    host's lock first: with another token in it the whole script exits with 75. It exits with 1
+    when a step failed. The beginnings of steps are printed to descriptor 3 too, where that is open.
     """
     parts = [
         PRELUDE,
@@ -207,7 +207,7 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
 
 
 def _load(step: Step, nonce: str) -> str:
-    """Lay a step's blobs and its script into a fresh private folder."""
+    """Write a step's blobs and its script to a new private folder."""
     lines = ['__work=$(mktemp -d "$HACORE_RUN/step.XXXXXXXX")\n']
     for name, blob in step.blobs.items():
         text = base64.encodebytes(blob).decode()

@@ -18,7 +18,7 @@ def report_text(report: Rehearsed, style: Style) -> str:
     lines = [f"Rehearsal of {report.stack} on twins of {', '.join(report.hosts)}", ""]
     for act in report.acts:
         mark = style("green", "ok  ") if act.ok else style("red", "FAIL")
-        lines.append(f"  {mark}  {act.name:<8}  {span(act.seconds):>6}  {clean(act.said)}")
+        lines.append(f"  {mark}  {act.name:<8}  {span(act.seconds):>6}  {clean(act.detail)}")
         lines += [f"      {clean(line)}" for line in act.output.splitlines()]
     took = span(report.seconds)
     if report.ok:
@@ -37,6 +37,7 @@ def report_json(report: Rehearsed) -> RehearsalJson:
         "ok": report.ok,
         "seconds": round(report.seconds, 1),
         "acts": [
-            {"name": a.name, "ok": a.ok, "seconds": a.seconds, "said": a.said, "output": a.output} for a in report.acts
+            {"name": a.name, "ok": a.ok, "seconds": a.seconds, "said": a.detail, "output": a.output}
+            for a in report.acts
         ],
     }

@@ -1,8 +1,8 @@
-"""The state: what is recorded of hosts and resources, and the journal of runs. Knows no kinds, no plans.
+"""The state: recorded hosts and resources, and the journal of runs. Knows no kinds and no plans.
 
-    StateReader   plan and drift: opens read-only, changes not one byte
-    StateWriter   a run: one lock, one thread, one connection; atomic commits of moves and images
-    records       the values that go in and come out
+    StateReader   for plan and drift: read-only, does not change a byte
+    StateWriter   for a run: one lock, one thread, one connection; atomic commits of moves and images
+    records       the values that are written and read
 
 SQLite by default, any SQLAlchemy URL for teams. sqlalchemy, alembic and cryptography are imported
 nowhere else, and only when they are needed: reading an SQLite state needs none of them.
@@ -74,9 +74,9 @@ __all__ = [
 
 
 def unlock(url: str, force: bool = False) -> LockInfo | None:
-    """Take away the lock of a holder that is gone, or with `force` of any; whose it was, None if none.
+    """Break the lock of a dead holder, with `force` of any; returns the former lock, None if there was none.
 
-    A live holder that loses its lock fails at its next commit. Raises LockedError, StoreError.
+    A running holder fails at its next commit. Raises LockedError, StoreError.
     """
     from . import session
 

@@ -1,8 +1,7 @@
 """Rows, hosts, runs and tasks as JSON and as column values, both ways. Pure.
 
-JSON is kept as ASCII text: lone surrogates (file names that are no UTF-8) and NUL survive every
-database, and nothing that is not JSON gets in unseen. Names of columns and keys are literals here, whatever the fields
-of the records are called: a rename in Python changes nothing on disk.
+JSON is ASCII text: lone surrogates (file names that are not UTF-8) and NUL survive every database, and a value
+that is not JSON raises. The names of columns and keys are literals: a rename in Python changes nothing on disk.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ Columns = dict[str, Any]
 
 
 def dump(value: JSON) -> str:
-    """JSON text in one fixed form; raises TypeError or ValueError for what is not JSON."""
+    """JSON text in one fixed form; raises TypeError or ValueError for values that are not JSON."""
     return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
 def text(value: str) -> str:
-    """Free text that every database takes: no NUL, no lone surrogates."""
+    """Free text in a form that every database accepts: no NUL, no lone surrogates."""
     return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def row_to_json(row: Row) -> dict[str, JSON]:
-    """A row as JSON, all of it; `row_from_json` is the way back."""
+    """A row as JSON, with all its fields; `row_from_json` reverses it."""
     return {
         "address": str(row.address),
         "spec": row.spec,
@@ -55,7 +54,7 @@ def row_to_json(row: Row) -> dict[str, JSON]:
 
 
 def row_from_json(data: JSON) -> Row:
-    """A row from `row_to_json`; raises StoreError when it is not one."""
+    """A row from `row_to_json`; raises StoreError when it is damaged."""
     try:
         return Row(
             address=Address.parse(data["address"]),
@@ -75,7 +74,7 @@ def row_from_json(data: JSON) -> Row:
             run=data["run"],
         )
     except (KeyError, TypeError, ValidationError, HacoreError) as error:
-        raise StoreError(f"cannot read a recorded resource: {error}; put a backup in its place") from error
+        raise StoreError(f"cannot read a recorded resource: {error}; restore the state from a backup") from error
 
 
 ROW_COLUMNS = (
@@ -114,7 +113,7 @@ def row_from_columns(columns: Mapping[str, Any]) -> Row:
 
 
 def row_text(columns: Mapping[str, Any]) -> str:
-    """A stored row as one text of JSON: what `row_to_json` gives, without the way over a Row."""
+    """A stored row as JSON text: as `row_to_json` gives it, without creating a Row."""
     values = _decoded(columns, _ROW_JSON, columns.get("address", "a row"))
     return dump({**values, "tainted": bool(values["tainted"])})
 
@@ -227,7 +226,11 @@ def task_from_columns(columns: Mapping[str, Any], images: Mapping[str, int]) -> 
 
 
 def lock_columns(lock: LockInfo) -> Columns:
-    """A lock as column values."""
+    """A lock as column values.
+
+    Every version of hacore reads these columns, so none is ever added: the hardware stands behind the machine
+    id. A version that does not know of it takes the holder for one on another machine, which counts as alive.
+    """
     return {
         "who": lock.who,
         "what": lock.what,
@@ -236,7 +239,7 @@ def lock_columns(lock: LockInfo) -> Columns:
         "pid_started": lock.pid_started,
         "pid_space": lock.pid_space,
         "boot_id": lock.boot_id,
-        "machine_id": lock.machine_id,
+        "machine_id": f"{lock.machine_id} {lock.hardware}".rstrip(),
         "hostname": lock.hostname,
         "token": lock.token,
     }
@@ -244,6 +247,7 @@ def lock_columns(lock: LockInfo) -> Columns:
 
 def lock_from_columns(columns: Mapping[str, Any]) -> LockInfo:
     """A lock from its columns."""
+    machine_id, _, hardware = columns["machine_id"].partition(" ")
     return LockInfo(
         who=columns["who"],
         what=columns["what"],
@@ -252,8 +256,9 @@ def lock_from_columns(columns: Mapping[str, Any]) -> LockInfo:
         pid_started=columns["pid_started"],
         pid_space=columns["pid_space"],
         boot_id=columns["boot_id"],
-        machine_id=columns["machine_id"],
+        machine_id=machine_id,
         hostname=columns["hostname"],
+        hardware=hardware,
         token=columns["token"],
     )
 
@@ -281,4 +286,6 @@ def _decoded(columns: Mapping[str, Any], as_json: tuple[str, ...], what: object)
     try:
         return {name: json.loads(value) if name in as_json else value for name, value in columns.items()}
     except (TypeError, ValueError) as error:
-        raise StoreError(f"cannot read {what}: its record is damaged ({error}); put a backup in its place") from error
+        raise StoreError(
+            f"cannot read {what}: its record is damaged ({error}); restore the state from a backup"
+        ) from error

@@ -1,8 +1,8 @@
-"""Connections through SQLAlchemy: all writing, and servers by their URL.
+"""Connections through SQLAlchemy: for all writing, and for servers.
 
-SQLite runs with journal_mode=DELETE because a reader of a WAL database leaves files behind, and
-with synchronous=EXTRA: that is FULL plus a sync of the folder after the journal is gone, without
-which a power cut may take a commit back that was already acted on (sqlite.org, PRAGMA synchronous).
+SQLite runs with journal_mode=DELETE, because a reader of a WAL database leaves files behind, and with
+synchronous=EXTRA: FULL plus a sync of the folder after the journal is deleted. Without that sync a power cut
+may undo a commit that a run already relied on (sqlite.org, PRAGMA synchronous).
 """
 
 from __future__ import annotations
@@ -64,23 +64,23 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction, committed at the end; raises StoreError for whatever the database says against it."""
+        """One transaction, committed at the end; raises StoreError when the database refuses it."""
         with explained(self.name), self._begin():
             yield self.connection
 
     def claim(self) -> None:
-        """Keep others from making or upgrading this state until the transaction ends. (SQLite locks at its begin.)"""
+        """Keep others from creating or upgrading this state in this transaction. (SQLite locks at its begin.)"""
         if self._postgres:
             self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIM})
 
     def be_patient(self) -> None:
-        """From now on wait longer for others: a run must not end because somebody makes a copy of its state."""
+        """From now on wait longer for other processes: a run must not fail because its state is being copied."""
         if self.path is not None:
             driver: Any = self.connection.connection.driver_connection
             driver.execute(f"PRAGMA busy_timeout = {int(source.PATIENCE * 1000)}").fetchall()
 
     def _begin(self) -> RootTransaction:
-        """Begin; a server's connection that was lost since the last transaction is made anew, once."""
+        """Begin; connect to a server once more if the connection was lost since the last transaction."""
         if not self._postgres:
             return self.connection.begin()
         for again in (True, False):
@@ -135,7 +135,7 @@ def open_writer(name: str, path: Path | None, url: str) -> Database:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn what a database raises about the state `name` into a StoreError."""
+    """Raise a StoreError about the state `name` in place of a database's error."""
     try:
         yield
     except DBAPIError as error:
@@ -170,8 +170,8 @@ def _server(name: str, url: str) -> Engine:
         return sa.create_engine(parsed, connect_args=options, poolclass=NullPool, hide_parameters=True)
     except NoSuchModuleError:
         raise StoreError(
-            f"cannot use the state {name}: there is no database {parsed.drivername!r}; write sqlite:///FOLDER/NAME.db "
-            "or postgresql://USER@HOST/NAME"
+            f"cannot use the state {name}: the database {parsed.drivername!r} is not known; "
+            "write sqlite:///FOLDER/NAME.db or postgresql://USER@HOST/NAME"
         ) from None
     except ImportError as error:
         driver = "psycopg (pip install 'hacore[postgres]')"
@@ -180,14 +180,14 @@ def _server(name: str, url: str) -> Engine:
 
 
 def _parsed(name: str, url: str) -> URL:
-    """A server's URL. What a library says about a wrong one is not repeated: it may hold the password."""
+    """A server's URL. A library's error about a wrong one is not repeated: it may contain the password."""
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or "@" in (parsed.host or ""):
         raise StoreError(
-            f"cannot use the state {name}: its URL is not understood; write postgresql://USER@HOST/NAME, "
+            f"cannot use the state {name}: its URL is not valid; write postgresql://USER@HOST/NAME, "
             "and in a password %40 for @, %3A for :, %2F for / and %25 for %"
         )
     if parsed.drivername in ("postgres", "postgresql"):

@@ -1,7 +1,7 @@
 """All writing: each move becomes an effect on a transaction.
 
-Encoding happens in `prepare`, on the caller's side: what is not JSON fails its caller alone, not
-the batch that the effect ends up in.
+`prepare` encodes, on the caller's side: a value that is not JSON fails its caller alone, not the batch that
+the effect becomes part of.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
             tokens.add(move.origin_token)
         for token in sorted(tokens):
             if token not in images:
-                raise ValueError(f"cannot refer to image {token!r}: it is not part of this commit")
+                raise ValueError(f"cannot refer to image {token!r}: it is not in this commit")
 
 
 def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
@@ -96,7 +96,7 @@ def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
 
 
 def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str, int]:
-    """Store images; content that is stored already is not stored again. Token -> id."""
+    """Store images, the same content once; the ids by token."""
     blobs = {blob.id: blob for image in images.values() for blob in image.blobs.values()}
     known: set[str] = set()
     for part in chunks(sorted(blobs)):
@@ -139,7 +139,7 @@ def _drop_host(name: str, work: Transaction, _ids: Ids) -> None:
 
 def _put_run(number: int, values: Columns, work: Transaction, _ids: Ids) -> None:
     if work.connection.execute(RUN.update().where(RUN.c.id == number).values(**values)).rowcount != 1:
-        raise StoreError(f"cannot record run {number}: it was never begun")
+        raise StoreError(f"cannot record run {number}: it is not in the state")
 
 
 def _put_task(values: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
@@ -161,7 +161,7 @@ def _set_task(
     where = sa.and_(TASK.c.run == key[0], TASK.c.id == key[1])
     stored = work.connection.execute(sa.select(TASK.c.before).where(where)).scalar_one_or_none()
     if stored is None:
-        raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it was never begun")
+        raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it is not in the state")
     if before:
         values = {**values, "before": columns.dump({**json.loads(stored), **before})}
     if values:
@@ -181,14 +181,14 @@ def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transactio
 
 
 def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
-    """Tie images to a task, by address."""
+    """Link images to a task, by address."""
     for address, image in {**images, **{a: ids[t] for a, t in tokens.items()}}.items():
         values = {"run": number, "task": task, "address": address, "image": image}
         _put(TASK_IMAGE, values, ("run", "task", "address"), work)
 
 
 def _put(table: Table, values: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
-    """Insert or update; what was there, and whether anything is different now."""
+    """Insert or update; the former row, and whether anything changed."""
     where: ColumnElement[bool] = sa.and_(*(table.c[name] == values[name] for name in key))
     stored = _stored(table, where, work)
     if stored is None:
@@ -204,7 +204,7 @@ def _stored(table: Table, where: ColumnElement[bool], work: Transaction) -> Colu
 
 
 def _inserted(result: CursorResult[Any]) -> int:
-    """The id that the database gave."""
+    """The id that the database assigned."""
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])

@@ -1,6 +1,6 @@
-"""The state at earlier serials: the present rows, with what came later taken back. Pure.
+"""The state at earlier serials: the current rows with the later changes reversed. Pure.
 
-Rows are JSON here, as `row_to_json` has them.
+Rows are JSON here, in the form of `row_to_json`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Rows = Mapping[str, JSON]  # by address
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A commit that changed resources: the serial it came to, when (Unix time), whose run, by whom, doing what.
+    """A commit that changed resources: the serial after it, its Unix time, run, user and command.
 
-    `since` is when the lock was taken: commits that share it are of one session. `run` is None for
-    what was done to the state alone, such as `state mv`.
+    `since` is the time of the lock: commits that share it are of one session. `run` is None for commands
+    that change the state only, such as `state mv`.
     """
 
     serial: int
@@ -33,7 +33,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One row that a commit changed, as it was before; None: there was none."""
+    """One row that a commit changed: its value before, None for a new row."""
 
     serial: int
     address: str
@@ -56,7 +56,7 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """The commits of one session, oldest first, and what they came to together."""
+    """The commits of one session, oldest first, and their changes together."""
 
     revisions: tuple[Revision, ...]
     changes: tuple[RowChange, ...]
@@ -76,17 +76,17 @@ def rows_at(rows: Rows, deltas: Iterable[Delta], serial: int) -> dict[str, JSON]
 
 
 def check_known(serial: int, now: int, revisions: Sequence[Revision]) -> None:
-    """Raise UsageError for a serial that the history does not reach."""
+    """Raise UsageError for a serial before the history or after the current one."""
     first = revisions[0].serial - 1 if revisions else now
     if not first <= serial <= now:
-        known = f"{first} to {now}" if first < now else f"{now} alone"
+        known = f"serials {first} to {now}" if first < now else f"serial {now} only"
         raise UsageError(
             f"cannot show the state at serial {serial}: the history has {known}; see `hacore state history`"
         )
 
 
 def changes_between(before: Rows, after: Rows) -> tuple[RowChange, ...]:
-    """What is different, in the order of addresses."""
+    """The differences, in the order of addresses."""
     found = (RowChange(a, before.get(a), after.get(a)) for a in sorted(before.keys() | after.keys()))
     return tuple(change for change in found if change.before != change.after)
 
@@ -100,9 +100,9 @@ def episodes(rows: Rows, revisions: Sequence[Revision], deltas: Sequence[Delta])
         by_serial.setdefault(delta.serial, []).append(delta)
     for _, group in groupby(reversed(revisions), key=lambda revision: (revision.since, revision.run)):
         session = list(group)
-        taken_back = [delta for revision in session for delta in by_serial.get(revision.serial, [])]
-        before = rows_at(after, taken_back, session[-1].serial - 1)
-        touched = {delta.address for delta in taken_back}
+        reversed_now = [delta for revision in session for delta in by_serial.get(revision.serial, [])]
+        before = rows_at(after, reversed_now, session[-1].serial - 1)
+        touched = {delta.address for delta in reversed_now}
         changes = changes_between(
             {a: before[a] for a in touched if a in before}, {a: after[a] for a in touched if a in after}
         )

@@ -1,19 +1,26 @@
-"""Who holds a lock, and whether that process still lives. Reads /proc only.
+"""The holder of a lock, and whether that process is still running.
 
-A holder is dead when it can be known: same machine, same pid namespace, and either the machine was
-booted since, or no process has the pid, or the one that has it started at another time. Whatever
-cannot be known counts as alive.
+A holder is dead when that can be known: same machine, same pid namespace, and either the machine was
+booted since, or no process has the pid, or the process that has it started at another time. A holder of
+which this cannot be known counts as alive.
+
+A machine is known by its host name and machine id, which a cloned image copies, and by the UUID of its
+hardware, which a clone does not share. The UUID can be read by root only (/sys/class/dmi/id, sysfs(5)) and
+is missing on some hardware: it is compared when both sides have it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
 import time
-from pathlib import Path
 
+from .. import proc
 from .records import LockInfo
+
+_HARDWARE = "/sys/class/dmi/id/product_uuid"
 
 
 def this_process(who: str, what: str) -> LockInfo:
@@ -24,58 +31,47 @@ def this_process(who: str, what: str) -> LockInfo:
         since=time.time(),
         pid=os.getpid(),
         pid_started=_started(os.getpid()),
-        pid_space=_pid_space(),
-        boot_id=_text("/proc/sys/kernel/random/boot_id"),
-        machine_id=_text("/etc/machine-id"),
+        pid_space=proc.pid_namespace(),
+        boot_id=proc.boot_id(),
+        machine_id=proc.text("/etc/machine-id"),
         hostname=socket.gethostname(),
+        hardware=_hardware(),
         token=secrets.token_hex(16),
     )
 
 
 def is_dead(lock: LockInfo) -> bool:
-    """Whether the holder is surely gone."""
-    here = (socket.gethostname(), _text("/etc/machine-id"))
-    if here != (lock.hostname, lock.machine_id) or not lock.boot_id:
+    """Whether the holder has surely ended."""
+    if not lock.boot_id or not _is_this_machine(lock):
         return False
-    if lock.boot_id != _text("/proc/sys/kernel/random/boot_id"):
+    if lock.boot_id != proc.boot_id():
         return bool(lock.machine_id)  # the same machine, booted since; a bare host name proves nothing
-    if lock.pid_space != _pid_space() or not lock.pid_started:
+    if lock.pid_space != proc.pid_namespace() or not lock.pid_started:
         return False
     try:
         os.kill(lock.pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
-        pass  # it lives; it is another user's, and /proc may hide when it started
-    started = _started(lock.pid)
-    return started not in ("", lock.pid_started) or _is_zombie(lock.pid)
+        pass  # another user's process; /proc may hide when it started
+    now = proc.stat(lock.pid)
+    return now is not None and (now.ended or str(now.started) != lock.pid_started)
+
+
+def _is_this_machine(lock: LockInfo) -> bool:
+    if (socket.gethostname(), proc.text("/etc/machine-id")) != (lock.hostname, lock.machine_id):
+        return False
+    here = _hardware()
+    return not (here and lock.hardware) or here == lock.hardware
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty when it is not told. See proc(5), stat."""
-    fields = _stat(pid)
-    return fields[19] if len(fields) > 19 else ""
+    """When a process started, in clock ticks since boot; empty when that is not known."""
+    now = proc.stat(pid)
+    return "" if now is None else str(now.started)
 
 
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and only its parent has not looked yet."""
-    return _stat(pid)[:1] in (["Z"], ["X"])
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; the name before it may hold blanks and brackets."""
-    return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-
-
-def _pid_space() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - not a path that leads anywhere
-    except OSError:
-        return ""
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8", "replace").strip()
-    except OSError:
-        return ""
+def _hardware() -> str:
+    """A digest of the machine's UUID: the kernel shows the UUID itself to root only, and states are shared."""
+    uuid = proc.text(_HARDWARE)
+    return hashlib.sha256(f"hacore lock {uuid}".encode()).hexdigest()[:16] if uuid else ""

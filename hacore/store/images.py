@@ -1,7 +1,7 @@
-"""Images as they are stored: data and blobs, compressed, encrypted when sensitive. Pure.
+"""Before-images in their stored form: data and blobs, compressed, encrypted when sensitive. Pure.
 
-The plain content of a blob names it, so the same bytes are stored once. What is sensitive is named
-by a keyed HMAC instead of a hash: a hash of a file with a short password in it can be guessed.
+The content of a blob names it, so the same bytes are stored once. The name of a sensitive blob is an
+HMAC, not a hash: from the hash of a file with a short password the password can be guessed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .keys import Key, Keyring
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A blob as it lies in the store. `size` is in bytes, of the plain content."""
+    """A stored blob. `size` is that of the plain content, in bytes."""
 
     id: str
     size: int
@@ -30,7 +30,7 @@ class StoredBlob:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image as it lies in the store. `key_id` is empty when nothing is encrypted."""
+    """A stored image. `key_id` is empty when nothing is encrypted."""
 
     run: int
     sensitive: bool
@@ -59,7 +59,7 @@ def encode(image: Image, keyring: Keyring) -> StoredImage:
 
 
 def decode(stored: StoredImage, keyring: Keyring, number: int) -> Image:
-    """The image again; raises ImageError that names image `number` when its key is missing or it is damaged."""
+    """The image from its stored form; raises ImageError that names `number` if it is damaged or its key is missing."""
     try:
         if not stored.key_id:
             data = json.loads(stored.data)
@@ -74,7 +74,7 @@ def decode(stored: StoredImage, keyring: Keyring, number: int) -> Image:
 def _key(keyring: Keyring, key_id: str) -> Key:
     key = keyring.need()
     if key.id != key_id:
-        raise StoreError(f"it was encrypted with another key than the one in {key.source}")
+        raise StoreError(f"it was encrypted with a key other than the one in {key.source}")
     return key
 
 

@@ -1,8 +1,8 @@
 """The key of a state: HMACs of sensitive values, and encryption of sensitive before-images.
 
 The key is 32 random bytes in URL-safe base64: in HACORE_KEY, or in a 0600 file beside the state
-(`<state>.key`). It is made by whoever makes the state, never by a reader. The state remembers the
-key's id, so that a wrong key is an error and not a thousand false differences.
+(`<state>.key`). The first writer creates it, a reader never does. The state records the key's id, so that a
+wrong key is an error and not a thousand false differences.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..disk import create_file
 from ..errors import StoreError
 
 VARIABLE = "HACORE_KEY"
@@ -26,29 +27,29 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key at hand; `source` says where it was found. What it is used for gets a subkey of its own."""
+    """A key; `source` is the variable or file it was read from. Each purpose has a subkey of its own."""
 
     secret: bytes = field(repr=False)
     source: str
 
     @classmethod
     def parse(cls, text: str, source: str) -> Key:
-        """Read a key from its text form; raises StoreError that shows how to make one."""
+        """Read a key from its text form; raises StoreError that shows how to create one."""
         try:
             secret = base64.b64decode(text.strip().translate(_URL_SAFE), validate=True)
         except (binascii.Error, ValueError):
             secret = b""
         if len(secret) != _BYTES:
-            raise StoreError(f"cannot use {source}: it must be 32 bytes in base64, as `openssl rand -base64 32` gives")
+            raise StoreError(f"cannot use {source}: it must be 32 bytes in base64, as `openssl rand -base64 32` prints")
         return cls(secret, source)
 
     @property
     def id(self) -> str:
-        """A name for the key that tells nothing of it."""
+        """A name for the key from which the key cannot be derived."""
         return self._mac("id", b"")[:16]
 
     def hmac(self, value: str) -> str:
-        """`hmac:<hex>`: equal for equal values, and not to be guessed without the key."""
+        """`hmac:<hex>`: equal for equal values; cannot be guessed without the key."""
         return f"hmac:{self._mac('value', value.encode('utf-8', 'surrogatepass'))}"
 
     def name(self, content: bytes) -> str:
@@ -62,7 +63,7 @@ class Key:
         return Fernet(self._fernet()).encrypt(content)
 
     def decrypt(self, token: bytes) -> bytes:
-        """The way back from `encrypt`; raises StoreError when the token was not made by this key or is damaged."""
+        """The content of a token of `encrypt`; raises StoreError when the key is wrong or the token is damaged."""
         from cryptography.fernet import Fernet, InvalidToken
 
         try:
@@ -83,7 +84,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The state's key, or the reason why there is none."""
+    """The state's key, or why it is not available."""
 
     key: Key | None
     problem: str = ""
@@ -96,7 +97,7 @@ class Keyring:
 
 
 def key_file(database: Path | None) -> Path | None:
-    """Where the key of an SQLite state lies; a state on a server has none but HACORE_KEY."""
+    """The key file of an SQLite state; a state on a server has its key in HACORE_KEY only."""
     return database and database.with_name(database.name + ".key")
 
 
@@ -116,20 +117,20 @@ def find(file: Path | None, key_id: str) -> Keyring:
             found.append(key)
     places = f"{file} or {VARIABLE}" if file else VARIABLE
     if found:
-        problems.append(f"{' and '.join(k.source for k in found)} is another state's key")
+        problems.append(f"the key in {' and '.join(k.source for k in found)} belongs to another state")
     elif not problems and not key_id:
         return Keyring(
             None,
-            "cannot keep or compare sensitive values: the state has no key yet; "
-            f"put one into {places}: `openssl rand -base64 32` makes one",
+            "cannot record or compare sensitive values: the state has no key yet; "
+            f"put one into {places}: `openssl rand -base64 32` creates one",
         )
     elif not problems:
-        problems.append("it is not there")
+        problems.append("it is missing")
     return Keyring(
         None,
         f"cannot use the state's key: {'; '.join(problems)}. "
-        "Without it sensitive values cannot be compared and their before-images cannot be read: "
-        f"put it back into {places}",
+        "Without it sensitive values cannot be compared, nor their before-images read: "
+        f"restore it to {places}",
     )
 
 
@@ -137,18 +138,14 @@ def make(file: Path) -> Key:
     """A new key in a new 0600 file, on disk when this returns; raises StoreError."""
     text = base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode()
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(text + "\n")
-            out.flush()
-            os.fsync(descriptor)
+        create_file(file, f"{text}\n".encode())
     except OSError as error:
-        raise StoreError(f"cannot make the key file {file}: {error.strerror}") from error
+        raise StoreError(f"cannot create the key file {file}: {error.strerror}") from error
     return Key.parse(text, str(file))
 
 
 def put_aside(file: Path) -> None:
-    """Rename a key file that does not fit, so that nobody loses a key; raises StoreError."""
+    """Rename the key file of another state, so that no key is lost; raises StoreError."""
     if file.exists():
         try:
             file.rename(file.with_name(f"{file.name}.old-{time.time_ns()}"))
@@ -166,7 +163,7 @@ def _from_file(file: Path | None) -> Key | None:
         return None
     try:
         if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise StoreError(f"{file} can be read by others: chmod 600 {file}")
+            raise StoreError(f"{file} is readable by other users: run chmod 600 {file}")
         return Key.parse(file.read_text("ascii", "replace"), str(file))
     except FileNotFoundError:
         return None

@@ -1,7 +1,7 @@
 """Parts of what is stored, as JSON and back: hosts, and the lifecycle of an instance. Pure.
 
-Each key is written out here, in the order in which it is written: what a field is called in Python is
-nobody's business on disk. Keys that a version before did not write have the default that held then.
+Each key is a literal here, in the order in which it is written: a rename of a field in Python changes nothing on
+disk. Keys that an earlier version did not write have the default of that version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..model import JSON, Connection, Host, Lifecycle
 
 
 def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
-    """A host as a state and a plan keep it; its variables, which may be secrets, only with `variables`."""
+    """A host as in a state and a saved plan; its variables, which may be secrets, only with `variables`."""
     return {
         "name": host.name,
         "address": host.address,
@@ -36,8 +36,8 @@ def host_to_json(host: Host, *, variables: bool = False) -> dict[str, JSON]:
 def host_from_json(data: Mapping[str, Any]) -> Host:
     """A host from `host_to_json`.
 
-    One whose values are not allowed keeps them, so that messages can name it; its `refusal` says why no
-    connection to it is made.
+    A host with invalid values keeps them, so that messages can name it; its `refusal` is the reason why hacore
+    does not connect to it.
     """
     data = _mapping(data)
     try:
@@ -70,7 +70,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def lifecycle_to_json(lifecycle: Lifecycle) -> dict[str, JSON]:
-    """The rules about an instance; `lifecycle_from_json` is the way back."""
+    """The lifecycle of an instance; `lifecycle_from_json` reverses it."""
     return {
         "prevent_destroy": lifecycle.prevent_destroy,
         "ignore_changes": list(lifecycle.ignore_changes),
@@ -80,7 +80,7 @@ def lifecycle_to_json(lifecycle: Lifecycle) -> dict[str, JSON]:
 
 
 def lifecycle_from_json(data: Mapping[str, Any]) -> Lifecycle:
-    """The rules from `lifecycle_to_json`; raises TypeError or ValueError for what is none."""
+    """The lifecycle from `lifecycle_to_json`; raises TypeError or ValueError when it is not valid."""
     return Lifecycle(
         prevent_destroy=data.get("prevent_destroy", False),
         ignore_changes=tuple(data.get("ignore_changes", ())),

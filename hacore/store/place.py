@@ -1,6 +1,6 @@
-"""Where a state lies: its URL in parts, and the files of an SQLite state, made with tight modes.
+"""The place of a state: its URL in parts, and the file of an SQLite state, created for its owner alone.
 
-Imports no database library: whether there is a state at all is often the whole question.
+Imports no database library: often the only question is whether there is a state at all.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import proc
 from ..errors import StoreError
 from ..urls import shown_url
 
 _SQLITE = "sqlite:///"
+_NETWORK = frozenset(
+    ["9p", "afs", "beegfs", "ceph", "cifs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "virtiofs"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Place:
         return cls(url, Path(path), path)
 
     def absent(self) -> bool:
-        """Whether there is surely no state: no file, or an empty one that a writer never got to fill."""
+        """Whether there is surely no state: no file, or an empty one whose writer was interrupted."""
         if self.path is None:
             return False
         try:
@@ -48,7 +52,7 @@ class Place:
             raise StoreError(f"cannot read the state {self.name}: {error.strerror}") from error
 
     def make(self) -> None:
-        """Make the SQLite file (0600) and its folder (0700) where missing; take others' rights off an old file."""
+        """Create the SQLite file (0600) and its folder (0700) if missing; restrict the mode of an old file."""
         if self.path is None:
             return
         try:
@@ -59,14 +63,25 @@ class Place:
                 if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
                     self.path.chmod(0o600)
         except OSError as error:
-            raise StoreError(f"cannot make the state {self.name}: {error.strerror}") from error
+            raise StoreError(f"cannot create the state {self.name}: {error.strerror}") from error
+
+    def network_file_system(self) -> str:
+        """The type of the network file system that the SQLite file is on, empty on a local one.
+
+        There locks may not exclude writers on other machines, and SQLite relies on them (sqlite.org, "How To
+        Corrupt An SQLite Database File", 2.1).
+        """
+        mount = None if self.path is None else proc.mount_of(self.path)
+        if mount is None or not (mount.type in _NETWORK or mount.type.startswith("fuse.")):
+            return ""
+        return mount.type
 
     def identity(self) -> tuple[int, int] | None:
-        """Device and inode of the SQLite file; raises StoreError when it is gone."""
+        """Device and inode of the SQLite file; raises StoreError when it was deleted."""
         if self.path is None:
             return None
         try:
             found = self.path.stat()
         except OSError as error:
-            raise StoreError(f"cannot write the state {self.name}: the file is gone ({error.strerror})") from error
+            raise StoreError(f"cannot write the state {self.name}: the file was deleted ({error.strerror})") from error
         return (found.st_dev, found.st_ino)

@@ -1,4 +1,4 @@
-"""Forgetting old runs, and the before-images that only they could bring back."""
+"""Forgetting old runs, and the before-images that only their rollback needs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from .transaction import Transaction
 
 
 def prune(work: Transaction, keep: int) -> int:
-    """Forget all finished runs but the newest `keep`; how many were forgotten.
+    """Forget all finished runs but the newest `keep`; the number of forgotten runs.
 
-    A run stays, too, when a rollback that stays failed on its way back over it. An image stays when
-    a row has it as its origin, when a run that stays has it, captured it, or would bring back a row
-    that has it as its origin: rolling that run back restores the row, and deleting the row later
-    restores the origin.
+    A run is also kept when a kept rollback failed to undo it. An image is kept when it is the origin of a row,
+    when a kept run captured it or links it, or when the rollback of a kept run would restore a row of which it
+    is the origin: deleting that row later restores the origin.
     """
     finished = sa.select(RUN.c.id).where(RUN.c.status.not_in(UNFINISHED)).order_by(RUN.c.id)
     old = list(work.connection.execute(finished).scalars())
@@ -28,7 +27,7 @@ def prune(work: Transaction, keep: int) -> int:
     for part in chunks(old):
         for table, column in ((TASK_IMAGE, TASK_IMAGE.c.run), (TASK, TASK.c.run), (RUN, RUN.c.id)):
             work.connection.execute(table.delete().where(column.in_(part)))
-    for part in chunks(old):  # the history goes as far back as the runs
+    for part in chunks(old):  # the history begins with the oldest run
         last = work.connection.execute(
             sa.select(sa.func.max(REVISION.c.serial)).where(REVISION.c.run.in_(part))
         ).scalar()
@@ -40,22 +39,22 @@ def prune(work: Transaction, keep: int) -> int:
         sa.select(TASK_IMAGE.c.image),
         sa.select(IMAGE.c.id).where(IMAGE.c.run.in_(sa.select(RUN.c.id))),
     )
-    kept = set(work.connection.execute(stays).scalars()) | _origins_to_bring_back(work)
-    gone = sorted(set(work.connection.execute(sa.select(IMAGE.c.id)).scalars()) - kept)
-    for part in chunks(gone):
+    kept = set(work.connection.execute(stays).scalars()) | _origins_to_restore(work)
+    unused = sorted(set(work.connection.execute(sa.select(IMAGE.c.id)).scalars()) - kept)
+    for part in chunks(unused):
         work.connection.execute(IMAGE_BLOB.delete().where(IMAGE_BLOB.c.image.in_(part)))
         work.connection.execute(IMAGE.delete().where(IMAGE.c.id.in_(part)))
     work.connection.execute(BLOB.delete().where(BLOB.c.id.not_in(sa.select(IMAGE_BLOB.c.blob))))
     return len(old)
 
 
-def _to_be_finished(work: Transaction, going: set[int]) -> set[int]:
-    """The runs whose images a rollback that failed halfway, and stays, would still bring back."""
+def _to_be_finished(work: Transaction, pruned: set[int]) -> set[int]:
+    """The runs of which a failed rollback, if it is kept, would still restore images."""
     halfway = sa.select(RUN.c.id, RUN.c.undoes).where(RUN.c.command == "rollback", RUN.c.status == "failed")
-    return {n for run, undoes in work.connection.execute(halfway) if run not in going for n in json.loads(undoes)}
+    return {n for run, undoes in work.connection.execute(halfway) if run not in pruned for n in json.loads(undoes)}
 
 
-def _origins_to_bring_back(work: Transaction) -> set[int]:
+def _origins_to_restore(work: Transaction) -> set[int]:
     rows = (
         row
         for before in work.connection.execute(sa.select(TASK.c.before)).scalars()

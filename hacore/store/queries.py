@@ -1,4 +1,4 @@
-"""All reading of what is recorded: each function is a few SELECTs in the caller's transaction."""
+"""All queries of the state: each function is a few SELECTs in the caller's transaction."""
 
 # ruff: noqa: S608 - only our own column names and parameter marks are put into the text
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHUNK = 500  # values in one IN list; SQLite before 3.32 takes 999
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The state itself; `run` is the newest one that has not ended."""
+    """The state itself; `run` is the newest one that was interrupted or is running."""
 
     lineage: str
     serial: int
@@ -41,7 +41,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a plan may ask of the state, of one moment; rows, hosts and runs still as columns."""
+    """All that a plan needs of the state, of one moment; rows, hosts and runs as columns."""
 
     meta: Meta
     lock: LockInfo | None
@@ -55,7 +55,7 @@ def version(reading: Reading) -> str | None:
     tables = reading.tables()
     if not {"alembic_version", "meta"} <= tables:
         if tables:
-            raise StoreError("cannot use the state: the database holds something else, no state of hacore")
+            raise StoreError("cannot use the state: the database is not a state of hacore, it has other tables")
         return None
     found = reading.fetch("SELECT version_num FROM alembic_version")
     return str(found[0]["version_num"]) if found else None
@@ -73,18 +73,18 @@ def snapshot(reading: Reading) -> Snapshot:
 
 
 def meta(reading: Reading) -> Meta:
-    """Lineage, serial, the key's id and the unfinished run."""
+    """Lineage, serial, the key's id and the interrupted run."""
     marks, values = listing(list(UNFINISHED))
     unfinished = f"SELECT max(id) FROM run WHERE status IN ({marks})"
     found = reading.fetch(f"SELECT lineage, serial, key_id, ({unfinished}) AS run FROM meta WHERE id = 1", **values)
     if not found:
-        raise StoreError("cannot use the state: it has no lineage, it is damaged; put a backup in its place")
+        raise StoreError("cannot use the state: it is damaged, its lineage is missing; restore it from a backup")
     (stored,) = found
     return Meta(lineage=stored["lineage"], serial=stored["serial"], key_id=stored["key_id"], run=stored["run"])
 
 
 def lock(reading: Reading) -> LockInfo | None:
-    """Who holds the state, alive or not."""
+    """The lock of the state, its holder running or dead."""
     found = reading.fetch(f"SELECT {_names(LOCK_COLUMNS)} FROM lock WHERE id = 1")
     return lock_from_columns(found[0]) if found else None
 
@@ -99,13 +99,13 @@ def tasks(reading: Reading, run: int) -> list[TaskRecord]:
 
 
 def revisions(reading: Reading) -> list[Revision]:
-    """All commits that are kept in the history, the oldest first."""
+    """All commits of the history, the oldest first."""
     found = reading.fetch(f"SELECT {_names(REVISION_COLUMNS)} FROM revision ORDER BY serial")
     return [revision_from_columns(columns) for columns in found]
 
 
 def deltas(reading: Reading, after: int) -> list[Delta]:
-    """What the commits after a serial changed rows from, the newest first."""
+    """The former values of rows that the commits after a serial changed, the newest first."""
     query = "SELECT serial, address, before FROM revision_row WHERE serial > :after ORDER BY serial DESC, address"
     return [
         Delta(found["serial"], found["address"], found["before"] and json.loads(found["before"]))
@@ -114,7 +114,7 @@ def deltas(reading: Reading, after: int) -> list[Delta]:
 
 
 def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
-    """Images as they are stored; raises ImageError for an id that is not there."""
+    """Images in their stored form; raises ImageError for an id that is not in the state."""
     wanted = sorted(set(ids))
     blobs: dict[int, dict[str, StoredBlob]] = {number: {} for number in wanted}
     found: list[Columns] = []
@@ -132,7 +132,7 @@ def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
     missing = sorted(set(wanted) - {image["id"] for image in found})
     if missing:
         numbers = ", ".join(map(str, missing))
-        raise ImageError(f"cannot read before-image {numbers}: it is not in the state, pruned perhaps")
+        raise ImageError(f"cannot read before-image {numbers}: it is not in the state, perhaps pruned")
     return {
         image["id"]: StoredImage(
             image["run"], bool(image["sensitive"]), image["key_id"], image["data"], blobs[image["id"]]
@@ -142,11 +142,11 @@ def images(reading: Reading, ids: Collection[int]) -> dict[int, StoredImage]:
 
 
 def chunks(values: list[Any]) -> Iterator[list[Any]]:
-    """Pieces of a list, each small enough for one IN list."""
+    """Parts of a list, each small enough for one IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
 
 def _names(columns: Sequence[str]) -> str:
-    """Column names, quoted: a few are words of SQL."""
+    """Column names, quoted: some are keywords of SQL."""
     return ", ".join(f'"{name}"' for name in columns)

@@ -29,24 +29,24 @@ T = TypeVar("T")
 
 
 class StateView:
-    """What can be asked of a state. Everything raises StoreError when it cannot be read.
+    """The queries of a state. All raise StoreError when it cannot be read.
 
-    A StateReader answers from the moment it was opened, tasks and images excepted (they are of
-    the moment they are asked for); a StateWriter answers with its own commits seen.
+    A StateReader shows the state of the moment it was opened, except tasks and images (those of the moment
+    of the query); a StateWriter shows its own commits.
     """
 
     @property
     def lineage(self) -> str:
-        """The UUID that this state was given at its birth."""
+        """The UUID of this state, drawn when it was created."""
         raise NotImplementedError
 
     @property
     def serial(self) -> int:
-        """How many commits have changed resource rows so far."""
+        """How many commits have changed resource rows."""
         raise NotImplementedError
 
     def spilled(self) -> list[Spilled]:
-        """What lost runs could not record (see `StateWriter.spill`), in order."""
+        """What runs that lost the state could not record (see `StateWriter.spill`), in order."""
         from . import spill
 
         return spill.read(spill.places(self._place().path, self.lineage), self.lineage, self._keys())
@@ -65,16 +65,16 @@ class StateView:
 
     @property
     def has_key(self) -> bool:
-        """Whether the state's key is at hand."""
+        """Whether the state's key is available."""
         return self._keys().key is not None
 
     @property
     def key_problem(self) -> str:
-        """Why the key is not at hand; empty when it is."""
+        """Why the key is not available; empty when it is."""
         return self._keys().problem
 
     def hmac(self, value: str) -> str:
-        """`hmac:<hex>` of a sensitive value, by the state's key; raises StoreError without the key."""
+        """`hmac:<hex>` of a sensitive value, made with the state's key; raises StoreError without the key."""
         return self._keys().need().hmac(value)
 
     def rows(self) -> dict[Address, Row]:
@@ -86,15 +86,15 @@ class StateView:
         return {host.name: host for host in map(columns.host_from_columns, self._snapshot().hosts)}
 
     def runs(self) -> list[RunRecord]:
-        """All runs that are kept, the newest last."""
+        """All runs in the state, the newest last."""
         return [columns.run_from_columns(run) for run in self._snapshot().runs]
 
     def run(self, number: int) -> RunRecord:
-        """One run; raises StoreError when it is not kept."""
+        """One run; raises StoreError when it is not in the state."""
         for run in self._snapshot().runs:
             if run["id"] == number:
                 return columns.run_from_columns(run)
-        raise StoreError(f"cannot find run {number} in the state")
+        raise StoreError(f"cannot find run {number}: it is not in the state; `hacore runs` lists what is")
 
     def unfinished(self) -> RunRecord | None:
         """The newest run that has not ended: `running` or `interrupted`."""
@@ -102,23 +102,23 @@ class StateView:
         return open_runs[-1] if open_runs else None
 
     def lock(self) -> LockInfo | None:
-        """Who holds the state, whether alive or not."""
+        """The lock of the state, its holder running or dead."""
         return self._snapshot().lock
 
     def revisions(self) -> list[Revision]:
-        """The commits that changed resources, as far back as the history goes, the oldest first."""
+        """The commits of the history, the oldest first."""
         from . import queries
 
         return self._read(queries.revisions) if self._has_history() else []
 
     def deltas(self, after: int = 0) -> list[Delta]:
-        """What the commits after a serial changed rows from, the newest first."""
+        """The former values of rows that the commits after a serial changed, the newest first."""
         from . import queries
 
         return self._read(lambda reading: queries.deltas(reading, after)) if self._has_history() else []
 
     def rows_at(self, serial: int) -> dict[str, JSON]:
-        """All rows at a serial, as JSON, by address; raises UsageError for one that the history does not reach."""
+        """All rows at a serial, as JSON, by address; raises UsageError for one before the history."""
         from . import history
 
         history.check_known(serial, self.serial, self.revisions())
@@ -138,7 +138,7 @@ class StateView:
         return self._read(lambda reading: queries.tasks(reading, run))
 
     def image(self, number: int) -> Image:
-        """A before-image, decrypted; raises ImageError when it is pruned, damaged or its key is missing."""
+        """A before-image, decrypted; raises ImageError when it was pruned, is damaged or its key is missing."""
         return self.images((number,))[number]
 
     def images(self, numbers: Collection[int]) -> dict[int, Image]:
@@ -167,8 +167,8 @@ class StateReader(StateView):
     def open(url: str) -> StateReader | None:
         """Open the state at an SQLAlchemy URL; None when there is none yet.
 
-        Raises StoreError that says what to do for a state that is damaged, busy, or of a schema
-        that this version does not read.
+        Raises StoreError that names the next step for a state that is damaged, busy, or of a schema
+        that this version cannot read.
         """
         place = Place.parse(url)
         if place.absent():
@@ -188,12 +188,12 @@ class StateReader(StateView):
 
     @property
     def lineage(self) -> str:
-        """The UUID that this state was given at its birth."""
+        """The UUID of this state, drawn when it was created."""
         return self._taken.meta.lineage
 
     @property
     def serial(self) -> int:
-        """How many commits had changed resource rows when this was opened."""
+        """How many commits had changed resource rows when the state was opened."""
         return self._taken.meta.serial
 
     def close(self) -> None:

@@ -1,11 +1,11 @@
-"""What goes into the store and comes out of it, besides rows and images: values, without I/O.
+"""The records of the store besides rows and images, and the moves that write them: values, without I/O.
 
 Writing is `await writer.commit(*moves, images={token: image})`: one transaction, all or nothing.
-A *move* is one of the values below. An image that is stored in the same commit has no id yet; the
-caller gives it a *token*, any string, and the moves of that commit say the token where an id
-belongs (`SetTask.image_tokens`, `PutTask.image_tokens`, `PutRow.origin_token`). Tokens mean
-something within one commit only; `Committed.image_ids` tells the ids they became. So before-images
-and the intent that rests on them get to the disk together:
+A *move* is one of the values below. An image in the same commit has no id yet; the caller gives it a
+*token*, any string, and the moves of that commit use the token in place of the id
+(`SetTask.image_tokens`, `PutTask.image_tokens`, `PutRow.origin_token`). Tokens are valid in one commit
+only; `Committed.image_ids` maps them to ids. So before-images and the intent that depends on them are
+written together:
 
     done = await writer.commit(
         SetTask(run, task, {"status": "doing", "started": now}, image_tokens={str(address): "a"}),
@@ -25,14 +25,14 @@ from typing import Any
 from ..address import Address
 from ..model import JSON, Row
 
-UNFINISHED = ("running", "interrupted")  # statuses of a run that is to be resumed or rolled back
+UNFINISHED = ("running", "interrupted")  # statuses of a run that can be resumed or rolled back
 
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
-    """A host as the last run knew it: enough to probe it when the stack no longer names it.
+    """A host as recorded by the last run: enough to probe it when it is no longer in the stack.
 
-    `host` is what `host_to_json` gives; `facts` tells family, os, init and the like.
+    `host` is in the form of `host_to_json`; `facts` has family, os, init and the like.
     """
 
     name: str
@@ -46,7 +46,7 @@ class RunRecord:
     """One run. `id` 0 means not stored yet; `started` and `ended` are Unix times in seconds.
 
     `command`: apply, destroy or rollback. `status`: running, done, failed, rolled_back or
-    interrupted. `undoes` numbers the runs that a rollback takes back.
+    interrupted. `undoes`: the ids of the runs that a rollback rolls back.
     """
 
     id: int
@@ -67,8 +67,8 @@ class RunRecord:
 class TaskRecord:
     """One task of a run. `needs` are task ids of the same run, `position` is its place in the order.
 
-    `images`: address -> id of the before-image. `before`: address -> the row as `row_to_json` had
-    it before this task, None when there was no row. Both are by `str(Address)`.
+    `images`: address -> id of the before-image. `before`: address -> the row before this task, in the form of
+    `row_to_json`; None when there was no row. Both are by `str(Address)`.
     """
 
     run: int
@@ -94,7 +94,7 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True)
 class PutRow:
-    """Record an instance, or replace what is recorded. `origin_token` stands for `row.origin`."""
+    """Record an instance, or replace its row. `origin_token` stands for `row.origin`."""
 
     row: Row
     origin_token: str = ""
@@ -102,35 +102,35 @@ class PutRow:
 
 @dataclass(frozen=True, slots=True)
 class DropRow:
-    """Forget an instance; one that is not recorded is no error."""
+    """Forget an instance; does nothing when it is not recorded."""
 
     address: Address
 
 
 @dataclass(frozen=True, slots=True)
 class PutHost:
-    """Record a host, or replace what is recorded."""
+    """Record a host, or replace its record."""
 
     record: HostRecord
 
 
 @dataclass(frozen=True, slots=True)
 class DropHost:
-    """Forget a host; one that is not recorded is no error."""
+    """Forget a host; does nothing when it is not recorded."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class PutRun:
-    """Replace a run that is stored already (`new_run` stores the first version and gives the id)."""
+    """Replace the record of a run (`new_run` stores the first version and returns the id)."""
 
     run: RunRecord
 
 
 @dataclass(frozen=True, slots=True)
 class PutTask:
-    """Store a task, or replace it. `image_tokens` (address -> token) come on top of `task.images`."""
+    """Store a task, or replace it. `image_tokens` (address -> token) are added to `task.images`."""
 
     task: TaskRecord
     image_tokens: Mapping[str, str] = field(default_factory=dict)
@@ -140,9 +140,10 @@ class PutTask:
 class SetTask:
     """Change some fields of a stored task.
 
-    `changed` maps stored names of a task's fields (not run and id; see `codec.task_columns`) to
-    values. `images` and `before` are merged by address into what is stored, everything else replaces.
-    A task that is not stored is a StoreError. `image_tokens` maps address -> token of an image in the same commit.
+    `changed` maps stored names of a task's fields (not run and id; see `columns.task_columns`)
+    to values. `images` and `before` are merged by address, all other fields are replaced.
+    Raises StoreError for a task that is not stored. `image_tokens` maps address -> token of an image in
+    the same commit.
     """
 
     run: int
@@ -158,9 +159,9 @@ class SetTask:
 
 @dataclass(frozen=True, slots=True)
 class SetLoaded:
-    """Merge into `loaded` of a row: source address -> mark, see `taken` and `waiting` in the model.
+    """Merge into `loaded` of a row: source address -> mark, see `loaded_mark` and `pending_mark` in the model.
 
-    Without a recorded row nothing happens: it will be recorded with its own `loaded`.
+    Does nothing without a recorded row, which will be recorded with its own `loaded`.
     """
 
     address: Address
@@ -179,7 +180,7 @@ Move = PutRow | DropRow | PutHost | DropHost | PutRun | PutTask | SetTask | SetL
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit came to: the state's serial after it, and the ids of the images it stored."""
+    """The result of a commit: the state's serial after it, and the ids of its images by token."""
 
     serial: int
     image_ids: Mapping[str, int] = field(default_factory=dict)
@@ -187,10 +188,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """Who holds the lock of a state. `since` is Unix time in seconds.
+    """The holder of a state's lock. `since` is Unix time in seconds.
 
-    The process is told apart from later ones by its start time (clock ticks since boot), the boot
-    id and the pid namespace; all three are empty where the system does not tell them.
+    Its start time (clock ticks since boot), boot id and pid namespace tell the process from later ones with
+    the same pid; `hardware` tells clones of one machine apart. Each is empty where it cannot be read.
     """
 
     who: str
@@ -202,6 +203,7 @@ class LockInfo:
     boot_id: str = ""
     machine_id: str = ""
     hostname: str = ""
+    hardware: str = ""
     token: str = field(default="", repr=False)
 
     def __str__(self) -> str:
@@ -209,5 +211,5 @@ class LockInfo:
 
 
 def _utc(seconds: float) -> str:
-    """Unix time in words that sort."""
+    """Unix time as text that sorts."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

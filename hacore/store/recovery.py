@@ -1,8 +1,8 @@
-"""Reading a state whose last writer died in the middle of a commit, without touching it.
+"""Reading a state of which the last writer died during a commit, without changing it.
 
-SQLite would have to roll the dead writer's journal back into the file first, and a reader must not
-write. So the file and its journal are copied to a private folder that goes away with the reader,
-and rolled back there; the next writer does the same to the state itself.
+SQLite would have to roll back the dead writer's journal first, and a reader must not write. So the file and its
+journal are copied to a private folder, which is deleted with the reader, and rolled back there. The next writer
+rolls back the state itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _half_written(name: str, path: Path) -> bool:
 
 
 def _copy(path: Path, folder: Path) -> Path:
-    """Copy file and journal such that both are of one moment; raises StoreError when they keep moving."""
+    """Copy file and journal, both of the same moment; raises StoreError when they keep changing."""
     import shutil
 
     target = folder / path.name
@@ -61,12 +61,12 @@ def _copy(path: Path, folder: Path) -> Path:
             shutil.copyfile(path, target)
             shutil.copyfile(_journal(path), _journal(target))
         except FileNotFoundError:
-            _journal(target).unlink(missing_ok=True)  # a writer came and settled it
+            _journal(target).unlink(missing_ok=True)  # a writer has rolled it back
         except OSError as error:
             raise StoreError(f"cannot read the state {path}: {error.strerror}") from error
         if (_mark(path), _mark(_journal(path))) == before:
             return target
-    raise StoreError(f"cannot read the state {path}: it is busy, another process writes it right now; try again")
+    raise StoreError(f"cannot read the state {path}: it is busy, another process is writing it; try again")
 
 
 def _journal(path: Path) -> Path:

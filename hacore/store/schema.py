@@ -1,4 +1,4 @@
-"""The schema: made, upgraded. alembic is imported only when an upgrade is due."""
+"""Creating and upgrading the schema. alembic is imported only for an upgrade."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCATIONS = (VERSIONS,)
 
 
 def create(connection: Connection, key_id: str) -> None:
-    """Make all tables and a new lineage."""
+    """Create all tables and a new lineage."""
     METADATA.create_all(connection)
     VERSION.create(connection)
     connection.execute(VERSION.insert().values(version_num=versions.HEAD))
@@ -32,9 +32,8 @@ def create(connection: Connection, key_id: str) -> None:
 def upgrade(database: Database, found: str) -> str:
     """Bring an older schema to HEAD inside the caller's transaction, after a backup.
 
-    Returns where the backup is: the file `<state>.backup-<version>`, which is all that is left when the
-    upgrade fails, or on a server the tables `<table>_backup_<version>`. Raises StoreError for a schema
-    that is newer than this hacore.
+    Returns the name of the backup: the file `<state>.backup-<version>`, or on a server the tables
+    `<table>_backup_<version>`. Raises StoreError for a schema that is newer than this hacore.
     """
     if found > versions.HEAD:
         raise versions.newer(found, database.name)
@@ -44,7 +43,7 @@ def upgrade(database: Database, found: str) -> str:
 
 
 def migrate(connection: Connection) -> None:
-    """Run all migrations that the database has not seen."""
+    """Run all migrations that are due."""
     from alembic import command
     from alembic.config import Config
 
@@ -56,7 +55,7 @@ def migrate(connection: Connection) -> None:
 
 
 def _copied_tables(database: Database, found: str) -> str:
-    """Copies of all tables beside them. (Not for restoring in haste: that is what the server's own backups are for.)"""
+    """Copies of all tables in the same schema. (For a quick restore use the server's own backups.)"""
     suffix = f"_backup_{found}"
     quote = database.engine.dialect.identifier_preparer.quote
     tables = [name for name in CoreReading(database.connection).tables() if "_backup_" not in name]
@@ -67,7 +66,7 @@ def _copied_tables(database: Database, found: str) -> str:
 
 
 def copy_file(path: Path, suffix: str) -> Path:
-    """A copy of an SQLite state as it was last committed, held by nobody: `<state>.backup-<suffix>`, 0600.
+    """A copy of the last commit of an SQLite state, not locked: `<state>.backup-<suffix>`, 0600.
 
     Raises StoreError.
     """
@@ -76,6 +75,6 @@ def copy_file(path: Path, suffix: str) -> Path:
         target.unlink(missing_ok=True)
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise StoreError(f"cannot make the backup {target}: {error.strerror}") from error
+        raise StoreError(f"cannot create the backup {target}: {error.strerror}") from error
     backup(path, target)
     return target

@@ -1,4 +1,4 @@
-"""Which recorded addresses a selector covers."""
+"""The recorded addresses that a selector matches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..spelling import suggestion
 
 
 def matching(recorded: Collection[Address], selector: Address) -> list[Address]:
-    """The recorded addresses that a selector covers, in order; raises UsageError, with a guess, when none is."""
+    """The recorded addresses that a selector matches, in order; raises UsageError, with a guess, for none."""
     found = sorted(address for address in recorded if selector.selects(address))
     if found:
         return found

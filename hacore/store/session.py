@@ -1,4 +1,4 @@
-"""A writer's session: how a state is opened for writing, locked, and given back. Runs in one thread."""
+"""A writer's session: a state is opened for writing, locked, written and unlocked. Runs in one thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .transaction import Transaction, exclusive, hold
 
 @dataclass(slots=True)
 class WriterSession:
-    """The state, locked by `lock`. `broke`: the lock of a holder that was gone (or was to be broken)."""
+    """The state, locked by `lock`. `broke`: the former lock, of a dead holder."""
 
     place: Place
     database: Database
@@ -41,11 +41,11 @@ class WriterSession:
             yield work
 
     def committed(self, work: Transaction) -> None:
-        """Remember the serial that is on disk now."""
+        """Note the serial that is on disk now."""
         self.serial = work.serial_after
 
     def close(self, unlock: bool) -> None:
-        """Close, and delete the lock if it is still ours."""
+        """Close, and with `unlock` delete the lock if it is still held by this session."""
         try:
             if unlock:
                 with self.database.writing() as connection:
@@ -54,8 +54,8 @@ class WriterSession:
             self.database.close()
 
 
-def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key: bool) -> WriterSession:
-    """Make the state if there is none, upgrade it, find or make its key, take its lock.
+def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterSession:
+    """Create the state if there is none, upgrade it, find or create its key, lock it.
 
     Raises LockedError that names the holder, StoreError for everything else.
     """
@@ -68,7 +68,7 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
             reading = CoreReading(connection)
             found = queries.version(reading)
             old = None if found is None else queries.lock(reading)
-            if old is not None and not break_lock:
+            if old is not None:
                 _refuse_live(old, place)
             backup = ""
             if found is None:
@@ -94,9 +94,9 @@ def open_session(place: Place, *, who: str, what: str, break_lock: bool, new_key
 
 
 def unlock(place: Place, *, force: bool) -> LockInfo | None:
-    """Delete the lock of a holder that is gone (of any, with `force`) and tell whose it was.
+    """Delete the lock of a dead holder, with `force` of any; returns it, None if there was none.
 
-    Raises LockedError when the holder may be alive.
+    Raises LockedError when the holder may be running.
     """
     if place.absent():
         return None
@@ -109,7 +109,9 @@ def unlock(place: Place, *, force: bool) -> LockInfo | None:
             hold(connection)
             old = queries.lock(reading)
             if old is not None and not force and not holder.is_dead(old):
-                raise LockedError(f"cannot unlock the state {place.name}: {old} may be alive; end it, or force")
+                raise LockedError(
+                    f"cannot unlock the state {place.name}: {old} may be running; stop it, or use --force"
+                )
             connection.execute(LOCK.delete())
             return old
     finally:
@@ -118,11 +120,13 @@ def unlock(place: Place, *, force: bool) -> LockInfo | None:
 
 def _refuse_live(old: LockInfo, place: Place) -> None:
     if not holder.is_dead(old):
-        raise LockedError(f"cannot lock the state {place.name}: held by {old}; wait for it, or see `hacore unlock`")
+        raise LockedError(
+            f"cannot lock the state {place.name}: locked by {old}; wait for it to end, or see `hacore unlock --help`"
+        )
 
 
 def _keyring(connection: Connection, place: Place, key_id: str, new_key: bool) -> Keyring:
-    """The state's key; a state that has none yet (or lost it: `new_key`) gets one, if there is a place for it."""
+    """The state's key. A new state gets one, as does one whose key is lost (`new_key`), if it has a place for it."""
     file = keys.key_file(place.path)
     keyring = keys.find(file, key_id)
     if key_id and (keyring.key is not None or not new_key):

@@ -1,8 +1,8 @@
-"""What states are read from: a few SELECTs inside one transaction.
+"""Sources of states: a few SELECTs inside one transaction.
 
-All reading is SQL text that SQLite and PostgreSQL understand alike. So an SQLite state is read by
-the standard library alone: importing SQLAlchemy takes as long as asking a host everything, and a
-plan or a drift check from cron writes nothing. Servers and all writing go through SQLAlchemy.
+All reading is SQL text that SQLite and PostgreSQL understand alike, so the standard library is enough to read an
+SQLite state: importing SQLAlchemy takes as long as the whole probe of a host, and a plan or a drift check from
+cron writes nothing. Servers and all writing use SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .columns import Columns
 from .database_errors import fault
 
 BUSY = 5.0  # seconds to wait for another process' transaction
-PATIENCE = 60.0  # the same in the middle of a run, which would end there
+PATIENCE = 60.0  # the same during a run, which would fail then
 
 
 class Reading(Protocol):
@@ -88,7 +88,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def backup(path: Path, target: Path) -> None:
-    """Copy an SQLite state as it was last committed, also while a writer is in a transaction; without its lock."""
+    """Copy the last commit of an SQLite state, also during a writer's transaction; the copy is not locked."""
     with explained(str(target)):
         source, copy = connect(path, "ro"), connect(target, "rw")
         try:
@@ -101,7 +101,7 @@ def backup(path: Path, target: Path) -> None:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn what SQLite raises about the state `name` into a StoreError."""
+    """Raise a StoreError about the state `name` in place of SQLite's error."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,9 +1,9 @@
-"""What a run could not record any more: moves and images in a file, for whoever resumes it.
+"""Spill files: moves and images that a run could not commit, for the run that resumes it.
 
-When the state is lost in the middle of a run (disk full, lock broken, foreign serial), hosts have
-changed already and the state does not know. The writer appends what it would have committed to a
-file beside the state (0600, one JSON object a line, sensitive images encrypted as in the state); the
-folder of the user's own state serves where that cannot be written.
+When the state is lost during a run (disk full, lock broken, written by another process), hosts are changed
+already and the state does not show it. The writer appends what it would have committed to a file beside the
+state (0600, one JSON object a line, sensitive images encrypted as in the state), or to the user's own state
+folder where that file cannot be written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..address import Address
+from ..disk import append_lines
 from ..errors import StoreError
 from ..model import JSON, Image
 from ..xdg import state_folder
@@ -29,7 +30,7 @@ from .records import DropHost, DropRow, Move, PutHost, PutRow, PutRun, PutTask, 
 
 @dataclass(frozen=True, slots=True)
 class Spilled:
-    """One commit that did not happen. `at` is Unix time in seconds, `serial` what the writer had last seen."""
+    """One commit that failed. `at` is Unix time in seconds, `serial` the last one that the writer saw."""
 
     at: float
     serial: int
@@ -38,7 +39,7 @@ class Spilled:
 
 
 def places(database: Path | None, lineage: str) -> tuple[Path, ...]:
-    """Where spilled moves may lie, the best place first."""
+    """The spill files of a state, the preferred one first."""
     own = state_folder(os.environ) / f"{lineage}.spill"
     return (own,) if database is None else (database.with_name(database.name + ".spill"), own)
 
@@ -46,7 +47,7 @@ def places(database: Path | None, lineage: str) -> tuple[Path, ...]:
 def write(
     where: Sequence[Path], lineage: str, serial: int, moves: Iterable[Move], images: Mapping[str, StoredImage]
 ) -> Path:
-    """Append a commit to the first file that takes it; on disk when this returns. Raises StoreError."""
+    """Append a commit to the first file that can be written; on disk when this returns. Raises StoreError."""
     line = columns.dump(
         {
             "lineage": lineage,
@@ -59,21 +60,16 @@ def write(
     problems: list[str] = []
     for path in where:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "a", encoding="ascii") as out:
-                out.write(f"\n{line}\n")  # a line that was cut off before stays a line of its own
-                out.flush()
-                os.fsync(descriptor)
+            append_lines(path, [line])
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         else:
             return path
-    raise StoreError(f"cannot keep what the state did not take: {'; '.join(problems)}")
+    raise StoreError(f"cannot write a spill file for what the state did not record: {'; '.join(problems)}")
 
 
 def read(where: Sequence[Path], lineage: str, keyring: Keyring) -> list[Spilled]:
-    """What was spilled for this state, in order; a line that was cut off is left out. Raises StoreError."""
+    """The commits spilled for this state, in order, without lines that were cut off. Raises StoreError."""
     found: list[Spilled] = []
     for path in where:
         try:
@@ -95,7 +91,7 @@ def read(where: Sequence[Path], lineage: str, keyring: Keyring) -> list[Spilled]
 
 
 def forget(where: Sequence[Path]) -> None:
-    """Delete what was spilled; raises StoreError."""
+    """Delete the spill files; raises StoreError."""
     for path in where:
         try:
             path.unlink(missing_ok=True)
@@ -109,7 +105,7 @@ def _move_to_json(move: Move) -> dict[str, JSON]:
 
 
 def _named(move: Move) -> tuple[str, dict[str, JSON]]:
-    """What a move is called in the file, and what it holds."""
+    """The name of a move in the file, and its fields."""
     match move:
         case PutRow(row, token):
             return "PutRow", {"row": columns.row_to_json(row), "origin_token": token}
@@ -149,7 +145,7 @@ def _move_from_json(data: Mapping[str, Any]) -> Move:
             return SetTask(data["run"], data["id"], data["changed"], data["image_tokens"])
         case "SetLoaded":
             return SetLoaded(Address.parse(data["address"]), data["loaded"])
-    raise StoreError(f"cannot read what was kept of a lost run: {data['move']} is not known")
+    raise StoreError(f"cannot read the spill file: the move {data['move']} is not known; update hacore")
 
 
 def _image_to_json(image: StoredImage) -> dict[str, JSON]:

@@ -1,7 +1,7 @@
-"""The schema, as this version of hacore wants it. `migrations/` tells how older states get there.
+"""The schema of this version; `migrations/` upgrades older states.
 
-`Text` columns whose names are JSON fields of the records hold JSON (see codec). A blob is content
-that is stored once, however many images have it. Generic types only: SQLite and PostgreSQL alike.
+`Text` columns named after JSON fields of the records contain JSON (see columns.py). A blob is content
+that is stored once, however many images share it. Generic types only: SQLite and PostgreSQL alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ META = Table(
     Column("created", Double, nullable=False),
 )
 
-# At most one row (id 1): who holds the state. These columns never change, so that any version can tell.
+# At most one row (id 1): the holder of the state. These columns never change, so that any version can read them.
 LOCK = Table(
     "lock",
     METADATA,
@@ -149,7 +149,7 @@ TASK = Table(
     PrimaryKeyConstraint("run", "id"),
 )
 
-# The before-images of a task: they live as long as it does.
+# The before-images of a task: kept as long as the task.
 TASK_IMAGE = Table(
     "task_image",
     METADATA,
@@ -161,20 +161,20 @@ TASK_IMAGE = Table(
     ForeignKeyConstraint(["run", "task"], ["task.run", "task.id"], ondelete="CASCADE"),
 )
 
-# A commit that changed resources. `since` is when its writer took the lock: one session, one `since`.
+# A commit that changed resources. `since` is when its writer locked the state: one session, one `since`.
 REVISION = Table(
     "revision",
     METADATA,
     Column("serial", BigInteger, primary_key=True, autoincrement=False),  # the state's serial after it
     Column("at", Double, nullable=False),
     Column("since", Double, nullable=False),
-    Column("run", Integer, nullable=True),  # none for what is done to a state alone
+    Column("run", Integer, nullable=True),  # none for commands that change the state only
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
 )
 
-# The rows as they were before it; NULL: there was none. So any earlier state is the present one with
-# what came later taken back, and forgetting the oldest part leaves the rest as it is.
+# The rows before it; NULL for a new row. So any earlier state is the current one with the later changes
+# reversed, and the oldest part can be forgotten without a change to the rest.
 REVISION_ROW = Table(
     "revision_row",
     METADATA,
@@ -184,7 +184,7 @@ REVISION_ROW = Table(
     PrimaryKeyConstraint("serial", "address"),
 )
 
-# As alembic makes it. Read by hand: importing alembic takes longer than a plan may.
+# As alembic creates it. Read by hand: importing alembic takes longer than a plan may.
 VERSION = Table(
     "alembic_version",
     MetaData(),

@@ -1,4 +1,4 @@
-"""One transaction of the writer: the lock and serial are checked first, the serial moves last."""
+"""One transaction of the writer: it checks the lock and the serial first and increases the serial last."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tables import META, REVISION, REVISION_ROW
 
 @dataclass(slots=True)
 class Transaction:
-    """What the moves of one transaction see. `before`: the rows it changed, as they were; `run`: whose doing it is."""
+    """What the moves of one transaction see. `before`: the former values of changed rows; `run`: its run."""
 
     connection: Connection
     serial: int
@@ -29,17 +29,17 @@ class Transaction:
     before: dict[str, Columns | None] = field(default_factory=dict)
 
     def remember(self, address: str, before: Columns | None) -> None:
-        """A resource row is another than before. What it was when the transaction began counts."""
+        """Note that a resource row changed. The first value in the transaction counts."""
         self.before.setdefault(address, before)
 
     @property
     def rows_changed(self) -> bool:
-        """Whether a resource row is another than before."""
+        """Whether a resource row changed."""
         return bool(self.before)
 
     @property
     def serial_after(self) -> int:
-        """The serial that the commit will leave, as far as is known by now."""
+        """The serial after the commit, as far as known by now."""
         return self.serial + self.rows_changed
 
 
@@ -47,11 +47,10 @@ class Transaction:
 def exclusive(
     database: Database, place: Place, *, mine: LockInfo, serial: int, identity: tuple[int, int] | None
 ) -> Iterator[Transaction]:
-    """A transaction of the writer that holds the lock `mine` and left the state at `serial`.
+    """A transaction of the writer that holds the lock `mine` and last saw the state at `serial`.
 
-    Raises LockedError when the lock is another's by now, SerialError when the state moved without
-    us, StoreError when the file was removed or replaced: SQLite would go on writing into a file
-    that no one will ever find again.
+    Raises LockedError when the lock was broken, SerialError when another process wrote the state,
+    StoreError when the file was deleted or replaced: SQLite would continue to write to the deleted file.
     """
     _check_file(place, identity)
     with database.writing() as connection:
@@ -59,10 +58,12 @@ def exclusive(
         held = queries.meta(CoreReading(connection))
         holder = queries.lock(CoreReading(connection))
         if holder is None or holder.token != mine.token:
-            raise LockedError(f"cannot write the state {place.name}: the lock was taken away: {holder or 'unlocked'}")
+            now = f"now held by {holder}" if holder else "nobody holds it now"
+            raise LockedError(f"cannot write the state {place.name}: its lock was broken; {now}")
         if held.serial != serial:
             raise SerialError(
-                f"cannot write the state {place.name}: somebody else wrote it (serial {held.serial}, not {serial})"
+                f"cannot write the state {place.name}: another process wrote it "
+                f"(serial {held.serial}, expected {serial})"
             )
         work = Transaction(connection, serial, held.run)
         yield work
@@ -70,12 +71,12 @@ def exclusive(
             _keep(work, mine)
             update = META.update().where(META.c.id == 1, META.c.serial == serial).values(serial=serial + 1)
             if connection.execute(update).rowcount != 1:
-                raise SerialError(f"cannot write the state {place.name}: somebody else wrote it")
+                raise SerialError(f"cannot write the state {place.name}: another process wrote it")
     _check_file(place, identity)
 
 
 def _keep(work: Transaction, mine: LockInfo) -> None:
-    """Add to the history what this transaction changes."""
+    """Add the changes of this transaction to the history."""
     made = {"at": time.time(), "since": mine.since, "run": work.run, "who": mine.who, "what": mine.what}
     work.connection.execute(REVISION.insert().values(serial=work.serial_after, **made))
     rows = [
@@ -92,4 +93,4 @@ def hold(connection: Connection) -> None:
 
 def _check_file(place: Place, identity: tuple[int, int] | None) -> None:
     if place.identity() != identity:
-        raise SerialError(f"cannot write the state {place.name}: the file was replaced by another one")
+        raise SerialError(f"cannot write the state {place.name}: the file was replaced")

@@ -1,4 +1,4 @@
-"""Versions of the schema: which one this hacore writes, and which ones it reads as they are."""
+"""Versions of the schema: the one that this hacore writes, and those that it reads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ..errors import StoreError
 
 HEAD = "0002"
 READABLE = frozenset({"0001", "0002"})
-WITH_HISTORY = "0002"  # the first that keeps what was before
+WITH_HISTORY = "0002"  # the first with a history
 
 
 def check_readable(found: str, name: str) -> None:
-    """Raise StoreError that tells what to do when `found` cannot be read as it is."""
+    """Raise StoreError that names the next step when `found` cannot be read."""
     if found in READABLE:
         return
     if found < HEAD:

@@ -1,8 +1,8 @@
-"""The writer's thread: it owns the one connection, and commits what queued up in one transaction.
+"""The writer's thread: it owns the connection and commits all queued requests in one transaction.
 
-While a transaction is on its way to the disk, more requests queue up; they all go into the next
-one. A request that fails takes its whole transaction along, and every later one fails at once with
-the same error: nothing is written after a failed write, so that the state never gets holes.
+While a transaction is written to the disk, more requests queue up; all of them become the next one. A request
+that fails fails its whole transaction, and every later one fails at once with the same error: nothing is
+written after a failed write, so the state has no gaps.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _MOST = 256  # requests in one transaction
 
 
 class Session(Protocol):
-    """What the thread owns: opened, used and closed there."""
+    """The session of the thread: opened, used and closed there."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """One checked transaction; it is committed when the block ends well."""
+        """One checked transaction; it is committed at the end of the block."""
         ...
 
     def committed(self, work: Transaction) -> None:
-        """Called after a transaction got to the disk."""
+        """Called after a transaction is on the disk."""
         ...
 
     def close(self, unlock: bool) -> None:
-        """Give the lock back, if `unlock`, and close the connection."""
+        """Unlock the state, if `unlock`, and close the connection."""
         ...
 
 
@@ -56,7 +56,7 @@ class _Close:
 
 
 class Worker:
-    """A thread around a Session; `broken` is the error that ended its work, None while all is well."""
+    """A thread around a Session; `broken` is the error that ended its work, None if there was none."""
 
     def __init__(self) -> None:
         self.broken: Exception | None = None
@@ -83,9 +83,9 @@ class Worker:
         await asyncio.shield(opened)
 
     async def call(self, run: Callable[[Transaction], T]) -> T:
-        """Run a function in the next transaction; its result comes when that is on disk.
+        """Run a function in the next transaction; returns its result when that is on disk.
 
-        A caller that is cancelled while it waits does not take its request back.
+        The request of a caller that is cancelled while it waits is carried out all the same.
         """
         if self.broken is not None:
             raise copy(self.broken)
@@ -95,7 +95,7 @@ class Worker:
         return cast(T, await future)
 
     async def close(self, unlock: bool) -> None:
-        """Do what is queued, then end the thread."""
+        """Carry out the queued requests, then end the thread."""
         if self._thread is None:
             return
         loop = asyncio.get_running_loop()
@@ -122,7 +122,7 @@ class Worker:
                 return
 
     def _next(self) -> tuple[list[_Request], _Close | None]:
-        """Wait for a request, then take all that queued up behind it."""
+        """Wait for a request, then take all that are queued after it."""
         batch: list[_Request] = []
         item = self._queue.get()
         while True:
@@ -151,11 +151,11 @@ class Worker:
 
 
 def _done(session: Session, batch: Sequence[_Request]) -> list[Any]:
-    """Do a batch in one transaction; what came of each request.
+    """Carry out a batch in one transaction; the result of each request.
 
-    When the connection is lost before the commit was asked for, nothing was done, and all of it is done
-    again on a new one, once: lock and serial are checked there. Whether a commit that was asked for got
-    to the disk is not known; that is for a new run to find out.
+    When the connection is lost before the commit, nothing was written, and the batch is repeated once on a new
+    connection, which checks lock and serial. Whether a commit that was sent reached the disk is not known; the
+    next run finds out.
     """
     results: list[Any] | None = None
     try:
@@ -181,5 +181,5 @@ def _resolve(
         else:
             future.set_exception(copy(error))  # each caller raises one of its own
 
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed: nobody waits
         loop.call_soon_threadsafe(settle)

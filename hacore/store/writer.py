@@ -31,7 +31,7 @@ class StateWriter(StateView):
     """A state, locked and open for writing. Use `open`; close it, or use `async with`.
 
     Reading methods are synchronous and see this writer's commits. Once a commit has failed, every
-    later one fails with the same error, `broken`: the caller starts nothing more.
+    later one fails with the same error, `broken`: the caller must not start anything more.
     """
 
     def __init__(self, worker: Worker, session: WriterSession, source: Source, cleanup: ExitStack) -> None:
@@ -41,14 +41,13 @@ class StateWriter(StateView):
         self._cleanup = cleanup
 
     @classmethod
-    async def open(cls, url: str, *, who: str, what: str, break_lock: bool = False, new_key: bool = False) -> Self:
-        """Open the state at an SQLAlchemy URL, made and upgraded if need be, and take its lock.
+    async def open(cls, url: str, *, who: str, what: str, new_key: bool = False) -> Self:
+        """Open the state at an SQLAlchemy URL, create or upgrade it if necessary, and lock it.
 
-        `who` and `what` are told to whoever finds the lock. A holder that is surely dead is
-        replaced (see `broke`); `break_lock` replaces a live one, which then fails at its next
-        commit. `new_key` gives a state whose key is lost another one: what the old one encrypted
-        stays unreadable, and what is sensitive looks changed once. Raises LockedError that names a
-        live holder; StoreError.
+        `who` and `what` describe the holder to other processes. The lock of a dead holder is broken (see
+        `broke`). `new_key` gives a state that has lost its key a new one: data encrypted with the old key
+        stays unreadable, and sensitive values show as changed once. Raises LockedError that names a running
+        holder; StoreError.
         """
         place = Place.parse(url)
         worker = Worker()
@@ -57,7 +56,7 @@ class StateWriter(StateView):
         def begin() -> WriterSession:
             from .session import open_session
 
-            sessions.append(open_session(place, who=who, what=what, break_lock=break_lock, new_key=new_key))
+            sessions.append(open_session(place, who=who, what=what, new_key=new_key))
             return sessions[0]
 
         await worker.start(begin)
@@ -72,9 +71,9 @@ class StateWriter(StateView):
     async def commit(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Store images and make moves, all in one transaction; on disk when this returns.
 
-        Raises StoreError, SerialError (somebody else wrote the state) or LockedError (the lock was
-        taken away), and nothing was written; TypeError or ValueError for what is not JSON and for
-        tokens that `images` lacks. A caller that is cancelled while it waits does not take its moves back.
+        Raises StoreError, SerialError (another process wrote the state) or LockedError (the lock was
+        broken): nothing was written. TypeError or ValueError for values that are not JSON and for tokens
+        that `images` lacks. The moves of a caller that is cancelled while it waits are made all the same.
         """
         from . import effects
 
@@ -91,10 +90,6 @@ class StateWriter(StateView):
         ids, transaction = await self._worker.call(work)
         return Committed(transaction.serial_after, ids)
 
-    async def put_image(self, image: Image) -> int:
-        """Store an image by itself; its id."""
-        return (await self.commit(images={"": image})).image_ids[""]
-
     async def new_run(self, run: RunRecord, tasks: Sequence[TaskRecord]) -> int:
         """Store a new run and its tasks (their `run` is set) in one transaction; the run's id."""
         from . import effects
@@ -102,9 +97,9 @@ class StateWriter(StateView):
         return await self._worker.call(lambda transaction: effects.new_run(run, list(tasks), transaction))
 
     async def prune(self, keep: int) -> int:
-        """Forget all finished runs but the newest `keep`, with the images only they need; how many went.
+        """Forget all finished runs but the newest `keep`, with the images that only they need; their number.
 
-        Not while a run is on its way: its images may not be tied to a task yet.
+        Not during a run: its images may not be linked to a task yet.
         """
         from .prune import prune
 
@@ -113,7 +108,7 @@ class StateWriter(StateView):
     async def back_up(self) -> str:
         """Copy an SQLite state to `<state>.backup-serial-<serial>`; its path. Empty for a state on a server.
 
-        The copy is held by nobody. Raises StoreError.
+        The copy is not locked. Raises StoreError.
         """
         path = self._session.place.path
         if path is None:
@@ -123,7 +118,7 @@ class StateWriter(StateView):
         return str(await asyncio.to_thread(copy_file, path, f"serial-{self.serial}"))
 
     def spill(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Path:
-        """Keep in a file what cannot be committed any more, for `spilled`; the file. Raises StoreError."""
+        """Write to a file what can no longer be committed, for `spilled`; the file. Raises StoreError."""
         from . import spill
 
         stored = {token: encode(image, self._session.keyring) for token, image in (images or {}).items()}
@@ -131,13 +126,13 @@ class StateWriter(StateView):
         return spill.write(places, self.lineage, self.serial, moves, stored)
 
     def forget_spilled(self) -> None:
-        """Delete what was spilled, once it is committed or of no use. Raises StoreError."""
+        """Delete the spill files, once they are committed or of no use. Raises StoreError."""
         from . import spill
 
         spill.forget(spill.places(self._session.place.path, self.lineage))
 
     async def close(self, unlock: bool = True) -> None:
-        """Finish what is queued, give the lock back if it is still ours, and close."""
+        """Finish the queued commits, unlock the state if this writer still holds the lock, and close."""
         try:
             await self._worker.close(unlock)
         finally:
@@ -145,32 +140,44 @@ class StateWriter(StateView):
 
     @property
     def broken(self) -> Exception | None:
-        """The error of the commit that failed; None while all is well."""
+        """The error of the commit that failed; None if none did."""
         return self._worker.broken
 
     @property
     def broke(self) -> LockInfo | None:
-        """Whose lock was broken to open this."""
+        """The lock of a dead holder that was broken to open this state."""
         return self._session.broke
 
     @property
     def upgraded(self) -> str:
-        """Where the copy is that was made before the schema was upgraded; empty when it was not."""
+        """The copy that was made before the schema was upgraded; empty when it was not upgraded."""
         return self._session.backup
 
     @property
+    def place_warning(self) -> str:
+        """A warning about the place of the state, empty if there is none: locks on a network file system."""
+        place = self._session.place
+        network = place.network_file_system()
+        if not network:
+            return ""
+        return (
+            f"the state {place.name} is on a network file system ({network}), where file locks may fail: two runs "
+            "at once could damage it; move it to a local disk, or to a PostgreSQL server"
+        )
+
+    @property
     def held(self) -> LockInfo:
-        """The lock that this writer holds."""
+        """The lock of this writer."""
         return self._session.lock
 
     @property
     def lineage(self) -> str:
-        """The UUID that this state was given at its birth."""
+        """The UUID of this state, drawn when it was created."""
         return self._session.lineage
 
     @property
     def serial(self) -> int:
-        """How many commits have changed resource rows so far."""
+        """How many commits have changed resource rows."""
         return self._session.serial
 
     async def __aenter__(self) -> Self:
@@ -182,7 +189,7 @@ class StateWriter(StateView):
         await self.close()
 
     async def _encoded(self, images: Mapping[str, Image]) -> dict[str, StoredImage]:
-        """Compress and encrypt, away from the event loop when it is much."""
+        """Compress and encrypt, in a thread when the images are large."""
 
         def work() -> dict[str, StoredImage]:
             return {token: encode(image, self._session.keyring) for token, image in images.items()}

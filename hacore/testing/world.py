@@ -15,9 +15,7 @@ from ..probe.link import Started
 from .machine import Machine
 
 _TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
-_OURS = re.compile(
-    r"""^\[ "\$now" = (?P<token>\S+) \] \|\| exit (?P<rc>\d+)$|^if \[ "\$now" = (?P<mine>\S+) \]; then$""", re.MULTILINE
-)
+_OURS = re.compile(r"""^\[ "\$now" = (?P<token>\S+) \] \|\| (?:exit|return) (?P<rc>\d+)$""", re.MULTILINE)
 _GIVE = re.compile(r"""^rm -f "\$HACORE_RUN/lock"$""", re.MULTILINE)
 _MARK = re.compile(
     r"""^printf '%s\\n' (?P<text>'.*') >"\$mark" .*\nmv -f "\$mark" "\$HACORE_HOME/stacks/"(?P<file>\S+) \|\| exit 1$"""
@@ -113,7 +111,9 @@ class MemoryLink:
                     started(frame.id, index)
                 outputs.append(await self._machine.run(_checked(step)))
                 if self._machine.boots != boots:
-                    raise RestartedError(f"connection lost to {self._host.name}: the host had forgotten our lock")
+                    raise RestartedError(
+                        f"connection lost to {self._host.name}: after reconnecting the host's lock is missing"
+                    )
                 if outputs[-1].rc != 0:
                     break
             results[frame.id] = Result(tuple(outputs), self._facts(frame.asks) if frame.asks else None)
@@ -128,9 +128,9 @@ class MemoryLink:
             (self._machine.lock,) = shlex.split(match["text"])
             return Output(0, str(self._machine.boots).encode())
         if match := _OURS.search(script):
-            (token,) = shlex.split(match["token"] or match["mine"])
+            (token,) = shlex.split(match["token"])
             if self._machine.lock.partition("\n")[0] != token:
-                return Output(int(match["rc"] or 0))
+                return Output(int(match["rc"]))
             for mark in _MARK.finditer(script):
                 self._mark(mark)
             if _GIVE.search(script):
@@ -150,8 +150,8 @@ class MemoryLink:
     def _fence(self, token: str) -> None:
         if token and self._machine.lock.partition("\n")[0] != token:
             gone = not self._machine.lock
-            why = "gone" if gone else "held by another run"
-            raise FencedError(f"cannot go on at {self._host.name}: the host's lock is {why}", gone=gone)
+            why = "missing" if gone else "held by another run"
+            raise FencedError(f"cannot continue at {self._host.name}: the host's lock is {why}", gone=gone)
 
     def _facts(self, asks: Sequence[Ask]) -> Facts:
         if self._machine.breach is not None:  # of a frame: its steps are done, and nothing is known of them

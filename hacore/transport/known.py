@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncssh
 
+from ..disk import append_lines
 from ..errors import TransportError
 from .settings import Target
 
@@ -85,14 +86,6 @@ def remember(path: Path, lines: Sequence[str]) -> None:
     Raises TransportError.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            size = os.fstat(number).st_size
-            cut = size > 0 and os.pread(number, 1, size - 1) != b"\n"  # the last line has no end
-            os.write(number, (("\n" if cut else "") + "".join(f"{line}\n" for line in lines)).encode())
-            os.fsync(number)
-        finally:
-            os.close(number)
+        append_lines(path, lines)
     except OSError as exc:
         raise TransportError(f"cannot add the host key: {path} cannot be written: {exc.strerror}") from None

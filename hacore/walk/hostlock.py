@@ -17,6 +17,7 @@ from ..errors import LockedError, TransportError
 from ..probe import HostLink
 from ..probe.folders import FOLDERS
 from ..probe.jobs import WAIT
+from ..probe.lock import LOCKING, NOT_ALONE
 from ..probe.revert import disarm
 from ..probe.script import PRELUDE
 
@@ -33,12 +34,14 @@ def _acquire(holder: Holder) -> str:
     text = f"{holder.token}\n{json.dumps(holder.info, sort_keys=True)}"
     return f"""{PRELUDE}
 {WAIT}
+{LOCKING}
 {FOLDERS}
+command -v flock >/dev/null || {{ echo "flock (util-linux) is not installed" >&2; exit 1; }}
 __folder "$HACORE_HOME" 0755 && __run_folder || exit 1
 __strange_folder >&2
 new=$(mktemp "$HACORE_RUN/lock.XXXXXXXX") || exit 1
 printf '%s\\n' {quote(text)} >"$new"
-[ $? -eq 0 ] || {{ rm -f "$new"; echo "$HACORE_RUN takes no file: is it full?" >&2; exit 1; }}
+[ $? -eq 0 ] || {{ rm -f "$new"; echo "cannot write to $HACORE_RUN: is it full?" >&2; exit 1; }}
 ln "$new" "$HACORE_RUN/lock" 2>/dev/null; rc=$?
 rm -f "$new"
 if [ $rc -ne 0 ]; then
@@ -46,7 +49,7 @@ if [ $rc -ne 0 ]; then
   [ "$now" = {quote(holder.token)} ] || {{ cat "$HACORE_RUN/lock" || exit 1; exit 3; }}
 fi
 {disarm(str(holder.info.get("lineage", "")))}
-[ -z "$__waits" ] || {{ rm -f "$HACORE_RUN/lock"; printf '%s\\n' "$__waits"; exit 5; }}
+[ -z "$__waits" ] || {{ __exclusive __free {quote(holder.token)}; printf '%s\\n' "$__waits"; exit 5; }}
 n=0; while [ $n -lt 5 ] && __busy >/dev/null; do n=$((n + 1)); sleep 0.2; done
 if __busy; then exit 4; fi
 __tidy {quote(holder.token)}
@@ -72,11 +75,13 @@ async def acquire(
             return output.text.strip()
         at = f"{link.host.name}@{link.host.address}"
         if output.rc == 5:
-            raise LockedError(f"cannot lock {at}: it waits for {output.text.strip()} to be confirmed, or puts it back")
+            raise LockedError(
+                f"cannot lock {at}: it waits for the confirmation of {output.text.strip()}, or reverts automatically"
+            )
         if output.rc == 4:
             if say is not None and output.text != waits:
                 waits = output.text
-                say(f"waiting for what an earlier run left running on {at}: {waits.strip()}")
+                say(f"waiting for a job of an earlier run on {at}: {waits.strip()}")
             continue
         tries -= 1
         if output.rc != 3:
@@ -91,17 +96,20 @@ async def acquire(
 
 
 def _release(token: str, parting: str = "") -> str:
-    """`parting` runs just before the lock is given back, if it is still ours; `$parted` is its exit code."""
-    return f"""{PRELUDE}
+    """Free the lock if it is still held under `token`; `parting` runs just before, `$parted` is its exit code."""
+    return f"""{PRELUDE}{LOCKING}
+__part() {{
 now=; [ -r "$HACORE_RUN/lock" ] && read -r now <"$HACORE_RUN/lock"
-parted=0
-if [ "$now" = {quote(token)} ]; then
+[ "$now" = {quote(token)} ] || return 0
 (
 :
 {parting})
 parted=$?
 rm -f "$HACORE_RUN/lock"
-fi
+return "$parted"
+}}
+__exclusive __part
+parted=$?
 """
 
 
@@ -115,7 +123,9 @@ async def release(link: HostLink, token: str, parting: str = "") -> None:
     output = await link.shell(_release(token, parting) + forget)
     if output.rc != 0:
         detail = output.stderr.decode("utf-8", "replace").strip()
-        raise TransportError(f"cannot mark {link.host.name}@{link.host.address}: {detail or f'exit code {output.rc}'}")
+        what = "unlock" if output.rc == NOT_ALONE else "mark"
+        at = f"{link.host.name}@{link.host.address}"
+        raise TransportError(f"cannot {what} {at}: {detail or f'exit code {output.rc}'}")
 
 
 def _info(text: str) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def test_a_look_that_failed_is_in_the_metrics_too(made: Console) -> None:
 
 
 def test_metrics_that_cannot_be_written_are_an_error(made: Console) -> None:
-    done = made("drift", "--metrics", "/nowhere/hacore.prom")
+    done = made("drift", "--metrics", "/proc/nowhere/hacore.prom")
 
-    assert (done.code, "cannot write the metrics to /nowhere/hacore.prom" in done.err) == (1, True)
+    assert (done.code, "cannot write the metrics to /proc/nowhere/hacore.prom" in done.err) == (1, True)
 
 
 # -- webhook

@@ -11,7 +11,7 @@ from tests.cli.conftest import Console
 
 ONE = "thing: {one: {text: x}}"
 GOOD = Act("twins", True, 2.0, "a 192.0.2.1")
-BAD = Act("destroy", False, 61.0, "the hosts are not as they were", "a: path /etc/x: new\x1b[31m")
+BAD = Act("destroy", False, 61.0, "the hosts differ from their manifest before", "a: path /etc/x: new\x1b[31m")
 
 
 def test_what_this_machine_lacks_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_the_report_says_which_act_failed_and_why() -> None:
     assert report_text(good, PLAIN).splitlines()[-1] == "Rehearsal of web passed (1 step, 2.0s)."
     assert report_text(bad, PLAIN).splitlines()[2:] == [
         "  ok    twins       2.0s  a 192.0.2.1",
-        "  FAIL  destroy    1m01s  the hosts are not as they were",
+        "  FAIL  destroy    1m01s  the hosts differ from their manifest before",
         "      a: path /etc/x: new\\x1b[31m",
         "",
         "Rehearsal of web failed at step destroy (1m03s).",

@@ -96,7 +96,7 @@ def test_without_a_state_there_is_nothing_to_forget(console: Console) -> None:
     console.stack("thing: {}")
     none = console("runs", "prune", "--keep", "3")
     assert none.code == 1
-    assert "nothing is recorded yet" in none.err
+    assert "cannot prune runs: there is no state yet" in none.err
 
 
 @pytest.mark.parametrize("words", [("runs",), ("runs", "list"), ("runs", ".")])

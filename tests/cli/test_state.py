@@ -87,7 +87,7 @@ def test_two_serials_are_compared(made: Console) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("99",), "the history has 0 to "),
+        (("99",), "the history has serials 0 to "),
         (("x.y",), "give one or two serials"),
         (("1", "2", "3"), "give one or two serials"),
         (("one", "two", "3"), "cannot use two stacks"),
@@ -276,7 +276,7 @@ def test_an_older_state_is_looked_at_as_it_is_and_upgraded_by_the_first_that_wri
     assert console("state", "list").out.count("\n") == 8
     assert console("state", "history").out == "No history yet: it starts with the next change.\n"
     assert console("state", "pull").json["serial"] == 14
-    assert "the history has 14 alone" in console("state", "diff", "3").err
+    assert "the history has serial 14 only" in console("state", "diff", "3").err
     assert {entry.name: entry.read_bytes() for entry in state.iterdir()} == before
 
     done = console("state", "rm", "thing.page")
@@ -306,4 +306,4 @@ def test_a_state_that_is_newer_or_damaged_says_what_to_do(made: Console) -> None
     for command in (("plan",), ("apply", "--auto-approve"), ("state", "rm", "thing.conf"), ("state", "pull")):
         done = made(*command)
         assert done.code == 1
-        assert "put a backup in its place" in done.err
+        assert "restore a backup" in done.err

@@ -44,6 +44,12 @@ resources:
 """
 
 
+async def turns() -> None:
+    """Everything that waits for what has just happened gets its turns, before the caller goes on."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 LOAD, MEANS, OPTIONS = ({f.name for f in fields(part)} for part in (LoadRequest, Means, ApplyOptions))
 
 

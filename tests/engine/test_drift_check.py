@@ -160,7 +160,7 @@ async def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 def test_the_memory_is_the_user_s_and_the_state_s() -> None:
     assert place({"XDG_STATE_HOME": "/x"}, "abc") == Path("/x/hacore/drift/abc.json")
     assert place({"HOME": "/home/u"}, "abc") == Path("/home/u/.local/state/hacore/drift/abc.json")
-    assert read(Path("/nowhere/at/all")).seen == {}
+    assert read(Path("/proc/nowhere/at/all")).seen == {}
 
 
 HOLDER = World.holder

@@ -78,7 +78,7 @@ async def test_a_lock_that_went_away_without_a_restart_ends_the_run(play: Play) 
     play.stack(WEB)
     result = await play.apply()
     assert not result.ok, play.story(result)
-    assert any("the host's lock is gone" in task.error for task in result.tasks)
+    assert any("the host's lock is missing" in task.error for task in result.tasks)
 
 
 async def test_after_an_undo_the_daemon_has_loaded_what_is_back(play: Play) -> None:

@@ -9,7 +9,7 @@ from itertools import groupby
 import pytest
 
 from hacore.testing import Machine
-from tests.engine.play import Play
+from tests.engine.play import Play, turns
 
 PAIR = """
 thing:
@@ -136,7 +136,7 @@ async def test_a_stop_in_an_open_block_ends_the_block(pair: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     pair.world["b"].on("drain v", press)
     pair.stack(PAIR.replace("v1", "v2"))

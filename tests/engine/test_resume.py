@@ -8,7 +8,7 @@ import pytest
 
 from hacore.errors import PlanError
 from hacore.testing import Machine
-from tests.engine.play import Play
+from tests.engine.play import Play, turns
 from tests.engine.test_crash import die_at
 from tests.engine.test_guards import PAIR
 
@@ -104,7 +104,7 @@ async def test_a_stopped_run_goes_on(play: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on("write /one", press)
     play.stack(WEB)
@@ -123,7 +123,7 @@ async def test_a_destroy_goes_on_as_a_destroy(play: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on("restore /etc/web.conf", press)
     assert (await play.apply(destroy=True, stop=stop)).status == "interrupted"

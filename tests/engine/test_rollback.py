@@ -10,7 +10,7 @@ from hacore.engine import RollbackPlan
 from hacore.errors import Cancelled, PlanError, StoreError, UnreachableError
 from hacore.plan import plan_json
 from hacore.testing import Machine
-from tests.engine.play import Play
+from tests.engine.play import Play, turns
 
 WEB = """
 thing:
@@ -135,7 +135,7 @@ async def test_a_stop_interrupts_and_the_rollback_takes_it_back(play: Play) -> N
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     before = play.world.snapshot()
     play.world["a"].on("write /etc/web.conf", press)

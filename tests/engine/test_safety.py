@@ -13,7 +13,7 @@ from hacore.errors import Cancelled, LockedError, StoreError, UnreachableError
 from hacore.plan import plan_json
 from hacore.store import StateWriter
 from hacore.testing import KINDS, Machine, World
-from tests.engine.play import HEAD, Play, changed
+from tests.engine.play import HEAD, Play, changed, turns
 
 TWO = "thing: {x: {key: /x, text: v1}, y: {key: /y, text: v1, needs: [thing.x]}}"
 SECRET = "hunter2-and-more"
@@ -407,7 +407,7 @@ async def test_one_package_manager_at_a_time(play: Play) -> None:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
-        await asyncio.sleep(0.01)
+        await turns()
         inside -= 1
 
     play.world["a"].on("install *", busy, times=None)

@@ -14,7 +14,7 @@ from hacore.journal import cancelled, way_back
 from hacore.model import is_pending
 from hacore.store import RunRecord
 from hacore.testing import Machine
-from tests.engine.play import Play
+from tests.engine.play import Play, turns
 from tests.engine.test_guards import PAIR
 
 WEB = """
@@ -223,7 +223,7 @@ async def stopped_at(play: Play, pattern: str, **more: Any) -> Any:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on(pattern, press)
     return await play.rollback(stop=stop, **more)
@@ -273,7 +273,7 @@ async def test_a_stop_while_a_run_is_taken_back(play: Play) -> None:
 
     async def press(_machine: Machine) -> None:
         stop.set()
-        await asyncio.sleep(0.01)
+        await turns()
 
     play.world["a"].on("write /etc/other", press, after=True)
     play.world["a"].fail("write /never")

@@ -60,7 +60,7 @@ def test_a_killed_run_whose_step_still_changes_the_host_is_waited_for(site: Site
     site.begun()
     applying.kill()
     back = site.hacore("rollback", "--auto-approve")
-    eventually(lambda: "waiting for what an earlier run left running on lb1" in back.said, lambda: back.said)
+    eventually(lambda: "waiting for a job of an earlier run on lb1" in back.said, lambda: back.said)
     assert site.made().get("one") == "new"
     site.slow.go.touch()
 
@@ -88,7 +88,7 @@ def test_a_host_that_stays_away_in_an_effect_leaves_it_in_doubt_and_the_next_app
     site.begun()
     site.sshd.down()
     assert applying.wait() == 1
-    assert "not back within 0.3 s" in applying.said
+    assert "not reachable for 0.3s" in applying.said
     site.slow.go.touch()
     site.sshd.start()
     again = site.apply()

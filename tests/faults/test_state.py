@@ -70,7 +70,7 @@ def test_a_lock_that_was_broken(site: Site) -> None:
     site.apply()
     site.begun()
     assert site.hacore("unlock", "--force").wait() == 0
-    stopped(site, "the lock was taken away")
+    stopped(site, "its lock was broken")
     gone_on_with(site, "what became of 1 of its tasks is recorded now")
     assert site.slow.times == 1
 
@@ -82,7 +82,7 @@ def test_a_state_that_somebody_else_wrote(site: Site) -> None:
     with sqlite3.connect(site.database) as other:
         other.execute("UPDATE meta SET serial = serial + 1")
     other.close()
-    stopped(site, "somebody else wrote it")
+    stopped(site, "another process wrote it")
     gone_on_with(site, "does not fit the state any more; the hosts are looked at instead")
 
 

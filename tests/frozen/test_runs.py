@@ -38,7 +38,7 @@ async def test_the_lock_of_an_earlier_version_is_respected_and_names_its_holder(
     thawed = thaw(name, play)
     with pytest.raises(LockedError, match=r"tester@\w+ \(\w+, pid 4242 on control, since 2023-11-14 22:13:20 UTC\)"):
         await (thawed.rollback() if name == "unfinished-rollback" else thawed.apply(resume=True))
-    with pytest.raises(LockedError, match="may be alive"):
+    with pytest.raises(LockedError, match="may be running"):
         unlock(thawed.url)
     found = unlock(thawed.url, force=True)
     assert found is not None

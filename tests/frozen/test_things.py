@@ -64,11 +64,8 @@ def test_a_build_of_an_earlier_version_is_as_wanted() -> None:
     assert observed.attrs == desired.attrs
 
 
-def test_a_build_of_an_earlier_version_goes_by_its_manifest(tmp_path: Path) -> None:
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    root = tmp_path / "here"
+def test_a_build_of_an_earlier_version_goes_by_its_manifest(open_folder: Path) -> None:
+    root = open_folder / "here"
     here = Builds(root)
     unpack("build-home.tar.gz", root, root=OLD, now=root)
     unpack("build-target.tar.gz", root)

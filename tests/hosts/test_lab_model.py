@@ -31,7 +31,7 @@ def test_the_subnet_is_the_smallest_that_has_all_as_hosts(addresses: list[str], 
 
 @pytest.mark.parametrize("addresses", [[], ["10.0.0.1", "192.168.1.1"], ["lb1.example"], ["fe80::1"]])
 def test_addresses_without_a_common_network_are_refused(addresses: list[str]) -> None:
-    with pytest.raises(LabError, match=r"^cannot lay a lab's network: "):
+    with pytest.raises(LabError, match=r"^cannot create a lab's network: "):
         subnet(addresses)
 
 

@@ -175,7 +175,7 @@ def test_an_unknown_environment_names_those_there_are(bench: Any) -> None:
             bench.load("", env_name=name)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(st.text())
 def test_a_string_reaches_a_spec_unchanged(bench: Any, text: str) -> None:
     body = """
@@ -191,7 +191,7 @@ def test_a_string_reaches_a_spec_unchanged(bench: Any, text: str) -> None:
     assert [specs[f"doc.{name}@lb1"].content for name in "abc"] == [text, text, f"<{text}>"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

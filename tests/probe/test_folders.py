@@ -83,7 +83,7 @@ def folder(path: Path, mode: str = "0700") -> str:
     return done.stderr.strip().removeprefix(f"cannot use the folder {path}: ")
 
 
-REST = "; it must be this user's alone"
+REST = "; it must be writable for this user only"
 
 
 def test_a_folder_is_made_or_verified(tmp_path: Path) -> None:
@@ -95,15 +95,15 @@ def test_a_folder_is_made_or_verified(tmp_path: Path) -> None:
     assert (folder(tmp_path / "c", "0755"), (tmp_path / "c").stat().st_mode & 0o777) == ("", 0o755)
 
     (tmp_path / "link").symlink_to(made)
-    assert folder(tmp_path / "link") == f"it is a link{REST}"
+    assert folder(tmp_path / "link") == f"it is a symbolic link{REST}"
     (tmp_path / "dangling").symlink_to("nowhere")
-    assert folder(tmp_path / "dangling") == f"it is a link{REST}"
+    assert folder(tmp_path / "dangling") == f"it is a symbolic link{REST}"
     (tmp_path / "file").touch()
     assert folder(tmp_path / "file") == f"it is not a folder{REST}"
     made.chmod(0o777)
     assert folder(made) == f"everybody can write in the folder {made}{REST}"
     made.chmod(0o1777)
-    assert folder(made) == f"others can write in it{REST}"
+    assert folder(made) == f"other users can write to it{REST}"
     made.chmod(0o700)
     made.parent.chmod(0o777)
     assert folder(made) == f"everybody can write in the folder {made.parent}{REST}"
@@ -174,8 +174,8 @@ async def test_a_planted_folder_of_older_versions_is_named(tmp_path: Path) -> No
     link.shell = shell  # type: ignore[method-assign]
     assert await acquire(link, Holder("token", {}), say=told.append) == BOOT  # type: ignore[arg-type]
     assert told == [
-        f"here@localhost: {tmp_path}/hacore-4711 is ignored: it is not a folder of this user's alone; "
-        "older versions of hacore had locks there"
+        f"here@localhost: {tmp_path}/hacore-4711 is ignored: other users can write to it; "
+        "locks of older versions of hacore in it are not seen"
     ]
 
 

@@ -87,3 +87,14 @@ def test_a_script_that_fails_does_not_stop_the_others(host: Armed) -> None:
 
     assert ended == "put back, but for 0002.undo"
     assert len(host.log.read_text().split()) == len(NAMES)
+
+
+def test_the_host_frees_its_own_lock_only(host: Armed) -> None:
+    host.sh(arm((Step(f"echo another >'{host.run}/lock'"),), "0001.undo", lineage="l", what="a run", within=0))
+    end = time.monotonic() + 60
+    watched = ["flock", "-n", str(host.run / "confirm/watch"), "true"]
+    while not (host.run / "confirm/over").exists() or subprocess.run(watched, check=False).returncode != 0:
+        assert time.monotonic() < end, "the host never reverted"
+        time.sleep(0.05)
+
+    assert (host.run / "lock").read_text() == "another\n"

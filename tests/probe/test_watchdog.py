@@ -97,7 +97,7 @@ async def test_a_fact_whose_question_cannot_be_written_is_named(link: SessionLin
     facts = await answers(link, BEFORE, Raises("bad"), AFTER)
 
     fine(facts)
-    assert facts.failed == {"bad": "bad: its question cannot be written: KeyError: 'colour'"}
+    assert facts.failed == {"bad": "bad: its script cannot be created: KeyError: 'colour'"}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_a_host_that_lacks_a_tool_of_every_probe_answers_nothing(tmp_path:
         async def close(self) -> None:
             return None
 
-    with pytest.raises(ProbeError, match=r"cannot ask here@127\.0\.0\.1: .*about host: (.|\n)*nproc: not found"):
+    with pytest.raises(ProbeError, match=r"cannot probe here@127\.0\.0\.1: .*fact host: (.|\n)*nproc: not found"):
         await SessionLink(Bare()).facts([Ask(BEFORE, "")])
 
 

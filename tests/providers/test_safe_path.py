@@ -54,30 +54,30 @@ def link(path: Path, target: str, uid: int = 0) -> None:
 
 
 @pytest.fixture
-def top(tmp_path: Path) -> Path:
-    folder(tmp_path / "ours/deep")
-    folder(tmp_path / "other/deep", uid=OTHER)
-    os.chown(tmp_path / "other", OTHER, OTHER)
-    folder(tmp_path / "other/root")
-    folder(tmp_path / "open", 0o777)
-    folder(tmp_path / "sticky", 0o1777)
-    folder(tmp_path / "sticky/ours")
-    folder(tmp_path / "sticky/other", uid=OTHER)
-    folder(tmp_path / "group", 0o775, gid=OTHER)
-    folder(tmp_path / "group0", 0o775)
-    link(tmp_path / "to-ours", "ours/deep")
-    link(tmp_path / "to-other", f"{tmp_path}/other")
-    link(tmp_path / "chain", "to-other/../ours")
-    link(tmp_path / "round", "round")
-    link(tmp_path / "other/to-ours", f"{tmp_path}/ours")
-    link(tmp_path / "sticky/theirs", f"{tmp_path}/ours", uid=OTHER)
-    link(tmp_path / "sticky/mine", f"{tmp_path}/ours")
+def top(open_folder: Path) -> Path:
+    folder(open_folder / "ours/deep")
+    folder(open_folder / "other/deep", uid=OTHER)
+    os.chown(open_folder / "other", OTHER, OTHER)
+    folder(open_folder / "other/root")
+    folder(open_folder / "open", 0o777)
+    folder(open_folder / "sticky", 0o1777)
+    folder(open_folder / "sticky/ours")
+    folder(open_folder / "sticky/other", uid=OTHER)
+    folder(open_folder / "group", 0o775, gid=OTHER)
+    folder(open_folder / "group0", 0o775)
+    link(open_folder / "to-ours", "ours/deep")
+    link(open_folder / "to-other", f"{open_folder}/other")
+    link(open_folder / "chain", "to-other/../ours")
+    link(open_folder / "round", "round")
+    link(open_folder / "other/to-ours", f"{open_folder}/ours")
+    link(open_folder / "sticky/theirs", f"{open_folder}/ours", uid=OTHER)
+    link(open_folder / "sticky/mine", f"{open_folder}/ours")
     for path, uid in (("sticky/file", 0), ("sticky/file-of-other", OTHER), ("ours/file-of-other", OTHER)):
-        (tmp_path / path).touch()
-        os.chown(tmp_path / path, uid, uid)
-    (tmp_path / "sticky/second").hardlink_to(tmp_path / "ours/file-of-other")
-    os.chown(tmp_path / "ours/file-of-other", 0, 0)
-    return tmp_path
+        (open_folder / path).touch()
+        os.chown(open_folder / path, uid, uid)
+    (open_folder / "sticky/second").hardlink_to(open_folder / "ours/file-of-other")
+    os.chown(open_folder / "ours/file-of-other", 0, 0)
+    return open_folder
 
 
 BELONGS = "the folder {}/other belongs to uid 65534, who could redirect the write"
@@ -155,9 +155,6 @@ def test_a_group_that_others_are_in_and_an_acl(top: Path, tmp_path: Path) -> Non
 
 
 def test_a_user_may_write_in_his_own(top: Path) -> None:
-    for above in (top, *top.parents):
-        if str(above).startswith("/tmp/"):
-            above.chmod(0o755)
     as_other = ("setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups")
     for path, good in (("other/x", True), ("sticky/other/x", True), ("sticky/file-of-other", True), ("ours/x", True)):
         code, said = sh(f"{SAFE_PATH}safe_path '{top}/{path}'", *as_other)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from hacore.address import Address
-from hacore.model import Row
+from hacore.model import Image, Row
 from hacore.store import RunRecord, StateWriter, TaskRecord
 from tests.postgres import Server
 
@@ -66,6 +66,11 @@ class Child:
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             pipe.close()
+
+
+async def put_image(writer: StateWriter, image: Image) -> int:
+    """Store an image by itself; its id."""
+    return (await writer.commit(images={"": image})).image_ids[""]
 
 
 @pytest.fixture(autouse=True)

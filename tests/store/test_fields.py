@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ TASK = TaskRecord(
     ended=2.5,
     position=3,
 )
-LOCK = LockInfo("me", "apply", 1.5, 42, "99", "pid:[1]", "boot", "machine", "host", "token")
+LOCK = LockInfo("me", "apply", 1.5, 42, "99", "pid:[1]", "boot", "machine", "host", "hardware", "token")
 RECORD = HostRecord("a", {"name": "a"}, "machine", {"family": "debian"})
 REVISION = Revision(5, 1.5, 2.5, 7, "me", "apply")
 
@@ -104,7 +105,8 @@ def test_every_field_comes_back() -> None:
     assert codec.row_from_columns(codec.row_columns(ROW)) == ROW
     assert codec.run_from_columns({"id": 7, **codec.run_columns(RUN)}) == RUN
     assert codec.task_from_columns(codec.task_columns(TASK), TASK.images) == TASK
-    assert codec.lock_from_columns(codec.lock_columns(LOCK)) == LOCK
+    for lock in (LOCK, replace(LOCK, hardware=""), replace(LOCK, machine_id="")):
+        assert codec.lock_from_columns(codec.lock_columns(lock)) == lock
     assert codec.host_from_columns(codec.host_columns(RECORD)) == RECORD
     columns = {"serial": 5, "at": 1.5, "since": 2.5, "run": 7, "who": "me", "what": "apply"}
     assert codec.revision_from_columns(columns) == REVISION

@@ -56,7 +56,7 @@ async def test_the_state_at_each_serial_can_be_shown(url: str, writer: StateWrit
         assert [state.rows_at(serial) for serial in range(writer.serial + 1)] == kept
         assert [revision.serial for revision in state.revisions()] == list(range(1, len(kept)))
         for wrong in (-1, len(kept)):
-            with pytest.raises(UsageError, match=f"the history has 0 to {len(kept) - 1}"):
+            with pytest.raises(UsageError, match=f"the history has serials 0 to {len(kept) - 1}"):
                 state.rows_at(wrong)
         if isinstance(state, StateReader):
             state.close()

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may block its own loop
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,8 @@ from hacore.errors import StoreError
 from hacore.model import Image
 from hacore.store import PutRow, StateReader, StateWriter
 from hacore.store.images import decode, encode
-from hacore.store.keys import Key, Keyring
+from hacore.store.keys import Key, Keyring, make
+from tests.store.conftest import put_image
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
 KEY = Keyring(Key(bytes(range(32)), "the test"))
@@ -35,6 +37,26 @@ images = st.builds(
 )
 
 
+def test_the_name_of_a_secret_blob_cannot_be_guessed_from_its_content() -> None:
+    other = Keyring(Key(bytes(range(1, 33)), "another"))
+    image = Image(None, {"f": b"hunter2"}, sensitive=True)
+    ours, again, theirs = (encode(image, keyring).blobs["f"].id for keyring in (KEY, KEY, other))
+
+    assert ours == again, "equal content is stored once"
+    assert ours.partition(":")[2] != theirs.partition(":")[2], "the name depends on the key"
+    for algorithm in sorted(hashlib.algorithms_guaranteed):
+        digest = hashlib.new(algorithm, b"hunter2")
+        text = digest.hexdigest(32) if algorithm.startswith("shake") else digest.hexdigest()  # type: ignore[call-arg]
+        assert text not in ours
+
+
+def test_a_new_key_is_on_disk_with_its_name(tmp_path: Path, synced: list[str]) -> None:
+    key = make(tmp_path / "pair.db.key")
+
+    assert synced == [(tmp_path / "pair.db.key").read_text(), f"{tmp_path.name}/"]
+    assert Key.parse(synced[0], key.source) == key
+
+
 @unhurried
 @given(images)
 def test_an_image_comes_back(image: Image) -> None:
@@ -45,7 +67,7 @@ async def test_equal_content_is_stored_once(path: Path, writer: StateWriter) -> 
     big, noise = b"nginx" * 100_000, os.urandom(1000)
     for sensitive in (False, True):
         for run in (1, 2, 3):
-            await writer.put_image(Image(run, {"a": big, "b": noise, "c": big}, sensitive, run))
+            await put_image(writer, Image(run, {"a": big, "b": noise, "c": big}, sensitive, run))
     await writer.close()
 
     db = sqlite3.connect(path)
@@ -58,12 +80,12 @@ async def test_equal_content_is_stored_once(path: Path, writer: StateWriter) -> 
 async def test_a_large_image_comes_back(writer: StateWriter) -> None:
     image = Image(None, {"bin": os.urandom(3_000_000)})
 
-    assert writer.image(await writer.put_image(image)) == image
+    assert writer.image(await put_image(writer, image)) == image
 
 
 async def test_no_byte_of_a_sensitive_image_is_in_the_files(path: Path, writer: StateWriter) -> None:
-    number = await writer.put_image(Image({"line": SECRET.decode()}, {"f": SECRET * 3}, sensitive=True))
-    shown = await writer.put_image(Image({"line": "nothing but hunter3"}))
+    number = await put_image(writer, Image({"line": SECRET.decode()}, {"f": SECRET * 3}, sensitive=True))
+    shown = await put_image(writer, Image({"line": "nothing but hunter3"}))
     await writer.close()
 
     content = b"".join(entry.read_bytes() for entry in path.parent.iterdir())
@@ -77,15 +99,21 @@ async def test_no_byte_of_a_sensitive_image_is_in_the_files(path: Path, writer: 
 @pytest.fixture
 async def two_images(open_writer: OpenWriter) -> tuple[int, int]:
     writer = await open_writer()
-    plain = await writer.put_image(Image("plain"))
-    secret = await writer.put_image(Image("secret", sensitive=True))
+    plain = await put_image(writer, Image("plain"))
+    secret = await put_image(writer, Image("secret", sensitive=True))
     await writer.close()
     return plain, secret
 
 
 @pytest.mark.parametrize(
     ("loss", "words"),
-    [("lost", "it is not there"), ("other", "is another state's key"), ("garbage", "32 bytes"), ("open", "chmod 600")],
+    [
+        ("lost", "it is missing"),
+        ("other", "belongs to another state"),
+        ("garbage", "32 bytes"),
+        ("group", "chmod 600"),
+        ("others", "chmod 600"),
+    ],
 )
 async def test_a_key_that_is_lost_costs_only_what_it_protects(
     url: str,
@@ -100,15 +128,15 @@ async def test_a_key_that_is_lost_costs_only_what_it_protects(
     file = path.with_name("pair.db.key")
     if loss == "lost":
         file.unlink()
-    elif loss == "open":
-        file.chmod(0o644)
+    elif loss in ("group", "others"):
+        file.chmod(0o640 if loss == "group" else 0o604)
     else:
         file.write_text("A" * 43 + "=" if loss == "other" else "hunter2")
 
     with StateReader.open(url) as reader:
         assert reader.image(plain).data == "plain"
         assert not reader.has_key
-        with pytest.raises(StoreError, match=f"before-image {secret}: .*{words}.*put it back"):
+        with pytest.raises(StoreError, match=f"before-image {secret}: .*{words}.*restore it to"):
             reader.image(secret)
         with pytest.raises(StoreError, match=words):
             reader.hmac("x")
@@ -118,7 +146,7 @@ async def test_a_key_that_is_lost_costs_only_what_it_protects(
     assert words in writer.key_problem
     await writer.commit(PutRow(make_row()), images={"i": Image("more")})
     with pytest.raises(StoreError, match=words):
-        await writer.put_image(Image("secret", sensitive=True))
+        await put_image(writer, Image("secret", sensitive=True))
     assert writer.broken is None
 
 
@@ -158,12 +186,12 @@ async def test_a_new_key_can_take_the_place_of_a_lost_one(
         file.chmod(0o600)
 
     writer = await open_writer(new_key=True)
-    number = await writer.put_image(Image("new secret", sensitive=True))
+    number = await put_image(writer, Image("new secret", sensitive=True))
 
     assert writer.image(number).data == "new secret"
     assert "A" * 43 not in file.read_text()
     assert ["A" * 43 in old.read_text() for old in path.parent.glob("*.old-*")] == [True] * (loss == "other")
-    with pytest.raises(StoreError, match="another key"):
+    with pytest.raises(StoreError, match="a key other than"):
         writer.image(two_images[1])
 
 
@@ -188,8 +216,8 @@ async def test_hmacs_of_two_states_differ(tmp_path: Path) -> None:
 
 async def test_damaged_content_is_noticed(url: str, path: Path, open_writer: OpenWriter) -> None:
     writer = await open_writer()
-    plain = await writer.put_image(Image(None, {"b": b"0123456789"}))
-    secret = await writer.put_image(Image(None, {"b": b"0123456789"}, sensitive=True))
+    plain = await put_image(writer, Image(None, {"b": b"0123456789"}))
+    secret = await put_image(writer, Image(None, {"b": b"0123456789"}, sensitive=True))
     await writer.close()
     db = sqlite3.connect(path)
     db.execute("UPDATE blob SET body = CAST('9123456789' AS BLOB)")

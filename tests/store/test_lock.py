@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,20 +95,18 @@ async def test_a_killed_holder_is_replaced_and_said(
     assert writer.lock() == writer.held
 
 
-@pytest.mark.parametrize("how", ["break_lock", "unlock"])
 async def test_a_live_holder_whose_lock_was_broken_stops(
-    url: str, child: Callable[[str], Any], open_writer: OpenWriter, how: str, make_row: Callable[..., Row]
+    url: str, child: Callable[[str], Any], open_writer: OpenWriter, make_row: Callable[..., Row]
 ) -> None:
     bob = child(HOLD)
     assert bob.hear() == "locked"
-    if how == "unlock":
-        assert unlock(url, force=True).who == "bob@ci"
-    ann = await open_writer(break_lock=how == "break_lock")
+    assert unlock(url, force=True).who == "bob@ci"
+    ann = await open_writer()
     await ann.commit(PutRow(make_row()))
 
     bob.say("commit")
 
-    assert re.match(r"LockedError cannot write the state .*: the lock was taken away: ann@desk", bob.hear())
+    assert re.match(r"LockedError cannot write the state .*: its lock was broken; now held by ann@desk", bob.hear())
     bob.say("commit")
     assert bob.hear().startswith("LockedError")
     bob.say("close")
@@ -155,11 +154,35 @@ HERE = holder.this_process("ann", "apply")
         ({"machine_id": "another", "pid": 2**22 + 1}, False),
         ({"pid_space": "pid:[1]", "pid": 2**22 + 1}, False),
         ({"boot_id": "", "pid": 2**22 + 1}, False),
+        ({"boot_id": "another", "hardware": "of a clone"}, False),
+        ({"pid": 2**22 + 1, "hardware": "of a clone"}, False),
+        ({"boot_id": "another", "hardware": ""}, True),
     ],
     ids=str,
 )
-def test_only_what_is_surely_dead_counts_as_dead(change: dict[str, object], dead: bool) -> None:
-    assert holder.is_dead(dataclasses.replace(HERE, **change)) is dead
+def test_only_what_is_surely_dead_counts_as_dead(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, object], dead: bool
+) -> None:
+    monkeypatch.setattr(holder, "_hardware", lambda: "of this machine")
+    here = dataclasses.replace(HERE, hardware="of this machine")
+    assert holder.is_dead(dataclasses.replace(here, **change)) is dead
+
+
+def test_where_the_hardware_cannot_be_read_the_machine_id_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holder, "_hardware", lambda: "")
+    assert holder.is_dead(dataclasses.replace(HERE, boot_id="another", hardware="of root's lock"))
+
+
+def test_a_lock_names_the_hardware_by_a_digest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "product_uuid").write_text("4C4C4544-0042-CANARY\n")
+    monkeypatch.setattr(holder, "_HARDWARE", str(tmp_path / "product_uuid"))
+    lock = holder.this_process("ann", "apply")
+    assert len(lock.hardware) == 16
+    assert "CANARY" not in repr(lock)
+    (tmp_path / "product_uuid").write_text("4C4C4544-0042-CLONED\n")
+    assert holder.this_process("ann", "apply").hardware != lock.hardware
+    (tmp_path / "product_uuid").unlink()
+    assert holder.this_process("ann", "apply").hardware == ""
 
 
 def test_a_zombie_is_dead(child: Callable[[str], Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hacore.errors import StoreError
 from hacore.model import Image, Row
 from hacore.store import PutRow, PutRun, RunRecord, SetTask, StateWriter, TaskRecord, row_to_json
+from tests.store.conftest import put_image
 
 
 async def test_only_what_nothing_needs_goes(
@@ -44,8 +45,8 @@ async def test_only_what_nothing_needs_goes(
     deleted = make_row("file.gone@lb1", origin=ids["deleted row's origin"])
     second = await run("failed", "middle")
     third = await run("done", "new", before={"file.gone@lb1": deleted, "file.never@lb1": None})
-    loose = await writer.put_image(Image("loose", {"b": b"loose"}, run=third))  # captured, not tied to a task yet
-    unused = await writer.put_image(Image("unused", {"b": b"unused"}))
+    loose = await put_image(writer, Image("loose", {"b": b"loose"}, run=third))  # captured, not tied to a task yet
+    unused = await put_image(writer, Image("unused", {"b": b"unused"}))
     serial = writer.serial
 
     assert await writer.prune(1) == 2

@@ -142,9 +142,9 @@ async def test_a_database_of_something_else_is_left_alone(url: str, path: Path) 
     other.close()
     before = path.read_bytes()
 
-    with pytest.raises(StoreError, match="something else"):
+    with pytest.raises(StoreError, match="is not a state of hacore"):
         StateReader.open(url)
-    with pytest.raises(StoreError, match="something else"):
+    with pytest.raises(StoreError, match="is not a state of hacore"):
         await StateWriter.open(url, who="w", what="apply")
     assert path.read_bytes() == before
 

@@ -26,6 +26,7 @@ from hacore.store import (
     StateReader,
     StateWriter,
     TaskRecord,
+    unlock,
 )
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
@@ -74,11 +75,10 @@ async def test_every_move_and_image_comes_back(
 
 
 async def test_a_run_whose_lock_was_broken_is_recorded_by_the_next(
-    open_writer: OpenWriter, make_row: Callable[..., Row]
+    url: str, open_writer: OpenWriter, make_row: Callable[..., Row]
 ) -> None:
     lost = await open_writer()
-    other = await open_writer(break_lock=True)
-    await other.close()
+    assert unlock(url, force=True) == lost.held
     moves = (PutRow(make_row(), "i"),)
     with pytest.raises(StoreError):
         await lost.commit(*moves, images={"i": Image("was")})
@@ -93,6 +93,13 @@ async def test_a_run_whose_lock_was_broken_is_recorded_by_the_next(
     (row,) = writer.rows().values()
     assert row.origin is not None
     assert writer.image(row.origin).data == "was"
+
+
+async def test_what_is_spilled_is_on_disk_with_its_name(path: Path, writer: StateWriter, synced: list[str]) -> None:
+    file = writer.spill(DropHost("lb1"))
+
+    assert synced == [file.read_text(), f"{path.parent.name}/"]
+    assert "lb1" in synced[0]
 
 
 async def test_the_users_own_folder_serves_where_the_states_cannot_be_written(

@@ -85,7 +85,7 @@ async def test_reading_an_older_state_leaves_it_as_it_is(old: str) -> None:
         assert "old-secret-of-a-host" in repr(reader.image(secret.origin))
         assert (reader.revisions(), reader.deltas()) == ([], [])
         assert len(reader.rows_at(14)) == 8
-        with pytest.raises(UsageError, match="the history has 14 alone"):
+        with pytest.raises(UsageError, match="the history has serial 14 only"):
             reader.rows_at(13)
     with StateReader.open(old) as again:  # type: ignore[union-attr]
         assert again.version == "0001"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hacore import proc
 from hacore.address import Address
 from hacore.errors import SerialError, StoreError
 from hacore.model import Image, Row
@@ -33,6 +34,7 @@ from hacore.store import (
     TaskRecord,
     row_to_json,
 )
+from tests.store.conftest import put_image
 
 ROOT = Path(__file__).parents[2]
 MakeRow = Callable[..., Row]
@@ -127,7 +129,7 @@ async def test_set_task_merges_images_and_before_and_replaces_the_rest(
     writer: StateWriter, make_run: MakeRun, make_task: MakeTask
 ) -> None:
     run = await writer.new_run(make_run(), [make_task(payload={"a": 1}, before={"x": None})])
-    one, two = [await writer.put_image(Image(n)) for n in (1, 2)]
+    one, two = [await put_image(writer, Image(n)) for n in (1, 2)]
     await writer.commit(SetTask(run, "t1", {"images": {"x": one}}))
 
     await writer.commit(SetTask(run, "t1", {"images": {"y": two}, "before": {"y": {"k": 1}}, "payload": {"b": 2}}))
@@ -148,6 +150,20 @@ async def test_runs_are_listed_in_order_and_the_unfinished_one_is_found(writer: 
     assert writer.unfinished() == make_run(id=second, command="rollback", undoes=(first,))
     with pytest.raises(StoreError, match="run 99"):
         writer.run(99)
+
+
+async def test_of_two_interrupted_runs_the_newest_is_the_one_to_resume(
+    url: str, writer: StateWriter, make_run: MakeRun, make_row: MakeRow
+) -> None:
+    numbers = [await writer.new_run(make_run(status=status), []) for status in ("interrupted", "done", "running")]
+
+    found = writer.unfinished()
+    assert found is not None
+    assert found.id == numbers[-1]
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert reader.unfinished() == found
+    await writer.commit(PutRow(make_row()))
+    assert writer.revisions()[-1].run == numbers[-1]
 
 
 async def test_put_task_replaces_a_task_with_its_images(
@@ -222,14 +238,16 @@ async def test_a_foreign_serial_ends_the_writer(path: Path, writer: StateWriter,
     foreign.commit()
     foreign.close()
 
-    with pytest.raises(SerialError, match="serial 2, not 1"):
+    with pytest.raises(SerialError, match="serial 2, expected 1"):
         await writer.commit(PutHost(HostRecord("lb1", {})))
     with pytest.raises(SerialError):
         await writer.commit()
     assert writer.hosts() == {}
 
 
-@pytest.mark.parametrize(("loss", "words"), [("removed", "the file is gone"), ("replaced", "the file was replaced")])
+@pytest.mark.parametrize(
+    ("loss", "words"), [("removed", "the file was deleted"), ("replaced", "the file was replaced")]
+)
 async def test_a_file_that_vanishes_under_the_writer_is_noticed(
     path: Path, writer: StateWriter, make_row: MakeRow, loss: str, words: str
 ) -> None:
@@ -261,12 +279,12 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4096, old[1]))
     for _ in range(2):
         try:
-            await writer.put_image(Image(None, {{"b": os.urandom(300_000)}}))
+            await writer.commit(images={{"i": Image(None, {{"b": os.urandom(300_000)}})}})
         except StoreError as error:
             print(error)
     resource.setrlimit(resource.RLIMIT_FSIZE, old)
     try:
-        await writer.put_image(Image(1))
+        await writer.commit(images={{"i": Image(1)}})
     except StoreError as error:
         print(error)
     await writer.close()
@@ -282,6 +300,22 @@ asyncio.run(main())
     assert said[0].startswith(f"cannot use the state {path}: the disk ")
     with StateReader.open(url) as reader, pytest.raises(StoreError):  # type: ignore[union-attr]
         reader.image(1)
+
+
+@pytest.mark.parametrize(
+    ("type_", "network"), [("ext4", False), ("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuseblk", False)]
+)
+@pytest.mark.parametrize("backend", ["sqlite"])
+async def test_a_state_on_a_network_file_system_is_warned_of(
+    path: Path, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch, type_: str, network: bool
+) -> None:
+    writer = await open_writer()
+    assert writer.place_warning == "" or "network file system" in writer.place_warning  # as this machine is
+    mounts = [proc.Mount("/", "ext4", ()), proc.Mount(str(path.parent), type_, ())]
+    monkeypatch.setattr(proc, "mounts", lambda: mounts)
+
+    assert bool(writer.place_warning) == network
+    assert not network or f"state {path} is on a network file system ({type_})" in writer.place_warning
 
 
 async def test_files_are_for_their_owner_only(path: Path, open_writer: OpenWriter) -> None:

@@ -102,7 +102,7 @@ async def test_what_is_no_marker_is_told(link: SessionLink, home: Path, text: st
     (home / "stacks").mkdir(parents=True)
     (home / "stacks/web.json").write_text(text + "\n")
     failed = (await link.facts([ASK_MARKERS])).failed["markers"]
-    assert re.search(r"markers: its answer cannot be read: .*take it away", failed)
+    assert re.search(r"markers: its output cannot be read: .*remove it", failed)
 
 
 async def test_the_probe_of_a_host_without_markers_writes_nothing(link: SessionLink, home: Path) -> None:

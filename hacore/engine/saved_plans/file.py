@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...disk import replace_file
 from ...errors import PlanError, UsageError
 
 FORMAT = 1
@@ -62,29 +60,10 @@ def write_plan(path: Path, content: dict[str, Any]) -> str:
     checksum = hashlib.sha256(body).hexdigest()
     head = json.dumps({_MARK: {"format": FORMAT, "hacore": __version__, "sha256": checksum}}, separators=(",", ":"))
     try:
-        _replace(path.absolute(), head.encode() + b"\n" + body)
+        replace_file(path, head.encode() + b"\n" + body)
     except OSError as error:
         raise PlanError(f"cannot save the plan to {path}: {error.strerror}") from error
     return checksum
-
-
-def _replace(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 by mkstemp
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_plan(path: Path) -> tuple[str, dict[str, Any]]:

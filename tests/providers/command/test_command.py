@@ -112,13 +112,13 @@ async def test_what_is_so_already_is_adopted_and_stays(play: Play) -> None:
 
 
 async def test_half_of_it_is_taken_back_and_the_reason_told(play: Play) -> None:
-    made = write(play, do=f'echo half >"{play.folder.parent}/made"; ls /nowhere; echo never >>"{play.folder}/x"')
+    made = write(play, do=f'echo half >"{play.folder.parent}/made"; ls /proc/nowhere; echo never >>"{play.folder}/x"')
 
     result = await play.apply()
 
     (task,) = result.tasks
     assert not result.ok
-    assert (task.status, "/nowhere" in task.error) == ("undone", True)
+    assert (task.status, "/proc/nowhere" in task.error) == ("undone", True)
     assert not made.exists()
     assert log(made) == ["undid"]
 

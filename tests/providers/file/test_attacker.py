@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,15 +41,6 @@ while os.path.exists(home + "/ready"):
 """
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that everybody can reach, unlike pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="hacore-attack-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
-
-
 @contextlib.contextmanager
 def attacked(home: Path, victim: Path, when: str) -> Iterator[None]:
     python = str(Path(sys.executable).resolve())
@@ -75,10 +64,10 @@ def stack(folder: Path, home: Path, version: int, path: str = ".profile") -> Non
 
 @pytest.mark.parametrize("when", ["at once", "mine"])
 def test_root_is_led_nowhere(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], when: str
+    open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], when: str
 ) -> None:
     """The folder is its user's only once the plan is made, so that apply must find out by itself."""
-    home, safe = place / "home", place / "safe"
+    home, safe = open_folder / "home", open_folder / "safe"
     home.mkdir()
     safe.mkdir(mode=0o700)
     victim = safe / "shadow"

@@ -91,15 +91,12 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Here:
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    return Here(tmp_path / "here")
+def here(open_folder: Path) -> Here:
+    return Here(open_folder / "here")
 
 
 def test_create_change_undo_delete(here: Here, tmp_path: Path) -> None:
-    target = tmp_path / "here/target"
+    target = here.home.parent / "target"
 
     def spec(notes: str) -> SourceBuildSpec:
         name, sha256 = tarball(tmp_path, f"{notes}.tar.gz", "", Makefile=MAKEFILE, notes_txt=notes)

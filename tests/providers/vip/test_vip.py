@@ -193,6 +193,6 @@ def _which(name: str) -> str:
 
 def test_a_host_without_ip_is_silent() -> None:
     script = HTTP.command([Ask(HTTP, ASKED)]).encode()
-    done = subprocess.run(["/bin/sh"], input=script, capture_output=True, env={"PATH": "/nowhere"}, check=False)
+    done = subprocess.run(["/bin/sh"], input=script, capture_output=True, env={"PATH": "/proc/nowhere"}, check=False)
 
     assert done.stdout == b""
