@@ -17,7 +17,7 @@ help:
 	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
 	@echo "make test    run all tests: check, then machine, schedules, and twins (root, Linux)"
 	@echo "make check   run lint, types, import rules, and the tests that need no root and are safe on any machine"
-	@echo "make soak    run ten thousand runs killed at random moments, for hours; SCHEDULES=100000 asks for more"
+	@echo "make soak    run ten thousand runs that are killed at random moments, for hours (SCHEDULES=100000: more)"
 	@echo "make docs    generate docs/stack-reference.md and docs/provider-reference.md"
 	@echo "make clean   delete the virtual environment and caches"
 

@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("plan", "journal", "walk", "store")
-WARM = ("asyncssh", "deepdiff", "hypothesis", "jinja2", "networkx", "pydantic", "pytest", "sqlalchemy", "xdist")
+WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
 LIMIT = 600  # seconds for the tests of one fault: some make an endless loop
 CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
 
@@ -159,8 +159,8 @@ def near_tests(path: Path) -> str:
     return f"tests/{path.relative_to(ROOT / 'hacore').parts[0]}"
 
 
-def judge(mutant: Mutant) -> str:
-    """Run the near tests with a fault planted, in a child that has the libraries loaded already."""
+def judge(tests: str, mutant: Mutant | None) -> str:
+    """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already."""
     child = os.fork()
     if child == 0:
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -168,11 +168,12 @@ def judge(mutant: Mutant) -> str:
         os.dup2(quiet, 2)
         os.setpgid(0, 0)
         signal.alarm(LIMIT)
-        sys.meta_path.insert(0, Planted(mutant))
+        if mutant is not None:
+            sys.meta_path.insert(0, Planted(mutant))
         import pytest
 
         options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not twins and not machine"]
-        os._exit(int(pytest.main([*options, near_tests(mutant.path)])))
+        os._exit(int(pytest.main([*options, tests])))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return OVER
@@ -195,10 +196,14 @@ def main() -> int:
     mutants = sample(paths, options.sample, options.seed)
     for name in WARM:
         importlib.import_module(name)
+    for tests in sorted({near_tests(mutant.path) for mutant in mutants}):
+        if judge(tests, None) != MISSED:
+            sys.stderr.write(f"cannot count: {tests} fails without any fault\n")
+            return 1
     tally = dict.fromkeys((CAUGHT, MISSED, OVER), 0)
     by_package: dict[str, list[int]] = {}
     for number, mutant in enumerate(mutants, 1):
-        found = judge(mutant)
+        found = judge(near_tests(mutant.path), mutant)
         tally[found] += 1
         score = by_package.setdefault(near_tests(mutant.path).partition("/")[2], [0, 0])
         score[0] += found != MISSED

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from hacore.contract import Provider
-from hacore.engine import DriftReport, Request, RollbackResult, RunResult, apply, drift, plan, rollback
+from hacore.engine import (
+    DriftReport,
+    LoadRequest,
+    Means,
+    Request,
+    RollbackResult,
+    RunResult,
+    apply,
+    drift,
+    plan,
+    rollback,
+)
 from hacore.load import load_providers
 from hacore.load.vetting import fault_of
 from hacore.plan import plan_json
@@ -28,12 +39,12 @@ class Stack:
     def __init__(self, folder: Path, provider: Provider[Any]) -> None:
         assert fault_of(provider, provider.kind, "tests:PROVIDER") == ""
         self.file, self.state = folder / "stack.yaml", f"sqlite:///{folder}/state.db"
-        self._kinds: Mapping[str, Provider[Any]] = {**load_providers(), provider.kind: provider}
-        self._connect = ThisMachine(folder / "here").connect
+        kinds = {**load_providers(), provider.kind: provider}
+        self._means = Means(kinds, connect=ThisMachine(folder / "here").connect)
 
     def write(self, body: str) -> Request:
         self.file.write_text(f"stack: mine\nhosts: {{here: {{address: localhost}}}}\nresources:\n{body}")
-        return Request(self.file, self._kinds, connect=self._connect, state_url=self.state)
+        return Request(LoadRequest(self.file, state_url=self.state), self._means)
 
     async def plan(self, body: str, **more: Any) -> list[Mapping[str, Any]]:
         """The changes that a plan shows."""
@@ -44,10 +55,10 @@ class Stack:
         return await apply(self.write(body), approve=yes, **more)
 
     async def rollback(self) -> RollbackResult:
-        return await rollback(self.state, providers=self._kinds, approve=yes, connect=self._connect)
+        return await rollback(self.state, self._means, approve=yes)
 
     async def drift(self) -> DriftReport:
-        return await drift(self.state, providers=self._kinds, connect=self._connect)
+        return await drift(self.state, self._means)
 
 
 @pytest.fixture

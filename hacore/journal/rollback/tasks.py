@@ -65,7 +65,7 @@ def with_triggers(needs: Mapping[str, Set[str]], dues: Sequence[PendingTrigger])
     return found
 
 
-def ordered_tasks(tasks: Sequence[PlanTask], needs: Mapping[str, Set[str]]) -> tuple[PlanTask, ...]:
+def ordered_tasks(tasks: Sequence[PlanTask], needs: Mapping[str, set[str]]) -> tuple[PlanTask, ...]:
     """The tasks in their order, with ids and needs; what lies inside a guard block disrupts like its ends.
 
     `needs`: by key. Raises PlanError for a circle.

@@ -129,9 +129,11 @@ def test_create_change_undo_delete(here: Here, tmp_path: Path) -> None:
     assert tree(here.home) == {}
 
 
-def test_an_undo_removes_run_time_files_of_the_build_and_no_others(here: Here, tmp_path: Path) -> None:
+def test_an_undo_removes_run_time_files_of_the_build_and_no_others(
+    here: Here, tmp_path: Path, open_folder: Path
+) -> None:
     """Of the pattern's files: those that existed before, and those of other resources, are kept."""
-    target, data = tmp_path / "here/target", tmp_path / "here/data"
+    target, data = open_folder / "here/target", open_folder / "here/data"
     here.sh(f"mkdir -p '{data}'; echo old >'{data}/before'")
     name, sha256 = tarball(tmp_path, "one.tar.gz", "", Makefile=MAKEFILE, notes_txt="one")
     body = {
