@@ -179,7 +179,7 @@ class Run:
             await watched(walker, self.means.stop)
         halted = self.options.on_failure == "halt"
         status = await confirmed(outcome(lives), lives, ctx, self.session.hosts, halted=halted)
-        metadata_only = self._metadata_moves(made, rows, number) if status == "done" else []
+        metadata_only = self._metadata_moves(made, ctx.rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
         if metadata_only:  # no task records these, so the run does: a rollback restores them
             ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, before)})

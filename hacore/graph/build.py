@@ -1,6 +1,6 @@
 """Edges between instances: those that the stack names, and those that claims make obvious.
 
-A need without a host means the instance on the same host; where either side looks at several
+A need without a host means the instance on the same host; where either side spans several
 hosts, every member. An automatic edge (from claims) that would close a cycle gives way to the
 edges that the user wrote; a cycle of those alone is an error that names the path.
 """
@@ -67,7 +67,7 @@ def members(host: str | None, index: Index, selector: Address) -> list[Address]:
 
 
 def by_resource(stack: Stack) -> Index:
-    """The addresses by what selectors can say of them, so that finding them does not take a look at all."""
+    """The addresses by the parts that selectors name, so that they are found without a scan."""
     index: dict[tuple[str, str | None, str | None], list[Address]] = {}
     for address in stack.instances:
         name, own, host = address.resource, address.key, address.host
@@ -109,7 +109,7 @@ def _conflicts(stack: Stack, owners: Owners) -> Iterator[Problem]:
             where.file,
             where.line,
             where.column,
-            f"{spoken(token)} on {host} belongs to {others[0]} already: one of the two must go or name another",
+            f"{spoken(token)} on {host} already belongs to {others[0]}: remove one of the two, or give it another one",
             str(exclusive[-1]),
         )
 
@@ -140,6 +140,6 @@ def _acyclic(
         loose = next(((a, b) for a, b in ring if b not in named[a]), None)
         if loose is None:
             where = stack.instances[cycle.nodes[0]].position
-            message = f"the needs run in a circle: {cycle}: take one of them out"
+            message = f"the needs form a circle: {cycle}: remove one of them"
             raise StackError([Problem(where.file, where.line, where.column, message, str(cycle.nodes[0]))])
         automatic[loose[0]].discard(loose[1])

@@ -26,7 +26,7 @@ class Cycle:
 
 
 def find_cycle(needs: Mapping[N, Iterable[N]]) -> Cycle | None:
-    """One cycle, or None. The smallest node comes first, so that two runs say the same."""
+    """One cycle, or None. The smallest node comes first, so that the result is stable."""
     import networkx as nx
 
     graph: nx.DiGraph[N] = nx.DiGraph()
@@ -99,7 +99,7 @@ Edge = tuple[str, str]
 def ordered(needs: Mapping[str, Set[str]], loose: Set[Edge]) -> dict[str, tuple[str, ...]]:
     """The needs of all tasks, with the `loose` edges but those that would close a circle.
 
-    Raises PlanError when the needs themselves go in a circle.
+    Raises PlanError when the needs themselves form a circle.
     """
     more: dict[str, set[str]] = {}
     for later, earlier in loose:

@@ -30,11 +30,11 @@ def new_row(
     origin: int | None = None,
     started: bool = False,
 ) -> Row:
-    """The row of an instance that was seen to be as wanted.
+    """The row of an instance that was observed in the desired state.
 
     `origin` is the id of the image captured in this task; an older origin wins, also one inherited
-    by a rename. `sources` are what its triggers hang on; `started` says that the daemon was started
-    afresh, which takes all of them in.
+    by a rename. `sources` are those of its triggers; `started`: the daemon was started
+    afresh, which loads all of them.
     """
     old = rows.get(planned.address) or (rows.get(planned.inherits) if planned.inherits else None)
     desired = planned.desired
@@ -71,12 +71,12 @@ def _found(planned: PlannedChange) -> Found:
 
 
 def _loaded(old: Row | None, sources: Sources, rows: Mapping[Address, Row], started: bool) -> dict[str, str | None]:
-    """What the consumer has taken in: kept; all of it after a start; as it is now for a new source."""
+    """The marks of a consumer: kept; of all sources after a start; of its current attrs for a new source."""
     before = dict(old.loaded) if old is not None else {}
     loaded: dict[str, str | None] = {}
     for source in sources:
         key, row = str(source), rows.get(source)
-        if row is None:  # it is gone; whether that is known is told by the mark
+        if row is None:  # deleted; the mark shows whether the consumer noticed
             if has_loaded_deleted(before.get(key)) and not started:
                 loaded[key] = before[key]
             continue
@@ -92,7 +92,7 @@ def rows_after(
     make: Mapping[Address, Row],
     rows: Mapping[Address, Row],
 ) -> list[Row]:
-    """Rows that are only written afresh, and consumers whose marks of them move along."""
+    """Rows that are only rewritten, and consumers with marks of them, which follow."""
     out = [make[p.address] for p in metadata_only]
     moved = {
         str(new.address): (rows[new.address].attrs, new.attrs)
@@ -118,7 +118,7 @@ def rows_after(
 
 
 def recorded_sources(rows: Mapping[Address, Row]) -> dict[Address, Sources]:
-    """What hangs on what by the rows alone: each consumer's sources, with the attrs that count."""
+    """The sources of each consumer by the rows alone, with the attrs that count."""
     return {
         address: {Address.parse(source): marked_keys(mark) for source, mark in row.loaded.items()}
         for address, row in rows.items()

@@ -1,4 +1,4 @@
-"""Other addresses for what is recorded: rows, their edges and marks, and the journal that is the way back. Pure."""
+"""New addresses for recorded resources: rows, their edges and marks, and the journal. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _nothing(_address: Address, _spec: JSON) -> Collection[str]:
 class Renaming:
     """Addresses by their new ones, and hosts by their new names. What is in neither keeps its own.
 
-    `recorded`: all that is. `named` tells which strings of a recorded spec are addresses or selectors,
+    `recorded`: all recorded ones. `named` returns the strings of a recorded spec are addresses or selectors,
     such as what a daemon is reloaded for: these follow, too.
     """
 
@@ -35,7 +35,7 @@ class Renaming:
         return str(self.address(Address.parse(address)))
 
     def address(self, address: Address) -> Address:
-        """One address; on a host that is renamed also one that is not recorded any more."""
+        """One address; on a renamed host also one that is no longer recorded."""
         found = self.addresses.get(address)
         if found is not None:
             return found
@@ -46,7 +46,7 @@ class Renaming:
         return self.hosts.get(name, name)
 
     def selector(self, text: str) -> str:
-        """What covers, as they are called then, all that this covers; the same where nothing does."""
+        """A selector for the new addresses of all that this one selects; unchanged if there is none."""
         old = Address.parse(text)
         covered = [address for address in self.recorded if old.selects(address)]
         first = next((self.addresses[address] for address in covered if address in self.addresses), None)
@@ -57,7 +57,7 @@ class Renaming:
         return str(new) if all(new.selects(self.address(address)) for address in covered) else text
 
     def spec(self, address: Address, spec: JSON) -> JSON:
-        """The recorded spec of an address that is called so yet."""
+        """The recorded spec of an address by its former name."""
         others = {text: self.selector(text) for text in self.named(address, spec)}
         return _replaced(spec, others)
 
@@ -75,9 +75,9 @@ class Renaming:
         )
 
     def task(self, task: TaskRecord) -> TaskRecord:
-        """A task of the journal, with its images and the rows that it would go back to.
+        """A task of the journal, with its images and the rows that its undo restores.
 
-        Raises UsageError for a task that would be on two hosts then.
+        Raises UsageError for a task that would then be on two hosts.
         """
         addresses = tuple(map(self.text, task.addresses))
         return replace(
@@ -121,7 +121,7 @@ class Renaming:
         return moved
 
     def rows(self, rows: Mapping[str, JSON | None]) -> dict[str, JSON | None]:
-        """Rows as JSON by address: what a rollback's task brings back, what a run described anew."""
+        """Rows as JSON by address: those that a rollback's task restores, those that a run only rewrote."""
         return {self.text(address): self._before(row) for address, row in rows.items()}
 
     def _hosts_of(self, change: JSON) -> list[str]:

@@ -1,6 +1,6 @@
 """Tasks of a plan as records of the store, and records back to tasks that can be undone.
 
-A record keeps of each change what its undo needs once stack and variables are gone: the recorded
+A record keeps of each change what its undo needs without stack and variables: the recorded
 form of the spec, the action, and (beside it) the images and the rows as they were.
 """
 
@@ -21,12 +21,12 @@ from .live import RunningTask
 
 
 def live_tasks(tasks: Sequence[PlanTask], rows: Mapping[Address, Row]) -> list[RunningTask]:
-    """Tasks ready to run, each with the rows it would go back to."""
+    """Tasks ready to run, each with the rows that its undo restores."""
     return [RunningTask(task, before=_before(task, rows)) for task in tasks]
 
 
 def _before(task: PlanTask, rows: Mapping[Address, Row]) -> dict[Address, JSON | None]:
-    """The rows of a task's addresses, and of those whose place they take."""
+    """The rows of a task's addresses, and of those that they inherit from."""
     taken = [p.inherits for p in task.changes if p.inherits is not None]
     return {address: _row_json(rows.get(address)) for address in (*(p.address for p in task.changes), *taken)}
 
@@ -46,7 +46,7 @@ def records_of(
 ) -> list[TaskRecord]:
     """The records of a run's new tasks; `first` is the position of the first one.
 
-    One that goes on with what an unfinished run was at may be half done before it begins.
+    One that continues a task of an interrupted run may be half done before it begins.
     """
     return [
         TaskRecord(
@@ -92,7 +92,7 @@ def _change(
     instance = instances.get(planned.address)
     provider = providers[planned.kind]
     if planned.action is Action.DELETE or instance is None:
-        # a rollback has the spec of the task that it takes back, which is in its recorded form already
+        # a rollback has the spec of the undone task, which is in its recorded form already
         slim = planned.change.spec.model_dump(mode="json", exclude_defaults=True)
         spec = planned.row.spec if planned.row is not None else slim
     else:

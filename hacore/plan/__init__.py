@@ -1,4 +1,4 @@
-"""Plan: a pure function of what is wanted, what is recorded and what was observed."""
+"""Plan: a pure function of the desired, the recorded and the observed state."""
 
 from .asked import answered_by, askers
 from .claims import stored_claims

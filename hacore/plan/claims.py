@@ -1,4 +1,4 @@
-"""Who has what on which host, as far as deciding about an address needs it."""
+"""The owner of each token on a host."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Row
 
-Owners = Mapping[tuple[str, str], Address]  # host and token to who of the wanted ones has it
+Owners = Mapping[tuple[str, str], Address]  # host and token -> the desired address that claims it
 
 
 def owners_of(stack: Stack, graph: Graph) -> Owners:
-    """Who of the wanted ones has a token on a host."""
+    """The desired address that claims each token on a host."""
     return {
         (host, claim.token): address
         for address, claims in graph.claims.items()
@@ -26,7 +26,7 @@ def owners_of(stack: Stack, graph: Graph) -> Owners:
 
 
 def moved(row: Row, claims: Collection[str], hosts: Collection[str], owners: Owners) -> bool:
-    """Whether the row holds something that the new spec does not name any more, and nobody else does.
+    """Whether the row claims a token that the new spec no longer does, nor any other desired address.
 
     `claims` and `hosts` are the new ones.
     """

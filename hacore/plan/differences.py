@@ -15,7 +15,7 @@ _COUNTS = ("action", "desired", "hosts", "inherits", "disrupts")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is not as it was planned, and where: an address, or a host when it is about all of it."""
+    """A difference from the plan, and where: an address, or a host when all of it differs."""
 
     address: str
     why: str
@@ -68,7 +68,7 @@ def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diffe
 def _found(before: JSON, after: JSON) -> str:
     """What of an observation is another one."""
     if before is None or after is None:
-        return "is there now" if before is None else "is gone now"
+        return "exists now" if before is None else "does not exist now"
     keys = [k for k in sorted({*before, *after}) if canonical(before.get(k)) != canonical(after.get(k))]
     return ", ".join(_said(key, before.get(key), after.get(key)) for key in keys)
 
@@ -93,7 +93,7 @@ def _other(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["action"] != after["action"]:
         return f"is now {_a(after['action'])}, planned was {before['action']}"
     if canonical(before["desired"]) != canonical(after["desired"]):
-        return "what is wanted there comes out differently on this host now"
+        return "the desired state has another value on this host now"
     return "it would be changed in another way now"
 
 

@@ -1,11 +1,11 @@
-"""Tasks for what looks like a no-op now but may not be one any more when its turn comes.
+"""Tasks for no-ops that may no longer be no-ops when their turn comes.
 
 A package that is upgraded may stop a unit; a build that is replaced may change what a file's check
-says. A change says which tokens it invalidates; whoever uses such a token further down is looked at
-again inside the run, and put right if need be.
+returns. A change names the tokens that it invalidates; what uses such a token downstream is checked
+again inside the run, and updated if necessary.
 
-What looks at all of its hosts together (a virtual IP and its checks) is looked at again after
-anything that it rests on, reloads included: that is how a run finds out that it broke the service.
+What observes all of its hosts together (a virtual IP and its checks) is checked again after
+everything that it depends on, reloads included: that is how a run finds out that it broke the service.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ACTING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
 
 
 def plan_ensures(outcome: Comparison, triggered: Collection[Address], given: Inputs) -> list[PlannedChange]:
-    """The no-ops that must be looked at again, as changes whose action is no-op.
+    """The no-ops that must be checked again, as changes with the action no-op.
 
-    `triggered`: who reloads or restarts in this plan.
+    `triggered`: the consumers that reload or restart in this plan.
     """
     stale: dict[str, set[str]] = {}  # host -> tokens
     for planned in outcome.changes:

@@ -1,4 +1,4 @@
-"""Mistakes that no spec shows by itself: those of the resources on one host together, and of hosts as they are."""
+"""Mistakes that a spec alone does not show: of the resources on one host together, and of the hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def examine(
 ) -> tuple[str, ...]:
     """Ask each kind about its instances. Returns warnings; raises StackError with all that is wrong.
 
-    What several instances say in the same words is one mistake.
+    The same text from several instances is one mistake.
     """
     problems: dict[str, Problem] = {}
     warnings: dict[str, str] = {}
@@ -35,7 +35,7 @@ def examine(
 
 
 def examine_stack(stack: Stack, providers: Providers) -> None:
-    """What can be said before any host was asked; raises StackError."""
+    """Find the mistakes that need no host; raises StackError."""
     examine(desired_views(stack.instances, stack.hosts, {}, providers), stack.instances, providers)
 
 

@@ -7,7 +7,7 @@ would have to be out of service at once.
 
 A reload is not drained (moving a VIP cuts connections, a reload does not), but it takes its turn:
 the host that does not serve goes first. A kind that is its own guard reloads on all hosts at once,
-because what its daemons tell each other must change together.
+because what its daemons send each other must change together.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) 
 
 
 def _one_lane(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) -> tuple[PlanTask, ...]:
-    """What guards each other stands and falls together: half a change of a pair is two different hosts."""
+    """A guarded group is one lane: half a change of a pair would leave two different hosts."""
     first: dict[str, str] = {}
     needs = {t.id: list(t.needs) for t in tasks}
     for task in tasks:
@@ -100,7 +100,7 @@ def _healthy_guards(outcome: Comparison, given: Inputs) -> dict[str, tuple[tuple
 
 
 def _blocks(tasks: Iterable[PlanTask], disrupting: list[PlanTask]) -> list[list[PlanTask]]:
-    """Tasks of a host in as few blocks as go without a circle between blocks."""
+    """Tasks of a host in as few blocks as possible without a circle between blocks."""
     needs = {t.id: t.needs for t in tasks}
     member: dict[str, str] = {}
     blocks: dict[str, list[PlanTask]] = {}

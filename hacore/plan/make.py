@@ -25,7 +25,7 @@ from .types import HostStatus, Plan, PlannedChange
 def make_plan(
     given: Inputs, *, lineage: str, serial: int, hosts: Mapping[str, HostStatus], command: str = "apply"
 ) -> Plan:
-    """Compare, decide, and order. Raises PlanError for what cannot or must not be done, ProviderError for a kind."""
+    """Compare, decide, and order. Raises PlanError for an impossible or forbidden plan, ProviderError for a kind."""
     wanted = ((address, instance.spec) for address, instance in given.stack.instances.items())
     with naming(wanted, ((address, item.spec) for address, item in given.recorded.items())):
         return _plan(given, lineage, serial, hosts, command)
@@ -80,7 +80,7 @@ def _refuse(protected: Collection[Address]) -> None:
 
 
 def _at_rest(outcome: Comparison, scope: Scope | None) -> set[Address]:
-    """What was asked for and is as wanted."""
+    """The selected addresses in the desired state."""
     return {address for address in outcome.still if scope is None or address in scope.inside}
 
 
@@ -117,7 +117,7 @@ def _daemon(consumer: Address, given: Inputs) -> str:
 
 
 def _health(outcome: Comparison) -> dict[str, Health]:
-    """How that is what hosts serve together."""
+    """The health of what hosts serve together."""
     return {
         str(address): observed.health
         for address, observed in outcome.observed.items()
@@ -126,7 +126,7 @@ def _health(outcome: Comparison) -> dict[str, Health]:
 
 
 def _notes(outcome: Comparison) -> dict[str, Any]:
-    """What instances without a host tell of themselves: who holds a virtual IP."""
+    """The info of instances without a host: the holder of a virtual IP."""
     return {
         str(address): dict(observed.info)
         for address, observed in outcome.observed.items()

@@ -1,4 +1,4 @@
-"""Whose the hosts are, as far as a state can tell: other machines than recorded, other states, other stacks."""
+"""Which state manages the hosts: other machines than recorded, other states, other stacks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Why = Literal["lineage", "newer", "name"]
 class Claimant:
     """The state that wants to manage hosts: of which stack and environment, its lineage ("": none yet) and serial.
 
-    `remembered`: the name is what the last run was begun with, for there is no stack at hand.
+    `remembered`: the name is what the last run was begun with, without a stack.
     """
 
     stack: str
@@ -38,7 +38,7 @@ class Claimant:
         return bool(self.lineage) and marker.lineage == self.lineage
 
     def is_another_stack(self, marker: Marker) -> bool:
-        """Whether a marker is of something else altogether, which may live on the same host."""
+        """Whether a marker is of another stack, which may use the same host."""
         return not self._has_our_name(marker) and not self.owns(marker)
 
     def is_kept_from(self, marker: Marker, host: str) -> Why | None:
@@ -57,7 +57,7 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True)
 class NewMachine:
-    """A host behind whose address another machine answers than the recorded one; both by machine-id(5)."""
+    """A host where another machine than the recorded one answers; both by machine-id(5)."""
 
     host: str
     address: str
@@ -67,7 +67,7 @@ class NewMachine:
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A host that this state may not manage, because of what a marker says. `why` is
+    """A host that this state may not manage, because of a marker. `why` is
 
     lineage   another state of the same stack manages it
     newer     this state is an older copy of the one that wrote the marker
@@ -82,13 +82,13 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """What a state finds out about its hosts before it compares anything.
+    """The ownership of the hosts of a state, found before anything is compared.
 
-    `lost`: recorded addresses whose machines are gone. They are planned as if they had never been
-    recorded: nothing is deleted for them, and no image of the old machine is brought to the new one.
-    `due`: hosts whose marker does not say what is recorded. By host: `others`, markers of other stacks;
+    `lost`: recorded addresses on machines that were replaced. They are planned as if they had never been
+    recorded: nothing is deleted for them, and no image of the old machine is restored on the new one.
+    `due`: hosts with a marker that differs from the records. By host: `others`, markers of other stacks;
     `own`, this state's;
-    `former`: this state's under a name that no host has any more (`state mv --host`), which go.
+    `former`: this state's under the former name of a host (`state mv --host`), which are deleted.
     """
 
     new_machines: tuple[NewMachine, ...] = ()
@@ -112,7 +112,7 @@ def custody_of(
     facts: Mapping[str, Facts],
     hosts: Mapping[str, Host],
 ) -> Ownership:
-    """Whose the hosts are that answered. `machine_ids`: the recorded ones, by host."""
+    """The ownership of the hosts that answered. `machine_ids`: the recorded ones, by host."""
     addresses = {name: host.address for name, host in hosts.items()}
     machines = new_machines(machine_ids, facts, addresses)
     lost = lost_rows(rows, machines)
@@ -141,7 +141,7 @@ def custody_of(
 def new_machines(
     recorded: Mapping[str, str], facts: Mapping[str, Facts], addresses: Mapping[str, str]
 ) -> list[NewMachine]:
-    """The hosts whose machine-id is another one than recorded. A machine that has none is not judged.
+    """The hosts with another machine-id than recorded. A machine without one is not compared.
 
     All mappings are by host: recorded machine-ids, answers, network addresses.
     """
@@ -154,18 +154,18 @@ def new_machines(
 
 
 def lost_rows(rows: Mapping[Address, Row], machines: Iterable[NewMachine]) -> frozenset[Address]:
-    """The rows all of whose hosts are new machines; one that also lives elsewhere stands."""
+    """The rows with all hosts on new machines; one that also has another host is kept."""
     new = {machine.host for machine in machines}
     return frozenset(a for a, row in rows.items() if row.hosts and new.issuperset(row.hosts)) if new else frozenset()
 
 
 def marks_of_rows(rows: Mapping[Address, Row]) -> dict[str, Marks]:
-    """What the marker of each host says when all that is recorded there is there."""
+    """The claims in the marker of each host, by the recorded rows."""
     return _by_host((address, row.claims, row.hosts) for address, row in rows.items())
 
 
 def marks_of_stack(stack: Stack, graph: Graph) -> dict[str, Marks]:
-    """What the marker of each host says when all that is wanted there is there."""
+    """The claims in the marker of each host, by the stack."""
     return _by_host((a, stored_claims(graph.claims[a]), i.hosts) for a, i in stack.instances.items())
 
 
@@ -178,7 +178,7 @@ def _by_host(claimed: Iterable[tuple[Address, Iterable[str], Iterable[str]]]) ->
 
 
 def refuse_conflicts(ownership: Ownership, stack: Stack, graph: Graph) -> None:
-    """Raise PlanError when something wanted belongs to another stack on its host: only one can have it."""
+    """Raise PlanError when a desired resource belongs to another stack on its host: only one can own it."""
     if not any(ownership.others.values()):
         return
     found: list[str] = []
@@ -197,13 +197,13 @@ def refuse_conflicts(ownership: Ownership, stack: Stack, graph: Graph) -> None:
                         )
     if found:
         raise PlanError(
-            "cannot plan what another stack has: " + "; ".join(found) + "; take it out of one of the two stacks: what "
-            "the other one does not have any more its next apply gives free"
+            "cannot plan resources of another stack: " + "; ".join(found) + "; remove them from one of the two stacks: "
+            "the next apply of the other stack releases what was removed there"
         )
 
 
 def _holder(mark: str, marker: Marker) -> str | None:
-    """Who in another stack keeps a claim from being made: one of the two must want the token for itself alone."""
+    """The resource of another stack that excludes a claim: one of the two owns the token for itself alone."""
     mode, _, digest = mark.partition(" ")
     return marker.claims.get(f"own {digest}") or (marker.claims.get(f"share {digest}") if mode == "own" else None)
 

@@ -1,7 +1,7 @@
-"""What a plan compares: what is there and what is wanted, or (--no-refresh) what is recorded in place of the first.
+"""The two sides that a plan compares: observed and desired, or (--no-refresh) recorded and desired.
 
-A recorded secret is an HMAC, so what is wanted of it is made one, too. Of what is known only once a
-host is asked, nothing can be said without asking: it is taken to be as recorded.
+A recorded secret is an HMAC, so its desired value is made one, too. A value that only a probe can
+supply is assumed to be the recorded one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .sealing import Seal
 
 
 def observe(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Observed | None:
-    """What is there by the facts; with `recall` what the row says."""
+    """The observed state by the facts; with `recall` that of the row."""
     if recall is None:
         return provider.observe(view)
     return None if row is None or row.attrs is None else Observed(dict(row.attrs))
 
 
 def desire(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Desired:
-    """What should be there, in the form in which it can be compared; `recall` is the state's seal."""
+    """The desired state, in the form in which it is compared; `recall` is the state's seal."""
     desired = provider.desire(view)
     if recall is None or desired.attrs is None:
         return desired

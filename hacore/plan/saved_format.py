@@ -253,7 +253,7 @@ def _read_task(data: Mapping[str, Any], changes: Mapping[str, PlannedChange]) ->
 
 
 def _change_of_task(address: str, word: str, changes: Mapping[str, PlannedChange]) -> PlannedChange:
-    """The plan's change; the half of a replace, and what is only looked at, have an action of their own."""
+    """The plan's change; the half of a replace, and what is only checked, have an action of their own."""
     found = changes.get(address)
     if found is not None and found.action.word == word:
         return found

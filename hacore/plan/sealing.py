@@ -1,4 +1,4 @@
-"""How an instance becomes a row: redacted, sealed, with what is needed once its stack is gone."""
+"""How an instance becomes a row: redacted, sealed, with all that is needed without its stack."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a plan is narrowed to: `--target` and `--exclude`, as they are asked for.
+"""The selection of a plan: `--target` and `--exclude`, as the user wrote them.
 
 An address without a host selects all instances, one without a key all of a for_each. What a target
-or an exclusion takes along is in `narrow`.
+or an exclusion includes beyond that is in `targets`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Selection:
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any]) -> Selection:
-        """The way back from `options`."""
+        """The selection from `options`."""
         return cls.parse(options.get("targets", ()), options.get("excludes", ()))
 
     def options(self) -> dict[str, list[str]]:

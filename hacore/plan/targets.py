@@ -1,16 +1,16 @@
-"""A plan narrowed to a selection: what a target takes along, and what an exclusion holds back.
+"""A plan narrowed to a selection: what a target includes, and what an exclusion holds back.
 
-A target takes along
+A target includes
     what it needs, and what that needs;
     of what changes: reloads and restarts that follow from it (not other changes of those daemons);
     what must be deleted or changed before something is deleted, and who takes a place that is left;
-    all members of an instance whose members act together, and all that is in one file with it.
+    all members of an instance that acts together, and everything in one file with it.
 An exclusion holds back
-    what rests on a change that is not made;
+    what depends on a change that is not made;
     what something is still using that would be deleted;
     again all members, and all that is in one file.
 
-What is as wanted is never in the way. Guards stand around what restarts, whoever was selected.
+What is in the desired state never blocks. Guards are put around every restart, whatever was selected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOGETHER = "its members change together"
 class Scope:
     """A selection come to addresses.
 
-    `inside`: whose changes are made. `silent`: excluded by name, not even reloaded. `aside`: changes
+    `inside`: the addresses that are changed. `silent`: excluded by name, not even reloaded. `aside`: changes
     that are left out. `widened`: what came along, or stayed back, with another one, and why.
     """
 
@@ -47,7 +47,7 @@ class Scope:
 
 
 def narrow(outcome: Comparison, given: Inputs) -> Scope | None:
-    """Take out of a comparison what was not asked for; None when everything was."""
+    """Remove from a comparison what is not selected; None when everything is."""
     selection = given.selection
     if not selection:
         return None
@@ -77,7 +77,7 @@ def narrow(outcome: Comparison, given: Inputs) -> Scope | None:
 def hosts_to_ask(given: Inputs) -> set[str]:
     """The hosts that a selection may be about, before any of them was asked.
 
-    With a host comes who guards it: whether it may restart something rests on the others.
+    With a host come the members that guard it: they decide whether it may restart something.
     """
     selection, web = given.selection, _Web(given, None)
     everything = {*given.stack.instances, *given.recorded}
@@ -97,7 +97,7 @@ def _hosts(address: Address, given: Inputs) -> tuple[str, ...]:
 
 
 def _acts_together(provider: Provider[Any]) -> bool:
-    """Whether a kind guards its hosts: what its members tell each other must be the same on all."""
+    """Whether a kind guards its hosts: what its members send each other must be the same on all."""
     return type(provider).guard is not Provider.guard
 
 
@@ -105,7 +105,7 @@ Steps = Iterator[tuple[Address, str]]
 
 
 def _spread(start: Iterable[Address], steps: Callable[[Address], Steps], why: dict[Address, str]) -> set[Address]:
-    """All that can be come to; `why` gets the reasons that are worth telling."""
+    """All that can be reached; `why` gets the reasons to show."""
     found = set(start)
     queue = deque(sorted(found))
     while queue:
@@ -120,7 +120,7 @@ def _spread(start: Iterable[Address], steps: Callable[[Address], Steps], why: di
 
 
 class _Web:
-    """What hangs together. `changes` None: it is not known yet what changes, so everything may."""
+    """The connections between addresses. `changes` None: not known yet, so everything may change."""
 
     def __init__(self, given: Inputs, changes: Iterable[PlannedChange] | None) -> None:
         self.given = given
@@ -183,7 +183,7 @@ class _Web:
                     yield other, f"it is in {path}, which is written whole"
 
     def _places(self, address: Address) -> Steps:
-        """Who takes a place, and who leaves it."""
+        """Who takes over a claim, and who gives it up."""
         changes = self.changes or {}
         change = changes.get(address)
         if change is not None:
@@ -197,7 +197,7 @@ class _Web:
         return address not in self.given.stack.instances if change is None else change.action is Action.DELETE
 
     def target_closure(self, address: Address) -> Steps:
-        """What a target takes along."""
+        """What a target includes."""
         yield from ((need, "") for need in self.given.graph.needs.get(address, ()))
         yield from self._together(address)
         yield from self._places(address)
@@ -207,14 +207,14 @@ class _Web:
             yield from ((c, "") for c in self.consumers.get(address, ()) if self._wakes(c))
 
     def _wakes(self, consumer: Address) -> bool:
-        """Whether a daemon is taken in whole: it is there, but not recorded, so it cannot be left pending."""
+        """Whether a daemon is included: it exists, but is not recorded, so its reload cannot be left pending."""
         if self.changes is None:
             return True
         change = self.changes.get(consumer)
         return change is not None and change.row is None and change.observed is not None
 
     def exclude_closure(self, address: Address) -> Steps:
-        """What stays back with what is excluded."""
+        """What an exclusion holds back."""
         yield from self._together(address)
         yield from self._places(address)
         if address not in self.acting:

@@ -95,7 +95,7 @@ def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Set[Addr
 
 
 def _left_alone(address: Address, scope: Scope | None) -> PlannedChange | None:
-    """A recorded daemon whose own change is left out: unchanged itself, it loads the changes of its sources."""
+    """A recorded daemon that is not selected itself: it only loads the changes of its sources."""
     aside = None if scope is None else scope.aside.get(address)
     if aside is None or aside.row is None or aside.observed is None or aside.desired is None:
         return None

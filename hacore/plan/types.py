@@ -18,9 +18,9 @@ from .selection import NO_SELECTION, Selection
 class PlannedChange:
     """What happens to one address, and why.
 
-    `change` is what its provider gets; `row` is what the state has of it. `inherits`: the address
-    whose place it takes (a rename): its origin moves over. `takers`: who has the place of what is
-    forgotten now. `moves`: a replace whose new place is another one than the recorded: the old one
+    `change` is what its provider gets; `row` is what the state has of it. `inherits`: the former
+    address (a rename): its origin moves over. `takers`: the addresses that now claim what is
+    forgotten. `moves`: a replace whose new place is another one than the recorded: the old one
     is deleted, the new one created. `reason` is only shown.
     """
 
@@ -51,7 +51,7 @@ class PlannedChange:
 class Drift:
     """Recorded against observed: somebody changed the host since the last apply.
 
-    `gone`: nothing is left of it on the host. `again`: it was recorded as absent. `pending`: the sources that its
+    `gone`: it does not exist on the host. `again`: it was recorded as absent. `pending`: the sources that its
     daemon has not loaded. `reason` is only shown.
     """
 
@@ -77,7 +77,7 @@ class PlanTask:
     needs: tuple[str, ...] = ()
     lane: int = 0
     trigger: str = ""  # reload or restart
-    sources: tuple[Address, ...] = ()  # whose change the trigger takes in
+    sources: tuple[Address, ...] = ()  # loaded by the trigger
     exclusive: str | None = None
     disrupts: Disrupts = "none"
     group: str = ""  # of a guard block, or of a reload that takes its turn in a guarded group
@@ -85,7 +85,7 @@ class PlanTask:
     reload_group: str = ""  # reloads of this name begin together, on all their hosts
     wanted: tuple[tuple[Address, Spec], ...] = ()
     keep_on_failure: bool = False  # keep_on_failure
-    restores: Mapping[Address, int] = field(default_factory=dict)  # of a rollback: the images that come back
+    restores: Mapping[Address, int] = field(default_factory=dict)  # of a rollback: the images that are restored
     rows: Mapping[Address, JSON | None] = field(default_factory=dict)  # of a rollback: the rows after it
 
 
@@ -93,7 +93,7 @@ class PlanTask:
 class HostStatus:
     """A host as the plan's probe found it.
 
-    `error` says why it could not be asked, or not about everything; `answered`: it can be reached, but did
+    `error`: why it did not answer, or not every question; `answered`: it can be reached, but did
     not answer as it should.
     """
 
@@ -104,12 +104,12 @@ class HostStatus:
 
 
 Sources = Mapping[Address, tuple[str, ...]]
-"""What an instance's triggers hang on: source address to the attrs that count (none named: all)."""
+"""The sources of an instance's triggers, with the attrs that count (none named: all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The way from what is there to what is wanted. A pure function of stack, state and facts.
+    """The changes from the observed to the desired state. A pure function of stack, state and facts.
 
     `changes` has every address that is touched or newly recorded; `quiet` are rows that are only
     written afresh (their spec or edges changed, nothing on a host does).
@@ -133,7 +133,7 @@ class Plan:
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers
     ownership: Ownership = field(default_factory=Ownership)
-    observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # what is wanted, as it was found
+    observed: Mapping[Address, Observed | None] = field(default_factory=dict)  # of desired addresses
     secrets: Mapping[Address, frozenset[str]] = field(default_factory=dict)  # names of its sensitive attrs, if any
     selection: Selection = NO_SELECTION
     refreshed: bool = True  # False: compared with what is recorded, no host was asked

@@ -1,4 +1,4 @@
-"""Views of what is wanted and of what is recorded, and the questions they need answered."""
+"""Views of desired and of recorded instances, and the questions that they need answered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Recorded:
 
 
 def revive(rows: Mapping[Address, Row], providers: Providers) -> dict[Address, Recorded]:
-    """The recorded specs as models; raises PlanError for a kind whose provider is gone or cannot read its spec."""
+    """The recorded specs as models; raises PlanError for a kind that is not installed or cannot read its spec."""
     revived: dict[Address, Recorded] = {}
     for address, row in rows.items():
         provider = providers.get(address.kind)

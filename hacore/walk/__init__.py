@@ -1,4 +1,4 @@
-"""Walk: run the tasks of a plan, forwards and backwards, and write down each move."""
+"""Walk: run the tasks of a plan, forwards and backwards, and record each move."""
 
 from ..probe.marker import marking, unmarking
 from ..probe.marker import write as write_marks

@@ -1,6 +1,6 @@
-"""Undoing: the mirror of forward. Images come back, then the rows as they were, in one commit each.
+"""Undoing: the mirror of forward. Images are restored, then the previous rows, in one commit each.
 
-A trigger settles: the daemon takes in what its sources went back to.
+A trigger settles: the daemon loads its restored sources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .work import touching
 
 
 async def undo_task(live: RunningTask, ctx: Context, *, triggered: dict[Address, set[Address]]) -> Failed | None:
-    """Bring one task back; the failure, if it could not be. `triggered`: consumer -> sources it took in this run."""
+    """Undo one task; the failure, if there is one. `triggered`: consumer -> sources that it loaded in this run."""
     try:
         await _intend(live, ctx)
         if live.task.op is Op.TRIGGER:
@@ -47,20 +47,20 @@ async def _intend(live: RunningTask, ctx: Context) -> None:
 
 
 async def _restore(live: RunningTask, ctx: Context) -> None:
-    """Run the provider's undo with the images; without any nothing was touched."""
+    """Run the provider's undo with the images; without images nothing was touched."""
     if live.intent:
         what = "cannot undo " + ", ".join(str(a) for a in live.task.addresses)
         await run_steps(live, await undo_steps(live, ctx), ctx, what)
 
 
 async def _settle(live: RunningTask, ctx: Context) -> None:
-    """Reload or restart with what is back, as the rows have it by now."""
+    """Reload or restart with the restored sources, by the current rows."""
     if live.intent:
         await run_steps(live, await settle_steps(live, ctx, ctx.rows), ctx, f"cannot {live.task.trigger}")
 
 
 async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[Address]]) -> None:
-    """Undone, the rows as they were, and what consumers have taken in."""
+    """Record the undo, the previous rows, and the marks of consumers."""
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.UNDONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = {}
     if live.intent:
@@ -92,6 +92,6 @@ async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[
 def _has_it_loaded(
     consumer: Address, source: Address, back: Row, ctx: Context, triggered: dict[Address, set[Address]]
 ) -> bool:
-    """Whether a daemon still has loaded what is back: it never took the new one in, and did not wait before either."""
+    """Whether a daemon still has the restored source loaded: it never loaded the new one, nor was it pending."""
     mark = last_loaded_mark(ctx.rows[consumer].loaded.get(str(source)))
     return source not in triggered.get(consumer, set()) and (mark is None or has_loaded(mark, back.attrs))

@@ -16,8 +16,8 @@
 cancelled: when its lane rolls back it ends first and is undone then.
 
 Undo runs against the needs, with one exception: a trigger has no undo of its own. When it is undone
-it *settles*: it reloads or restarts once more after all that it takes in is back, or else the daemon
-would keep the bad configuration while the bytes are right. So a source does not wait for its
+it *settles*: it reloads or restarts once more after all of its sources are restored, or else the daemon
+would keep the bad configuration although the files are right. So a source does not wait for its
 triggers, nor does the consumer itself, and a trigger waits for both: it settles as the rows then say.
 Whatever else a trigger needs (the package of its daemon) stays until it has settled.
 """

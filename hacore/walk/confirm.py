@@ -1,4 +1,4 @@
-"""`apply --confirm-within`: each host gets the way back of a task before that task touches it."""
+"""`apply --confirm-within`: each host gets the undo of a task before that task touches it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .undo_steps import settle_steps, undo_steps
 
 
 async def arming(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
-    """What goes before the steps of a task."""
+    """The steps before those of a task."""
     host = live.task.host
     if ctx.timer is None or host is None:
         return ()
@@ -24,7 +24,7 @@ async def arming(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
 
 
 def arming_drain(live: RunningTask, undrain: Sequence[Step], ctx: Context) -> tuple[Step, ...]:
-    """A host that is put back while it is out of service goes back into it."""
+    """A host that reverts while it is out of service is put back into service."""
     host = live.task.host
     if ctx.timer is None or host is None:
         return ()

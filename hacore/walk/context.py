@@ -1,4 +1,4 @@
-"""What a walk works with: the run, the hosts, the state, and rows as they are now."""
+"""The context of a walk: the run, the hosts, the state, and the current rows."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ Relock = Callable[[str], Awaitable[bool]]
 
 
 ASKED = 2
-"""How often a host is asked what came of a task, before that is in doubt."""
+"""How often a host is asked for the result of a task before that counts as not known."""
 
 
 async def never(_host: str) -> bool:
-    """A lock that is gone stays gone."""
+    """A lost lock is not acquired again."""
     return False
 
 
@@ -112,7 +112,7 @@ class Context:
 
     @property
     def scope(self) -> str:
-        """The run's name on hosts, the same for whoever goes on with it."""
+        """The run's name on hosts, the same for a run that resumes it."""
         return f"{self.writer.lineage}/{self.run}"
 
     def link(self, host: str) -> HostLink:
@@ -179,7 +179,7 @@ class Context:
         try:
             self.kept = self.writer.spill(*moves)
         except StoreError as error:
-            self.say("warning", f"{error}; the next run looks at it")
+            self.say("warning", f"{error}; the next run checks it")
 
     def lost(self, error: BaseException) -> BaseException:
         """What ended a walk, for the user; a state that was lost with what becomes of what was done."""
@@ -188,20 +188,20 @@ class Context:
         where = f"; what was done and could not be recorded is in {self.kept}" if self.kept is not None else ""
         return type(error)(
             f"{error}{where}; nothing more was begun and nothing undone: once the state can be written again, "
-            "`hacore apply --resume` goes on, `hacore rollback` takes it back"
+            "`hacore apply --resume` resumes the run, `hacore rollback` undoes it"
         )
 
     def consumers(self, source: Address) -> list[Address]:
-        """Recorded instances whose triggers hang on `source`."""
+        """Recorded instances with a trigger on `source`."""
         return [c for c in self._consumers.get(source, ()) if c in self.rows]
 
     def pending(self, planned: PlannedChange) -> list[Address]:
-        """The consumers that must take in what this change does to its address."""
+        """The consumers that must load this change."""
         source = planned.address
         return [c for c in self.consumers(source) if counts(planned, self.sources[c][source])]
 
     def taken_in(self, consumer: Address, sources: Iterable[Address]) -> dict[str, str | None]:
-        """The marks of a consumer that has just taken in these sources: as they are, or that they are gone."""
+        """The marks of a consumer that has just loaded these sources, deleted ones included."""
         own, before = self.sources.get(consumer, {}), self.rows[consumer].loaded if consumer in self.rows else {}
         return {
             str(s): loaded_mark(self.rows[s].attrs if s in self.rows else None, own.get(s, ()))
@@ -210,7 +210,7 @@ class Context:
         }
 
     def pending_mark(self, consumer: Address, source: Address) -> dict[str, str | None]:
-        """The mark of a consumer that is to take in what becomes of this source."""
+        """The mark of a consumer that must load a change of this source."""
         return {str(source): pending_mark(self.rows[consumer].loaded.get(str(source)))}
 
     def set_loaded(self, consumer: Address, loaded: Mapping[str, str | None]) -> None:

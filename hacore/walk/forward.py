@@ -31,7 +31,7 @@ from .steps import Failed, failure
 from .undo_steps import restoring_steps, trigger_steps
 from .work import Verdict, asks_of, deletes, judge, load_origins, touching, work_of
 
-POLL = 0.5  # seconds between two looks while a provider is patient
+POLL = 0.5  # seconds between two checks while a provider is patient
 
 
 @contextmanager
@@ -67,9 +67,9 @@ async def do_batch(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
 
 
 async def _ensure(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
-    """What is as wanted is left alone.
+    """Skip what is in the desired state.
 
-    A task that only ensures leaves its rows as they are; one that an unfinished run was at is recorded.
+    A task that only ensures does not change its rows; one that an interrupted run had begun is recorded.
     """
     fine: dict[str, Failed | None] = {}
     for live in lives:
@@ -128,7 +128,7 @@ async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
 
 
 async def _lost_origin(live: RunningTask, ctx: Context) -> Failed | None:
-    """Why what was there cannot be brought back: told before anything is touched, and of this task alone."""
+    """Why the previous state cannot be restored: found before anything is touched, for this task alone."""
     try:
         await load_origins(live, ctx)
         if live.task.restores:
@@ -202,7 +202,7 @@ async def _is_fine(live: RunningTask, ctx: Context) -> bool:
 
 
 async def _verdicts(live: RunningTask, facts: Facts | None, ctx: Context) -> list[Verdict]:
-    """Look until all is as wanted, or patience ends."""
+    """Check until all is in the desired state, or patience ends."""
     changes = touching(live) if live.task.op not in (Op.TRIGGER, Op.RESTORE) else ()
     if not changes:
         return []
@@ -227,7 +227,7 @@ async def _verdicts(live: RunningTask, facts: Facts | None, ctx: Context) -> lis
 
 
 async def look(live: RunningTask, ctx: Context) -> dict[str, Facts]:
-    """Ask the facts of a task again on all hosts that it looks at."""
+    """Ask the facts of a task again on all of its hosts."""
     asks = asks_of(live, ctx)
     hosts = sorted({h for p in live.task.changes for h in p.hosts if h in ctx.links})
     answers = await asyncio.gather(*[ctx.ask(host, asks) for host in hosts])

@@ -128,14 +128,14 @@ async def _verify(live: RunningTask, ctx: Context) -> None:
 def _as_wanted(view: View[Any], ctx: Context) -> bool:
     provider = ctx.providers[view.address.kind]
     observed = provider.observe(view)
-    if ctx.expected is not None:  # nothing is desired, rows come back; on a way over several runs not all of them yet
+    if ctx.expected is not None:  # a rollback restores rows, over several runs not all of them yet
         row = ctx.expected.get(view.address)
-        if row is None:  # nothing is known of what comes back: the run made it, or healed it
+        if row is None:  # not recorded after the rollback: the run created it, or repaired it
             return True
         now = ctx.rows.get(view.address)
         final = now is not None and (now.spec, now.attrs) == (row.spec, row.attrs)
         return not final or drift_of(row, observed, ctx.seal) is None
-    if view.address not in ctx.instances:  # it was deleted in the block; its delete has looked
+    if view.address not in ctx.instances:  # deleted in the block, and checked by its delete
         return True
     return same(None if observed is None else observed.attrs, provider.desire(view).attrs)
 
@@ -146,7 +146,7 @@ async def _look(host: str, guards: Guards, ctx: Context) -> Facts:
 
 
 async def serving(live: RunningTask, ctx: Context) -> bool:
-    """Whether the host of a drain serves now: the other ones of its group go first."""
+    """Whether the host of a drain serves now: the others of its group go first."""
     host = str(live.task.host)
     guards = guards_of(live, ctx, ctx.rows_before(), ctx.rows)
     try:

@@ -63,7 +63,7 @@ async def acquire(
     """Take the lock, and wait for what an earlier holder left running; the host's boot id.
 
     Each step has its deadline, so that wait has an end; `say` hears of it. `alive(info)` False: the
-    holder is gone, replace it. Raises LockedError naming the holder.
+    holder is dead: replace it. Raises LockedError naming the holder.
     """
     tries, waits = 2, ""
     while tries:

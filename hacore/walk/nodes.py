@@ -1,4 +1,4 @@
-"""Tasks as the board sees them: who needs whom, and what goes back together."""
+"""Tasks as the board sees them: their needs, and what is undone together."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def undrains(nodes: Mapping[str, Node]) -> dict[str, str]:
 
 
 def _drains_below(undrain: Node, nodes: Mapping[str, Node]) -> list[str]:
-    """drain, tasks, verify, undrain; or drain, undrain, where an unfinished run left a block open."""
+    """drain, tasks, verify, undrain; or drain, undrain, where an interrupted run left a block open."""
 
     def needs(id: str) -> list[str]:
         return [need for need in nodes[id].needs if need in nodes]

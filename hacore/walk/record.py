@@ -1,4 +1,4 @@
-"""A task that is done is recorded: its status and the rows that say so, in one commit."""
+"""The record of a task that is done: its status and its rows, in one commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .work import Verdict, touching
 
 
 async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -> None:
-    """Done, and the rows that say so, in one commit."""
+    """Record a task as done, with its rows, in one commit."""
     moves: list[Move] = [SetTask(ctx.run, live.id, {"status": Status.DONE.value, "ended": ctx.now()})]
     rows: dict[Address, Row | None] = restored_rows(live, ctx) if live.task.op is Op.RESTORE else {}
     seen = {v.planned.address: v for v in verdicts}
@@ -63,13 +63,13 @@ async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -
 
 
 def _warn_leftover(address: Address, row: Row, observed: Observed, live: RunningTask, ctx: Context) -> None:
-    """What hacore made and could not take away, a folder that is not empty; what it only found stays on purpose."""
+    """Warn of a created resource that was not removed, such as a folder that is not empty."""
     if row.found == "absent" and address.host is not None and same(observed.attrs, row.attrs):
-        ctx.say("warning", f"{address}: something is still there after the delete", task=live.id, host=address.host)
+        ctx.say("warning", f"{address}: still exists after the delete", task=live.id, host=address.host)
 
 
 def tainted_rows(live: RunningTask, ctx: Context) -> list[Row]:
-    """Rows that say "in doubt" for a task that failed and stays (`--on-failure halt`): the origin is kept."""
+    """Tainted rows of a task that failed and is not undone (`--on-failure halt`): the origin is kept."""
     if live.task.op is Op.RESTORE:
         return _half_restored(live, ctx)
     rows: list[Row] = []
@@ -96,7 +96,7 @@ def tainted_rows(live: RunningTask, ctx: Context) -> list[Row]:
 
 
 def _half_restored(live: RunningTask, ctx: Context) -> list[Row]:
-    """What is recorded now; what was to come back and may be half there, too."""
+    """The current rows, and those of what may be half restored, tainted."""
     if not live.intent:
         return []
     back = {a: row_from_json(row) for a, row in live.task.rows.items() if row is not None}

@@ -1,7 +1,7 @@
-"""The statuses of all tasks, with the answers that are wanted after each move kept at hand.
+"""The statuses of all tasks, with an index for what is asked after each move.
 
-What may start next is asked once for every task that ends: looking at all tasks each time would make a
-run of ten thousand of them a hundred million looks.
+What may start next is asked once for every task that ends: a scan of all tasks each time would make a
+run of ten thousand of them a hundred million steps.
 """
 
 from __future__ import annotations

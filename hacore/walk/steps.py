@@ -32,8 +32,8 @@ async def run_steps(live: RunningTask, steps: Sequence[Step], ctx: Context, what
 class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
     """A task failed; the message is for the user.
 
-    `fenced`: the host is another run's, nothing may be undone. `doubt`: nobody knows whether it failed,
-    which is no reason to undo anything.
+    `fenced`: another run has the host, nothing may be undone. `doubt`: it is not known whether it failed, so
+    nothing is undone.
     """
 
     def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False) -> None:
@@ -43,7 +43,7 @@ class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of 
 
     @classmethod
     def of(cls, error: Exception) -> Failed:
-        """What an error of the engine's own makes of a task."""
+        """The failure that an error of the engine causes."""
         return cls(str(error), fenced=isinstance(error, FencedError), doubt=isinstance(error, DoubtError))
 
 

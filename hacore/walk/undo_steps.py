@@ -1,4 +1,4 @@
-"""The way back of one task, as steps: for the walker that undoes it, and for a host that does it by itself."""
+"""The undo of one task, as steps: for the walker, and for a host that reverts automatically."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ async def undo_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
 
 
 async def trigger_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
-    """The daemon's reload or restart, on the way to what is wanted."""
+    """The daemon's reload or restart with the desired sources."""
     return await _steps(live, ctx, ctx.views.get(live.task.addresses[0]))
 
 
 async def settle_steps(live: RunningTask, ctx: Context, rows: Mapping[Address, Row]) -> tuple[Step, ...]:
-    """The daemon's reload or restart with what is back, by its row in `rows`.
+    """The daemon's reload or restart with the restored sources, by its row in `rows`.
 
-    The stack of the run that is undone may not name what the daemon reads any more. A consumer that was
-    renamed has its row at its former address; one without a row is not there: there is nothing to settle.
+    The stack of the undone run may no longer name what the daemon reads. A consumer that was
+    renamed has its row at its former address; one without a row does not exist: there is nothing to settle.
     """
     address = live.task.addresses[0]
     former = ctx.former.get(address, address)
@@ -57,7 +57,7 @@ def images_of(live: RunningTask, ctx: Context) -> dict[Address, Image]:
 
 
 async def restoring_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
-    """The undo of the task that this one takes back: its changes are the mirror of ours."""
+    """The undo of an earlier task: its changes are the mirror of this one's."""
     stored = ctx.writer.images(set(live.task.restores.values()))
     images = {address: stored[number] for address, number in live.task.restores.items()}
     changes = tuple(mirrored(planned).change for planned in touching(live))
@@ -66,7 +66,7 @@ async def restoring_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
 
 
 def restored_rows(live: RunningTask, ctx: Context) -> dict[Address, Row | None]:
-    """The rows as they were before that task; what a trigger of this run is yet to take in is pending."""
+    """The rows before that task; what a trigger of this run has yet to load is pending."""
     rows: dict[Address, Row | None] = {}
     for address, data in live.task.rows.items():
         if data is None:

@@ -34,7 +34,7 @@ def deletes(live: RunningTask) -> bool:
 
 
 async def load_origins(live: RunningTask, ctx: Context) -> dict[Address, Image]:
-    """The origins that the deletes of a task go back to.
+    """The origins that the deletes of a task restore.
 
     What hacore adopted and never changed has no origin: it stays.
     """
@@ -51,7 +51,7 @@ async def load_origins(live: RunningTask, ctx: Context) -> dict[Address, Image]:
 
 
 def work_of(live: RunningTask, ctx: Context, images: Mapping[Address, Image], *, undo: bool = False) -> Work[Any]:
-    """What the provider gets. Deletes without an origin are left out: there is nothing to bring back."""
+    """What the provider gets. Deletes without an origin are left out: there is nothing to restore."""
     changes = tuple(p.change for p in touching(live) if undo or p.action is not Action.DELETE or p.address in images)
     host = live.task.host
     first = live.task.addresses[0]
@@ -67,13 +67,13 @@ def work_of(live: RunningTask, ctx: Context, images: Mapping[Address, Image], *,
 
 
 def trigger_work(live: RunningTask, ctx: Context, view: View[Any]) -> Work[Any]:
-    """The work of a trigger: its consumer, as `view` has it, as one change that is as wanted."""
+    """The work of a trigger: its consumer, as `view` has it, as one no-op."""
     change: Change[Any] = Change(view.address, Action.NOOP, view.spec, view.host, view.facts, view=view)
     return Work((change,), facts=view.facts, host=view.host, run=ctx.run, sources=live.task.sources)
 
 
 def recorded_view(address: Address, ctx: Context, rows: Mapping[Address, Row]) -> View[Any] | None:
-    """An instance as rows have it, whatever the stack of this run says of it; None if they do not have it.
+    """The view of an instance by its row, not by the stack of this run; None without a row.
 
     Raises PlanError for a row that its provider cannot read.
     """
@@ -89,7 +89,7 @@ def _seen_together(one: Address, other: Address) -> bool:
 
 
 def asks_of(live: RunningTask, ctx: Context) -> tuple[Ask, ...]:
-    """What must be asked again after a task, to see what came of it."""
+    """The questions that are asked again after a task, to check its result."""
     asks: list[Ask] = []
     for planned in touching(live) if live.task.op is not Op.RESTORE else ():
         asks.extend(ctx.providers[planned.kind].facts(planned.change.spec))
@@ -108,7 +108,7 @@ class Verdict:
 
 
 def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> Verdict:
-    """Compare what is there now with what is wanted. A delete is judged by its steps alone."""
+    """Compare the current with the desired state. A delete is judged by its steps alone."""
     provider = ctx.providers[planned.kind]
     view = fresh_view(planned.change.view, facts)
     if view is None:
@@ -131,7 +131,7 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
 
 
 def _known(desired: Desired) -> Mapping[str, Any] | None:
-    """What can be checked afterwards: Unknown values are whatever came out."""
+    """What can be checked afterwards: any result matches an Unknown value."""
     if desired.attrs is None:
         return None
     return {key: value for key, value in desired.attrs.items() if not isinstance(value, Unknown)}

@@ -236,7 +236,7 @@ async def test_a_fact_of_what_the_plan_leaves_alone_counts_too(play: Play) -> No
     changed, why = await refused(play)
     assert changed == ["thing.x@a", "thing.x@b"]
     assert (
-        "thing.x@a: text was sha256:" in why and "thing.x@b: is now a create, planned was update (is gone now)" in why
+        "thing.x@a: text was sha256:" in why and "thing.x@b: is now a create, planned was update (does not exist now)" in why
     )
 
 

@@ -1,4 +1,4 @@
-"""What is recorded, in the shape of a stack: so that a rollback can order, guard and trigger as a plan does. Pure."""
+"""Recorded rows in the shape of a stack, so that a rollback can order, guard and trigger like a plan. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOWHERE = Position("", 0, 0)
 
 
 def stack_of(name: str, recorded: Mapping[Address, Recorded], hosts: Mapping[str, Host]) -> Stack:
-    """Recorded rows as a stack that wants them."""
+    """A stack in which the recorded rows are desired."""
     return Stack(
         name=name,
         folder=Path(),

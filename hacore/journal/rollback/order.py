@@ -1,4 +1,4 @@
-"""What a rollback's tasks wait for: within a run the reverse of its needs, between runs the newer first. Pure."""
+"""The needs of a rollback's tasks: within a run the reverse of its needs, between runs the newer first. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def edges(
 ) -> Needs:
     """The needs of each restore, by key.
 
-    Between runs all of a host goes by runs: what a newer one did there is gone before an older one
-    is touched. Over hosts only what needs each other waits.
+    On one host runs are undone one after the other, the newest first. Between hosts only tasks that depend on
+    each other wait.
     """
     needs: Needs = {r.key: set() for r in restores}
     related = _Related(rows)
@@ -41,7 +41,7 @@ def edges(
 
 
 def _within(run: Undone, keys: Mapping[str, str], needs: Needs) -> None:
-    """Whoever needed it goes first; what is not taken back itself (a trigger, a guard) is looked through."""
+    """Dependents first; tasks without a restore (triggers, guards) are looked through."""
     dependants: dict[str, list[str]] = {}
     for live in run.tasks:
         for need in live.task.needs:
@@ -61,7 +61,7 @@ def _within(run: Undone, keys: Mapping[str, str], needs: Needs) -> None:
 
 
 class _Related:
-    """Who needs whom over hosts, at any time that the rows tell of."""
+    """Dependencies between hosts, by all the rows of the runs."""
 
     def __init__(self, rows: Iterable[Mapping[Address, JSON | None]]) -> None:
         self._down: dict[Address, set[Address]] = {}
@@ -85,7 +85,7 @@ class _Related:
 def come_back_in_order(
     restores: Sequence[Restore], needs: Needs, coming: set[Address], graph: Mapping[Address, Iterable[Address]]
 ) -> None:
-    """What comes back comes after what it needs, where the runs leave that open: a daemon after its files."""
+    """What is created again waits for its needs, where the runs leave that open: a daemon for its files."""
     at: dict[Address, list[str]] = {}
     for restore in restores:
         for address in restore.addresses:
@@ -121,7 +121,7 @@ def above(key: str, needs: Mapping[str, Set[str]]) -> set[str]:
 
 
 def between(disrupting: Set[str], hosts: Mapping[str, str | None], needs: Mapping[str, Set[str]]) -> set[str]:
-    """What lies between two disrupting tasks of its host: a guard block that holds both must hold it, too."""
+    """The tasks between two disrupting ones of their host: a guard block around both includes them."""
     waited = {key: above(key, needs) for key in disrupting}
     found: set[str] = set()
     for top in disrupting:

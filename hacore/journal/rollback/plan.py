@@ -1,10 +1,10 @@
 """The plan of a rollback: from the journals of the runs that are undone to tasks of a run of its own. Pure.
 
-Each task that touched a host is mirrored by one that brings its stored images back: the newest
-first, so that each finds the host as its own task left it. Such a task captures what it replaces, as
-any task does: that is what makes a rollback a run that can be rolled back. What only the state knows
-(adopted, forgotten, described anew) goes back at the end, in one task that touches no host. Triggers
-and guards are not mirrored, they are computed once over the whole (see back_triggers).
+Each task that touched a host is mirrored by one that restores its stored images: the newest
+first, so that each finds the host as its own task left it. Such a task captures what it replaces, like
+any task: so a rollback can be rolled back itself. Changes of the state alone (adopted, forgotten,
+rewritten rows) are undone at the end, in one task that touches no host. Triggers
+and guards are not mirrored, they are computed once over the whole (see `triggers`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .triggers import BeforeAfter, PendingTrigger, due_triggers
 from .types import Restore, Rows, Undone, touching
 
 _UNTOUCHED = (Status.DO, Status.HOLD, Status.UNDONE)
-QUIET = "rows"  # a run's option: the rows as they were that it only described anew
+QUIET = "rows"  # a run's option: the previous rows that it only rewrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def rows_back(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> dict[Add
 
 
 def plan_back(undone: Sequence[Undone], given: RollbackInputs) -> RollbackTasks:
-    """The way back over runs, the newest first."""
+    """The rollback of runs, the newest first."""
     restores, actual, target = _fold(undone, given.rows)
     rows = {a: row_from_json(row) for a, row in target.items() if row is not None}
     now, then = inputs_of(given.rows, given.rows, given), inputs_of(rows, given.rows, given)
@@ -105,7 +105,7 @@ def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: Ro
 
 
 def _fold(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> tuple[list[Restore], Rows, Rows]:
-    """The tasks to take back, newest first; the rows after these, and those when the state is back as well."""
+    """The tasks to undo, newest first; the rows after these, and those when the state is restored as well."""
     actual: Rows = {a: row_to_json(row) for a, row in rows.items()}
     target: Rows = dict(actual)
     restores: list[Restore] = []
@@ -119,7 +119,7 @@ def _fold(undone: Sequence[Undone], rows: Mapping[Address, Row]) -> tuple[list[R
                 restores.append(Restore(f"{run.record.id} {live.id}", run.record.id, live, before, dict(live.before)))
                 actual.update(live.before)
             elif live.task.op is Op.ENSURE:
-                continue  # it was as wanted: nothing was written
+                continue  # it was in the desired state: nothing was written
             target.update(live.before)
     return restores, actual, target
 
@@ -157,7 +157,7 @@ def _tasks(
 
 
 def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[RunningTask]:
-    """The tasks ready to run, each with the rows that it would go back to."""
+    """The tasks ready to run, each with the rows that its undo restores."""
     before = {frozenset(r.images.values()): r.before for r in restores}  # an image is of one task only
     return [RunningTask(task, before=dict(before.get(frozenset(task.restores.values()), {}))) for task in tasks]
 
@@ -165,7 +165,7 @@ def _lives(tasks: Sequence[PlanTask], restores: Sequence[Restore]) -> list[Runni
 def _rows_task(
     lives: Sequence[RunningTask], actual: Rows, target: Rows, dues: Sequence[PendingTrigger]
 ) -> list[RunningTask]:
-    """The task that brings back what only the state knows; none if that is right by then."""
+    """The task that restores rows without a task on a host; none if they are right by then."""
     marks = {due.consumer: due.marks for due in dues}
     here = {a: _marked(row, marks.get(a, {})) for a, row in actual.items()}
     there = {a: _marked(row, marks.get(a, {})) for a, row in target.items()}

@@ -1,7 +1,7 @@
-"""Which daemons must take in what a rollback brings back: computed once, over all that goes back. Pure.
+"""The daemons that must load what a rollback restores, found once over all of it. Pure.
 
-A consumer whose mark says that it runs on what will be there is left alone, and so is one that is
-started afresh once its sources are back.
+A consumer that already runs with the restored sources, by its mark, is left alone, and so is one that is
+started afresh once its sources are restored.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from .types import Restore
 
 Ops = Mapping[tuple[Address, Address], str]  # consumer and source -> reload or restart
-At = Mapping[Address, Sequence[str]]  # the tasks that bring an address back, the newest first
+At = Mapping[Address, Sequence[str]]  # the tasks that restore an address, the newest first
 
 
 @dataclass(slots=True)
 class PendingTrigger:
-    """A reload or restart: it waits for `needs`; what goes away under its consumer (`holds`) waits for it."""
+    """A reload or restart: it waits for `needs`; what is deleted while its consumer uses it (`holds`) waits for it."""
 
     consumer: Address
     op: str
@@ -44,7 +44,7 @@ class PendingTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BeforeAfter:
-    """Before and after a rollback: what is recorded, each in the shape of a stack; who sees what after it."""
+    """Before and after a rollback: the rows in the shape of stacks, and the views after it."""
 
     now: Inputs
     then: Inputs
@@ -82,10 +82,10 @@ def due_triggers(
 def hanging(
     now: Inputs, then: Inputs, rows: Mapping[Address, Row], ops: Ops | None = None
 ) -> Iterator[tuple[Address, Address, str, tuple[str, ...]]]:
-    """Consumer, source, operation and attrs: as it will be; as it is now for a source that goes.
+    """Consumer, source, operation and attrs: by the restored rows; by the current ones for a source that is deleted.
 
     `rows`: after the rollback. What a row has loaded counts as well: its spec may name its sources by
-    addresses that they do not have any more. `ops` are what such triggers did in the runs that are undone.
+    former addresses. `ops` are the operations of such triggers in the runs that are undone.
     """
     for inputs, marks in ((then, rows), (now, {a: r.row for a, r in now.recorded.items()})):
         index = by_resource(inputs.stack)
@@ -118,7 +118,7 @@ def _stale(consumer: Address, source: Address, times: BeforeAfter) -> bool:
 
 
 def _starts_afresh(due: PendingTrigger, at: At, needs: Mapping[str, set[str]], times: BeforeAfter) -> bool:
-    """Whether the consumer's own way back starts it, when all of its sources are back."""
+    """Whether the consumer's own restore starts it, once all of its sources are restored."""
     mine = at.get(due.consumer)
     view = times.views.get(due.consumer)
     if not mine or view is None:
@@ -144,7 +144,7 @@ def _starts_afresh(due: PendingTrigger, at: At, needs: Mapping[str, set[str]], t
 def _place(
     due: PendingTrigger, restores: Sequence[Restore], at: At, needs: Mapping[str, set[str]], times: BeforeAfter
 ) -> None:
-    """After its sources, itself and what it needs; before what goes away that it still runs on."""
+    """After its sources, itself and its needs; before the delete of what it still runs with."""
     upstream = reach([due.consumer], times.then.graph.needs)
     due.needs = {key for address in {*due.sources, *upstream} for key in at.get(address, ())}
     waited = due.needs | {key for need in due.needs for key in above(need, needs)}

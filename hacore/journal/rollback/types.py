@@ -27,7 +27,7 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """A task that is taken back: the rows before and after that."""
+    """The undo of a task: the rows before and after it."""
 
     key: str
     run: int
@@ -37,17 +37,17 @@ class Restore:
 
     @property
     def host(self) -> str:
-        """Where it works."""
+        """The host that it changes."""
         return str(self.live.task.host)
 
     @property
     def changes(self) -> tuple[PlannedChange, ...]:
-        """What it does: the mirror of what was done."""
+        """Its changes: the mirror of the task's."""
         return tuple(mirrored(p) for p in touching(self.live))
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """What it brings back."""
+        """The addresses that it restores."""
         return tuple(p.address for p in touching(self.live))
 
     @property
@@ -57,16 +57,16 @@ class Restore:
 
     @property
     def images(self) -> dict[Address, int]:
-        """The ids of the images that come back."""
+        """The ids of the images that it restores."""
         return {a: self.live.image_ids[a] for a in self.addresses if a in self.live.image_ids}
 
 
 def touching(live: RunningTask) -> tuple[PlannedChange, ...]:
-    """The changes of a task that have something to bring back."""
+    """The changes of a task that its undo restores."""
     return tuple(p for p in live.task.changes if p.action not in (Action.ADOPT, Action.FORGET))
 
 
 def mirrored(planned: PlannedChange) -> PlannedChange:
-    """What taking back a change does to its address."""
+    """The undo of a change, as a change."""
     action = _MIRROR.get(planned.action, planned.action)
     return replace(planned, action=action, change=replace(planned.change, action=action), inherits=None)
