@@ -71,7 +71,9 @@ NO_CODECS = [
 NAMES = {"asdict", "astuple", "fields", "make_dataclass", "pickle"}
 ATTRIBUTES = {"__slots__", "__dict__", "__dataclass_fields__", "__match_args__", "__annotations__", "model_fields"}
 CLASS_NAMES = {"__name__", "__qualname__"}
-NEVER_STORED = {"Event"}
+NEVER_STORED = {"Event", "Context"}
+LOOKS = {"fields"}
+"""What may be asked where nothing is stored."""
 ENUMS = {"Action", "Op", "Status"}
 
 
@@ -85,7 +87,9 @@ def violations(tree: ast.AST, *, codec: bool, specs: bool = False) -> Iterator[t
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module="dataclasses", names=names):
-                yield from ((node.lineno, alias.name) for alias in names if alias.name in NAMES)
+                yield from (
+                    (node.lineno, alias.name) for alias in names if alias.name in NAMES - (LOOKS if specs else set())
+                )
             case ast.Import(names=names):
                 yield from ((node.lineno, alias.name) for alias in names if alias.name in NAMES)
             case ast.Attribute(value=ast.Name(id="dataclasses"), attr=name) if name in NAMES:

@@ -30,6 +30,7 @@ NOT_OURS = {
     ("hacore/probe/link.py", "fenced "),
     ("hacore/probe/link.py", "fenced gone"),
     ("hacore/probe/link.py", "rc "),
+    ("hacore/render/terminal.py", ": hacore "),  # a command in a line stays whole when the line is wrapped
     ("hacore/probe/script.py", "late "),
     ("hacore/walk/hostlock.py", "warning: "),
     ("hacore/lab/manifest.py", ": "),

@@ -169,7 +169,7 @@ class Run:
         checks: Mapping[Address, tuple[Check, ...]],
     ) -> RunResult:
         """Walk the tasks of a stored run; the result."""
-        made, number, before = planned.plan, record.id, dict(rows)
+        made, number = planned.plan, record.id
         await self.writer.commit(*host_moves(made))
         ctx = self._context(number, planned, rows, await self._links(made), checks)
         walker = Walker(lives, ctx, self.options.on_failure)
@@ -182,7 +182,7 @@ class Run:
         metadata_only = self._metadata_moves(made, ctx.rows, number) if status == "done" else []
         ended = replace(record, status=status, ended=time.time(), summary=self._summary(made, lives))
         if metadata_only:  # no task records these, so the run does: a rollback restores them
-            ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, before)})
+            ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, rows)})
         await self.writer.commit(PutRun(ended), *metadata_only)
         self.means.listener(Event("run_finished", status, data={"run": number, "status": status}))
         leftover = await self._remaining() if status == "done" else None

@@ -54,7 +54,8 @@ def _changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diffe
         elif before is None:
             was = saved["observed"].get(address)
             why = _found(was, after["observed"]) if address in saved["observed"] else ""
-            yield Difference(address, why or f"is now {_a(after['action'])}, planned was no change")
+            text = f"is now {_a(after['action'])}, nothing was planned"
+            yield Difference(address, f"{text} ({why})" if why else text)
         elif canonical(before["observed"]) != canonical(after["observed"]):
             why = _found(before["observed"], after["observed"])
             same = before["action"] == after["action"]

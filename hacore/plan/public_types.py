@@ -8,7 +8,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 published = with_config(ConfigDict(use_attribute_docstrings=True))
-"""For types whose docstrings are the descriptions in their JSON Schema."""
+"""For types with docstrings that become the descriptions in their JSON Schema."""
 
 PlanCommand = Literal["apply", "destroy"]
 ActionWord = Literal["create", "update", "replace", "delete", "noop", "adopt", "forget"]
@@ -46,7 +46,7 @@ class ChangeJson(TypedDict):
     after: dict[str, Any] | None
     """Null: the resource is deleted or forgotten. A sensitive value is "(sensitive)"."""
     after_unknown: list[str]
-    """Attributes whose values are known after apply."""
+    """Attributes with values that are known after apply."""
     attrs: list[AttrJson]
     """The attributes that differ."""
     irreversible: str

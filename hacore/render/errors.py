@@ -9,7 +9,8 @@ from .style import PLAIN, Style
 from .words import clean, count
 
 if TYPE_CHECKING:
-    from .formats import ErrorLine, ProblemJson
+    from .formats import ProblemJson
+    from .run_formats import ErrorLine
 
 
 def error_text(error: HacoreError, style: Style = PLAIN) -> str:

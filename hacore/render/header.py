@@ -76,7 +76,7 @@ def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
         )
     mine = f"this state is lineage {lineage[:8]}" if lineage else "this state is new"
     return (
-        f"Managed by another state: {managed} lineage {marker.lineage[:8]} of stack {marker.title}, by {by}; "
+        f"Managed by another state: {managed} lineage {marker.lineage[:8]} of the stack {marker.title}, by {by}; "
         f"{mine}. To take over: `hacore apply --take-over`"
     )
 

@@ -14,7 +14,15 @@ from .values import show
 from .words import clean, when
 
 if TYPE_CHECKING:
-    from .formats import EpisodeJson, HistoryJson, SidesJson, StateAction, StateDiffJson, StateJson, StoredResourceJson
+    from .state_formats import (
+        EpisodeJson,
+        HistoryJson,
+        SidesJson,
+        StateAction,
+        StateDiffJson,
+        StateJson,
+        StoredResourceJson,
+    )
 
 _SIGNS: Mapping[str, tuple[str, Name]] = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _WORDS = {"create": "added", "update": "changed", "delete": "deleted"}

@@ -16,7 +16,8 @@ from .words import clean, count, cut, listed, span
 if TYPE_CHECKING:
     from ..engine import RollbackResult, RunResult, TaskSummary
     from ..plan.public_types import PlanCommand
-    from .formats import GroupCountsJson, RollbackSummaryLine, SummaryLine, SummaryTaskJson, TaskStatus
+    from .formats import TaskStatus
+    from .run_formats import GroupCountsJson, RollbackSummaryLine, SummaryLine, SummaryTaskJson
 
 _MANY = 12
 _GUARDS = ("drain", "verify", "undrain")

@@ -15,7 +15,7 @@ from .words import clean, count, listed
 
 if TYPE_CHECKING:
     from ..engine import RollbackPlan
-    from .formats import RollbackPlanLine
+    from .run_formats import RollbackPlanLine
 
 _WORDS: dict[str, tuple[str, Name, str]] = {
     "delete": ("-", "red", "created by hacore"),

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..plan.public_types import PlanJson
-from . import formats
+from . import formats, run_formats, state_formats
 
 VERSION = "1.0"
 FORMATS: Mapping[str, tuple[Any, str]] = {
     "plan": (PlanJson, "plan --json, show PLAN --json"),
-    "events": (formats.EventsLine, "each line of apply, destroy and rollback --json"),
+    "events": (run_formats.EventsLine, "each line of apply, destroy and rollback --json"),
     "drift": (formats.DriftReportJson, "drift --json"),
     "status": (formats.StatusJson, "status --json"),
-    "resources": (formats.ResourcesJson, "show --json, state show --json"),
-    "addresses": (formats.AddressesJson, "state list --json"),
-    "runs": (formats.RunsJson, "runs --json"),
-    "run": (formats.RunReportJson, "runs RUN --json"),
-    "history": (formats.HistoryJson, "state history --json"),
-    "diff": (formats.StateDiffJson, "state diff --json"),
-    "state": (formats.StateJson, "state pull"),
+    "resources": (state_formats.ResourcesJson, "show --json, state show --json"),
+    "addresses": (state_formats.AddressesJson, "state list --json"),
+    "runs": (state_formats.RunsJson, "runs --json"),
+    "run": (state_formats.RunReportJson, "runs RUN --json"),
+    "history": (state_formats.HistoryJson, "state history --json"),
+    "diff": (state_formats.StateDiffJson, "state diff --json"),
+    "state": (state_formats.StateJson, "state pull"),
     "import": (formats.ImportJson, "import --json"),
     "validate": (formats.ValidationJson, "validate --json"),
     "version": (formats.VersionJson, "version --json"),

@@ -15,7 +15,8 @@ from .values import show_lines
 from .words import clean, listed, span, when
 
 if TYPE_CHECKING:
-    from .formats import (
+    from .formats import TaskStatus
+    from .state_formats import (
         AddressesJson,
         LifecycleJson,
         RecordedResourceJson,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         RunJson,
         RunReportJson,
         RunsJson,
-        TaskStatus,
     )
 
 _FOUND = {

@@ -43,7 +43,7 @@ def test_an_unknown_environment_says_which_there_are(console: Console) -> None:
     staged(console)
     for command in (["plan"], ["apply"], ["drift"], ["state", "list"], ["rollback"]):
         done = console(*command, "--env", "stagin")
-        assert (done.code, done.err) == (64, "error: cannot find the environment 'stagin': there are staging\n"), (
+        assert (done.code, done.err) == (64, "error: cannot find the environment 'stagin': known are staging\n"), (
             command
         )
 

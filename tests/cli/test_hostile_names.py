@@ -96,7 +96,7 @@ def test_the_name_of_a_lab_is_no_path(console: Console, tmp_path: Path, name: st
         found = console("lab", *words)
         assert (found.code, "`stack` must have letters, digits" in found.err) == (64, True)
     for make in (lambda: Lab.named(name), lambda: LabSpec(name, ()), lambda: LabSpec("a", (Twin(name, "192.0.2.1"),))):
-        with pytest.raises(LabError, match="has letters, digits"):
+        with pytest.raises(LabError, match="allowed are letters, digits"):
             make()
 
 

@@ -85,7 +85,7 @@ def test_the_second_of_two_writers_is_told_who_the_first_is(console: Console, ur
 
     asyncio.run(bob.close())
     assert refused.code == 1
-    assert "held by bob@ci (destroy, pid" in refused.err
+    assert "locked by bob@ci (destroy, pid" in refused.err
     assert console.world["a"].data == {}
     assert console("apply", "--auto-approve").code == 0
 

@@ -43,8 +43,8 @@ async def test_plan_names_it_and_shows_the_other(two: Play, breach: Exception) -
     assert made["unreachable"] == [{"host": "b", "reason": str(breach)}]
     planned = await plan(two.request)
     text = plan_text(planned.plan, PlanText("-"))
-    assert re.search(rf"b +192\.0\.2\.2 +could not be asked: {re.escape(str(breach))}", text)
-    assert "Incomplete: b could not be asked" in text
+    assert re.search(rf"b +192\.0\.2\.2 +not checked: {re.escape(str(breach))}", text)
+    assert "Incomplete: b was not checked: changes needed there are not known" in text
     assert status_exit_code(planned.plan) == 1
     assert [h["reachable"] for h in status_json(planned.plan)["hosts"]] == [True, False]
 
@@ -56,7 +56,7 @@ async def test_drift_names_it_and_tells_the_others(two: Play, breach: Exception)
 
     assert [str(d.address) for d in report.drift] == ["thing.t@a"]
     assert report.complete is False and drift_exit_code(report) == 1
-    assert f"Incomplete: b could not be asked: {breach}" in drift_text(report)
+    assert f"Incomplete: b was not checked, changes there are not known: {breach}" in drift_text(report)
 
 
 @pytest.mark.parametrize("breach", BREACHES)
@@ -95,7 +95,7 @@ async def test_a_fact_that_is_not_answered_costs_what_asks_for_it_alone(two: Pla
     assert {str(d.address) for d in report.drift} == {"daemon.d@b", "thing.t@a"}
     assert report.complete is False and drift_exit_code(report) == 1
     text = plan_text((await plan(two.request)).plan, PlanText("-"))
-    assert re.search(r"could not be asked about everything: .*value: it did not end within 60 s", text)
+    assert re.search(r"checked in part: .*value: it did not end within 60 s", text)
 
 
 async def test_apply_takes_a_host_that_answers_in_part_for_one_that_does_not(two: Play) -> None:

@@ -85,7 +85,7 @@ async def test_an_answer_that_cannot_be_read_fails_its_own_task(tmp_path: Path) 
     assert tasks["note.good@h"].status == "done"
     assert tasks["odd.bad@h"].status == "error"  # nobody knows whether it failed: nothing is undone for that
     assert "odd" in tasks["odd.bad@h"].error
-    assert "could not be asked" in tasks["odd.bad@h"].error
+    assert "cannot check h: odd: " in tasks["odd.bad@h"].error
     assert (tmp_path / "good").exists()
     assert (tmp_path / "bad").exists()
 

@@ -93,7 +93,7 @@ async def test_a_fault_that_a_plan_meets_is_its_error(play: Play, method: str, f
             await go()
 
         assert str(caught.value).startswith(
-            f"cannot go on with odd.bad@a: `{method}` of the kind 'odd' ({HERE}) {said}"
+            f"cannot continue with odd.bad@a: `{method}` of the kind 'odd' ({HERE}) {said}"
         )
     assert not any(machine.data for machine in play.world)
     assert play.world["a"].lock == ""
@@ -215,7 +215,7 @@ async def test_a_trigger_that_cannot_be_made_is_its_own_task(play: Play) -> None
 
     result = await play.apply()
 
-    assert any("cannot go on with fickle.d@a: `trigger` of the kind" in task.error for task in result.tasks)
+    assert any("cannot continue with fickle.d@a: `trigger` of the kind" in task.error for task in result.tasks)
     assert status(play) != "running"
 
 

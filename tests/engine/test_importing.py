@@ -51,8 +51,10 @@ async def test_what_differs_is_recorded_as_found_and_changed_by_the_next_apply(p
     ]
     text = adoption_text(shown)
     assert "# thing.x@a will be recorded in its current state; the next plan shows these changes" in text
-    assert text.endswith("Import: 1 to record, 1 not as the stack wants it.")
-    assert adopted_text(shown, "hacore plan").startswith("Imported: 1 resource. To see what is to be changed: hacore")
+    assert text.endswith("Import: 1 to record, 1 of them does not match the desired state.")
+    assert adopted_text(shown, "hacore plan").startswith(
+        "Imported: 1 resource. To show the changes that remain: hacore"
+    )
     assert adoption_json(shown)["imported"] == [{"address": "thing.x@a", "host": "a", "differs": ["text"]}]
 
     result = await play.apply()

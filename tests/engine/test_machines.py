@@ -43,7 +43,7 @@ async def test_a_new_machine_is_said_first_and_planned_from_scratch(play: Play) 
     }
     assert made["new_machines"] == [{"host": "b", "recorded": "id-of-b", "found": "another-id-of-b"}]
     assert made["drift"] == []
-    assert (await lines(play))[0].startswith("New machine: b@192.0.2.2 is not the one recorded")
+    assert (await lines(play))[0].startswith("New machine: b@192.0.2.2 is not the recorded one")
 
     result = await play.apply()
     assert result.ok, play.story(result)
@@ -153,7 +153,7 @@ async def test_drift_names_a_new_machine_and_compares_nothing_of_it(play: Play) 
     burned(play.world["b"])
     report = await play.drift()
     assert (report.drift, report.checked, drift_exit_code(report)) == ((), 2, 2)
-    assert drift_text(report).startswith("New machine: b@192.0.2.2 is not the one recorded")
+    assert drift_text(report).startswith("New machine: b@192.0.2.2 is not the recorded one")
     assert [m["host"] for m in drift_json(report)["new_machines"]] == ["b"]
 
 

@@ -124,8 +124,8 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     lost = second(play, tmp_path / "lost", TWO, HEAD)
     line = await first_line(lost)
     whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by lineage {old[:8]} of the stack test, by tester@test on 20"
-    assert line.startswith(f"Another state's: {whose}")
-    assert "records nothing yet" in line and "--take-over" in line
+    assert line.startswith(f"Managed by another state: {whose}")
+    assert "this state is new" in line and "--take-over" in line
     made = await lost.plan()
     assert not made["applyable"]
     told = [(s["host"], s["lineage"], s["why"]) for s in made["strangers"]]
@@ -161,7 +161,7 @@ async def test_an_older_copy_of_the_state_is_refused(play: Play) -> None:
     shutil.copy(play.states / "test.db", copy)
     await play.make(TWO.replace("v1", "v2"))
     shutil.copy(copy, play.states / "test.db")
-    assert (await first_line(play)).startswith("Older copy: a@192.0.2.1 and b@192.0.2.2 are managed by")
+    assert (await first_line(play)).startswith("Old copy of the state: a@192.0.2.1 and b@192.0.2.2 are managed by")
     with pytest.raises(PlanError, match="this state is an older copy"):
         await play.apply()
     play.options = {"take_over": True}
@@ -277,7 +277,7 @@ async def test_the_state_of_another_stack_is_refused(play: Play) -> None:
     await play.make(TWO)
     play.stack("thing: {z: {key: /z, text: v1}}", OTHER)
     line = await first_line(play)
-    assert line.startswith("Another stack's state: a@192.0.2.1 and b@192.0.2.2 are managed by this state as the stack ")
+    assert line.startswith("State of another stack: a@192.0.2.1 and b@192.0.2.2 are managed by stack ")
     for destroy in (False, True):
         with pytest.raises(PlanError, match=r"as the stack test, by tester@test on .*, and this is another stack"):
             await play.apply(destroy=destroy)
@@ -291,7 +291,9 @@ async def test_one_state_is_not_of_two_environments(play: Play) -> None:
     (play.folder / "env").mkdir()
     (play.folder / "env/staging.yaml").write_text("{}")
     play.options = {"env_name": "staging"}
-    assert (await first_line(play)).startswith("Another stack's state: a@192.0.2.1 and b@192.0.2.2 are managed by this")
+    assert (await first_line(play)).startswith(
+        "State of another stack: a@192.0.2.1 and b@192.0.2.2 are managed by stack"
+    )
     with pytest.raises(PlanError, match="name this stack's own state"):
         await play.apply()
 
@@ -359,7 +361,7 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
         with pytest.raises(PlanError, match="cannot apply"):
             await apply_saved(load_plan(path), lost.request)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
-    assert shown.startswith("Another state's: a@192.0.2.1 and ")
+    assert shown.startswith("Managed by another state: a@192.0.2.1 and ")
     assert (await apply_saved(load_plan(late), changed(lost.request, take_over=True))).ok
     assert marker(play, "a").lineage == lineage(lost)
 

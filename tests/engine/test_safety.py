@@ -68,7 +68,7 @@ async def test_a_rollback_of_a_secret_needs_no_variable(play: Play) -> None:
 # -- stale plans
 
 
-CHANGED = "is now an update, planned was create (is there now)"
+CHANGED = "is now an update, planned was create (exists now)"
 
 
 async def test_a_host_that_changed_after_the_yes_is_asked_about_again(play: Play) -> None:

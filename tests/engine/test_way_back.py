@@ -241,7 +241,7 @@ async def test_a_stopped_rollback_is_finished(play: Play) -> None:
         await play.apply()
     with pytest.raises(PlanError, match="cannot resume"):
         await play.apply(resume=True)
-    with pytest.raises(PlanError, match="ends that first"):
+    with pytest.raises(PlanError, match="end it first with"):
         await play.rollback(run=1)
     again = await play.rollback()
     assert again.ok, play.story(again)

@@ -35,7 +35,7 @@ def test_a_saved_plan_is_refused_by_address_and_applies_once(
     assert refused.returncode == 1
     last = json.loads(refused.stdout.splitlines()[-1])
     assert last["addresses"] == ["file.secret@lb1", "file.site@lb2"]
-    assert "file.secret@lb1: mode was 0600, is 0640" in refused.stderr
+    assert "file.secret@lb1: is now an update, nothing was planned (mode was 0600, is 0640)" in refused.stderr
     assert project.ssh("lb1", "cat /etc/saved/site.conf") == "first\n"
 
     project.ssh("lb2", "cp -a /root/kept /etc/saved/site.conf")

@@ -30,7 +30,7 @@ def command(args: StackArgs, addresses: tuple[str, ...], folder: str | None, aut
 
     The stack must describe the addresses. No host is changed: where a resource
     differs from the stack, the next plan shows the change, and `destroy` restores
-    the resource as it was imported. Shows the resources and asks for a literal
+    the imported content. Shows the resources and asks for a literal
     `yes`.
 
     \b

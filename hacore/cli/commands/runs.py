@@ -13,7 +13,7 @@ from ..stack_args import StackArgs, stack_options
 
 
 class _Listing(click.Group):
-    """A group whose command is `list` when none is named."""
+    """A group with the default command `list`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click.Group."""
