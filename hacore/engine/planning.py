@@ -156,7 +156,7 @@ class Session:
 
 
 def _remembered(record: HostRecord | None) -> Facts:
-    """What the state tells of a host, in place of its answers."""
+    """The recorded facts of a host, in place of its answers."""
     if record is None:
         return Facts()
     known = record.facts

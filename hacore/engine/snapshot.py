@@ -1,4 +1,4 @@
-"""The state as a command read it: rows, hosts, and the last and the unfinished run."""
+"""The state as a command read it: rows, hosts, and the last and the interrupted run."""
 
 from __future__ import annotations
 
