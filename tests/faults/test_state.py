@@ -123,7 +123,7 @@ def test_a_failure_after_the_state_was_lost_undoes_nothing_until_somebody_goes_o
     back = site.hacore("rollback", "--auto-approve")
 
     assert back.wait() == 0, back.said
-    assert "what became of 3 of its tasks is recorded now" in back.said
+    assert "the results of 3 of its tasks are now recorded" in back.said
     assert site.made() == {}
 
 

@@ -149,4 +149,4 @@ def test_two_looks_beside_an_apply_find_no_drift(box: Box, tmp_path: Path) -> No
     assert (folder / "at-once").read_text() == "1\n"
     assert "(apply, pid" in (folder / "at-once.out").read_text()
     for name in ("one", "two"):
-        assert "No drift: 2 resources" in (folder / f"{name}.out").read_text()
+        assert "No drift; 2 resources" in (folder / f"{name}.out").read_text()

@@ -25,5 +25,5 @@ def test_the_demo_comes_out_as_it_says() -> None:
         env={**os.environ, "HACORE_VAR_vrrp_password": "Xk4!pQ9z"},
     )
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
-    assert "both hosts are byte for byte as they were found" in done.stdout
+    assert "both hosts are in their original state, byte for byte" in done.stdout
     assert "Xk4!pQ9z" not in done.stdout + done.stderr

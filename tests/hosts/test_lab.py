@@ -199,7 +199,7 @@ def test_a_saved_disk_is_restored_whole(pair: Lab) -> None:
 
     assert [line for name, old in before.items() for line in manifest.diff(old, manifest.take(pair, name))] == []
     assert pair.ssh("lb1", "cat /etc/kept/file; ls -d /etc/cron.daily").stdout == "one\n"
-    with pytest.raises(LabError, match="nothing was saved as 'never'"):
+    with pytest.raises(LabError, match="cannot restore twin lb1: 'never' does not exist"):
         pair.restore("never")
     pair.reset()
 
@@ -261,6 +261,6 @@ def test_a_twin_that_cannot_boot_says_why(make_lab: Callable[..., Lab], monkeypa
     monkeypatch.setattr("hacore.lab.twin.BOOT_WITHIN", 4)
     before = traces()
     lab = make_lab("broken", twins=(ONE,))
-    with pytest.raises(LabError, match=r"cannot boot twin one: .*; its console says:\n"):
+    with pytest.raises(LabError, match=r"cannot boot twin one: .*; its console shows:\n"):
         lab.up()
     assert remains(before, lab) == []

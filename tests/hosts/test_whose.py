@@ -29,7 +29,7 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     # another state of the same stack
     lost = Project(tmp_path / "lost", pair)
     lost.write(NOTE % "second")
-    assert lost.ok("plan").startswith("Another state's: lb1@192.168.1.166 and lb2@192.168.1.173 are managed")
+    assert lost.ok("plan").startswith("Managed by another state: lb1@192.168.1.166 and lb2@192.168.1.173")
     refused = lost.run("apply", "--auto-approve")
     assert refused.returncode == 1
     assert "cannot apply: lb1@192.168.1.166 is managed by another state of the stack web" in refused.stderr
@@ -43,7 +43,7 @@ def test_a_host_says_whose_it_is_and_forgets_it_with_the_last_destroy(pair: Lab,
     project.ssh("lb2", "tr 0-9a-f 1-9a-f0 </etc/machine-id >/tmp/id && cat /tmp/id >/etc/machine-id")
     try:
         planned = project.ok("plan")
-        assert planned.startswith("New machine: lb2@192.168.1.173 is not the one recorded")
+        assert planned.startswith("New machine: lb2@192.168.1.173 is not the recorded one")
         assert "= file.note @ lb2\n" in planned and "1 to adopt" in planned
         drifted = json.loads(project.ok("drift", "--json", code=2))
         assert [machine["host"] for machine in drifted["new_machines"]] == ["lb2"]
