@@ -104,7 +104,7 @@ def test_a_host_with_init_scripts_comes_out(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     acts = {act["name"]: act["said"] for act in json.loads(done.stdout)["acts"]}
-    assert acts["drift"] == "found: edited /etc/napper.conf on box; stopped napper on box"
+    assert acts["drift"] == "reported: edited /etc/napper.conf on box; stopped napper on box"
     assert list(acts)[-1] == "destroy"
 
 
