@@ -29,8 +29,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """hacore's run folder on the host, in a place of the test, for root as for a user."""
     text = f"HACORE_HOME={tmp_path}/home-of-hacore HACORE_RUN={tmp_path}/run\n"
     monkeypatch.setattr("hacore.probe.script.PRELUDE", PRELUDE + text)
-    for module in ("hostlock", "marks"):
-        monkeypatch.setattr(f"hacore.walk.{module}.PRELUDE", PRELUDE + text)
+    for module in ("walk.hostlock", "probe.marker"):
+        monkeypatch.setattr(f"hacore.{module}.PRELUDE", PRELUDE + text)
     return tmp_path / "run"
 
 

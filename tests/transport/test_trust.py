@@ -106,7 +106,7 @@ def test_a_yes_writes_what_ssh_keyscan_would(site: Site, server: Sshd) -> None:
     assert done.returncode == 0, done.stderr
     for fingerprint in fingerprints(server).values():
         assert fingerprint in done.stderr
-    assert done.stdout == f"lb1@127.0.0.1:{server.port} is trusted from now on: 3 keys added to {site.known}.\n"
+    assert done.stdout == f"lb1@127.0.0.1:{server.port} is trusted now: 3 keys added to {site.known}.\n"
     assert stat.S_IMODE(site.known.stat().st_mode) == 0o600
     argv = ["ssh-keyscan", "-p", str(server.port), "-t", "ed25519,ecdsa,rsa", "127.0.0.1"]
     scanned = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
@@ -118,7 +118,7 @@ def test_a_yes_writes_what_ssh_keyscan_would(site: Site, server: Sshd) -> None:
     assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == "plain ssh\n"
 
     before = site.known.read_text()
-    assert site.trust().stdout == "lb1 is trusted already.\n"
+    assert site.trust().stdout == "lb1 is already trusted.\n"
     assert site.known.read_text() == before
 
 
@@ -223,7 +223,7 @@ async def test_a_fingerprint_takes_the_place_of_the_question(site: Site, server:
     site.write(server)
     wrong = site.trust("lb1", "--fingerprint", "SHA256:AAAA", answer="")
     assert wrong.returncode == 1
-    assert "no key of it has that fingerprint; it shows" in wrong.stderr
+    assert "none of its keys has this fingerprint; it presents" in wrong.stderr
     assert not site.known.exists()
 
     right = fingerprints(server)["ssh-ed25519"]
@@ -254,7 +254,7 @@ def test_a_login_that_fails_afterwards_is_a_warning(site: Site, server: Sshd) ->
     done = site.trust()
 
     assert done.returncode == 0
-    assert "warning: its key is known now, but cannot reach lb1@" in done.stderr
+    assert "warning: the host is trusted now, but cannot reach lb1@" in done.stderr
     assert "login as nobody-known was refused" in done.stderr
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hacore.cli.app import run
-from hacore.engine import Request
+from hacore.engine.means import Means
 from hacore.testing import ThisMachine
 
 pytestmark = [
@@ -76,12 +76,12 @@ def test_root_is_led_nowhere(
     before = victim.stat()
     monkeypatch.chdir(tmp_path)
     given = ThisMachine(tmp_path / "host")
-    made = Request.__init__
+    made = Means.__init__
 
-    def here(self: Request, *args: object, **more: object) -> None:
+    def here(self: Means, *args: object, **more: object) -> None:
         made(self, *args, **{**more, "connect": given.connect})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Request, "__init__", here)
+    monkeypatch.setattr(Means, "__init__", here)
     stack(tmp_path, home, 0)
     assert run(["plan", "--out", "saved"]) == 0
     os.chown(home, 65534, 65534)
