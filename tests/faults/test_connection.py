@@ -338,5 +338,5 @@ async def test_giving_the_lock_back_leaves_nothing(controllers: Controllers, slo
     assert not list(here.glob("jobs/*/script"))
     await release(link, "one")
 
-    assert sorted(p.name for p in here.iterdir()) == ["jobs"]
+    assert sorted(p.name for p in here.iterdir()) == ["jobs", "lock.flock"]
     assert jobs(here) == []

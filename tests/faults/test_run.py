@@ -103,7 +103,7 @@ def test_a_first_signal_lets_what_runs_end_and_begins_nothing_new(site: Site, nu
     applying = site.apply()
     site.begun()
     applying.signal(number)
-    eventually(lambda: "stopping" in applying.said)
+    eventually(lambda: "Interrupted: finishing" in applying.said)
     site.slow.go.touch()
 
     assert applying.wait() == 1
@@ -118,7 +118,7 @@ def test_a_second_signal_waits_for_nothing(site: Site) -> None:
     applying = site.apply()
     site.begun()
     applying.signal(signal.SIGINT)
-    eventually(lambda: "stopping" in applying.said)
+    eventually(lambda: "Interrupted: finishing" in applying.said)
     applying.signal(signal.SIGINT)
 
     assert applying.wait() == 130

@@ -60,7 +60,7 @@ def test_a_disk_that_is_full(site: Site, small: Path, ssh_home: object) -> None:
     stopped(site, "the disk is full")
     assert list(Path(os.environ["XDG_STATE_HOME"]).glob("hacore/*.spill"))
     (small / "filler").unlink()
-    gone_on_with(site, "what became of 1 of its tasks is recorded now")
+    gone_on_with(site, "the results of 1 of its tasks are now recorded")
     assert site.slow.times == 1
     assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("hacore/*.spill"))
 
@@ -71,7 +71,7 @@ def test_a_lock_that_was_broken(site: Site) -> None:
     site.begun()
     assert site.hacore("unlock", "--force").wait() == 0
     stopped(site, "its lock was broken")
-    gone_on_with(site, "what became of 1 of its tasks is recorded now")
+    gone_on_with(site, "the results of 1 of its tasks are now recorded")
     assert site.slow.times == 1
 
 
@@ -83,7 +83,7 @@ def test_a_state_that_somebody_else_wrote(site: Site) -> None:
         other.execute("UPDATE meta SET serial = serial + 1")
     other.close()
     stopped(site, "another process wrote it")
-    gone_on_with(site, "does not fit the state any more; the hosts are looked at instead")
+    gone_on_with(site, "no longer fit the state; the hosts are checked instead")
 
 
 def test_a_state_that_was_replaced(site: Site) -> None:
@@ -93,8 +93,8 @@ def test_a_state_that_was_replaced(site: Site) -> None:
     site.begun()
     shutil.copy(site.database, site.folder / "copy")
     (site.folder / "copy").replace(site.database)
-    stopped(site, "the file was replaced by another one")
-    gone_on_with(site, "what became of 1 of its tasks is recorded now")
+    stopped(site, "the file was replaced")
+    gone_on_with(site, "the results of 1 of its tasks are now recorded")
 
 
 def test_a_server_that_goes_down(site: Site, postgres: Server) -> None:
@@ -108,7 +108,7 @@ def test_a_server_that_goes_down(site: Site, postgres: Server) -> None:
     finally:
         postgres.start()
     assert list(Path(os.environ["XDG_STATE_HOME"]).glob("hacore/*.spill"))
-    gone_on_with(site, "what became of 1 of its tasks is recorded now")
+    gone_on_with(site, "the results of 1 of its tasks are now recorded")
     assert site.slow.times == 1
 
 
