@@ -237,7 +237,10 @@ def test_what_something_else_depends_on_stays_as_its_dependency(family: Family) 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"names": ["no-such-package"]}, "cannot install no-such-package: no repository of this host"),
-    ({"names": ["demo-virtual"]}, "cannot install demo-virtual: .* name one that provides it"),
+    (
+        {"names": ["demo-virtual"]},
+        "cannot install demo-virtual: .* for a virtual package, name a package that provides it",
+    ),
     ({"name": "demo", "version": "3.0"}, r"cannot install demo: no repository of this host has version 3\.0"),
     ({"names": ["demo-foe"]}, "cannot download demo-foe"),
     ({"names": ["demo-lib"], "ensure": "absent"}, "cannot remove demo-lib: required by demo demo-user"),

@@ -106,7 +106,7 @@ def test_a_reload_reloads_what_runs_and_leaves_alone_what_does_not(packaged: Ini
     host, wanted = packaged.host, spec(running=True)
     reload = PROVIDER.trigger(host.work(PROVIDER, ADDRESS, wanted, Action.NOOP), "reload")
     assert [step.disrupts for step in reload] == ["reload"]
-    assert "does not run" in host.run(reload)[0].text
+    assert "is not running" in host.run(reload)[0].text
     host.apply(PROVIDER, ADDRESS, wanted)
     before = packaged.pid()
     host.run(reload)

@@ -148,7 +148,10 @@ def test_what_was_there_comes_back_to_the_byte(host: Player, before: str) -> Non
     [
         ({"interface": "eth9"}, "eth9"),
         ({"globals": {"nonsense": 1}}, "Unknown keyword 'nonsense'"),
-        ({"track_scripts": {"c": CHECK | {"script": "/usr/bin/nothere -x"}}}, "/usr/bin/nothere, which is not there"),
+        (
+            {"track_scripts": {"c": CHECK | {"script": "/usr/bin/nothere -x"}}},
+            "/usr/bin/nothere does not exist or is not executable",
+        ),
         ({"track_scripts": {"c": CHECK | {"script": CONF}}}, "does not exist or is not executable"),
         ({"notify": {"master": "/usr/bin/nothere"}}, "/usr/bin/nothere"),
         ({"globals": {"script_user": "nobody"}, "extra": ["nonsense 1"]}, "Unknown keyword 'nonsense'"),
