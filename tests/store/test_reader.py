@@ -169,5 +169,6 @@ async def test_an_image_that_is_not_there_is_a_store_error(filled: str) -> None:
 
 
 async def test_a_reader_could_not_write_if_it_tried(filled: str) -> None:
-    with StateReader.open(filled) as reader, pytest.raises(StoreError, match=r"cannot be written|it is read-only"):  # type: ignore[union-attr]
+    why = "it is read-only" if filled.startswith("postgresql") else "it cannot be written"
+    with StateReader.open(filled) as reader, pytest.raises(StoreError, match=why):  # type: ignore[union-attr]
         reader._read(lambda reading: reading.fetch("DELETE FROM lock"))
