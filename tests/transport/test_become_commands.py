@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,7 +127,11 @@ def typed(site: Site, words: str, *, line: str) -> tuple[int, str]:
         assert child.stdin is not None
         assert child.stdout is not None
         seen = b""
-        while b"password on the hosts: " not in seen and (chunk := child.stdout.read(4096)):
+        # A prompt that is never shown ends the test, where a read would wait until somebody types.
+        while b"password of the hosts: " not in seen:
+            assert select.select([child.stdout], [], [], 60)[0], f"nothing was asked: {seen.decode()}"
+            chunk = child.stdout.read(4096)
+            assert chunk, f"it ended and asked nothing: {seen.decode()}"
             seen += chunk
         child.stdin.write(line.encode() + b"\n")
         seen += child.stdout.read()
@@ -150,7 +155,7 @@ def test_an_empty_one_and_no_terminal_are_errors(site: Site) -> None:
 
     done = site.run("plan", "-K")
     assert done.returncode == 1
-    assert "cannot ask for sudo's password: there is no terminal; give it in HACORE_BECOME_PASSWORD" in done.stderr
+    assert "cannot ask for the sudo password: no terminal; set HACORE_BECOME_PASSWORD" in done.stderr
 
 
 def test_none_of_it_needs_to_execute_anything_in_tmp_or_run(site: Site) -> None:
