@@ -233,9 +233,19 @@ class Agent:
     def start(cls, path: Path) -> Agent:
         process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
         end = time.monotonic() + PATIENCE
-        while not path.is_socket() and time.monotonic() < end:
+        while not cls._listens(path) and time.monotonic() < end:
             time.sleep(0.01)
         return cls(path, process)
+
+    @staticmethod
+    def _listens(path: Path) -> bool:
+        """Whether it takes connections: the socket is in its place a moment earlier than that."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            try:
+                sock.connect(str(path))
+            except OSError:
+                return False
+            return True
 
     def add(self, key: Path) -> None:
         environ = {**os.environ, "SSH_AUTH_SOCK": str(self.socket)}
