@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("plan", "journal", "walk", "store")
 WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
-LIMIT = 600  # seconds for the tests of one fault: some make an endless loop
+SLOWER, LEAST = 10, 20  # how long a fault's tests may take: so many times longer than without it, at least 20 s
 CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
 
 
@@ -159,15 +160,18 @@ def near_tests(path: Path) -> str:
     return f"tests/{path.relative_to(ROOT / 'hacore').parts[0]}"
 
 
-def judge(tests: str, mutant: Mutant | None) -> str:
-    """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already."""
+def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
+    """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already.
+
+    `limit`: seconds after which the child is stopped, since some faults make an endless loop; 0: never.
+    """
     child = os.fork()
     if child == 0:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         os.setpgid(0, 0)
-        signal.alarm(LIMIT)
+        signal.alarm(limit)
         if mutant is not None:
             sys.meta_path.insert(0, Planted(mutant))
         import pytest
@@ -196,14 +200,17 @@ def main() -> int:
     mutants = sample(paths, options.sample, options.seed)
     for name in WARM:
         importlib.import_module(name)
+    limits: dict[str, int] = {}
     for tests in sorted({near_tests(mutant.path) for mutant in mutants}):
+        began = time.monotonic()
         if judge(tests, None) != MISSED:
             sys.stderr.write(f"cannot count: {tests} fails without any fault\n")
             return 1
+        limits[tests] = max(LEAST, int(SLOWER * (time.monotonic() - began)))
     tally = dict.fromkeys((CAUGHT, MISSED, OVER), 0)
     by_package: dict[str, list[int]] = {}
     for number, mutant in enumerate(mutants, 1):
-        found = judge(near_tests(mutant.path), mutant)
+        found = judge(near_tests(mutant.path), mutant, limits[near_tests(mutant.path)])
         tally[found] += 1
         score = by_package.setdefault(near_tests(mutant.path).partition("/")[2], [0, 0])
         score[0] += found != MISSED
