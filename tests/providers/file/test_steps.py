@@ -313,6 +313,29 @@ def test_an_undo_restores_owner_group_and_mode(here: Here, removed: bool) -> Non
     assert here.manifest() == was
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other accounts")
+@pytest.mark.parametrize("wanted", ["directory", "absent", "content"])
+def test_an_undo_restores_owner_group_and_mode_of_a_directory(here: Here, wanted: str) -> None:
+    path = here.root / "it"
+    path.mkdir()
+    os.chown(path, OTHER, OTHER - 1)
+    path.chmod(0o2750)
+    was = here.manifest()
+    bodies: dict[str, Any] = {
+        "directory": {"ensure": "directory", "owner": "0", "group": "0", "mode": "0700"},
+        "absent": {"ensure": "absent"},
+        "content": {"content": "x"},
+    }
+    spec = FileSpec(path=str(path), **bodies[wanted])
+
+    images = here.images(spec)
+    here.apply(spec)
+    assert here.manifest() != was
+    here.undo(spec, images)
+
+    assert here.manifest() == was
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the capability that root drops here")
 @pytest.mark.parametrize("given", [{}, {"owner": str(OTHER), "mode": "4755"}], ids=["kept", "set"])
 def test_the_suid_bit_survives_the_writing_of_the_content(tmp_path: Path, given: dict[str, str]) -> None:

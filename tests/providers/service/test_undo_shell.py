@@ -63,14 +63,22 @@ class Host:
             umask=0o022,
         )
 
-    def undo(self, **data: Any) -> list[str]:
+    def undo(
+        self, links: str = "", *, define: bool = True, enabled: bool | None = None, running: bool = True, **data: Any
+    ) -> list[str]:
         """The calls of systemctl, each with the first line of the definition at that time."""
         base = {"active": "inactive", "state": "disabled", "names": ["web.service"], "mask": None, "mode": "644 0:0"}
-        image = Image({**base, **data}, {"links": b"", "definition": b"[Unit]\n"})
-        script, blobs = systemd.undo("web.service", image, define=True, enabled=None, running=True)
+        image = Image({**base, **data}, {"links": links.encode(), "definition": b"[Unit]\n"})
+        script, blobs = systemd.undo(
+            "web.service", image, define=define, enabled=enabled, running=True if running else None
+        )
         done = self.sh(script, blobs)
         assert done.returncode == 0, done.stderr
-        return [line.rstrip() for line in (self.folder / "state/log").read_text().splitlines()]
+        return self.calls()
+
+    def calls(self) -> list[str]:
+        log = self.folder / "state/log"
+        return [line.rstrip() for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
@@ -128,3 +136,71 @@ def test_a_unit_that_ends_after_its_trigger_fails_the_step(host: Host, op: str, 
 
     assert done.returncode == rc, done.stderr
     assert (f"cannot keep web.service running after its {op}: the unit is failed" in done.stderr) is bool(rc)
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+def test_a_unit_that_does_not_run_is_not_reloaded(host: Host, op: str) -> None:
+    host.be("inactive")
+
+    done = host.sh(systemd.trigger("web.service", op))
+
+    assert (done.returncode, done.stdout) == (0, f"web.service is not running: no {op} needed\n")
+    assert host.calls() == []
+
+
+# -- definition, masks and links
+
+
+@pytest.mark.parametrize("mask", ["", "/dev/null"])
+def test_an_undo_removes_a_definition_that_did_not_exist(host: Host, mask: str) -> None:
+    host.undo(mode=None, mask=mask or None)
+
+    assert os.path.lexists(host.definition) is bool(mask)
+    assert not mask or os.readlink(host.definition) == mask
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_mask_is_restored_where_no_definition_is_managed(host: Host, there: bool) -> None:
+    if not there:
+        host.definition.unlink()
+
+    host.undo(define=False, mask="/dev/null", mode=None)
+
+    assert host.definition.is_symlink() is not there
+
+
+@pytest.mark.parametrize(("define", "enabled"), [(True, None), (False, True), (False, False), (False, None)])
+def test_an_undo_restores_every_link(host: Host, define: bool, enabled: bool | None) -> None:
+    """Links of this run are removed, with the folder that only they needed; those that it removed come again."""
+    etc = host.folder / "etc"
+    unit = str(host.definition)
+    new, kept, lost = (
+        etc / "new.target.wants/web.service",
+        etc / "multi-user.target.wants/web.service",
+        etc / "w.service",
+    )
+    for link in (new, kept):
+        link.parent.mkdir()
+        link.symlink_to(unit)
+    other = etc / "new.target.wants.d"
+    other.mkdir()
+
+    host.undo(f"{kept}\t{unit}\n{lost}\t{unit}\n", define=define, enabled=enabled, running=False)
+
+    managed = define or enabled is not None
+    assert new.is_symlink() is not managed
+    assert new.parent.exists() is not managed
+    assert kept.is_symlink()
+    assert (lost.is_symlink() and os.readlink(lost) == unit) is managed
+    assert other.exists()
+
+
+def test_a_unit_whose_run_is_not_managed_is_neither_started_nor_stopped(host: Host) -> None:
+    assert host.undo(define=False, enabled=True, running=False) == ["daemon-reload [Service]"]
+
+
+def test_a_mask_until_the_next_start_is_restored(host: Host) -> None:
+    assert host.undo(define=False, running=False, state="masked-runtime", mode=None) == [
+        "--quiet --runtime mask -- web.service [Service]",
+        "daemon-reload [Service]",
+    ]
