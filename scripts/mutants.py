@@ -171,14 +171,19 @@ def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         os.setpgid(0, 0)
-        signal.alarm(limit)
         if mutant is not None:
             sys.meta_path.insert(0, Planted(mutant))
         import pytest
 
         options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not twins and not machine"]
         os._exit(int(pytest.main([*options, tests])))
-    _, status = os.waitpid(child, 0)
+    end = time.monotonic() + limit  # not by alarm(2): pytest-timeout has that for itself
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended:
+        if limit and time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+        ended, status = os.waitpid(child, os.WNOHANG)
     if os.WIFSIGNALED(status):
         return OVER
     return MISSED if os.WEXITSTATUS(status) == 0 else CAUGHT

@@ -288,6 +288,7 @@ FRESH: dict[str, Any] = {"text": "v1"}
         ({}, {"needs": ["thing.base"]}, True),
         ({}, {"lifecycle": Lifecycle(keep_on_failure=True)}, True),
         ({}, {"shared": True}, True),
+        ({"claims": ("share path:/x",)}, {}, True),
         ({"schema_version": 0}, {}, True),
         ({"hosts": ("a", "b")}, {}, True),
         ({"needs": ("thing.gone@a",)}, {}, True),

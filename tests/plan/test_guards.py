@@ -238,3 +238,17 @@ def test_all_questions_of_a_pair_are_asked_once() -> None:
     recorded = table.inputs().recorded
     asks = merge_asks(asks_of_desired(table.instances, KINDS), asks_of_recorded(recorded, KINDS))
     assert {host: len(of_host) for host, of_host in asks.items()} == {"a": 2, "b": 2}
+
+
+def test_what_is_new_hides_no_guard() -> None:
+    """Neither a resource that is not recorded, nor a guard that is created."""
+    new, table = Table(), with_gates("a", "b")
+    new.want("thing.new@a", text="v1")
+    new.want("gate.f@a", vip="w")
+    new.want("gate.f@b", vip="w")
+    new.record(replace(row_of("gate.f@a", vip="w"), attrs={"weight": 100}))
+    new.record(replace(row_of("gate.f@b", vip="w"), attrs={"weight": 100}))
+    table.instances = {**new.instances, **table.instances}
+    table.rows = {**new.rows, **table.rows}
+    made = restart(table)
+    assert [(t.host, t.group) for t in of(made, Op.DRAIN)] == [("a", "v")]

@@ -166,3 +166,26 @@ def test_a_daemon_that_is_neither_recorded_nor_made_here_is_left_alone() -> None
     made = table.make()
     assert [t.op for t in made.tasks] == [Op.CHANGE]
     assert Address.parse("daemon.web@b") not in made.observed
+
+
+def test_a_daemon_on_a_silent_host_hides_no_other() -> None:
+    table = Table(down=("a",))
+    old_thing(table, "thing.x@b", text="v2")
+    for where in ("daemon.one@a", "daemon.two@b"):
+        table.record(row_of(where, unit="web"))
+        table.want(where, unit="web", reload_on=("thing.x@b",))
+    table.world["b"].units["web"] = {"running": True, "loaded": {}}
+    assert [str(a) for t in of(table.make(), Op.TRIGGER) for a in t.addresses] == ["daemon.two@b"]
+
+
+def test_a_source_that_is_loaded_hides_no_other() -> None:
+    made = reading("x", "y", "z", marks=loaded(x=V1, y=None, z=V1)).make()
+    assert [str(s) for t in made.tasks for s in t.sources] == ["thing.y@a"]
+
+
+@pytest.mark.parametrize("ops", [("reload", "restart"), ("restart", "reload")])
+def test_the_last_operation_does_not_win(ops: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    triggers = [Trigger(f"thing.{name}", op) for name, op in zip(("x", "y"), ops, strict=True)]  # type: ignore[arg-type]
+    monkeypatch.setattr(Daemon, "triggers", lambda *_: triggers)
+    (task,) = reading("x", "y", marks=loaded(x=None, y=None)).make().tasks
+    assert (task.trigger, task.disrupts) == ("restart", "restart")
