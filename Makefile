@@ -104,12 +104,14 @@ soak: SELECTIONS = 400
 soak: SEEDS_FROM := $(if $(filter 0,$(SEEDS_FROM)),$(shell date +%Y%m%d)00000,$(SEEDS_FROM))
 soak: schedules
 
-# Single faults, planted one at a time; which of them the tests of their own package catch.
+# Single faults, planted one at a time; which of them the tests of their own package catch. PACKAGES="plan engine" has
+# those packages only.
 SEED ?= 1
 SAMPLE ?= 100
+PACKAGES ?=
 mutants: setup
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[mutants]'
-	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE)
+	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE) $(PACKAGES)
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \
