@@ -40,7 +40,7 @@ class Pulled:
     consumer: Address
     op: Disrupts
     reasons: Mapping[Address, Reason]
-    left_by: int = 0  # the newest run that left it pending; 0: only this plan causes it
+    left_by: int  # the newest run that left it pending; 0: only this plan causes it
 
     @property
     def sources(self) -> tuple[Address, ...]:
