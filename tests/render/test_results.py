@@ -28,7 +28,16 @@ from hacore.render.graph import dot, mermaid
 from hacore.render.header import run_words
 from hacore.render.result import rollback_result_text, run_json, run_text
 from hacore.render.rollback import rollback_text, rollback_words
-from hacore.render.state import row_json, row_text, run_text_of, runs_text
+from hacore.render.state import (
+    addresses_json,
+    resources_json,
+    row_json,
+    row_text,
+    run_report_json,
+    run_text_of,
+    runs_json,
+    runs_text,
+)
 from hacore.render.status import status_exit_code, status_json, status_text
 from hacore.store import TaskRecord
 from tests.render.plans import HEALTH, HELD, LAST, change, drift, hosts, plan
@@ -266,3 +275,82 @@ def test_graphs_quote_what_a_key_may_hold() -> None:
     assert "n0 --> n1" in flow
     assert "n2 --> n1" in flow
     assert "#quot;" in flow
+
+
+# --- what is recorded
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"found": "absent"}, "(run 4, created by hacore)"),
+        ({"found": "same"}, "(run 4, adopted in the desired state)"),
+        ({"found": "different"}, "(run 4, existed before hacore, with differences)"),
+        ({"found": "absent", "tainted": True}, "(run 4, created by hacore, tainted by that run)"),
+    ],
+)
+def test_where_a_row_comes_from(more: dict[str, Any], words: str) -> None:
+    assert row_text(row(**more)).splitlines()[0] == f"# file.key@lb1  {words}"
+
+
+def test_a_bare_row_has_one_line() -> None:
+    bare = row(attrs=None, info={}, needs=(), loaded={}, sensitive=())
+    assert row_text(bare) == "# file.key@lb1  (run 4, created by hacore)"
+    assert row_json(bare)["attrs"] is None
+
+
+def test_a_row_in_json() -> None:
+    kept = row(address=Address.parse('file.key["k"]@lb1'), claims=("own path:/x",), found="same")
+    found = row_json(kept)
+    assert (found["kind"], found["name"], found["key"], found["hosts"]) == ("file", "key", "k", ["lb1"])
+    assert (found["needs"], found["claims"], found["pending"]) == (["file.dir@lb1"], ["own path:/x"], ["file.a@lb1"])
+    assert (found["info"], found["found"], found["tainted"], found["run"]) == ({"size": 12}, "same", False, 4)
+    assert [r["address"] for r in resources_json([kept])["resources"]] == ['file.key["k"]@lb1']
+    assert addresses_json([kept])["addresses"] == ['file.key["k"]@lb1']
+
+
+def of_run(**more: Any) -> TaskRecord:
+    names = tuple(f"file.{name}@lb1" for name in "abcdefg")
+    return replace(TaskRecord(4, "t1", "change", "file", "lb1", names, "done"), **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"addresses": ("file.a@lb1",)}, "    t1  done  change file.a@lb1"),
+        ({"addresses": ("file.a@lb1",), "started": 1.0, "ended": 3.5}, "    t1  done  change file.a@lb1  2.5s"),
+        ({"addresses": ("file.a@lb1",), "started": 1.0}, "    t1  done  change file.a@lb1"),
+        ({"addresses": (), "op": "drain"}, "    t1  done  drain lb1"),
+        ({"addresses": (), "op": "drain", "host": None}, "    t1  done  drain "),
+        ({}, "    t1  done  change file.a@lb1, file.b@lb1, file.c@lb1, file.d@lb1 and 3 more"),
+    ],
+)
+def test_a_task_of_a_run(more: dict[str, Any], line: str) -> None:
+    assert run_text_of(LAST, [of_run(**more)]).splitlines()[3:] == [line]
+
+
+def test_a_run_and_its_tasks_in_json() -> None:
+    found = run_report_json(LAST, [of_run(addresses=("file.a@lb1",), error="no")])
+    assert (found["run"], found["command"], found["status"], found["who"]) == (4, "apply", "done", "ops@desk")
+    assert [t["addresses"] for t in found["tasks"]] == [["file.a@lb1"]]
+    assert [r["run"] for r in runs_json([LAST, replace(LAST, id=5)])["runs"]] == [4, 5]
+    assert "tasks" not in runs_json([LAST])["runs"][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({"ended": None}, ""),
+        ({"summary": {}}, "  41s"),
+        ({"summary": {"create": 2, "update": 0, "noop": 7, "delete": 1}}, "  41s  (2 to create, 1 to delete)"),
+        ({"summary": {"noop": 7}}, "  41s"),
+    ],
+)
+def test_a_line_for_a_run(more: dict[str, Any], end: str) -> None:
+    run = replace(LAST, **more)
+    (line,) = runs_text([run]).splitlines()
+    assert line.endswith(run_words(run) + end)
+
+
+def test_no_runs() -> None:
+    assert runs_text([]) == "No runs yet."
