@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PROVIDERS = ROOT / "providers" / "hacore_providers"
 PACKAGES = ("plan", "journal", "walk", "store")
 WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
 SLOWER, LEAST = 10, 20  # how long a fault's tests may take: so many times longer than without it, at least 20 s
@@ -51,7 +52,8 @@ class Mutant:
     @property
     def module(self) -> str:
         """The dotted name of the module."""
-        parts = self.path.relative_to(ROOT).with_suffix("").parts
+        root = PROVIDERS.parent if self.path.is_relative_to(PROVIDERS) else ROOT
+        parts = self.path.relative_to(root).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def __str__(self) -> str:
@@ -156,8 +158,17 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def near_tests(path: Path) -> str:
-    """The tests of a module's package."""
+    """The tests of a module's package, or of a kind's folder."""
+    if path.is_relative_to(PROVIDERS):
+        return f"tests/providers/{path.relative_to(PROVIDERS).parts[0]}"
     return f"tests/{path.relative_to(ROOT / 'hacore').parts[0]}"
+
+
+def modules(package: str) -> Iterator[Path]:
+    """The modules of a package of hacore/, or of the folder of a kind (`providers/file`)."""
+    kind = package.removeprefix("providers/")
+    folder = PROVIDERS / kind if kind != package else ROOT / "hacore" / package
+    return (path for path in folder.rglob("*.py") if "migrations" not in path.parts)
 
 
 def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
@@ -194,14 +205,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, default=100)
-    parser.add_argument("packages", nargs="*", default=PACKAGES, help="packages of hacore/ (default: all four)")
+    parser.add_argument(
+        "packages",
+        nargs="*",
+        default=PACKAGES,
+        help=f"packages of hacore/, or kinds such as providers/file (default: {', '.join(PACKAGES)})",
+    )
     options = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ["HACORE_NO_TWINS"] = "1"
-    paths = sorted(
-        p for name in options.packages for p in (ROOT / "hacore" / name).rglob("*.py") if "migrations" not in p.parts
-    )
+    paths = sorted(path for package in options.packages for path in modules(package))
     mutants = sample(paths, options.sample, options.seed)
     for name in WARM:
         importlib.import_module(name)
