@@ -1,4 +1,4 @@
-"""Undo and trigger of a systemd unit, as a real shell runs them over a systemctl of a few lines."""
+"""Start, stop, undo and trigger of a systemd unit, as a real shell runs them over a systemctl of a few lines."""
 
 from __future__ import annotations
 
@@ -204,3 +204,35 @@ def test_a_mask_until_the_next_start_is_restored(host: Host) -> None:
         "--quiet --runtime mask -- web.service [Service]",
         "daemon-reload [Service]",
     ]
+
+
+# -- apply
+
+
+@pytest.mark.parametrize(
+    ("active", "running", "calls"),
+    [
+        ("inactive", True, ["start -- web.service [Service]"]),
+        ("active", True, []),
+        ("active", False, ["stop -- web.service [Service]"]),
+        ("inactive", False, []),
+        ("activating", False, ["stop -- web.service [Service]"]),
+    ],
+)
+def test_a_unit_is_started_or_stopped_unless_it_is_so_already(
+    host: Host, active: str, running: bool, calls: list[str]
+) -> None:
+    host.be(active)
+
+    done = host.sh(systemd.run_unit("web.service", running=running))
+
+    assert done.returncode == 0, done.stderr
+    assert [call for call in host.calls() if not call.startswith("reset-failed")] == calls
+
+
+def test_a_unit_that_does_not_stay_up_fails_its_start(host: Host) -> None:
+    host.be("inactive", ends="failed")
+
+    done = host.sh(systemd.run_unit("web.service", running=True))
+
+    assert (done.returncode, "cannot keep web.service running" in done.stderr) == (1, True)
