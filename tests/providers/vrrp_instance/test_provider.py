@@ -227,3 +227,48 @@ def test_the_schema_of_a_spec_is_closed(tmp_path: Path) -> None:
     again = VrrpInstanceSpec.model_validate(spec().model_dump(mode="json"))
 
     assert again == spec()
+
+
+@pytest.mark.parametrize(("interval", "patience"), [(1, 30.0), (5, 30.0), (10, 50.0), (40, 170.0)])
+def test_a_drain_is_waited_for_longer_than_the_peer_waits_for_adverts(interval: float, patience: float) -> None:
+    """Three intervals and the skew time of RFC 5798, 6.1; keepalived may take as long again."""
+    one, two = pair(advert_interval=interval).values()
+    here = dataclasses.replace(view(one), members={"lb1": (one, Facts()), "lb2": (two, Facts())})
+    guard = PROVIDER.guard(here)
+    assert guard is not None
+    assert guard.patience == patience
+
+
+def test_a_task_of_deletes_restores_what_it_would_delete_alone() -> None:
+    """Apply of it is its delete; with a desired instance left the file is written."""
+    one, two = spec(), spec(name="VI_2", virtual_router_id=67)
+    data = {"config": CONF, "type": "file", "mode": "644", "uid": "0", "gid": "0", "missing": []}
+    images = {address(): Image(data, {"content": b"old"}, run=1)}
+    work = Work((change(one, Action.DELETE),), images=images)
+    assert PROVIDER.apply(work) == PROVIDER.delete(work)
+    left = dataclasses.replace(work, wanted=((address("VI_2"), two),))
+    assert PROVIDER.apply(left)[0].blobs["keepalived.conf"].decode() == render([(address("VI_2"), two)])
+    assert PROVIDER.delete(left)[0].blobs == PROVIDER.apply(left)[0].blobs
+
+
+def test_a_task_without_the_desired_instances_writes_its_own() -> None:
+    """Where the whole file is not known, no instance that is deleted is written."""
+    one, two = spec(), spec(name="VI_2", virtual_router_id=67)
+    (install, _) = PROVIDER.apply(Work((change(one, Action.CREATE), change(two, Action.DELETE))))
+    assert install.blobs["keepalived.conf"].decode() == render([(address(), one)])
+
+
+def test_an_undo_forgets_the_drains_of_what_it_created() -> None:
+    data = {"config": CONF, "type": "file", "mode": "644", "uid": "0", "gid": "0", "missing": []}
+    images = {address(): Image(data, {"content": b"old"}, run=1)}
+    (restore,) = PROVIDER.undo(Work((change(spec()),), images=images))
+    assert restore.blobs == {"content": b"old"}
+    _, forget = PROVIDER.undo(Work((change(spec(), Action.CREATE),), images=images))
+    assert "hacore-drain.VI_1" in forget.script
+    assert PROVIDER.undo(Work((change(spec()),))) == ()
+
+
+def test_the_image_of_one_instance() -> None:
+    step = PROVIDER.capture(Work((change(spec()),)))
+    assert step.parse is not None
+    assert list(step.parse(Output(0, b"missing \nabsent\n"))) == [address()]
