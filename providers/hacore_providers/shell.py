@@ -11,7 +11,9 @@ __all__ = ["PUT_FILE", "failing_step", "foreign_paths"]
 PUT_FILE = r"""
 put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
   cat -- "$1" >"$2"; chown "$3" -- "$2"; chmod "$4" -- "$2"
+  sync -- "$2" 2>/dev/null || : # after a power cut PATH is not empty
   mv -fT -- "$2" "$5"
+  sync -- "${5%/*}" 2>/dev/null || :
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$5"
 }
 """

@@ -236,3 +236,26 @@ def test_a_unit_that_does_not_stay_up_fails_its_start(host: Host) -> None:
     done = host.sh(systemd.run_unit("web.service", running=True))
 
     assert (done.returncode, "cannot keep web.service running" in done.stderr) == (1, True)
+
+
+SPY = """#!/bin/sh
+for word; do last=$word; done
+echo "NAME ${last##*/}" >>"$STATE/log"
+PATH=${PATH#*:} exec NAME "$@"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a definition is root's")
+def test_a_definition_is_on_the_disk_before_it_takes_its_name_and_then_its_folder(host: Host) -> None:
+    for name in ("mv", "sync"):
+        (host.folder / "bin" / name).write_text(SPY.replace("NAME", name))
+        (host.folder / "bin" / name).chmod(0o755)
+    order = ["sync .hacore.web.service.new", "mv web.service", "sync etc"]
+
+    script = systemd.prepare_unit("web.service", define=True, enabled=None, running=None)
+    done = host.sh(script, {"definition": b"[Service]\n"})
+    assert done.returncode == 0, done.stderr
+    assert [call for call in host.calls() if call.split()[0] in ("mv", "sync")] == order
+
+    (host.folder / "state/log").unlink()
+    assert [call for call in host.undo() if call.split()[0] in ("mv", "sync")] == order
