@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import ctypes
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -195,9 +197,29 @@ def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.02)
         ended, status = os.waitpid(child, os.WNOHANG)
+    end_orphans()
     if os.WIFSIGNALED(status):
         return OVER
     return MISSED if os.WEXITSTATUS(status) == 0 else CAUGHT
+
+
+def adopt_orphans() -> None:
+    """Make processes that a fault's tests leave behind children of this one, PR_SET_CHILD_SUBREAPER of prctl(2)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing
+            os.set_inheritable(int(path.name), int(path.name) < 3)  # a lock, for example
+
+
+def end_orphans() -> None:
+    """Stop all children of this process."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while pids := children.read_text().split():
+        for pid in map(int, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def main() -> int:
@@ -215,6 +237,7 @@ def main() -> int:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ["HACORE_NO_TWINS"] = "1"
+    adopt_orphans()
     paths = sorted(path for package in options.packages for path in modules(package))
     mutants = sample(paths, options.sample, options.seed)
     for name in WARM:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Desired, Health, Verdict
-from hacore.model import Action, Op
-from hacore.plan import NO_SELECTION, Inputs, Ownership, Plan, tasks
+from hacore.contract import Desired, Health, Observed, Verdict
+from hacore.model import Action, Lifecycle, Op
+from hacore.plan import NO_SELECTION, Inputs, Ownership, Plan, drift_of, tasks
 from hacore.plan.inputs import Comparison
 from hacore.plan.saved_format import plan_from_json, plan_to_json
 from hacore.testing.things import Daemon
@@ -98,6 +98,32 @@ def test_drift_says_that_something_is_gone() -> None:
         table.want(where, text="v1")
     table.world["a"].data["/y"] = {"text": "v2"}
     assert [(str(d.address), d.gone) for d in table.make().drift] == [("thing.x@a", True), ("thing.y@a", False)]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "observed", "found"),
+    [
+        ({"text": "1"}, None, ("was deleted", True, False)),
+        (None, {"text": "1"}, ("exists again", False, True)),
+        ({"text": "1"}, {"text": "2"}, ("", False, False)),
+        ({"text": "1"}, {"text": "1", "more": "x"}, None),
+        (None, None, None),
+    ],
+)
+def test_what_drift_is(recorded: Any, observed: Any, found: tuple[str, bool, bool] | None) -> None:
+    row = replace(row_of(THING), attrs=recorded)
+    drift = drift_of(row, None if observed is None else Observed(observed), seal)
+    assert (None if drift is None else (drift.reason, drift.gone, drift.again)) == found
+    assert drift is None or (drift.address, drift.host) == (row.address, "a")
+
+
+def test_drift_is_of_the_recorded_attrs_by_their_seal_and_without_ignored_ones() -> None:
+    row = replace(row_of(THING), attrs={"text": seal('"1"'), "mode": "0600", "size": 1}, sensitive=("text",))
+    row = replace(row, lifecycle=Lifecycle(ignore_changes=("size",)))
+    assert drift_of(row, Observed({"text": "1", "mode": "0600", "size": 2}), seal) is None
+    drift = drift_of(row, Observed({"text": "2", "mode": "0644", "size": 2, "more": 1}), seal)
+    assert drift is not None
+    assert [(a.path, a.sensitive) for a in drift.attrs] == [("text", True), ("mode", False)]
 
 
 def test_a_saved_plan_keeps_the_fields() -> None:
