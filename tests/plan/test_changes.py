@@ -115,6 +115,8 @@ def test_what_is_on_a_silent_host_is_neither_deleted_nor_compared() -> None:
     table.down = ("a",)
     made = table.make()
     assert (made.changes, made.drift) == ((), ())
+    table.record(row_of("thing.x@b", text="v1"))  # what is on another host is
+    assert [str(c.address) for c in table.make().changes] == ["thing.x@b"]
 
 
 # -- renamed
