@@ -200,6 +200,7 @@ def test_only_managed_versions_are_restored_to_theirs() -> None:
     (undo,) = PROVIDER.undo(_work(*specs, images=dict.fromkeys(addresses, image)))
 
     assert "names='a b c d'\ngoverned='c d'\n" in undo.script
+    assert undo.detached, "it survives a lost connection"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +288,15 @@ def test_configuration_files_in_an_image_are_encrypted_in_the_state() -> None:
 
 def test_without_an_image_nothing_is_undone() -> None:
     assert PROVIDER.undo(_work(PackageSpec(names=("a",)))) == []
+
+
+def test_a_package_that_is_not_known_hides_no_other() -> None:
+    spec = PackageSpec(names=("none", "b"))
+    answers = PACKAGE.parse(b"asked b\nmanager dpkg \ndpkg b amd64 ii  1.22.1-8\n")
+    facts = Facts(HostFacts(family="debian"), {(PACKAGE.name, name): value for name, value in answers.items()})
+    observed = PROVIDER.observe(View(HERE, spec, None, facts))
+    assert observed is not None
+    assert dict(observed.attrs) == {"b": "installed"}
 
 
 def _on(packager: str, manager: str) -> Work[PackageSpec]:
