@@ -159,6 +159,8 @@ def test_the_title_of_a_rollback(how: WayBack, title: str) -> None:
     lines = rollback_text(given).splitlines()
     assert lines[0].endswith("changes of the old machine are skipped")
     assert lines[1].startswith(title)
+    several = rollback_text(replace(given, undone=(LAST, replace(LAST, id=3)))).splitlines()
+    assert several[1].startswith("Roll back to the state before run 4;" if how is WayBack.UNDO else title)
 
 
 def test_a_rollback_in_json() -> None:
