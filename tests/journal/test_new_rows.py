@@ -140,6 +140,11 @@ def test_what_a_daemon_has_loaded(
     assert made(address=WEB, rows=rows, sources={X: keys}, started=started).loaded == after
 
 
+def test_a_deleted_source_hides_no_other_one() -> None:
+    rows = recorded(WEB, loaded={str(X): loaded_mark(OLD)}) | recorded(attrs=NEW)
+    assert made(address=WEB, rows=rows, sources={Y: (), X: ()}).loaded == {str(X): loaded_mark(OLD)}
+
+
 def test_a_daemon_is_not_taken_to_be_started_unless_that_is_said() -> None:
     rows = recorded(WEB, loaded={str(X): GONE}) | recorded(attrs=NEW)
     assert made(address=WEB, rows=rows, sources={X: ()}).loaded == {str(X): GONE}

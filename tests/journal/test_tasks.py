@@ -60,3 +60,9 @@ def test_the_rows_before_a_task_are_those_of_its_addresses_and_of_their_former_o
     task = PlanTask("t1", Op.CHANGE, "thing", "a", (change.address,), (change, changed("thing.bin@a", "+")))
     (live,) = live_tasks([task], {row.address: row for row in (old, other)})
     assert live.before == {change.address: None, THING: None, old.address: row_to_json(old)}
+
+
+def test_the_spec_of_what_no_stack_names_is_kept_without_its_defaults() -> None:
+    change = changed("thing.bin@a", "~", key="/bin")
+    task = PlanTask("t1", Op.RESTORE, "thing", "a", (THING,), (change,))
+    assert record(task).payload["changes"][0]["spec"] == {"key": "/bin"}
