@@ -158,6 +158,15 @@ async def test_a_daemon_is_pending_from_before_its_source_is_written(tmp_path: P
     assert [row.loaded for row in seen] == [{X: "?" + mark("old")}]
 
 
+async def test_a_daemon_is_pending_from_before_its_source_is_restored(tmp_path: Path) -> None:
+    table, seen = with_daemon(), list[Any]()
+    async with Walk.of(tmp_path, table) as walk:
+        await walk.forward()
+        table.world["a"].on("restore /x", lambda _machine: seen.append(walk.row(WEB)))
+        await walk.back()
+    assert [row.loaded for row in seen] == [{X: "?" + mark("new")}]
+
+
 async def test_a_daemon_that_never_loaded_the_new_text_is_not_reloaded_on_the_way_back(tmp_path: Path) -> None:
     table = with_daemon()
     table.world["a"].fail("write /x", "disk full")
