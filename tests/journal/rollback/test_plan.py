@@ -176,3 +176,11 @@ def test_marks_that_a_reload_sets_need_no_task_of_their_own() -> None:
     made = run(2, task("t1", X, before=thing()), task("t2", WEB, "=", before=old, image=False))
     now = replace(old, loaded={X: mark("v2"), Y: None})
     assert [name for name, _ in story(back([made], [thing(text="v2"), now]))] == [f"restore {X}", f"reload {WEB}"]
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+def test_a_source_that_only_the_mark_names_is_loaded_as_the_run_did(op: str) -> None:
+    daemon = web(needs=(X,), **{X: mark("v2")})
+    made = run(2, task("t1", X, before=thing()), trigger("t2", WEB, op, X, needs=("t1",)))
+    names = [name for name, _ in story(back([made], [thing(text="v2"), daemon]))]
+    assert [name for name in names if name.endswith(WEB)] == [f"{op} {WEB}"]
