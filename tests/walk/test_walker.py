@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from hacore.address import Address
 from hacore.errors import FloodError
-from hacore.model import Lifecycle, Status, loaded_mark
+from hacore.journal import RunningTask
+from hacore.model import Lifecycle, Op, Status, loaded_mark
+from hacore.plan import PlanTask
 from hacore.store import SetLoaded
 from hacore.testing import World
 from hacore.walk import Walker
@@ -268,3 +271,20 @@ async def test_a_result_that_is_not_known_undoes_nothing(tmp_path: Path) -> None
         await walk.forward()
         assert walk.statuses() == {X: Status.ERROR}
         assert table.world["a"].did("restore*") == []
+
+
+async def test_a_block_takes_its_host_out_of_service_and_back(tmp_path: Path) -> None:
+    gate, table = Address.parse("gate.g@a"), Table()
+    table.want(str(gate), vip="v")
+    table.world.vips["v"] = ["a", "b"]
+    ops = (Op.DRAIN, Op.UNDRAIN)
+    parts = [PlanTask(op.value, op, "gate", "a", (gate,), group="g") for op in ops]
+    inside = [replace(part, needs=(before.id,)) for before, part in pairwise(parts)]
+    async with Walk.of(tmp_path, table, [RunningTask(part) for part in (parts[0], *inside)]) as walk:
+        await walk.forward()
+        assert table.world["a"].log == ["drain v", "undrain v"]
+        assert {task["status"] for task in walk.recorded().values()} == {"done"}
+
+        await walk.back()
+        assert table.world["a"].log[2:] == ["drain v", "undrain v"]
+        assert {task["status"] for task in walk.recorded().values()} == {"undone"}
