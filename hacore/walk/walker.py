@@ -217,7 +217,9 @@ class Walker:
     def _undo_taint(self, ids: Sequence[str]) -> list[Move]:
         """The rows of what could not be undone: tainted."""
         known = (self.ctx.rows.get(a) for id in ids for a in self.lives[id].before)
-        return [PutRow(replace(row, tainted=True, run=self.ctx.run)) for row in known if row and not row.tainted]
+        rows = [replace(row, tainted=True, run=self.ctx.run) for row in known if row and not row.tainted]
+        self.ctx.rows.update({row.address: row for row in rows})
+        return [PutRow(row) for row in rows]
 
     async def _save(self, ids: Sequence[str], more: Sequence[Move] = ()) -> None:
         moves: list[Move] = [
