@@ -39,6 +39,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
     if report.drift:
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
+        lines.append("To show what an apply would change: `hacore plan`")
     elif report.ownership.new_machines:
         lines.append(f"No drift on the recorded machines; {checked}.")
     elif news is not None and news.known:
