@@ -14,7 +14,7 @@ The methods of a provider, in the order of their calls:
     examine   view                               -> mistakes that only facts and companions reveal
     desire    view                               -> the desired state
     prepare   work -> steps in scratch space only (download, compile)
-    capture   work -> one read-only step whose parse gives the before-images
+    capture   work -> one read-only step; its parse returns the before-images
     apply     work -> steps        undo  work + images -> steps                   (mirror images)
     delete    work + origins -> steps, by default undo to the origins
     trigger   work -> steps that reload or restart

@@ -141,7 +141,7 @@ class Provider(ABC, Generic[S]):
         return ()
 
     def invalidates(self, change: Change[S]) -> Sequence[str]:
-        """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
+        """Tokens of the facts that this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
         return ()
 
     def exclusive(self, spec: S) -> str | None:

@@ -131,7 +131,9 @@ class Desired:
     attrs: Attrs | None
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # attrs whose change needs a replace; a changed `own` claim always does
+    replace_on: frozenset[str] = (
+        frozenset()
+    )  # attrs that need a replace when they change; a changed `own` claim always does
     irreversible: str = ""  # why this change cannot be undone; shown with `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
     disrupts: Disrupts = "none"  # the effect of the change itself on the service of its host
@@ -157,7 +159,7 @@ class Mistake:
 
     @classmethod
     def where(cls, field: str, predicate: str, *, warning: bool = False) -> Mistake:
-        """A mistake whose sentence has the field as its subject: `predicate` begins with a verb."""
+        """A mistake written as one sentence with the field as its subject: `predicate` begins with a verb."""
         return cls(field, predicate, warning, joined=True)
 
     def __str__(self) -> str:

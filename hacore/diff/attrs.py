@@ -106,5 +106,6 @@ def hunks(before: str | None, after: str, *, known: bool = False) -> tuple[str, 
     else:
         lines = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
     if before is not None and before.endswith("\n") != after.endswith("\n"):
-        lines.append("\\ no newline at end of file" + (" any more" if before.endswith("\n") else " before"))
+        side = "new" if before.endswith("\n") else "old"
+        lines.append(f"\\ no newline at end of the {side} file")
     return tuple(lines)

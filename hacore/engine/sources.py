@@ -47,7 +47,10 @@ def _fetch(source: Source, folder: Path) -> bytes:
     with _scratch(folder) as part:
         actual = _copy(source.url, part)
         if actual != source.sha256:
-            raise SourceError(f"cannot use {source.url}: its sha256 is {actual}, not {source.sha256}")
+            raise SourceError(
+                f"cannot use {source.url}: its sha256 is {actual}, not {source.sha256}; "
+                "check the origin of the file before you change the sha256 in the stack"
+            )
         part.seek(0)
         data = part.read()
         if not source.url.startswith("file:") and isinstance(part.name, str):

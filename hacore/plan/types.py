@@ -19,8 +19,8 @@ class PlannedChange:
     """What happens to one address, and why.
 
     `change` is what its provider gets; `row` is what the state has of it. `inherits`: the former
-    address (a rename): its origin moves over. `takers`: the addresses that now claim what is
-    forgotten. `moves`: a replace whose new place is another one than the recorded: the old one
+    address (a rename): its origin moves over. `takers`: the addresses that now claim the
+    forgotten resource. `moves`: a replace at another place than the recorded one: the old resource
     is deleted, the new one created. `reason` is only shown.
     """
 

@@ -113,8 +113,8 @@ def key_of(scope: str, body: str) -> str:
 def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) -> str:
     """Begin a job under the host's lock `token`, wait for its end, print its output.
 
-    A job that was begun already is waited for, not begun again. `taken`: keys of ended jobs whose output has
-    arrived; they are deleted. A script that was cut off in transit does nothing: it is one compound command,
+    A job that was begun already is waited for, not begun again. `taken`: keys of ended jobs with their
+    output received; they are deleted. A script that was cut off in transit does nothing: it is one compound command,
     which a shell reads to its end before it runs any of it.
     """
     forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)

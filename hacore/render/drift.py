@@ -24,8 +24,13 @@ def drift_exit_code(report: DriftReport) -> int:
     return 2 if report.differs else 0
 
 
-def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None) -> str:
-    """Recorded -> found, per address; then the hosts that were not checked. With `news` only new differences."""
+def drift_text(
+    report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None, *, plan_command: str = "hacore plan"
+) -> str:
+    """Recorded -> found, per address; then the hosts that were not checked. With `news` only new differences.
+
+    `plan_command`: the full command that shows what an apply would change.
+    """
     if news is not None:
         report = news.report
     lines = stranger_lines(report.ownership.foreign_hosts, report.lineage, style)
@@ -39,6 +44,7 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
     if report.drift:
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
+        lines.append(f"To show what an apply would change: {plan_command}")
     elif report.ownership.new_machines:
         lines.append(f"No drift on the recorded machines; {checked}.")
     elif news is not None and news.known:

@@ -67,8 +67,19 @@ def _group(task: TaskSummary) -> str:
 
 
 def _counted(tasks: Sequence[TaskSummary]) -> str:
-    groups = _groups(tasks)
-    return ", ".join(f"{len(found)} {_words(name)}" for name, found in groups.items()) or "nothing done"
+    """`2 tasks failed (1 of them undone), 1 undone, 3 not started`."""
+    parts: list[str] = []
+    for name, found in _groups(tasks).items():
+        number = f"{len(found):,}" if parts else count(len(found), "task")
+        parts.append(f"{number} {_words(name)}{_of_them_undone(found) if name == 'failed' else ''}")
+    return ", ".join(parts) or "nothing done"
+
+
+def _of_them_undone(failed: Sequence[TaskSummary]) -> str:
+    undone = sum(task.status == "undone" for task in failed)
+    if undone in (0, len(failed)):
+        return " (undone)" if undone else ""
+    return f" ({undone:,} of them undone)"
 
 
 def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:

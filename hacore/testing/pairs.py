@@ -102,9 +102,9 @@ class Shared(Provider[SharedSpec]):
         return Desired({"holders": 1})
 
     def patience(self, spec: SharedSpec) -> float:
-        """As the spec says."""
+        """From the spec."""
         return spec.patience
 
     def checks(self, spec: SharedSpec) -> Sequence[Check]:
-        """As the spec says."""
+        """From the spec."""
         return [Check(url) for url in spec.checks]

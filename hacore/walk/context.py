@@ -220,7 +220,7 @@ class Context:
             self.rows[consumer] = replace(row, loaded={**row.loaded, **loaded})
 
     async def ready(self, step: Step) -> Step:
-        """A step whose sources have become blobs; each source is fetched once a run."""
+        """The step with its sources turned into blobs; each source is fetched once per run."""
         if not step.sources:
             return step
         blobs = dict(step.blobs)

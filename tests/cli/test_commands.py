@@ -129,10 +129,10 @@ def test_a_failed_apply_lists_what_happened_and_exits_1(made: Console) -> None:
     made.world["b"].fail("write /etc/web.conf", "disk full")
     done = made("apply", "--auto-approve")
     assert done.code == 1
-    assert "Apply failed: 1 failed" in done.out
+    assert "Apply failed: 1 task failed (undone)" in done.out
     assert "disk full" in done.out
     assert "disk full" in done.err
-    assert "1 failed, 2 done, 1 not started" in done.out
+    assert "1 task failed (undone), 2 done, 1 not started" in done.out
     assert "To roll back the changes that were applied: hacore rollback" in done.out
     assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
 

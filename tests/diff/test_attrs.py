@@ -86,8 +86,8 @@ def test_a_text_is_shown_by_its_lines() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "known", "lines"),
     [
-        ("a\n", "a", False, ["\\ no newline at end of file any more"]),
-        ("a", "a\n", False, ["\\ no newline at end of file before"]),
+        ("a\n", "a", False, ["\\ no newline at end of the new file"]),
+        ("a", "a\n", False, ["\\ no newline at end of the old file"]),
         (None, "a\n", True, ["+a"]),
         (None, "a\n", False, []),
         ("", "", False, []),

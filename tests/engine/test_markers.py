@@ -123,7 +123,8 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     old = lineage(play)
     lost = second(play, tmp_path / "lost", TWO, HEAD)
     line = await first_line(lost)
-    whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by lineage {old[:8]} of the stack test, by tester@test on 20"
+    whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by stack test in another state (lineage {old[:8]}), "
+    whose += "last by tester@test on 20"
     assert line.startswith(f"Managed by another state: {whose}")
     assert "this state is new" in line and "--take-over" in line
     made = await lost.plan()

@@ -25,7 +25,7 @@ from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
 from hacore.render.drift import drift_exit_code, drift_json, drift_text
 from hacore.render.graph import dot, mermaid
-from hacore.render.header import run_words
+from hacore.render.header import run_words, stack_line
 from hacore.render.result import rollback_result_text, run_json, run_text
 from hacore.render.rollback import rollback_text, rollback_words
 from hacore.render.state import (
@@ -81,7 +81,7 @@ def test_counts_say_what_happened_and_text_and_json_agree() -> None:
     counts = run_json(failed)["counts"]
     assert counts == {"failed": 2, "undone": 1, "done": 1, "not_started": 2}
     assert sum(counts.values()) == len(FAILED)
-    assert "2 failed, 1 undone, 1 done, 2 not started" in run_text(failed, commands=COMMANDS)
+    assert "2 tasks failed (1 of them undone), 1 undone, 1 done, 2 not started" in run_text(failed, commands=COMMANDS)
     assert run_json(failed)["ok"] is False
 
 
@@ -101,8 +101,14 @@ def test_a_broken_promise_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("rolled_back", ["Apply failed: 1 failed", "The changes were rolled back.", "hacore plan stacks/web"]),
-        ("interrupted", ["Apply interrupted: 1 failed", "The run is incomplete.", "hacore rollback stacks/web"]),
+        (
+            "rolled_back",
+            ["Apply failed: 1 task failed (undone)", "The changes were rolled back.", "hacore plan stacks/web"],
+        ),
+        (
+            "interrupted",
+            ["Apply interrupted: 1 task failed (undone)", "The run is incomplete.", "hacore rollback stacks/web"],
+        ),
     ],
 )
 def test_the_next_command_fits_what_happened(status: str, words: list[str]) -> None:
@@ -218,7 +224,7 @@ def row(**more: Any) -> Row:
         "spec": {},
         "schema_version": 1,
         "attrs": {"content": "hmac:" + "a" * 64, "mode": "0600"},
-        "info": {"size": 12},
+        "info": {"mtime": 1_795_656_473, "size": 12},
         "sensitive": ("content",),
         "needs": ("file.dir@lb1",),
         "hosts": ("lb1",),
@@ -236,14 +242,37 @@ def test_a_row_shows_no_secret_not_even_its_hmac(golden: Golden) -> None:
     assert "hmac" not in str(row_json(kept))
 
 
+CHANGES = {"changes": [{"action": "create"}, {"action": "update"}]}
+RELOAD = {"changes": [{"action": "noop"}], "trigger": "reload"}
+
+
 def test_runs_the_newest_first(golden: Golden) -> None:
     failed = replace(LAST, id=5, status="failed", summary={"create": 2, "noop": 7})
     tasks = [
-        TaskRecord(5, "t2", "change", "file", "lb1", ("file.a@lb1",), "error", error="no space\nleft", position=1),
-        TaskRecord(5, "t1", "trigger", "service", "lb1", ("service.x@lb1",), "done", started=1.0, ended=3.5),
+        TaskRecord(
+            5,
+            "t2",
+            "change",
+            "file",
+            "lb1",
+            ("file.a@lb1",),
+            "error",
+            payload=CHANGES,
+            error="no space\nleft",
+            position=1,
+        ),
+        TaskRecord(
+            5, "t1", "trigger", "service", "lb1", ("service.x@lb1",), "done", payload=RELOAD, started=1.0, ended=3.5
+        ),
     ]
     undone = replace(LAST, id=6, command="rollback", undoes=(5,))
     golden("runs", runs_text([LAST, failed, undone]) + "\n---\n" + run_text_of(failed, tasks))
+
+
+def test_a_header_of_more_than_80_columns_has_the_state_on_a_line_of_its_own() -> None:
+    url = "sqlite:////srv/stacks/production/web/frontend/state/nginx-keepalived.db"
+    assert stack_line("web", url, "1a2b3c4d5e", 12) == f"Stack web   lineage 1a2b3c4d   serial 12\nstate {url}"
+    assert stack_line("web", "sqlite:///w.db", "", 0) == "Stack web   state sqlite:///w.db   (nothing recorded yet)"
 
 
 def test_status_tells_who_holds_the_address(golden: Golden) -> None:

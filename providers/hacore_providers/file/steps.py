@@ -203,10 +203,13 @@ def _check(command: str) -> str:
     """
     for form in ("'%s'", '"%s"', "%s"):
         command = command.replace(form, '"$1"')
-    return f"""if ! sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/said" 2>&1; then
-  printf 'cannot replace %s: its check failed:\\n' "$path" >&2
+    return f"""checked=0
+sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/output" 2>&1 || checked=$?
+if [ "$checked" -ne 0 ]; then
+  printf 'cannot replace %s: its check failed with exit code %s' "$path" "$checked" >&2
+  if [ -s "$HACORE_WORK/output" ]; then echo : >&2; else echo ' and printed nothing' >&2; fi
   export path tmp # the output names the new file by its temporary name
-  tail -n 40 "$HACORE_WORK/said" | awk '{{
+  tail -n 40 "$HACORE_WORK/output" | awk '{{
     line = ""
     while (at = index($0, ENVIRON["tmp"])) {{
       line = line substr($0, 1, at - 1) ENVIRON["path"]

@@ -22,8 +22,8 @@ nl='
 '
 die() { printf '%s\n' "$*" >&2; exit 1; }
 quietly() { # shows the output of a program only if it fails
-  if ! "$@" >"$HACORE_WORK/said" 2>&1 </dev/null; then
-    tail -n 40 "$HACORE_WORK/said" >&2
+  if ! "$@" >"$HACORE_WORK/output" 2>&1 </dev/null; then
+    tail -n 40 "$HACORE_WORK/output" >&2
     return 1
   fi
 }

@@ -32,10 +32,10 @@ new=@scripts@/.hacore.$name.new
 ran() { [ -f "$definition" ] && status_of "$name"; }
 act() { # action: the output is kept in a file; a daemon cannot hold the step's output and locks open
   if command -v service >/dev/null 2>&1; then service "$name" "$1"; else (cd / && "$definition" "$1"); fi \
-    >"$HACORE_WORK/said" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    >"$HACORE_WORK/output" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 }
 fail() {
-  tail -n 20 "$HACORE_WORK/said" >&2 2>/dev/null || :
+  tail -n 20 "$HACORE_WORK/output" >&2 2>/dev/null || :
   rc=0; status_of "$name" || rc=$?
   echo "$1: the status of its script is $rc" >&2
   exit 1
@@ -147,17 +147,17 @@ fi
 _ENABLE = r"""
 if ! starts "$name"; then
   if command -v update-rc.d >/dev/null 2>&1; then
-    { update-rc.d "$name" defaults && update-rc.d "$name" enable; } >"$HACORE_WORK/said" 2>&1
-  else { chkconfig --add "$name" && chkconfig "$name" on; } >"$HACORE_WORK/said" 2>&1; fi || :
-  starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot enable $name" >&2; exit 1; }
+    { update-rc.d "$name" defaults && update-rc.d "$name" enable; } >"$HACORE_WORK/output" 2>&1
+  else { chkconfig --add "$name" && chkconfig "$name" on; } >"$HACORE_WORK/output" 2>&1; fi || :
+  starts "$name" || { cat "$HACORE_WORK/output" >&2; echo "cannot enable $name" >&2; exit 1; }
 fi
 """
 
 _DISABLE = r"""
 if starts "$name"; then
-  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$name" disable >"$HACORE_WORK/said" 2>&1
-  else chkconfig "$name" off >"$HACORE_WORK/said" 2>&1; fi || :
-  ! starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot disable $name" >&2; exit 1; }
+  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$name" disable >"$HACORE_WORK/output" 2>&1
+  else chkconfig "$name" off >"$HACORE_WORK/output" 2>&1; fi || :
+  ! starts "$name" || { cat "$HACORE_WORK/output" >&2; echo "cannot disable $name" >&2; exit 1; }
 fi
 """
 
@@ -219,7 +219,7 @@ elif [ -z "$(mine <"$HACORE_WORK/links")" ]; then afresh=1; fi
 # As long as its script exists, insserv orders the others around it.
 _UNDO_ORDER = r"""
 if [ -n "$afresh" ] && command -v update-rc.d >/dev/null 2>&1; then
-  update-rc.d -f "$name" remove >"$HACORE_WORK/said" 2>&1 || :
+  update-rc.d -f "$name" remove >"$HACORE_WORK/output" 2>&1 || :
 fi
 """
 

@@ -87,9 +87,9 @@ cat "$HACORE_WORK/keepalived.conf" >"$temp"
 chmod @mode@ "$temp"
 [ "$(id -u)" != 0 ] || chown 0:0 "$temp"
 rc=0
-timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/said" 2>&1 || rc=$?
-sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/said"
-found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/said" || :)
+timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/output" 2>&1 || rc=$?
+sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/output"
+found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/output" || :)
 case $rc in
 0) ;;
 143)

@@ -137,8 +137,20 @@ def test_a_failed_check_changes_nothing_and_says_why(here: Here, before: str) ->
     output = here.run(step)
 
     assert output.rc == 1
-    assert output.stderr.decode().startswith(f"cannot replace {path}: its check failed:")
+    assert output.stderr.decode().startswith(f"cannot replace {path}: its check failed with exit code 3:\n")
     assert here.manifest() == was
+
+
+def test_a_failed_check_without_output_has_a_reason(here: Here) -> None:
+    path = here.root / "it.conf"
+    (step,) = PROVIDER.apply(
+        Work((Change(ADDRESS, Action.UPDATE, FileSpec(path=str(path), content="x", validate="false %s")),))
+    )
+
+    output = here.run(step)
+
+    reason = "its check failed with exit code 1 and printed nothing"
+    assert (output.rc, output.stderr.decode()) == (1, f"cannot replace {path}: {reason}\n")
 
 
 def test_a_checks_complaint_names_the_file_by_its_own_name(here: Here) -> None:
