@@ -188,11 +188,12 @@ UNSAFE = "hacore writes only where no other user can redirect it"
 """The end of a refusal, as in contract.SAFE_PATH."""
 
 
-def unsafe_folder(facts: Facts, path: str) -> str:
+def unsafe_folder(facts: Facts, path: str, owner: str | None = None) -> str:
     """Why another user can redirect a path, as far as a probe shows it; empty: no reason found.
 
-    `safe_path` (contract.SAFE_PATH) finds more and decides: here links are not followed, and the members of
-    groups are not known.
+    `owner`: the desired one, a name or a number; None: not managed.
+    `safe_path` and `safe_owner` (contract.SAFE_PATH) find more and decide: here links are not followed, and
+    the members of groups are not known.
     """
     ours = (0, facts.host.uid)
     for folder in reversed(_above([path])):
@@ -203,6 +204,11 @@ def unsafe_folder(facts: Facts, path: str) -> str:
             return f"the folder {folder} belongs to uid {found.uid}, who could redirect the write"
         if found.mode & stat.S_IWOTH and not found.mode & stat.S_ISVTX:
             return f"everybody can write in the folder {folder}"
+    folder = posixpath.dirname(path)
+    found = facts.get(STAT, folder)
+    given_away = owner not in (None, "root", "0") and facts.host.uid == 0
+    if found is not None and given_away and found.mode & stat.S_ISVTX and found.mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write in the folder {folder}, and its new owner {owner} could exchange the entry"
     return ""
 
 

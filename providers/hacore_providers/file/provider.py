@@ -154,7 +154,7 @@ class FileProvider(Provider[FileSpec]):
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
         """A path that another user can redirect, if there is a change to apply."""
         observed, wanted = self.observe(view), self.desire(view).attrs
-        why = unsafe_folder(view.facts, view.spec.path)
+        why = unsafe_folder(view.facts, view.spec.path, view.spec.owner)
         if why and (None if observed is None else observed.attrs) != wanted:
             yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
 

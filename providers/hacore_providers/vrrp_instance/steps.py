@@ -133,7 +133,7 @@ def _filled(script: str, values: Mapping[str, str]) -> str:
 _RESTORE = r"""
 config=@config@
 dir=${config%/*}
-safe_path "$config"
+safe_owner "$config" @uid@
 case @type@ in
 absent) rm -f "$config" ;;
 link)
@@ -163,6 +163,7 @@ def restore(image: Image) -> Step:
         "missing": "".join(f" {quote(d)}" for d in reversed(data["missing"])),
         "config": quote(data["config"]),
         "type": data["type"],
+        "uid": str(data.get("uid", 0)),
         "owner": f"{data.get('uid', 0)}:{data.get('gid', 0)}",
         "mode": data.get("mode", "644"),
     }
