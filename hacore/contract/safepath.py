@@ -104,6 +104,29 @@ safe_path() { # PATH...: fails the step if another user can redirect one of them
     fi
   done
 }
+changeable() { # PATH: fails the step if a file attribute or a mount keeps it from being replaced
+  if command -v lsattr >/dev/null 2>&1; then
+    __folder_of=${1%/*}
+    lsattr -d -- "$1" "${__folder_of:-/}" 2>/dev/null | while IFS= read -r __line; do
+      __flags=${__line%% *} __named=${__line#* }
+      case $__flags in
+        *i*) __word=immutable __flag=i ;;
+        *a*) __word=append-only __flag=a ;;
+        *) continue ;;
+      esac
+      printf 'cannot write %s: %s is %s; to allow changes run chattr -%s %s\n' \
+        "$1" "$__named" "$__word" "$__flag" "$__named" >&2
+      exit 1
+    done || exit 1
+  fi
+  [ ! -d "$1" ] && [ -e "$1" ] && [ -r /proc/self/mountinfo ] || return 0
+  while read -r __id __parent __device __root __point __rest; do # mount points with spaces are not found
+    [ "$__point" != "$1" ] || {
+      printf 'cannot write %s: another file is mounted on it; unmount it first: umount %s\n' "$1" "$1" >&2
+      exit 1
+    }
+  done </proc/self/mountinfo
+}
 safe_owner() { # PATH OWNER: fails the step if the owner could exchange the entry afterwards; calls safe_path
   safe_path "$1"
   [ -n "$__open" ] || return 0
@@ -122,6 +145,8 @@ Folders that do not exist yet are not checked: a step that creates them calls `s
 sticky folder in which others may write (/tmp), names made by mktemp(1) are safe, and so are files of root or of the
 connection's user that have one name. `__known` is true after `safe_path PATH` unless the folder is such a one and
 PATH did not exist: whatever exists there later may be another user's, and must not be read, changed or followed.
+
+`changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
 
 `safe_owner PATH OWNER` (name or number) also refuses to give away an entry of such a folder: its new owner could
 exchange it for a link before its mode is set, and before it is restored.

@@ -215,7 +215,7 @@ def test_a_file_is_secret_before_its_content_arrives(top: Path, tmp_path: Path, 
     """put_file, by a cat(1) that reports what it finds: 0600, whatever mode the file gets at the end."""
     stubs = tmp_path / "stubs"
     stubs.mkdir()
-    (stubs / "cat").write_text('#!/bin/sh\nstat -L -c %a /proc/self/fd/1 >&2; exec /bin/cat "$@"\n')
+    (stubs / "cat").write_text('#!/bin/sh\nstat -L -c %a /proc/self/fd/3 3>&1 >&2; exec /bin/cat "$@"\n')
     (stubs / "cat").chmod(0o755)
     (top / "ours/source").write_text("Environment=PASSWORD=x")
     if before == "leftover":

@@ -68,6 +68,7 @@ die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
 keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
   path=$2
   safe_path "$path"
+  changeable "$path"
   case $5 in
     '' | absent) ;;
     *) [ -d "$3" ] || die "cannot create $2: $3 does not exist; add a file resource with ensure: directory for it" ;;

@@ -34,6 +34,7 @@ MODE = "0600"
 _CAPTURE = r"""
 config=@config@
 safe_path "$config"
+changeable "$config"
 dir=${config%/*}; missing=
 while [ -n "$dir" ] && [ ! -d "$dir" ]; do missing="$dir $missing"; dir=${dir%/*}; done
 echo "missing $missing"
