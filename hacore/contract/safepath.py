@@ -107,17 +107,17 @@ safe_path() { # PATH...: fails the step if another user can redirect one of them
 changeable() { # PATH: fails the step if a file attribute or a mount keeps it from being replaced
   if command -v lsattr >/dev/null 2>&1; then
     __folder_of=${1%/*}
-    lsattr -d -- "$1" "${__folder_of:-/}" 2>/dev/null | while IFS= read -r __line; do
-      __flags=${__line%% *} __named=${__line#* }
-      case $__flags in
+    for __one in "$1" "${__folder_of:-/}"; do
+      __flags=$(lsattr -d -- "$__one" 2>/dev/null) || continue
+      case ${__flags%% *} in
         *i*) __word=immutable __flag=i ;;
         *a*) __word=append-only __flag=a ;;
         *) continue ;;
       esac
       printf 'cannot write %s: %s is %s; to allow changes run chattr -%s %s\n' \
-        "$1" "$__named" "$__word" "$__flag" "$__named" >&2
+        "$1" "$__one" "$__word" "$__flag" "$__one" >&2
       exit 1
-    done || exit 1
+    done
   fi
   [ ! -d "$1" ] && [ -e "$1" ] && [ -r /proc/self/mountinfo ] || return 0
   while read -r __id __parent __device __root __point __rest; do # mount points with spaces are not found

@@ -38,7 +38,8 @@ changeable "$config"
 dir=${config%/*}; missing=
 while [ -n "$dir" ] && [ ! -d "$dir" ]; do missing="$dir $missing"; dir=${dir%/*}; done
 echo "missing $missing"
-if [ -L "$config" ]; then echo link; readlink -n -- "$config" | base64 -w 0
+if ! __known; then echo absent
+elif [ -L "$config" ]; then echo link; readlink -n -- "$config" | base64 -w 0
 elif [ -f "$config" ]; then stat -c 'file %a %u %g' -- "$config"; base64 -w 0 <"$config"
 elif [ -e "$config" ]; then echo "cannot manage $config: it is neither a file nor a link" >&2; exit 1
 else echo absent; fi
