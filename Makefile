@@ -103,6 +103,7 @@ soak: HISTORIES = 200
 soak: SELECTIONS = 400
 soak: SEEDS_FROM := $(if $(filter 0,$(SEEDS_FROM)),$(shell date +%Y%m%d)00000,$(SEEDS_FROM))
 soak: schedules
+	@HACORE_ATTACKS=5000 $(PYTEST) -n 0 tests/providers/test_attacker.py
 
 # Single faults, planted one at a time; which of them the tests of their own package catch. PACKAGES="plan engine" has
 # those packages only.

@@ -25,7 +25,7 @@ cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or th
 without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
 vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
 A step writes only to paths that no other user can redirect: `SAFE_PATH` is shell text that defines
-`safe_path PATH...`, which fails the step otherwise.
+`safe_path PATH...`, which fails the step otherwise, and `safe_owner PATH OWNER` for an entry that is given away.
 Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
 program (arguments are visible in the process list).
 """

@@ -10,6 +10,8 @@ __all__ = ["PUT_FILE", "failing_step", "foreign_paths"]
 
 PUT_FILE = r"""
 put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
+  rm -f -- "$2"
+  (umask 077; set -C; : >"$2") # nobody else can open it before it has its mode; a link is not followed
   cat -- "$1" >"$2"; chown "$3" -- "$2"; chmod "$4" -- "$2"
   sync -- "$2" 2>/dev/null || : # after a power cut PATH is not empty
   mv -fT -- "$2" "$5"

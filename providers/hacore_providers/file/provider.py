@@ -152,9 +152,19 @@ class FileProvider(Provider[FileSpec]):
         return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
-        """A path that another user can redirect, if there is a change to apply."""
+        """A path that another user can redirect, and hard links that a write breaks, if there is a change to apply."""
         observed, wanted = self.observe(view), self.desire(view).attrs
-        why = unsafe_folder(view.facts, view.spec.path)
+        found = view.facts.get(STAT, view.spec.path)
+        if found is not None and found.kind == "file" and found.names > 1 and observed is not None:
+            replaced = [key for key in ("ensure", "content") if observed.attrs.get(key) != (wanted or {}).get(key)]
+            if replaced:
+                yield Mistake(
+                    "",
+                    f"{view.spec.path} has {found.names} names (hard links): the others keep the current content, "
+                    "and a rollback does not link them again",
+                    warning=True,
+                )
+        why = unsafe_folder(view.facts, view.spec.path, view.spec.owner)
         if why and (None if observed is None else observed.attrs) != wanted:
             yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
 

@@ -79,6 +79,7 @@ def head(unit: str, names: Iterable[str] = ()) -> str:
 
 _CAPTURE = r"""
 safe_path "$definition"
+changeable "$definition"
 id=$(show Id); fragment=$(show FragmentPath)
 names="$names $(show Names)"
 [ ! -f "$fragment" ] || names="$names $(sed -n 's/^Also=//p' "$fragment" | tr '\n' ' ')"

@@ -93,6 +93,7 @@ def head(unit: str) -> str:
 
 _CAPTURE = r"""
 safe_path "$definition"
+changeable "$definition"
 rc=3
 if [ -f "$definition" ]; then rc=0; status_of "$name" || rc=$?; fi
 echo "status $rc"
