@@ -77,6 +77,8 @@ class Provider(ABC, Generic[S]):
     """each: one instance per host. together: one instance, without a host, over all of them."""
     plain: ClassVar[tuple[str, ...]] = ()
     """Fields that the state keeps as text, because drift or an undo needs them: they must not name a secret."""
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By the name of a boolean field: the fields of which the text is a secret where it is true."""
     whole: ClassVar[bool] = False
     """True: an aggregate is written as a whole, such as a file of sections: one task has all of its changes, deletes
     included. False: an aggregate has a task for each level of the graph, as packages do."""

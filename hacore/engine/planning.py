@@ -30,6 +30,7 @@ from ..plan import (
     refuse_conflicts,
     revive,
 )
+from ..secrets import Secrets
 from ..store import HostRecord, host_from_json
 from .connections import Hosts, answered
 from .ownership import ownership, with_markers
@@ -109,6 +110,7 @@ class Session:
             facts=facts,
             hosts=known,
             providers=providers,
+            secrets=Secrets(self.stack.secrets),
             seal=snapshot.seal,
             doubtful=doubtful or {},
             gone_reason="the stack is destroyed" if self.command == "destroy" else "no longer in the stack",
@@ -128,6 +130,7 @@ class Session:
             facts=answered(statuses),
             hosts=known,
             providers=self.request.means.providers,
+            secrets=Secrets(self.stack.secrets),
             seal=snapshot.seal,
             selection=self.request.selection,
             recall=snapshot.seal,

@@ -50,7 +50,13 @@ def summarize(live: RunningTask) -> TaskSummary:
     op = task.trigger or words or task.op.value
     seconds = live.ended - live.started if live.ended is not None and live.started is not None else None
     return TaskSummary(
-        live.id, op, tuple(str(a) for a in task.addresses), task.host, live.status.value, live.error, seconds
+        live.id,
+        op,
+        tuple(str(a) for a in task.addresses),
+        task.host,
+        live.status.value,
+        live.shown or live.error,
+        seconds,
     )
 
 

@@ -15,6 +15,7 @@ from ..journal import QUIET, RunningTask, live_tasks, records_of
 from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack
 from ..probe import HostLink
+from ..secrets import Secrets
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, Walker, ask_all
 from ..walk.walker import watched
@@ -222,6 +223,7 @@ class Run:
             rows=rows,
             sources=made.sources,
             links=links,
+            secrets=Secrets(stack.secrets),
             instances=stack.instances,
             graph=self.session.graph,
             checks=checks,

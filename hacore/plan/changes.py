@@ -173,7 +173,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
     observed = outcome.observed[address] = observe(provider, view, row, recall=given.recall)
-    desired = desire(provider, view, row, recall=given.recall)
+    desired = desire(provider, view, row, recall=given.recall, secret=(instance.sensitive, given.secrets))
     if row is None and observed is not None and observed.absent:
         observed = None
     secrets = desired.sensitive | frozenset(row.sensitive if row else ())

@@ -129,6 +129,7 @@ class Plan:
     notes: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)  # by address
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    sensitive_outputs: frozenset[str] = frozenset()
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers

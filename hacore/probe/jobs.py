@@ -173,6 +173,9 @@ __tidy() { # deletes jobs that no run needs; $1: a token of which all jobs are o
     [ "$(cat "$__one/token" 2>/dev/null)" != "$1" ] && [ -e "$__one/scratch" ] &&
       [ -z "$(find "$__one" -maxdepth 0 -mtime +7)" ] || rm -rf "$__one"
   done
+  # private folders of killed steps, with the files of their resources: a job that still runs may use one
+  for __one in "$HACORE_RUN"/jobs/*/; do ! __runs "$__one" || return 0; done
+  rm -rf "$HACORE_RUN"/step.????????
 }
 """
 """For the holder of the host's lock: waiting for former jobs, and deleting them."""

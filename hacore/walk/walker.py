@@ -171,8 +171,9 @@ class Walker:
         self._say("task_done", live, seconds=live.ended - (live.started or live.ended))
 
     async def _failed(self, live: RunningTask, error: Failed) -> None:
-        live.error, live.ended = str(error), self.ctx.now()
-        self._say("task_failed", live, message=live.error)
+        live.error, live.ended = error.kept, self.ctx.now()
+        live.shown = str(error)
+        self._say("task_failed", live, message=live.shown)
         moved = self.board.failed(live.id, undo=not error.fenced, halt=error.doubt)
         await self._save(moved, self._taint(moved))
         for id in moved:
@@ -207,7 +208,8 @@ class Walker:
             await self._save([live.id])
             self._say("task_undone", live, seconds=live.ended - (live.started or live.ended))
             return
-        live.error = f"{live.error}\n{error}".strip()
+        live.shown = f"{live.shown or live.error}\n{error}".strip()
+        live.error = f"{live.error}\n{error.kept}".strip()
         drains = self.board.undo_failed(live.id)
         for drain in drains:
             self.lives[drain].error = f"{live.task.host} stays out of service: {live.id} could not be undone"

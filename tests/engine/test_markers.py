@@ -11,7 +11,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.engine import apply, forget, plan
-from hacore.errors import PlanError
+from hacore.errors import PlanError, StackError
 from hacore.probe import Marker
 from hacore.render.plan import PlanText, plan_text
 from hacore.store import StateReader
@@ -268,9 +268,14 @@ async def test_environments_of_a_stack_are_stacks_of_their_own(play: Play, tmp_p
 
 
 async def test_a_marker_tells_no_path(play: Play) -> None:
-    await play.make("thing: {x: {hosts: a, key: '/keys/{{ var.secret }}', text: v1}}")
+    await play.make("thing: {x: {hosts: a, key: /keys/of-somebody, text: v1}}")
     (text,) = play.world["a"].markers.values()
-    assert "hunter2" not in text and "/keys" not in text
+    assert "somebody" not in text and "/keys" not in text
+
+
+async def test_a_secret_cannot_name_something_on_a_host(play: Play) -> None:
+    with pytest.raises(StackError, match=r"stack\.yaml:\d+:\d+: thing\.x@a: key must not use a sensitive value"):
+        await play.make("thing: {x: {hosts: a, key: '/keys/{{ var.secret }}', text: v1}}")
 
 
 async def test_the_state_of_another_stack_is_refused(play: Play) -> None:

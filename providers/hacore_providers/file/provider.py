@@ -45,6 +45,8 @@ class FileProvider(Provider[FileSpec]):
     api = 2
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
+    plain = ("path",)
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("content", "content_base64", "link_to")}
 
     # -- at load
     def resolve(self, spec: FileSpec, files: StackFiles) -> FileSpec:

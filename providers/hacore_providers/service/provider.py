@@ -14,7 +14,7 @@ and again) matches no desired state and is shown by its name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from hacore.contract import (
     NO_RULES,
@@ -56,6 +56,7 @@ class ServiceProvider(Provider[ServiceSpec]):
     api = 2
     kind = "service"
     spec = ServiceSpec
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("definition",)}
     plain = ("unit",)  # the undo of a run reloads the daemon by its recorded row
 
     # -- at load
@@ -191,7 +192,9 @@ class ServiceProvider(Provider[ServiceSpec]):
             return
         init = init_system(work)
         define = spec.definition is not None
-        script = init.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
+        script = init.prepare_unit(
+            spec.full, define=define, enabled=spec.enabled, running=spec.running, secret=spec.sensitive
+        )
         blobs = {} if spec.definition is None else {"definition": spec.definition.encode()}
         yield Step(script, blobs=blobs, what=f"setting up {spec.short}")
         if spec.running is not None:

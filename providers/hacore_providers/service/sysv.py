@@ -20,7 +20,7 @@ from typing import Any
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
-from hacore_providers.shell import PUT_FILE
+from hacore_providers.shell import PUT_FILE, private
 
 COMMON = (
     SAFE_PATH
@@ -132,7 +132,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     }
     if data["mode"] is not None:
         blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
-    return Image(data=data, blobs=blobs, sensitive=sensitive)
+    return Image(data=data, blobs=blobs, sensitive=sensitive or private(data["mode"]))
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -140,8 +140,8 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
-  || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
-  put_file "$HACORE_WORK/definition" "$new" 0:0 0755 "$definition"
+  || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
+  put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
 fi
 """
 
@@ -163,9 +163,20 @@ fi
 """
 
 
-def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:  # noqa: ARG001
-    """Script and links: everything that neither starts nor stops the service."""
-    parts = [head(unit), _WRITE if define else "", "found\n"]
+def prepare_unit(
+    unit: str,
+    *,
+    define: bool,
+    enabled: bool | None,
+    running: bool | None,  # noqa: ARG001
+    secret: bool = False,
+) -> str:
+    """Script and links: everything that neither starts nor stops the service.
+
+    `secret`: only root may read the script.
+    """
+    mode = f"mode={700 if secret else 755}\n"
+    parts = [head(unit), mode + _WRITE if define else "", "found\n"]
     parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
     return "".join(parts)
 
