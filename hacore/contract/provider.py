@@ -11,6 +11,7 @@ from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
+from .serving import Daemon, Served
 from .steps import Check, Guard, Step
 from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
@@ -154,6 +155,19 @@ class Provider(ABC, Generic[S]):
 
     def checks(self, spec: S) -> Sequence[Check]:
         """Health questions that the controller asks around a run."""
+        return ()
+
+    # -- for status and drift
+    def serving_facts(self, spec: S) -> Sequence[Ask]:
+        """The questions of `served` and `daemons`, besides those of `facts`: a plan does not ask them."""
+        return ()
+
+    def served(self, view: View[S]) -> Sequence[Served]:
+        """The addresses that the hosts of the resource serve together; from one of its instances is enough."""
+        return ()
+
+    def daemons(self, view: View[S]) -> Sequence[Daemon]:
+        """The daemons on its host that serving needs."""
         return ()
 
     # -- at apply: data for the walker

@@ -13,6 +13,7 @@ from ..load.stack import Stack
 from ..model import Op, Row
 from ..plan import Drift, NewMachine, Ownership, Plan
 from ..store import RunRecord
+from .verdicts import OUTAGES, AddressStatus
 
 if TYPE_CHECKING:
     from ..journal import RunningTask
@@ -89,11 +90,17 @@ class DriftReport:
     health: Mapping[str, Health] = field(default_factory=dict)
     ownership: Ownership = field(default_factory=Ownership)
     hosts: tuple[str, ...] = ()
+    addresses: tuple[AddressStatus, ...] = ()
+
+    @property
+    def outages(self) -> tuple[AddressStatus, ...]:
+        """The addresses that nobody or several hosts hold."""
+        return tuple(found for found in self.addresses if found.verdict in OUTAGES)
 
     @property
     def differs(self) -> bool:
-        """Whether there is drift, a new machine or another state's host."""
-        return bool(self.drift or self.ownership.new_machines or self.ownership.foreign_hosts)
+        """Whether there is drift, an address without exactly one holder, a new machine or another state's host."""
+        return bool(self.drift or self.outages or self.ownership.new_machines or self.ownership.foreign_hosts)
 
     @property
     def complete(self) -> bool:

@@ -22,6 +22,7 @@ from hacore.contract import (
     Mistake,
     Observed,
     Provider,
+    Served,
     Spec,
     StackFiles,
     Verdict,
@@ -123,6 +124,12 @@ class Vip(Provider[VipSpec]):
             {"held_by": held_by, "address": spec.address, "checks": {q: v.words for q, v in checks.items()}},
             health=Health(spec.address, tuple(held_by), tuple(checks.values())),
         )
+
+    def served(self, view: View[VipSpec]) -> Sequence[Served]:
+        """Its checks, as its holder made them."""
+        observed = self.observe(view)
+        verdicts = () if observed is None or observed.health is None else observed.health.verdicts
+        return (Served(view.spec.address, checks=verdicts),)
 
     def desire(self, view: View[VipSpec]) -> Desired:
         """Exactly one holder, on any member."""

@@ -15,6 +15,7 @@ from hacore.contract import (
     Ask,
     Change,
     Claim,
+    Daemon,
     Desired,
     Effect,
     Found,
@@ -26,6 +27,7 @@ from hacore.contract import (
     Network,
     Observed,
     Provider,
+    Served,
     StackFiles,
     Step,
     Trigger,
@@ -36,12 +38,14 @@ from hacore.contract import (
 
 from ..facts.addresses import ADDRESSES, holds
 from ..facts.keepalived import CONFIG, DRAIN, VERSION
+from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
 from . import steps
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
 from .config_text import HEADER, Companions, masked, render
+from .members import served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
@@ -175,6 +179,21 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             clear=clear,
             patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
         )
+
+    # -- for status and drift
+    def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
+        """The running daemon and its log."""
+        return (Ask(DAEMON, spec.service),)
+
+    def served(self, view: View[VrrpInstanceSpec]) -> Sequence[Served]:
+        """Its addresses; the first member reports for all."""
+        first = next(iter(view.members), None)
+        return () if view.host is None or view.address.host != first else served(view.members)
+
+    def daemons(self, view: View[VrrpInstanceSpec]) -> Sequence[Daemon]:
+        """keepalived."""
+        state = view.facts.get(DAEMON, view.spec.service)
+        return () if state is None else (Daemon(view.spec.service, state.age is not None),)
 
     # -- at apply
     def capture(self, work: Work[VrrpInstanceSpec]) -> Step:
