@@ -15,8 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
 FILES = tuple(
-    CONTRACT / name
-    for name in ("provider.py", "claims.py", "views.py", "facts.py", "steps.py", "serving.py", "safepath.py")
+    CONTRACT / f"{name}.py" for name in ("provider", "claims", "views", "facts", "steps", "serving", "safepath")
 )
 SHARED = (ROOT / "hacore" / "model.py", ROOT / "hacore" / "address.py")
 TITLES = {

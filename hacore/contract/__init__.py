@@ -21,6 +21,7 @@ The methods of a provider, in the order of their calls:
     guard     view -> how to drain and undrain this host
     served    view -> the addresses that its hosts serve together                 (status and drift)
     daemons   view -> the daemons of its host                                     (status and drift)
+    held      view -> the addresses that must stay held around reloads            (apply)
 
 Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin from /dev/null,
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
@@ -40,7 +41,7 @@ from .claims import Claim, TokenType, account_claims
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
-from .serving import VERDICTS, Daemon, Member, Served, VerdictWord
+from .serving import VERDICTS, Daemon, Held, Member, Served, VerdictWord
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
     NO_RULES,
@@ -79,6 +80,7 @@ __all__ = [
     "Found",
     "Guard",
     "Health",
+    "Held",
     "Host",
     "HostFacts",
     "Image",

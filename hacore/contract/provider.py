@@ -11,7 +11,7 @@ from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
-from .serving import Daemon, Served
+from .serving import Daemon, Held, Served
 from .steps import Check, Guard, Step
 from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
@@ -169,6 +169,14 @@ class Provider(ABC, Generic[S]):
     def daemons(self, view: View[S]) -> Sequence[Daemon]:
         """The daemons on its host that serving needs."""
         return ()
+
+    def held(self, view: View[S]) -> Held | None:
+        """The addresses of its host, by `facts`, for a desired instance; None: the kind has none, or no answer.
+
+        After each set of reloads and restarts exactly one host holds each address that one host held before, unless
+        the desired configuration no longer has it.
+        """
+        return None
 
     # -- at apply: data for the walker
     def prepare(self, work: Work[S]) -> Sequence[Step]:

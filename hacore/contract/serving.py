@@ -56,6 +56,21 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The addresses that a host has, and those that must stay held while its daemons load a change.
+
+    `present`: all addresses of the host, in their shortest form. `served`: those that its daemon serves by the
+    configuration of now, by any resource or by hand. `kept`: those that the desired configuration serves.
+    `settle`: seconds within which a wrong configuration shows, or a new holder is elected.
+    """
+
+    present: frozenset[str]
+    served: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    settle: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Daemon:
     """A program that runs, or does not, on a host. `wanted`: whether it should; None: that is not managed."""
 
@@ -64,4 +79,4 @@ class Daemon:
     wanted: bool | None = None
 
 
-__all__ = ["VERDICTS", "Daemon", "Member", "Served", "VerdictWord"]
+__all__ = ["VERDICTS", "Daemon", "Held", "Member", "Served", "VerdictWord"]

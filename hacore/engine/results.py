@@ -57,7 +57,10 @@ def summarize(live: RunningTask) -> TaskSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of an apply. `leftover`: the plan after a successful run, if it is not empty."""
+    """The result of an apply. `leftover`: the plan after a successful run, if it is not empty.
+
+    `lost`: the addresses that are not held as before the run, in words.
+    """
 
     run: int | None
     status: Literal["nothing", "done", "failed", "rolled_back", "interrupted"]
@@ -66,11 +69,12 @@ class RunResult:
     leftover: Plan | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    lost: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether everything is in the desired state."""
-        return self.status in ("nothing", "done") and self.leftover is None
+        """Whether everything is in the desired state, and each address is held as before."""
+        return self.status in ("nothing", "done") and self.leftover is None and not self.lost
 
 
 @dataclass(frozen=True, slots=True)

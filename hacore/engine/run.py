@@ -16,7 +16,7 @@ from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack
 from ..probe import HostLink
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, Walker, ask_all
+from ..walk import Context, Walker, ask_all, held_before, lost_addresses
 from ..walk.walker import watched
 from .confirm_within import confirmed, prolonged, timer_of
 from .host_locks import HeldHosts, held_hosts
@@ -185,10 +185,11 @@ class Run:
             ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, rows)})
         await self.writer.commit(PutRun(ended), *metadata_only)
         self.means.listener(Event("run_finished", status, data={"run": number, "status": status}))
+        lost = await lost_addresses(ctx)
         leftover = await self._remaining() if status == "done" else None
         outputs = made.outputs if status == "done" else {}
         tasks = tuple(summarize(live) for live in lives)
-        return RunResult(number, status, planned, tasks, leftover, outputs)  # type: ignore[arg-type]
+        return RunResult(number, status, planned, tasks, leftover, outputs, lost=lost)  # type: ignore[arg-type]
 
     def _metadata_moves(self, made: Plan, rows: Mapping[Address, Row], number: int) -> list[PutRow | DropRow]:
         try:
@@ -225,6 +226,7 @@ class Run:
             instances=stack.instances,
             graph=self.session.graph,
             checks=checks,
+            must_hold=held_before(made.views, self.means.providers),
             timer=timer_of(self.request, self.writer.lineage, f"run {number} of {stack.name}"),
         )
 

@@ -16,14 +16,26 @@ HIDE = r"s/^\([[:space:]]*\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).
 """A sed command that hides passwords: they never leave the host, not even those of a file not yet managed."""
 
 
-INSTANCES = r"""s/^[[:space:]]*vrrp_instance[[:space:]]\{1,\}"\{0,1\}\([^[:space:]{"]\{1,\}\).*/instance \1/p"""
-"""A sed command: the names of the file's instances."""
+_CONTENT = r"""
+{ gsub(/"/, "") }
+NF == 0 { next }
+$1 == "{" { depth++; if (want) inside = depth; want = 0; next }
+$1 == "}" { if (depth == inside) inside = 0; depth--; next }
+{ want = 0 }
+inside && depth == inside { print "address " $1; next }
+$1 == "virtual_ipaddress" || $1 == "virtual_ipaddress_excluded" { want = 1 }
+$1 == "vrrp_instance" && NF > 1 { print "instance " $2 }
+$1 == "virtual_server" && NF > 1 { print "server " $2 " " $3 }
+"""
+"""A program of awk for lines in which each brace stands alone: what the file serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """An existing keepalived.conf: its hash (hex), mode (octal), owner, and the names of its instances.
+    """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
 
+    `instances`: their names; `addresses`: as written, of all instances, with excluded ones; `servers`: virtual servers
+    as `ADDRESS PORT`, `fwmark N` or `group NAME`. What the file includes is not read.
     `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
     """
 
@@ -31,6 +43,8 @@ class ConfigFile:
     mode: str
     owner: str
     instances: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
     text: str | None = None
 
 
@@ -40,14 +54,14 @@ class ConfigFact:
     name = "keepalived.config"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """Three forks for each file: stat, sha256sum and sed; two more for its text."""
+        """Four forks for each file: stat, sha256sum, sed and awk; two more for its text."""
         calls = (f"__k {quote(a.arg)} {quote(a.wanted)} {quote('no' if a.secret else 'yes')}" for a in asks)
         return f"""__k() {{
   [ -f "$1" ] || return 0
   sum=$(sha256sum <"$1") || return 0
   sum=${{sum%% *}}
   printf 'file %s %s %s\\n' "$sum" "$(stat -L -c '%a %U:%G %s' -- "$1")" "$1"
-  sed -n '{INSTANCES}' <"$1"
+  sed -e 's/[#!].*//' -e 's/[{{}}]/\\n&\\n/g' <"$1" | awk {quote(_CONTENT)}
   [ "$3" = yes ] && [ "$sum" != "$2" ] || return 0
   printf 'text '; head -c {LIMIT + 1} <"$1" | sed '{HIDE}' | base64 | tr -d '\\n'; echo
 }}
@@ -65,6 +79,10 @@ class ConfigFact:
                 found[path] = ConfigFile(sha256, mode.zfill(4), owner)
             elif word == "instance" and path:
                 found[path] = replace(found[path], instances=(*found[path].instances, rest))
+            elif word == "address" and path:
+                found[path] = replace(found[path], addresses=(*found[path].addresses, rest))
+            elif word == "server" and path:
+                found[path] = replace(found[path], servers=(*found[path].servers, rest.strip()))
             elif word == "text" and path and size <= LIMIT:
                 text = base64.b64decode(rest).decode("utf-8", "replace")
                 found[path] = replace(found[path], text=text)

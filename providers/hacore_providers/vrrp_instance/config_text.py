@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from hacore.contract import Address
 
+from ..facts.addresses import plain
 from .spec import VirtualAddress, VrrpInstanceSpec
 
 HEADER = "# managed by hacore"
@@ -43,6 +44,14 @@ def render(companions: Companions) -> str:
 def masked(text: str) -> str:
     """The text of a keepalived.conf with hidden passwords, for diffs."""
     return _SECRET.sub(r"\1(hidden)", text)
+
+
+def addresses_in(text: str) -> frozenset[str]:
+    """All addresses in blocks `virtual_ipaddress` and `virtual_ipaddress_excluded`, in their shortest form."""
+    uncommented = re.sub(r"[#!].*", "", text)
+    blocks = re.findall(r"virtual_ipaddress(?:_excluded)?\s*\{([^}]*)\}", uncommented)
+    entries = (line.split() for block in blocks for line in block.splitlines())
+    return frozenset(plain(words[0]) for words in entries if words)
 
 
 def merged_globals(companions: Companions) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hacore.contract import (
     Effect,
     Found,
     Guard,
+    Held,
     Host,
     Image,
     Lifecycle,
@@ -36,7 +37,7 @@ from hacore.contract import (
     account_claims,
 )
 
-from ..facts.addresses import ADDRESSES, holds
+from ..facts.addresses import ADDRESSES, holds, plain
 from ..facts.keepalived import CONFIG, DRAIN, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
@@ -44,8 +45,8 @@ from ..facts.stat import sha256
 from . import steps
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
-from .config_text import HEADER, Companions, masked, render
-from .members import served
+from .config_text import HEADER, Companions, addresses_in, masked, render
+from .members import master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
@@ -194,6 +195,19 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         """keepalived."""
         state = view.facts.get(DAEMON, view.spec.service)
         return () if state is None else (Daemon(view.spec.service, state.age is not None),)
+
+    def held(self, view: View[VrrpInstanceSpec]) -> Held | None:
+        """All addresses of all instances in its file, raw and excluded ones as well."""
+        here = view.facts.get(ADDRESSES, "")
+        if here is None:
+            return None
+        file = view.facts.get(CONFIG, view.spec.config)
+        return Held(
+            frozenset(plain(a.address) for a in here if a.dev != "lo"),
+            frozenset(plain(address) for address in file.addresses) if file is not None else frozenset(),
+            addresses_in(render(_companions(view))),
+            master_down(view.spec) + 1.0,
+        )
 
     # -- at apply
     def capture(self, work: Work[VrrpInstanceSpec]) -> Step:
