@@ -12,6 +12,7 @@ The methods of a provider, in the order of their calls:
     facts     spec                               -> questions for its host(s)     (one script per host)
     observe   view                               -> the current state, or None = absent
     examine   view                               -> mistakes that only facts and companions reveal
+    examine_all  all views of the kind           -> mistakes that only they together reveal
     desire    view                               -> the desired state
     prepare   work -> steps in scratch space only (download, compile)
     capture   work -> one read-only step whose parse gives the before-images

@@ -141,6 +141,19 @@ class Provider(ABC, Generic[S]):
         """
         return ()
 
+    def examine_all(
+        self, views: Mapping[Address, View[S]], contents: Mapping[tuple[str, str], bytes]
+    ) -> Iterable[tuple[Address, Mistake]]:
+        """Mistakes that only all instances of the kind together reveal, on all hosts of the stack.
+
+        `contents`: by host and path, the files of the stack of which the content is known. Asked like `examine`.
+        """
+        return ()
+
+    def contents(self, spec: S) -> Mapping[str, bytes]:
+        """The files that it writes on its host, by path, as far as their content is known at load."""
+        return {}
+
     def invalidates(self, change: Change[S]) -> Sequence[str]:
         """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
         return ()

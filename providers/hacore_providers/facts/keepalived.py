@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hacore.contract import Ask, quote
 
@@ -25,6 +25,7 @@ $1 == "}" { if (depth == inside) inside = 0; depth--; next }
 inside && depth == inside { print "address " $1; next }
 $1 == "virtual_ipaddress" || $1 == "virtual_ipaddress_excluded" { want = 1 }
 $1 == "vrrp_instance" && NF > 1 { print "instance " $2 }
+$1 == "virtual_router_id" && NF > 1 { print "router_id " $2 }
 $1 == "virtual_server" && NF > 1 { print "server " $2 " " $3 }
 """
 """A program of awk for lines in which each brace stands alone: what the file serves."""
@@ -35,7 +36,8 @@ class ConfigFile:
     """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
 
     `instances`: their names; `addresses`: as written, of all instances, with excluded ones; `servers`: virtual servers
-    as `ADDRESS PORT`, `fwmark N` or `group NAME`. What the file includes is not read.
+    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance. What
+    the file includes is not read.
     `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
     """
 
@@ -45,6 +47,7 @@ class ConfigFile:
     instances: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    router_ids: Mapping[str, int] = field(default_factory=dict)
     text: str | None = None
 
 
@@ -79,6 +82,9 @@ class ConfigFact:
                 found[path] = ConfigFile(sha256, mode.zfill(4), owner)
             elif word == "instance" and path:
                 found[path] = replace(found[path], instances=(*found[path].instances, rest))
+            elif word == "router_id" and path and found[path].instances and rest.isdecimal():
+                ids = {**found[path].router_ids, found[path].instances[-1]: int(rest)}
+                found[path] = replace(found[path], router_ids=ids)
             elif word == "address" and path:
                 found[path] = replace(found[path], addresses=(*found[path].addresses, rest))
             elif word == "server" and path:

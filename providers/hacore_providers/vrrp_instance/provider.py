@@ -43,9 +43,10 @@ from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
 from . import steps
+from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
-from .config_text import HEADER, Companions, addresses_in, masked, render
+from .config_text import HEADER, Companions, addresses_in, masked, needs_promotion, render
 from .members import master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
@@ -67,6 +68,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         found: dict[str, Any] = {
             "name": spec.name or instance_name(files.name),
             "sensitive": spec.sensitive or files.sensitive,
+            "promote_secondaries": needs_promotion(spec, files.host.address),
         }
         if spec.unicast:
             found["unicast_src_ip"] = spec.unicast_src_ip or files.host.address
@@ -82,13 +84,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return tuple(mistakes(members, hosts))
 
     def claims(self, spec: VrrpInstanceSpec) -> Sequence[Claim]:
-        """Shares the file with the instances of its host; owns its name and virtual router id."""
+        """Shares the file with the instances of its host; owns its name, virtual router id and addresses."""
         family = "/ipv6" if any(":" in vip.address for vip in spec.vips) else ""
         return (
             Claim(f"path:{spec.config}", "share"),
             Claim(f"config:{spec.service}", "share"),
             Claim(f"vrrp_instance:{spec.config}/{spec.name}"),
             Claim(f"vrid:{spec.interface}/{spec.virtual_router_id}{family}"),
+            *(Claim(f"vip:{plain(vip.address)}") for vip in spec.vips),
             Claim(f"path:{spec.binary}", "use"),
             Claim("pkg:keepalived", "use"),
             *(Claim(f"path:{path}", "use") for path in _programs([spec])),
@@ -125,6 +128,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def examine(self, view: View[VrrpInstanceSpec]) -> Iterable[Mistake]:
         """Mistakes that the facts of its hosts and the other instances in the file reveal."""
         return tuple(mistakes_on_hosts(view))
+
+    def examine_all(
+        self, views: Mapping[Address, View[VrrpInstanceSpec]], contents: Mapping[tuple[str, str], bytes]
+    ) -> Iterable[tuple[Address, Mistake]]:
+        """One address in two instances, one virtual router id twice in a network, checks that ask the address."""
+        return tuple(mistakes_of_all(views, contents))
 
     def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
         """The file, if it has a block with this instance's name."""

@@ -90,7 +90,9 @@ def test_a_config_that_is_as_wanted_brings_no_text(tmp_path: Path) -> None:
     found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), wanted=sha256)))
 
     owner = f"{file.owner()}:{file.group()}"
-    assert found == {str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), ("192.168.1.200",))}
+    assert found == {
+        str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), ("192.168.1.200",), router_ids={"VI_1": 66})
+    }
 
 
 def test_a_config_that_differs_brings_its_text_without_passwords(tmp_path: Path) -> None:
@@ -150,7 +152,8 @@ ANY = """
 ! a file of the world { virtual_ipaddress
 global_defs { router_id "a"
 }
-vrrp_instance "VI_A" { interface eth0 virtual_router_id 1
+vrrp_instance "VI_A" { interface eth0
+  virtual_router_id 1
   authentication { auth_type PASS
     auth_pass x }
   virtual_ipaddress
@@ -176,4 +179,5 @@ def test_what_any_file_serves_is_found(tmp_path: Path) -> None:
     assert found.instances == ("VI_A", "VI_B")
     assert found.addresses == ("192.0.2.1/24", "192.0.2.2", "2001:db8::1/64", "198.51.100.1")
     assert found.servers == ("192.0.2.1 443", "group web")
+    assert found.router_ids == {"VI_A": 1}
     assert found.text is None

@@ -77,6 +77,7 @@ def test_claims() -> None:
         Claim("config:keepalived", "share"),
         Claim(f"vrrp_instance:{CONF}/VI_1", "own"),
         Claim("vrid:eth1/66", "own"),
+        Claim("vip:192.168.1.200", "own"),
         Claim("path:/usr/sbin/keepalived", "use"),
         Claim("pkg:keepalived", "use"),
         Claim("path:/usr/local/src/check_nginx_pid.sh", "use"),
