@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from hacore.contract import Ask, quote
 
+HEADER = "# managed by hacore"
+"""The beginning of each keepalived.conf that hacore writes."""
+
 LIMIT = 256 * 1024
 """Bytes of the largest configuration that the probe returns as text."""
 
@@ -36,8 +39,8 @@ class ConfigFile:
     """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
 
     `instances`: their names; `addresses`: as written, of all instances, with excluded ones; `servers`: virtual servers
-    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance. What
-    the file includes is not read.
+    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance;
+    `instance_of`: instance by address. What the file includes is not read. `managed`: hacore has written it.
     `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
     """
 
@@ -48,6 +51,8 @@ class ConfigFile:
     addresses: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     router_ids: Mapping[str, int] = field(default_factory=dict)
+    instance_of: Mapping[str, str] = field(default_factory=dict)
+    managed: bool = False
     text: str | None = None
 
 
@@ -64,6 +69,8 @@ class ConfigFact:
   sum=$(sha256sum <"$1") || return 0
   sum=${{sum%% *}}
   printf 'file %s %s %s\\n' "$sum" "$(stat -L -c '%a %U:%G %s' -- "$1")" "$1"
+  first=; IFS= read -r first <"$1" || :
+  case $first in {quote(HEADER)}*) echo managed ;; esac
   sed -e 's/[#!].*//' -e 's/[{{}}]/\\n&\\n/g' <"$1" | awk {quote(_CONTENT)}
   [ "$3" = yes ] && [ "$sum" != "$2" ] || return 0
   printf 'text '; head -c {LIMIT + 1} <"$1" | sed '{HIDE}' | base64 | tr -d '\\n'; echo
@@ -80,13 +87,17 @@ class ConfigFact:
                 sha256, mode, owner, length, path = rest.split(" ", 4)
                 size = int(length)
                 found[path] = ConfigFile(sha256, mode.zfill(4), owner)
+            elif word == "managed" and path:
+                found[path] = replace(found[path], managed=True)
             elif word == "instance" and path:
                 found[path] = replace(found[path], instances=(*found[path].instances, rest))
             elif word == "router_id" and path and found[path].instances and rest.isdecimal():
                 ids = {**found[path].router_ids, found[path].instances[-1]: int(rest)}
                 found[path] = replace(found[path], router_ids=ids)
             elif word == "address" and path:
-                found[path] = replace(found[path], addresses=(*found[path].addresses, rest))
+                now = found[path]
+                known = {**now.instance_of, rest: now.instances[-1]} if now.instances else now.instance_of
+                found[path] = replace(now, addresses=(*now.addresses, rest), instance_of=known)
             elif word == "server" and path:
                 found[path] = replace(found[path], servers=(*found[path].servers, rest.strip()))
             elif word == "text" and path and size <= LIMIT:

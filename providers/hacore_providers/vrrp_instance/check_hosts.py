@@ -14,6 +14,7 @@ from hacore.contract import Facts, Mistake, View
 from ..facts.addresses import ADDRESSES, parse_ip, plain
 from ..facts.keepalived import CONFIG, VERSION
 from ..facts.links import LINKS, Link
+from .check_existing import lost_of_existing
 from .config_text import ContradictionError, render
 from .spec import OWNER, VrrpInstanceSpec
 
@@ -29,6 +30,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from _source(view)
     yield from _strict(view)
     yield from _swapped(view)
+    yield from lost_of_existing(view)
     yield from _peers(view)
 
 

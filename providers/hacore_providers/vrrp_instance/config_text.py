@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from hacore.contract import Address
 
 from ..facts.addresses import parse_ip, plain
+from ..facts.keepalived import HEADER
 from .spec import VirtualAddress, VrrpInstanceSpec
 
-HEADER = "# managed by hacore"
 Companions = Sequence[tuple[Address, VrrpInstanceSpec]]
 
 _SECURITY = {"enable_script_security": True, "script_user": "root"}

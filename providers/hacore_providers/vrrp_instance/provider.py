@@ -38,7 +38,7 @@ from hacore.contract import (
 )
 
 from ..facts.addresses import ADDRESSES, holds, plain
-from ..facts.keepalived import CONFIG, DRAIN, VERSION
+from ..facts.keepalived import CONFIG, DRAIN, HEADER, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
@@ -46,7 +46,7 @@ from . import steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
-from .config_text import HEADER, Companions, addresses_in, masked, needs_promotion, render
+from .config_text import Companions, addresses_in, masked, needs_promotion, render
 from .members import master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
@@ -136,10 +136,10 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return tuple(mistakes_of_all(views, contents))
 
     def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
-        """The file, if it has a block with this instance's name."""
+        """The file, if it has a block with this instance's name, or is not managed yet: it would be replaced."""
         spec, facts = view.spec, view.facts
         found = facts.get(CONFIG, spec.config)
-        if found is None or spec.name not in found.instances:
+        if found is None or (found.managed and spec.name not in found.instances):
             return None
         held = [vip.address for vip in spec.vips if holds(facts.get(ADDRESSES, ""), vip.address)]
         info = {
@@ -165,7 +165,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
         """Remove the block; with the last one remove or restore the file."""
         spec = view.spec
-        back = "" if view.removed(found) else "; with the last one, restore the original file"
+        reload = f" and reload {spec.service}" if found != "absent" else ""
+        back = "" if view.removed(found) else f"; with the last one, restore the original file{reload}"
         return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
 
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
@@ -237,7 +238,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         """Restore the file of before this run."""
         images = [work.images[c.address] for c in work.changes if c.address in work.images]
         new = [change.spec for change in work.changes if change.action is Action.CREATE]
-        return (*(steps.restore(image) for image in images[:1]), *((steps.forget_drains(new),) if new else ()))
+        deleted = bool(images) and all(change.action is Action.DELETE for change in work.changes)
+        return (
+            *(steps.restore(image) for image in images[:1]),
+            *((steps.reload(work.changes[0].spec),) if deleted else ()),  # the delete made it load the original file
+            *((steps.forget_drains(new),) if new else ()),
+        )
 
     def delete(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
         """Restore the original file; if other instances remain, write it without these."""
@@ -248,7 +254,9 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         if steps.made_by_hacore(origin, HEADER):
             # hacore had written the file for an instance that was deleted since: there is no original file
             origin = Image({**origin.data, "type": "absent"})
-        return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
+        # what the daemon loads now is not the stack's, so no trigger does it
+        reload = () if origin.data["type"] == "absent" else (steps.reload(work.changes[0].spec),)
+        return (steps.restore(origin), *reload, steps.forget_drains(change.spec for change in work.changes))
 
     def absent(self, spec: VrrpInstanceSpec, found: Found = "absent") -> Image:
         """The image of a missing file."""

@@ -149,6 +149,10 @@ class VrrpInstanceSpec(Spec):
     router_id: str | None = Field(default=None, description="router_id of the host in global_defs; one word")
     globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
     extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
+    replace_existing: tuple[str, ...] = Field(
+        default=(),
+        description="instances, addresses and virtual servers of a keepalived.conf not yet managed that may be removed",
+    )
     config: str = Field(default=CONFIG, description="path of keepalived.conf; hacore owns the whole file")
     binary: str = Field(default=BINARY, description="program that tests the new file before it is installed")
     service: str = Field(default="keepalived", description="unit to reload")

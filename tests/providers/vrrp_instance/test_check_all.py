@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_vrrp_strict_closes_the_address() -> None:
 
 
 def swapped(before: dict[str, int], after: dict[str, int]) -> list[str]:
-    file = ConfigFile("0" * 64, "0600", "root:root", tuple(before), router_ids=before)
+    file = ConfigFile("0" * 64, "0600", "root:root", tuple(before), router_ids=before, managed=True)
     facts = Facts(answers={("keepalived.config", "/etc/keepalived/keepalived.conf"): file})
     vips = {name: f"192.168.1.{200 + number}" for number, name in enumerate(after)}
     specs = [spec(name=name, virtual_router_id=vrid, addresses=[vips[name]]) for name, vrid in after.items()]
@@ -215,3 +216,44 @@ def test_unicast_of_the_other_family(vip: str, source: str, bad: bool) -> None:
     peer = "2001:db8::12" if ":" in source else "192.168.1.173"
     one = spec(addresses=[vip], authentication=None, unicast={"peers": [peer]}, unicast_src_ip=source)
     assert any("keepalived sends their adverts over" in m.message for m in member_mistakes(one)) == bad
+
+
+def replaced(file: ConfigFile, *, names: list[str] | None = None, **changes: Any) -> list[str]:
+    facts = Facts(answers={("keepalived.config", "/etc/keepalived/keepalived.conf"): file})
+    return said(spec(name="front", replace_existing=names or [], **changes), facts)
+
+
+FOUND = ConfigFile(
+    "0" * 64,
+    "0644",
+    "root:root",
+    ("VI_1", "OLD", "BARE"),
+    ("192.168.1.200/24", "192.0.2.10"),
+    ("192.0.2.10 443", "fwmark 7"),
+    instance_of={"192.168.1.200/24": "VI_1", "192.0.2.10": "OLD"},
+)
+LOST = "192.0.2.10 of instance OLD; instance BARE; virtual server 192.0.2.10 443; virtual server fwmark 7"
+
+
+def test_what_the_stack_does_not_describe_is_not_removed_with_an_unmanaged_file() -> None:
+    (only,) = replaced(FOUND)
+    assert f"serves what the stack does not describe: {LOST}. Describe it in the stack, or allow its removal" in only
+    assert only.endswith("replace_existing: [192.0.2.10, BARE, 192.0.2.10 443, fwmark 7]")
+
+
+def test_what_is_named_may_go_and_is_a_warning() -> None:
+    (warning,) = replaced(FOUND, names=["OLD", "BARE", "192.0.2.10", "fwmark 7"])
+    assert warning.startswith("warning: ") and LOST in warning and "as replace_existing allows" in warning
+    (half, going) = replaced(FOUND, names=["OLD", "BARE"])
+    assert half.endswith("replace_existing: [192.0.2.10 443, fwmark 7]")
+    assert going.startswith("warning: ") and "192.0.2.10 of instance OLD; instance BARE, as" in going
+
+
+def test_a_name_that_the_file_does_not_have_is_a_warning() -> None:
+    assert "warning: replace_existing names OLDER, which" in replaced(FOUND, names=["OLDER"])[-1]
+
+
+def test_a_managed_file_and_a_renamed_instance_lose_nothing() -> None:
+    assert replaced(dataclasses.replace(FOUND, managed=True)) == []
+    same = ConfigFile("0" * 64, "0644", "root:root", ("VI_1",), ("192.168.1.200/24",))
+    assert replaced(dataclasses.replace(same, instance_of={"192.168.1.200/24": "VI_1"})) == []

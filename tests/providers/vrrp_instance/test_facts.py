@@ -90,9 +90,8 @@ def test_a_config_that_is_as_wanted_brings_no_text(tmp_path: Path) -> None:
     found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), wanted=sha256)))
 
     owner = f"{file.owner()}:{file.group()}"
-    assert found == {
-        str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), ("192.168.1.200",), router_ids={"VI_1": 66})
-    }
+    served = {"addresses": ("192.168.1.200",), "router_ids": {"VI_1": 66}, "instance_of": {"192.168.1.200": "VI_1"}}
+    assert found == {str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), managed=True, **served)}
 
 
 def test_a_config_that_differs_brings_its_text_without_passwords(tmp_path: Path) -> None:
@@ -180,4 +179,6 @@ def test_what_any_file_serves_is_found(tmp_path: Path) -> None:
     assert found.addresses == ("192.0.2.1/24", "192.0.2.2", "2001:db8::1/64", "198.51.100.1")
     assert found.servers == ("192.0.2.1 443", "group web")
     assert found.router_ids == {"VI_A": 1}
+    assert found.instance_of["2001:db8::1/64"] == "VI_A" and found.instance_of["198.51.100.1"] == "VI_B"
+    assert not found.managed
     assert found.text is None

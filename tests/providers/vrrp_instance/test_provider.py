@@ -10,8 +10,8 @@ import pytest
 from hacore.contract import Change, Claim, Facts, Image, Network, Output, Trigger, Work
 from hacore.model import Action, Host
 from hacore_providers.facts.addresses import InterfaceAddress
-from hacore_providers.facts.keepalived import ConfigFile
-from hacore_providers.vrrp_instance.config_text import HEADER, render
+from hacore_providers.facts.keepalived import HEADER, ConfigFile
+from hacore_providers.vrrp_instance.config_text import render
 from hacore_providers.vrrp_instance.provider import PROVIDER
 from hacore_providers.vrrp_instance.spec import Unicast, VrrpInstanceSpec
 from hacore_providers.vrrp_instance.steps import read_image
@@ -39,7 +39,9 @@ def facts(text: str, *held: str, mode: str = "0600", drained: bool = False) -> F
     instances = tuple(line.split()[1] for line in text.splitlines() if line.startswith("vrrp_instance "))
     return Facts(
         answers={
-            ("keepalived.config", CONF): ConfigFile(sha256, mode, "root:root", instances, text),
+            ("keepalived.config", CONF): ConfigFile(
+                sha256, mode, "root:root", instances, text=text, managed=text.startswith(HEADER)
+            ),
             ("keepalived.version", "/usr/sbin/keepalived"): "2.2.7",
             ("keepalived.drain", "/run/hacore-drain.VI_1"): drained,
             ("addresses", ""): tuple(InterfaceAddress("eth1", a, 32) for a in ("192.168.1.166", *held)),
@@ -132,6 +134,12 @@ def test_what_differs_is_told(seen: Facts, attr: str) -> None:
 def test_a_file_without_the_instance_is_no_instance() -> None:
     assert PROVIDER.observe(view(spec(), facts(render([(address("VI_2"), spec(name="VI_2"))])))) is None
     assert PROVIDER.observe(view(spec())) is None
+
+
+def test_a_file_that_is_not_managed_exists_already_whatever_its_instances_are() -> None:
+    observed = PROVIDER.observe(view(spec(), facts("vrrp_instance OLD {\n}\n")))
+    assert observed is not None
+    assert observed.attrs["config"] != PROVIDER.desire(view(spec())).attrs["config"]  # type: ignore[index]
 
 
 def test_a_secret_is_neither_shown_nor_asked_for_nor_kept_as_a_plain_hash() -> None:
