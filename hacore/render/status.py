@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..plan.public_json import FORMAT_VERSION, counts_json, new_machine_json, stranger_json
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from .formats import AddressStatusJson, HostStatusJson, MemberJson, StatusJson
 
 
-def status_exit_code(report: StatusReport) -> int:
-    """0: healthy; 2: not healthy; 1: not known, for an address or, without addresses, for a host."""
-    verdict = report.verdict
+def status_exit_code(report: StatusReport, accepted: Collection[str] = ()) -> int:
+    """0: healthy; 2: not healthy; 1: not known, for an address or, without addresses, for a host.
+
+    `accepted`: verdicts that count as healthy.
+    """
+    verdict = report.verdict if report.verdict not in accepted else "healthy"
     if verdict is None:
         bad = report.plan is not None and bool(_unassessed(report, PLAIN))
         return 1 if not report.complete else 2 if bad else 0
@@ -122,7 +125,7 @@ def moves(found: AddressStatus) -> tuple[int, float | None]:
     return sum(1 for m in found.members for at in m.takeovers if at >= since), since
 
 
-def status_json(report: StatusReport) -> StatusJson:
+def status_json(report: StatusReport, accepted: Collection[str] = ()) -> StatusJson:
     """The status as JSON."""
     plan = report.plan
     return {
@@ -139,7 +142,7 @@ def status_json(report: StatusReport) -> StatusJson:
         "notes": {} if plan is None else dict(plan.notes),
         "summary": None if plan is None else counts_json(plan),
         "drift": None if plan is None else len(plan.drift),
-        "ok": status_exit_code(report) == 0,
+        "ok": status_exit_code(report, accepted) == 0,
     }
 
 

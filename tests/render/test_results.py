@@ -292,6 +292,13 @@ def test_the_exit_code_of_a_status(words: list[VerdictWord], silent: list[str], 
     assert status_exit_code(status_of(*found, hosts=hosts("lb1", "lb2", silent=silent))) == code
 
 
+def test_a_drain_can_be_accepted_and_nothing_worse_with_it() -> None:
+    drained = AddressStatus("192.0.2.1", "drained")
+    assert status_exit_code(status_of(drained), ("drained",)) == 0
+    assert status_json(status_of(drained), ("drained",))["ok"] is True
+    assert status_exit_code(status_of(drained, AddressStatus("192.0.2.2", "no-holder")), ("drained",)) == 2
+
+
 def test_health_of_a_kind_without_members_counts_as_well() -> None:
     bad = {"shared.s": replace(HEALTH["vip.front"], holders=())}
     assert status_exit_code(status_of(plan=plan(health=bad))) == 2

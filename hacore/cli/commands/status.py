@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     help="Show the status again and again, TIME apart (2s if not given), until Ctrl-C.",
 )
 @click.option("--metrics", is_flag=True, help="Print metrics in the text format of Prometheus.")
-def command(args: StackArgs, as_json: bool, watch: int | None, metrics: bool) -> int:
+@click.option(
+    "--accept",
+    "accepted",
+    type=click.Choice(["drained"]),
+    multiple=True,
+    help="Exit with 0 also for this verdict.",
+)
+def command(args: StackArgs, as_json: bool, watch: int | None, metrics: bool, accepted: tuple[str, ...]) -> int:
     """Show who holds and serves each virtual address.
 
     A verdict for each address, its cause, and the next command. When the stack
@@ -57,7 +64,7 @@ def command(args: StackArgs, as_json: bool, watch: int | None, metrics: bool) ->
         raise UsageError("cannot combine --json, --metrics and --watch: give one of them")
     while True:
         report = _report(args)
-        code = _show(args, report, as_json=as_json, metrics=metrics, watch=watch is not None)
+        code = _show(args, report, accepted, as_json=as_json, metrics=metrics, watch=watch is not None)
         if watch is None:
             return code
         time.sleep(watch)
@@ -78,7 +85,9 @@ def _report(args: StackArgs) -> StatusReport:
     return report
 
 
-def _show(args: StackArgs, report: StatusReport, *, as_json: bool, metrics: bool, watch: bool) -> int:
+def _show(
+    args: StackArgs, report: StatusReport, accepted: tuple[str, ...], *, as_json: bool, metrics: bool, watch: bool
+) -> int:
     from ...render.status import status_exit_code, status_json, status_text
 
     terminal = args.runtime.terminal
@@ -87,8 +96,8 @@ def _show(args: StackArgs, report: StatusReport, *, as_json: bool, metrics: bool
 
         terminal.say(status_metrics(report))
     elif as_json:
-        terminal.say_json(status_json(report))
+        terminal.say_json(status_json(report, accepted))
     else:
         head = [time.strftime("%H:%M:%S UTC", time.gmtime())] if watch else []
         terminal.say("\n".join([*head, status_text(report, terminal.out_style), *([""] if watch else [])]))
-    return status_exit_code(report)
+    return status_exit_code(report, accepted)
