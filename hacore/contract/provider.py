@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
@@ -61,6 +61,11 @@ class StackFiles(Protocol):
     @property
     def sensitive(self) -> bool:
         """Whether the body itself names anything sensitive (outside of templates)."""
+        ...
+
+    @property
+    def sensitive_fields(self) -> Collection[str]:
+        """The dotted paths of the body with sensitive values, such as `authentication.password`."""
         ...
 
 

@@ -256,7 +256,7 @@ class Run:
 
     async def _warn_of_new_checks(self, made: Plan) -> None:
         """Checks that came with this run: nothing had passed before that could fail it, so a failure is a warning."""
-        new = {c.address for c in made.changes if c.action in (Action.CREATE, Action.ADOPT) and c.address.host is None}
+        new = {c.address for c in made.changes if c.action is Action.CREATE and c.address.host is None}
         asked = {a: tuple(self.means.providers[a.kind].checks(made.views[a].spec)) for a in new if a in made.views}
         until = time.monotonic() + CHECKS_WITHIN
         while asked := {address: checks for address, checks in asked.items() if checks}:

@@ -94,6 +94,7 @@ class BodyFiles:
         *,
         secret: frozenset[Names],
         sensitive: bool,
+        fields: frozenset[str] = frozenset(),
         cache: Path,
         others: Callable[[str, str], Spec | None],
         members: Sequence[Host] = (),
@@ -106,6 +107,7 @@ class BodyFiles:
         self._scope = scope
         self._secret = secret
         self._sensitive = sensitive
+        self._fields = fields
         self._cache = cache
         self._others = others
         self._members = tuple(members)
@@ -138,6 +140,11 @@ class BodyFiles:
     def sensitive(self) -> bool:
         """Whether the body itself uses a sensitive value."""
         return self._sensitive
+
+    @property
+    def sensitive_fields(self) -> frozenset[str]:
+        """The dotted paths of the body with sensitive values."""
+        return self._fields
 
     def resource(self, kind: str, name: str) -> Spec | None:
         """Another resource's resolved spec on this host."""

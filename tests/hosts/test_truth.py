@@ -18,6 +18,8 @@ VIP = "192.168.1.200"
 @pytest.fixture(scope="module")
 def project(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("truth"), pair)
+    for host in ("lb1", "lb2"):  # the holder asks its checks by curl
+        made.ssh(host, "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends curl")
     made.web()
     made.apply()
     return made

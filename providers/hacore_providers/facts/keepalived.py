@@ -15,7 +15,7 @@ HEADER = "# managed by hacore"
 LIMIT = 256 * 1024
 """Bytes of the largest configuration that the probe returns as text."""
 
-HIDE = r"s/^\([[:space:]]*\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
+HIDE = r"s/\(\(^\|[[:space:]{#!]\)\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
 """A sed command that hides passwords: they never leave the host, not even those of a file not yet managed."""
 
 

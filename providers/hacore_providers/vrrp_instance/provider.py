@@ -68,6 +68,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         found: dict[str, Any] = {
             "name": spec.name or instance_name(files.name),
             "sensitive": spec.sensitive or files.sensitive,
+            "password_only": _password_only(getattr(files, "sensitive_fields", ())),
             "promote_secondaries": needs_promotion(spec, files.host.address),
         }
         if spec.unicast:
@@ -118,7 +119,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
         """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=spec.sensitive),
+            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=_hidden(spec)),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -147,18 +148,19 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             "holds": held,
             "drained": bool(facts.get(DRAIN, spec.drain_file)),
         }
-        texts = {} if found.text is None or _secret(view) else {"config": found.text}
+        texts = {} if found.text is None or _withheld(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
         return Observed(attrs, info, texts)
 
     def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
         """The file with all instances of the host; raises ValueError if they contradict each other."""
         text = render(_companions(view))
-        secret = _secret(view)
+        secret, withheld = _secret(view), _withheld(view)
         return Desired(
             {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
-            texts={} if secret else {"config": masked(text)},
+            texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
+            masked=frozenset({"config"}) if secret and not withheld else frozenset(),
             effect="reload keepalived",
         )
 
@@ -277,6 +279,20 @@ def _companions(view: View[VrrpInstanceSpec]) -> Companions:
 
 def _secret(view: View[VrrpInstanceSpec]) -> bool:
     return any(spec.sensitive for _, spec in _companions(view))
+
+
+def _withheld(view: View[VrrpInstanceSpec]) -> bool:
+    return any(_hidden(spec) for _, spec in _companions(view))
+
+
+def _hidden(spec: VrrpInstanceSpec) -> bool:
+    """Whether more than the password is sensitive: then no text of the file is shown."""
+    return spec.sensitive and not spec.password_only
+
+
+def _password_only(fields: Iterable[str]) -> bool:
+    found = list(fields)
+    return bool(found) and all(field in ("authentication", "authentication.password") for field in found)
 
 
 def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:

@@ -108,8 +108,8 @@ class Unicast(Part):
 class VrrpInstanceSpec(Spec):
     """A VRRP instance of keepalived on its members, and their keepalived.conf.
 
-    `name`, `sensitive` and `promote_secondaries` are set at load: from the resource's name, from the secrets in the
-    body, and from the host's address.
+    `name`, `sensitive`, `password_only` and `promote_secondaries` are set at load: from the resource's name, from the
+    secrets in the body, and from the host's address.
     """
 
     interface: str = Field(description="interface of the adverts and the addresses")
@@ -163,6 +163,10 @@ class VrrpInstanceSpec(Spec):
         default=False, description="whether an address is in a network in which its host has no other one"
     )
     sensitive: SkipJsonSchema[bool] = Field(default=False, description="never show the file's content")
+    password_only: SkipJsonSchema[bool] = Field(
+        default=False,
+        description="only the password is sensitive: the content is shown with the password masked",
+    )
 
     @property
     def vips(self) -> tuple[VirtualAddress, ...]:

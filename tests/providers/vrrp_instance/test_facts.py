@@ -182,3 +182,21 @@ def test_what_any_file_serves_is_found(tmp_path: Path) -> None:
     assert found.instance_of["2001:db8::1/64"] == "VI_A" and found.instance_of["198.51.100.1"] == "VI_B"
     assert not found.managed
     assert found.text is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    auth_pass hunter2",
+        "authentication { auth_type PASS auth_pass hunter2 }",
+        "#auth_pass hunter2",
+        "\tkey hunter2",
+    ],
+)
+def test_no_password_leaves_the_host_wherever_it_stands(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "keepalived.conf"
+    file.write_text(f"vrrp_instance A {{\n{line}\n}}\n")
+    found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), wanted="0")))[str(file)]
+    assert found.text is not None
+    assert "hunter2" not in found.text
+    assert "(hidden)" in found.text

@@ -26,6 +26,7 @@ class Files:
 
     name: str = "VI_1"
     sensitive: bool = False
+    sensitive_fields: tuple[str, ...] = ()
     host: Host = HOSTS["lb1"]
     members: tuple[Host, ...] = ()
 
@@ -236,3 +237,17 @@ def test_the_schema_of_a_spec_is_closed(tmp_path: Path) -> None:
     again = VrrpInstanceSpec.model_validate(spec().model_dump(mode="json"))
 
     assert again == spec()
+
+
+def test_where_only_the_password_is_sensitive_the_rest_of_the_file_is_shown() -> None:
+    one = resolved(spec(authentication={"password": "hunter2"}), Files("VI_1", True, ("authentication.password",)))
+    before = render([(address(), one.model_copy(update={"virtual_router_id": 67}))])
+    here = view(one, facts(before))
+    desired = PROVIDER.desire(here)
+    assert desired.sensitive == desired.masked == {"config"}
+    assert "auth_pass (hidden)" in desired.texts["config"]
+    assert "hunter2" not in str(desired.texts)
+    assert not PROVIDER.facts(one)[0].secret
+    other = resolved(spec(), Files("VI_1", True, ("authentication.password", "notify.master")))
+    assert not PROVIDER.desire(view(other, facts(before))).texts
+    assert PROVIDER.facts(other)[0].secret
