@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import Check, Held, View
+from hacore.contract import Check, Held, Observed, View
 from hacore.render.result import run_text
 from hacore.testing.machine import Machine
-from hacore.testing.pairs import Gate
+from hacore.testing.pairs import Gate, Shared
 from hacore.testing.questions import HOLDS
 from tests.engine.play import Play
 
@@ -83,6 +83,12 @@ async def test_a_check_that_came_with_the_run_and_fails_is_a_warning(
     def serve(_machine: Machine) -> None:
         play.world.vips["v"] = ["a", "b"]
 
+    def observe(self: Shared, view: View[Any]) -> Observed | None:
+        found = real(self, view)
+        return found if found is not None and found.attrs["holders"] else None
+
+    real = Shared.observe
+    monkeypatch.setattr(Shared, "observe", observe)
     play.world["b"].on("write gate:v", serve)  # nobody holds it before the run
     play.stack(SITE + "shared: {s: {vip: v, instance: gate.g, checks: ['http://v/']}}\n")
     result = await play.apply()
