@@ -378,10 +378,10 @@ def test_status_gives_the_verdict_of_a_pair_also_without_variables_and_a_valid_s
     assert "var.password: no value" in without.out
     (console.folder / "stack.yaml").write_text("stack: web\nresources: [half\n")
     console.world.vips["v"] = []
-    edited = console("status", "--state", f"sqlite:///{console.folder}/state/web.db")
+    edited = console("status")
     assert edited.code == 2
     assert "v (shared.s): no-holder, held by nobody" in edited.out
-    drifted = console("drift", "--state", f"sqlite:///{console.folder}/state/web.db")
+    drifted = console("drift")
     assert drifted.code == 2
     assert "v (shared.s): no-holder, held by nobody" in drifted.out
     assert console("status", "--json", "--metrics").code == 64
