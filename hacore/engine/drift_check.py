@@ -95,7 +95,9 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
     hosts.askers = lambda: askers([(a.kind, item.spec) for a, item in recorded.items()], providers)
     items: Items = {a: (item.spec, item.row.hosts) for a, item in recorded.items()}
     asks = with_markers(merge_asks(asks_of_recorded(recorded, providers), serving_asks(items, providers)), known)
-    statuses = await probed_twice(await hosts.probe(asks, known), recorded, hosts, providers, snapshot.seal)
+    once = await hosts.probe(asks, known)
+    statuses = await probed_twice(once, recorded, hosts, providers, snapshot.seal)
+    twice = {name for name, status in statuses.items() if status is not once[name]}
     facts = answered(statuses)
     views = recorded_views(recorded, known, facts, providers)
     found: list[Drift] = []
@@ -119,7 +121,7 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
                 health[str(address)] = observed.health
     last = snapshot.runs[-1] if snapshot.runs else None
     served = {a: item for a, item in items.items() if a not in owner.lost}
-    look = await look_at_pairs(served, statuses, hosts, providers, snapshot.runs)
+    look = await look_at_pairs(served, statuses, hosts, providers, snapshot.runs, asked_twice=twice)
     return DriftReport(
         stack=last.stack if last else "",
         lineage=snapshot.lineage,

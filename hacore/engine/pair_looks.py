@@ -7,7 +7,7 @@ address, the other after it released it. Only what two looks one second apart sh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,16 +54,20 @@ async def look_at_pairs(
     providers: Providers,
     runs: Sequence[RunRecord] = (),
     *,
+    asked_twice: Collection[str] = (),
     ask_checks: bool = False,
 ) -> PairLook:
     """Judge by the answers in `statuses`; ask again, once, where an address has no holder or several.
 
-    `ask_checks`: this machine asks the health checks, too. `runs`: their own moves are not counted.
+    `asked_twice`: hosts of which the answers are a second look already. `ask_checks`: this machine asks the health
+    checks, too. `runs`: their own moves are not counted.
     """
     known = {name: status.host for name, status in statuses.items()}
     facts = answered(statuses)
     found = _judge(items, known, facts, providers, runs)
-    if any(one.verdict in OUTAGES for one in found.addresses):
+    if any(
+        one.verdict in OUTAGES and not {m.host for m in one.members}.issubset(asked_twice) for one in found.addresses
+    ):
         await asyncio.sleep(PAUSE)
         facts = await _again(items, facts, hosts, providers)
         found = _judge(items, known, facts, providers, runs)
