@@ -25,6 +25,9 @@ Providers = Mapping[str, Provider[Any]]
 Items = Mapping[Address, tuple[Spec, tuple[str, ...]]]
 """Specs with the hosts of their resources."""
 
+ELECTION = 10.0
+"""Seconds after a run in which a move is still the run's: the members elect a holder."""
+
 SEALED = "hmac:"
 """The beginning of a value that the state keeps as an HMAC: it cannot be asked for."""
 
@@ -123,7 +126,7 @@ def _without_own_moves(status: AddressStatus, runs: Sequence[RunRecord]) -> Addr
     """Moves during a run of this state are the run's."""
 
     def foreign(at: float) -> bool:
-        return not any(run.started - 1 <= at <= (run.ended or at) + PAUSE for run in runs)
+        return not any(run.started - 1 <= at <= (run.ended or at) + ELECTION for run in runs)
 
     members = (replace(m, takeovers=tuple(at for at in m.takeovers if foreign(at))) for m in status.members)
     return replace(status, members=tuple(members))
