@@ -61,13 +61,15 @@ class Held:
 
     `present`: all addresses of the host, in their shortest form. `served`: those that its daemon serves by the
     configuration of now, by any resource or by hand. `kept`: those that the desired configuration serves.
-    `settle`: seconds within which a wrong configuration shows, or a new holder is elected.
+    `settle`: seconds within which a wrong configuration shows; `elect`: seconds within which a new holder is elected
+    when all daemons have just started.
     """
 
     present: frozenset[str]
     served: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
     settle: float = 0.0
+    elect: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

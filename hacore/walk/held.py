@@ -14,12 +14,13 @@ from ..contract import Held, Provider, View
 class HeldAddresses:
     """What must stay held. `holders`: address to the one host that held it before the run.
 
-    `views`: of the instances that answer for it, by their address; `settle`: seconds.
+    `views`: of the instances that answer for it, by their address; `settle` and `elect`: seconds, see `Held`.
     """
 
     holders: Mapping[str, str] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)
     settle: float = 0.0
+    elect: float = 0.0
 
 
 def held_before(views: Mapping[Address, View[Any]], providers: Mapping[str, Provider[Any]]) -> HeldAddresses:
@@ -38,6 +39,7 @@ def held_before(views: Mapping[Address, View[Any]], providers: Mapping[str, Prov
         {name: next(iter(hosts)) for name, hosts in sorted(holders.items()) if len(hosts) == 1 and name in kept},
         {address: view for address, (view, _) in found.items()},
         max((held.settle for _, held in found.values()), default=0.0),
+        max((held.elect for _, held in found.values()), default=0.0),
     )
 
 

@@ -55,7 +55,7 @@ async def _wrong(ctx: Context, span: float) -> list[str]:
         now = time.monotonic()
         if wrong:
             bad_since = now if bad_since is None else bad_since
-            if now - bad_since >= max(ctx.must_hold.settle, PAUSE):
+            if now - bad_since >= max(ctx.must_hold.elect, PAUSE):
                 return wrong
         else:
             bad_since = None

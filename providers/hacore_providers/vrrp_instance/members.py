@@ -90,7 +90,8 @@ def longest_start(spec: VrrpInstanceSpec) -> float:
     """Seconds after the start of keepalived within which its state is not settled yet."""
     delay = spec.globals.get("vrrp_startup_delay", 0)
     seconds = float(delay) if isinstance(delay, int | float) and not isinstance(delay, bool) else 0.0
-    return master_down(spec) + seconds + (spec.preempt_delay or 0.0) + MARGIN
+    checks = max((script.interval * (script.rise or 1) for script in spec.track_scripts.values()), default=0.0)
+    return master_down(spec) + seconds + (spec.preempt_delay or 0.0) + checks + MARGIN
 
 
 def member(host: str, spec: VrrpInstanceSpec, facts: Facts, address: str) -> Member:

@@ -47,10 +47,13 @@ from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
 from .config_text import Companions, addresses_in, masked, needs_promotion, render
-from .members import master_down, served
+from .members import longest_start, master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
+
+LONGEST_ELECTION = 60.0
+"""Seconds that an apply waits for a holder, whatever delays are configured."""
 
 
 class VrrpInstance(Provider[VrrpInstanceSpec]):
@@ -219,6 +222,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             frozenset(plain(address) for address in file.addresses) if file is not None else frozenset(),
             addresses_in(render(_companions(view))),
             master_down(view.spec) + 1.0,
+            min(LONGEST_ELECTION, longest_start(view.spec) + master_down(view.spec)),
         )
 
     # -- at apply
