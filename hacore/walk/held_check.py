@@ -40,13 +40,16 @@ async def lost_addresses(ctx: Context) -> tuple[str, ...]:
     if not ctx.must_hold.holders:
         return ()
     try:
-        return tuple(await _wrong(ctx, 0.0))
+        return tuple(await _wrong(ctx, 0.0, doubled_for=ctx.must_hold.elect))
     except HacoreError as error:
         return (f"the holders of {', '.join(ctx.must_hold.holders)} are not known: {error}",)
 
 
-async def _wrong(ctx: Context, span: float) -> list[str]:
-    """Look for `span` seconds; if it is bad then, for as long as an election takes, and at least twice."""
+async def _wrong(ctx: Context, span: float, *, doubled_for: float = PAUSE) -> list[str]:
+    """Look for `span` seconds. What is lost is waited for as long as an election takes, a double for `doubled_for`.
+
+    At least two looks in a row must be bad.
+    """
     began = time.monotonic()
     bad_since: float | None = None
     while True:
@@ -55,7 +58,8 @@ async def _wrong(ctx: Context, span: float) -> list[str]:
         now = time.monotonic()
         if wrong:
             bad_since = now if bad_since is None else bad_since
-            if now - bad_since >= max(ctx.must_hold.elect, PAUSE):
+            doubled = any(sum(name in on for on in found.values()) > 1 for name in ctx.must_hold.holders)
+            if now - bad_since >= max(doubled_for if doubled else ctx.must_hold.elect, PAUSE):
                 return wrong
         else:
             bad_since = None
