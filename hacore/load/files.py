@@ -95,6 +95,7 @@ class BodyFiles:
         *,
         secret: frozenset[Names],
         tainted: frozenset[Names],
+        fields: frozenset[str] = frozenset(),
         cache: Path,
         others: Callable[[str, str], Spec | None],
         members: Sequence[Host] = (),
@@ -109,6 +110,7 @@ class BodyFiles:
         self._sensitive = bool(tainted)
         self._hot = {step for path in tainted for step in path}
         self.learned: set[str] = set()
+        self._fields = fields
         self._cache = cache
         self._others = others
         self._members = tuple(members)
@@ -141,6 +143,11 @@ class BodyFiles:
     def sensitive(self) -> bool:
         """Whether the body itself uses a sensitive value."""
         return self._sensitive
+
+    @property
+    def sensitive_fields(self) -> frozenset[str]:
+        """The dotted paths of the body with sensitive values."""
+        return self._fields
 
     def resource(self, kind: str, name: str) -> Spec | None:
         """Another resource's resolved spec on this host."""

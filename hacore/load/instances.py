@@ -185,6 +185,7 @@ class Instances:
             scope,
             secret=self.world.secret | block.secret,
             tainted=draft.tainted,
+            fields=_dotted(draft.tainted),
             cache=self._cache,
             others=references.spec,
             members=[self.world.hosts[name] for name in block.hosts],

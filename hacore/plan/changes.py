@@ -192,6 +192,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
         before_texts=None if observed is None else observed.texts,
         after_texts=desired.texts,
         sensitive=desired.sensitive,
+        masked=desired.masked,
         ignore=ignore,
     )
     effect = _effect(decision, desired)

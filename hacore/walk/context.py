@@ -34,6 +34,7 @@ from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
 from ..secrets import Secrets
 from ..store import Committed, Move, PutRow, SetTask, StateWriter, row_from_json
+from .held import HeldAddresses
 
 if TYPE_CHECKING:
     from ..journal import RunningTask
@@ -75,6 +76,7 @@ class Context:
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
+    must_hold: HeldAddresses = field(default_factory=HeldAddresses)  # the addresses that must stay held
     timer: Timer | None = None  # --confirm-within
     kept: Path | None = None  # where results are that the state did not take
     expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done

@@ -23,6 +23,7 @@ from .context import Context
 from .forward import do_batch
 from .guards import guard_task
 from .health import recheck
+from .held_check import check_held
 from .nodes import nodes_of
 from .record import tainted_rows
 from .steps import Failed
@@ -154,6 +155,8 @@ class Walker:
             error = outcome[live.id]
             if error is None and (live.task.host is None and touching(live)):
                 error = await recheck(live, self.ctx)
+            if error is None and live.task.op is Op.TRIGGER and self._ends_set(live, lives):
+                error = await check_held(live, self.ctx)
             if error is None:
                 if live.task.op is Op.TRIGGER:
                     self._loaded.setdefault(live.task.addresses[0], set()).update(live.task.sources)
@@ -161,8 +164,18 @@ class Walker:
             else:
                 await self._failed(live, error)
 
+    def _ends_set(self, live: RunningTask, together: Sequence[RunningTask]) -> bool:
+        """Whether a trigger is the last one of those that load their sources together."""
+        if live is not together[-1]:
+            return False
+        group = live.task.reload_group
+        peers = (id for id, other in self.lives.items() if group and other.task.reload_group == group)
+        return not any(self.board.status[id] in (Status.DO, Status.DOING) for id in peers if id != live.id)
+
     async def _guard(self, live: RunningTask) -> None:
         error = await guard_task(live, self.ctx)
+        if error is None and live.task.op is Op.UNDRAIN:
+            error = await check_held(live, self.ctx)
         await (self._finished(live) if error is None else self._failed(live, error))
 
     async def _finished(self, live: RunningTask) -> None:

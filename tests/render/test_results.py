@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Verdict
+from hacore.contract import Daemon, Member, VerdictWord
 from hacore.engine import (
     DriftReport,
     Planned,
@@ -21,6 +21,8 @@ from hacore.engine import (
     TaskSummary,
     WayBack,
 )
+from hacore.engine.status_check import StatusReport
+from hacore.engine.verdicts import AddressStatus, CheckResult
 from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
 from hacore.render.drift import drift_exit_code, drift_json, drift_text
@@ -39,6 +41,7 @@ from hacore.render.state import (
     runs_text,
 )
 from hacore.render.status import status_exit_code, status_json, status_text
+from hacore.render.status_metrics import status_metrics
 from hacore.store import TaskRecord
 from tests.render.plans import HEALTH, HELD, LAST, change, drift, hosts, plan
 
@@ -275,19 +278,85 @@ def test_a_header_of_more_than_80_columns_has_the_state_on_a_line_of_its_own() -
     assert stack_line("web", "sqlite:///w.db", "", 0) == "Stack web   state sqlite:///w.db   (nothing recorded yet)"
 
 
-def test_status_tells_who_holds_the_address(golden: Golden) -> None:
-    made = plan(hosts=hosts("lb1", "lb2", "lb3", silent=["lb3"]))
-    golden("status", status_text(made, "postgresql://ops:pw@db/web"))
-    assert status_exit_code(made) == 1
-    assert status_json(made)["ok"] is False
+LB1 = Member("lb1", "MASTER", True, True, since=1700000000.0, recorded_from=1699990000.0, priority=101)
+LB2 = Member("lb2", "BACKUP", False, True, recorded_from=1699980000.0, priority=81, trackers=("chk failed (-20)",))
 
 
-def test_status_is_well_only_when_one_host_holds_it_and_all_checks_pass() -> None:
-    assert status_exit_code(plan()) == 0
-    found = HEALTH["vip.front"]
-    assert status_exit_code(plan(health={"vip.front": replace(found, holders=())})) == 1
-    failing = (Verdict("http://x/", False, "status 502, not 200"),)
-    assert status_exit_code(plan(health={"vip.front": replace(found, verdicts=failing)})) == 1
+def status_of(*found: AddressStatus, **more: Any) -> StatusReport:
+    made = plan(health={})
+    given = {"hosts": hosts("lb1", "lb2"), "plan": made, "addresses": found} | more
+    return StatusReport("web", "postgresql://ops:pw@db/web", "1a2b3c4d5e6f", 12, **given)
+
+
+def test_status_shows_verdict_cause_next_command_members_and_checks(golden: Golden) -> None:
+    checks = (
+        CheckResult("lb1", "http://x/", False, "status 502, not 200"),
+        CheckResult("hacore", "http://x/", True, "ok"),
+    )
+    found = AddressStatus(
+        "192.0.2.200",
+        "not-serving",
+        "http://x/: status 502, not 200 (asked by lb1)",
+        "on lb1: curl -v http://x/",
+        ("lb1",),
+        (LB1, replace(LB2, takeovers=(1699985000.0, 1699995000.0))),
+        checks,
+        ("vip.front", "vrrp_instance.VI_1"),
+    )
+    up = {"lb1": (Daemon("keepalived", True), Daemon("nginx", False, True))}
+    report = status_of(found, daemons=up, unfinished=LAST, hosts=hosts("lb1", "lb2", "lb3", silent=["lb3"]))
+    golden("status", status_text(report))
+    assert status_exit_code(report) == 2
+    told = status_json(report)
+    assert (told["ok"], told["verdict"], told["interrupted_run"]) == (False, "not-serving", LAST.id)
+    assert (told["addresses"][0]["moves"], told["addresses"][0]["moves_since"]) == (1, 1699990000.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "silent", "code"),
+    [
+        (["healthy"], [], 0),
+        (["healthy"], ["lb2"], 1),
+        (["healthy", "no-redundancy"], ["lb2"], 2),
+        (["no-holder", "unknown"], [], 2),
+        (["unknown", "healthy"], [], 1),
+        (["drained"], [], 2),
+        ([], [], 0),
+        ([], ["lb2"], 1),
+    ],
+)
+def test_the_exit_code_of_a_status(words: list[VerdictWord], silent: list[str], code: int) -> None:
+    found = [AddressStatus(f"192.0.2.{n}", word) for n, word in enumerate(words)]
+    assert status_exit_code(status_of(*found, hosts=hosts("lb1", "lb2", silent=silent))) == code
+
+
+def test_a_drain_can_be_accepted_and_nothing_worse_with_it() -> None:
+    drained = AddressStatus("192.0.2.1", "drained")
+    assert status_exit_code(status_of(drained), ("drained",)) == 0
+    assert status_json(status_of(drained), ("drained",))["ok"] is True
+    assert status_exit_code(status_of(drained, AddressStatus("192.0.2.2", "no-holder")), ("drained",)) == 2
+
+
+def test_health_of_a_kind_without_members_counts_as_well() -> None:
+    bad = {"shared.s": replace(HEALTH["vip.front"], holders=())}
+    assert status_exit_code(status_of(plan=plan(health=bad))) == 2
+    assert "shared.s: 192.0.2.200 is held by no host" in status_text(status_of(plan=plan(health=bad)))
+
+
+def test_metrics_of_a_status() -> None:
+    found = AddressStatus("192.0.2.200", "drained", "", "", ("lb1",), (LB1, replace(LB2, drained=True)))
+    text = status_metrics(status_of(found))
+    for line in (
+        'hacore_address_holders{address="192.0.2.200",stack="web"} 1.0',
+        'hacore_address_verdict{address="192.0.2.200",stack="web",verdict="drained"} 1.0',
+        'hacore_address_verdict{address="192.0.2.200",stack="web",verdict="healthy"} 0.0',
+        'hacore_member_state{address="192.0.2.200",host="lb1",stack="web",state="MASTER"} 1.0',
+        'hacore_member_drained{address="192.0.2.200",host="lb2",stack="web"} 1.0',
+        'hacore_status_exit_code{stack="web"} 2.0',
+    ):
+        assert line in text.splitlines()
+    assert 'hacore_member_state_seconds{address="192.0.2.200",host="lb1"' in text
+    assert 'hacore_member_state_seconds{address="192.0.2.200",host="lb2"' not in text  # not known, so not 0
 
 
 def test_graphs_quote_what_a_key_may_hold() -> None:

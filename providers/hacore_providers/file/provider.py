@@ -90,6 +90,10 @@ class FileProvider(Provider[FileSpec]):
         return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept, "check": None})
 
     # -- at plan
+    def contents(self, spec: FileSpec) -> Mapping[str, bytes]:
+        """The desired content."""
+        return {} if spec.data is None else {spec.path: spec.data}
+
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
         """One question; the host sends the content if it is governed, differs and is not secret."""
         wanted = spec.wanted_sha256

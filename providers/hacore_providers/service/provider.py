@@ -23,6 +23,7 @@ from hacore.contract import (
     Ask,
     Change,
     Claim,
+    Daemon,
     Desired,
     Effect,
     Found,
@@ -158,6 +159,14 @@ class ServiceProvider(Provider[ServiceSpec]):
     def invalidates(self, change: Change[ServiceSpec]) -> Sequence[str]:
         """The unit."""
         return [f"unit:{change.spec.short}"]
+
+    # -- for status and drift
+    def daemons(self, view: View[ServiceSpec]) -> Sequence[Daemon]:
+        """Its unit, if it should run or is running."""
+        state = view.facts.get(UNIT, view.spec.full)
+        if state is None:
+            return ()
+        return (Daemon(view.spec.short, _running(state) is True, view.spec.running),)
 
     # -- at apply
     def prepare(self, work: Work[ServiceSpec]) -> Sequence[Step]:

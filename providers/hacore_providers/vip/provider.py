@@ -23,6 +23,7 @@ from hacore.contract import (
     Mistake,
     Observed,
     Provider,
+    Served,
     Spec,
     StackFiles,
     Verdict,
@@ -131,6 +132,12 @@ class Vip(Provider[VipSpec]):
             },
             health=Health(spec.address, tuple(held_by), tuple(verdicts)),
         )
+
+    def served(self, view: View[VipSpec]) -> Sequence[Served]:
+        """Its checks, as its holder made them."""
+        observed = self.observe(view)
+        verdicts = () if observed is None or observed.health is None else observed.health.verdicts
+        return (Served(view.spec.address, checks=verdicts),)
 
     def desire(self, view: View[VipSpec]) -> Desired:
         """Exactly one holder, on any member."""

@@ -10,8 +10,8 @@ import pytest
 from hacore.contract import Change, Claim, Facts, Image, Network, Output, Trigger, Work
 from hacore.model import Action, Host
 from hacore_providers.facts.addresses import InterfaceAddress
-from hacore_providers.facts.keepalived import ConfigFile
-from hacore_providers.vrrp_instance.config_text import HEADER, render
+from hacore_providers.facts.keepalived import HEADER, ConfigFile
+from hacore_providers.vrrp_instance.config_text import render
 from hacore_providers.vrrp_instance.provider import PROVIDER
 from hacore_providers.vrrp_instance.spec import Unicast, VrrpInstanceSpec
 from hacore_providers.vrrp_instance.steps import read_image
@@ -26,6 +26,7 @@ class Files:
 
     name: str = "VI_1"
     sensitive: bool = False
+    sensitive_fields: tuple[str, ...] = ()
     host: Host = HOSTS["lb1"]
     members: tuple[Host, ...] = ()
 
@@ -39,7 +40,9 @@ def facts(text: str, *held: str, mode: str = "0600", drained: bool = False) -> F
     instances = tuple(line.split()[1] for line in text.splitlines() if line.startswith("vrrp_instance "))
     return Facts(
         answers={
-            ("keepalived.config", CONF): ConfigFile(sha256, mode, "root:root", instances, text),
+            ("keepalived.config", CONF): ConfigFile(
+                sha256, mode, "root:root", instances, text=text, managed=text.startswith(HEADER)
+            ),
             ("keepalived.version", "/usr/sbin/keepalived"): "2.2.7",
             ("keepalived.drain", "/run/hacore-drain.VI_1"): drained,
             ("addresses", ""): tuple(InterfaceAddress("eth1", a, 32) for a in ("192.168.1.166", *held)),
@@ -77,6 +80,7 @@ def test_claims() -> None:
         Claim("config:keepalived", "share"),
         Claim(f"vrrp_instance:{CONF}/VI_1", "own"),
         Claim("vrid:eth1/66", "own"),
+        Claim("vip:192.168.1.200", "own"),
         Claim("path:/usr/sbin/keepalived", "use"),
         Claim("pkg:keepalived", "use"),
         Claim("path:/usr/local/src/check_nginx_pid.sh", "use"),
@@ -131,6 +135,12 @@ def test_what_differs_is_told(seen: Facts, attr: str) -> None:
 def test_a_file_without_the_instance_is_no_instance() -> None:
     assert PROVIDER.observe(view(spec(), facts(render([(address("VI_2"), spec(name="VI_2"))])))) is None
     assert PROVIDER.observe(view(spec())) is None
+
+
+def test_a_file_that_is_not_managed_exists_already_whatever_its_instances_are() -> None:
+    observed = PROVIDER.observe(view(spec(), facts("vrrp_instance OLD {\n}\n")))
+    assert observed is not None
+    assert observed.attrs["config"] != PROVIDER.desire(view(spec())).attrs["config"]  # type: ignore[index]
 
 
 def test_a_secret_is_neither_shown_nor_asked_for_nor_kept_as_a_plain_hash() -> None:
@@ -272,3 +282,17 @@ def test_the_image_of_one_instance() -> None:
     step = PROVIDER.capture(Work((change(spec()),)))
     assert step.parse is not None
     assert list(step.parse(Output(0, b"missing \nabsent\n"))) == [address()]
+
+
+def test_where_only_the_password_is_sensitive_the_rest_of_the_file_is_shown() -> None:
+    one = resolved(spec(authentication={"password": "hunter2"}), Files("VI_1", True, ("authentication.password",)))
+    before = render([(address(), one.model_copy(update={"virtual_router_id": 67}))])
+    here = view(one, facts(before))
+    desired = PROVIDER.desire(here)
+    assert desired.sensitive == desired.masked == {"config"}
+    assert "auth_pass (hidden)" in desired.texts["config"]
+    assert "hunter2" not in str(desired.texts)
+    assert not PROVIDER.facts(one)[0].secret
+    other = resolved(spec(), Files("VI_1", True, ("authentication.password", "notify.master")))
+    assert not PROVIDER.desire(view(other, facts(before))).texts
+    assert PROVIDER.facts(other)[0].secret
