@@ -1,4 +1,4 @@
-"""What hosts say of the addresses that they serve together: asked, asked again where it looks bad, and judged.
+"""What hosts report of the addresses that they serve together: asked, asked again where it looks bad, and judged.
 
 Hosts answer in parallel, but not at the same instant: during a move one may have answered before it held the
 address, the other after it released it. Only what two looks one second apart show is reported as an outage.

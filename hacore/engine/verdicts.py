@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from ..contract import VERDICTS, Daemon, Member, Served, Verdict, VerdictWord
 
 OUTAGES = ("no-holder", "split-brain")
-"""The verdicts of an address that not exactly one host holds: drift, whatever the resources say."""
+"""The verdicts of an address that not exactly one host holds: drift, whatever the state of the resources."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ class Instances:
         if hot:
             sensitive |= frozenset(_where(spec, hot))
         for flag, names in provider.confidential.items():
-            for name in names if getattr(spec, flag) is True else ():  # the block says so itself
+            for name in names if getattr(spec, flag) is True else ():  # by its own flag
                 text = getattr(spec, name)
                 if isinstance(text, str) and text and name not in sensitive:
                     sensitive |= {name}

@@ -1,7 +1,7 @@
 """The rule of the holders: what one host held before a run is held by exactly one host after each set of reloads.
 
-A daemon that has loaded a wrong configuration says nothing: two masters that do not hear each other show only when
-the time of the missing advert has passed. So the addresses are looked at for that long after a set of reloads of the
+A daemon that has loaded a wrong configuration reports nothing: two masters that do not hear each other show only when
+the time of the missing advert has passed. So the addresses are observed for that long after a set of reloads of the
 kind that serves them, and once after any other. Only two bad looks in a row count.
 """
 

@@ -14,6 +14,7 @@ from hacore.model import Row, Unknown
 from hacore.plan import recorded_spec, seal_attrs
 from hacore.plan.recall import desire, observe
 from hacore.plan.sealing import addresses, sealed
+from hacore.secrets import Secrets
 from hacore.testing.things import Thing, ThingSpec
 from tests.plan.table import HERE
 
@@ -130,10 +131,10 @@ RECORDED = Row(WHERE, {}, 1, {"text": "hmac:old", "size": 7})
     ],
 )
 def test_the_desired_state_in_the_form_of_the_recorded_one(row: Row | None, size: Any, effect: str) -> None:
-    found = desire(Wants(), VIEW, row, recall=seal)
+    found = desire(Wants(), VIEW, row, recall=seal, secret=((), Secrets()))
     assert dict(found.attrs or {}) == {"text": 'hmac:"secret"', "mode": "0600", "size": size}
     assert (found.effect, found.irreversible) == (effect, "")
-    plain = desire(Wants(), VIEW, row, recall=None)
+    plain = desire(Wants(), VIEW, row, recall=None, secret=((), Secrets()))
     assert (plain.attrs or {})["text"] == "secret"
     assert (plain.effect, plain.irreversible) == ("start it", "no way back")
 
@@ -152,4 +153,4 @@ def test_what_should_be_absent_needs_no_seal() -> None:
         def desire(self, _view: View[ThingSpec]) -> Desired:
             return Desired(None)
 
-    assert desire(Absent(), VIEW, RECORDED, recall=seal).attrs is None
+    assert desire(Absent(), VIEW, RECORDED, recall=seal, secret=((), Secrets())).attrs is None

@@ -42,13 +42,15 @@ def stranger(why: Any, host: str = "lb1", **more: Any) -> Stranger:
         (
             "lineage",
             "fedcba9876543210",
-            f"Managed by another state: lb1@192.0.2.1 is managed by lineage 01234567 of the stack {WEB}, by {BY}; "
+            f"Managed by another state: lb1@192.0.2.1 is managed by stack {WEB} in another state (lineage 01234567), "
+            f"last by {BY}; "
             "this state is lineage fedcba98. To take over: `hacore apply --take-over`",
         ),
         (
             "lineage",
             "",
-            f"Managed by another state: lb1@192.0.2.1 is managed by lineage 01234567 of the stack {WEB}, by {BY}; "
+            f"Managed by another state: lb1@192.0.2.1 is managed by stack {WEB} in another state (lineage 01234567), "
+            f"last by {BY}; "
             "this state is new. To take over: `hacore apply --take-over`",
         ),
         (

@@ -402,7 +402,7 @@ def test_a_row_in_json() -> None:
     found = row_json(kept)
     assert (found["kind"], found["name"], found["key"], found["hosts"]) == ("file", "key", "k", ["lb1"])
     assert (found["needs"], found["claims"], found["pending"]) == (["file.dir@lb1"], ["own path:/x"], ["file.a@lb1"])
-    assert (found["info"], found["found"], found["tainted"], found["run"]) == ({"size": 12}, "same", False, 4)
+    assert (found["info"], found["found"], found["tainted"], found["run"]) == (row().info, "same", False, 4)
     assert [r["address"] for r in resources_json([kept])["resources"]] == ['file.key["k"]@lb1']
     assert addresses_json([kept])["addresses"] == ['file.key["k"]@lb1']
 
@@ -440,7 +440,7 @@ def test_a_run_and_its_tasks_in_json() -> None:
     [
         ({"ended": None}, ""),
         ({"summary": {}}, "  41s"),
-        ({"summary": {"create": 2, "update": 0, "noop": 7, "delete": 1}}, "  41s  (2 to create, 1 to delete)"),
+        ({"summary": {"create": 2, "update": 0, "noop": 7, "delete": 1}}, "  41s  (planned: 2 to create, 1 to delete)"),
         ({"summary": {"noop": 7}}, "  41s"),
     ],
 )
