@@ -11,7 +11,7 @@ RUN_TESTS := $(BIN)/python scripts/run_tests.py
 # What decides and what is written: which of their branches do the unit tests take?
 COVERED := plan journal walk store
 
-.PHONY: help demo quickstart test check lint types unit machine schedules soak mutants twins both bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules soak canaries mutants twins both bench docs setup system clean
 
 help:
 	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
@@ -102,14 +102,21 @@ soak: SCHEDULES = 10000
 soak: HISTORIES = 200
 soak: SELECTIONS = 400
 soak: SEEDS_FROM := $(if $(filter 0,$(SEEDS_FROM)),$(shell date +%Y%m%d)00000,$(SEEDS_FROM))
-soak: schedules
+soak: schedules canaries
+	@HACORE_ATTACKS=5000 $(PYTEST) -n 0 tests/providers/test_attacker.py
 
-# Single faults, planted one at a time; which of them the tests of their own package catch.
+# Stacks with secrets, drawn at random: nothing that a run leaves or prints may have one of them.
+canaries: setup
+	@HACORE_CANARIES=500 $(BIN)/python -m pytest -q -n auto tests/cli/test_canaries.py
+
+# Single faults, planted one at a time; which of them the tests of their own package catch. PACKAGES="plan engine" has
+# those packages only.
 SEED ?= 1
 SAMPLE ?= 100
+PACKAGES ?=
 mutants: setup
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[mutants]'
-	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE)
+	@$(BIN)/python scripts/mutants.py --seed $(SEED) --sample $(SAMPLE) $(PACKAGES)
 
 twins: setup
 	@if [ "$${HACORE_NO_TWINS:-}" = 1 ]; then \

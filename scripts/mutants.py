@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import ctypes
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -15,6 +17,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +25,10 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PROVIDERS = ROOT / "providers" / "hacore_providers"
 PACKAGES = ("plan", "journal", "walk", "store")
 WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
-LIMIT = 600  # seconds for the tests of one fault: some make an endless loop
+SLOWER, LEAST = 10, 20  # how long a fault's tests may take: so many times longer than without it, at least 20 s
 CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
 
 
@@ -50,7 +54,8 @@ class Mutant:
     @property
     def module(self) -> str:
         """The dotted name of the module."""
-        parts = self.path.relative_to(ROOT).with_suffix("").parts
+        root = PROVIDERS.parent if self.path.is_relative_to(PROVIDERS) else ROOT
+        parts = self.path.relative_to(root).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def __str__(self) -> str:
@@ -155,29 +160,66 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def near_tests(path: Path) -> str:
-    """The tests of a module's package."""
+    """The tests of a module's package, or of a kind's folder."""
+    if path.is_relative_to(PROVIDERS):
+        return f"tests/providers/{path.relative_to(PROVIDERS).parts[0]}"
     return f"tests/{path.relative_to(ROOT / 'hacore').parts[0]}"
 
 
-def judge(tests: str, mutant: Mutant | None) -> str:
-    """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already."""
+def modules(package: str) -> Iterator[Path]:
+    """The modules of a package of hacore/, or of the folder of a kind (`providers/file`)."""
+    kind = package.removeprefix("providers/")
+    folder = PROVIDERS / kind if kind != package else ROOT / "hacore" / package
+    return (path for path in folder.rglob("*.py") if "migrations" not in path.parts)
+
+
+def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
+    """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already.
+
+    `limit`: seconds after which the child is stopped, since some faults make an endless loop; 0: never.
+    """
     child = os.fork()
     if child == 0:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         os.setpgid(0, 0)
-        signal.alarm(LIMIT)
         if mutant is not None:
             sys.meta_path.insert(0, Planted(mutant))
         import pytest
 
         options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not twins and not machine"]
         os._exit(int(pytest.main([*options, tests])))
-    _, status = os.waitpid(child, 0)
+    end = time.monotonic() + limit  # not by alarm(2): pytest-timeout has that for itself
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended:
+        if limit and time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+        time.sleep(0.02)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    end_orphans()
     if os.WIFSIGNALED(status):
         return OVER
     return MISSED if os.WEXITSTATUS(status) == 0 else CAUGHT
+
+
+def adopt_orphans() -> None:
+    """Make processes that a fault's tests leave behind children of this one, PR_SET_CHILD_SUBREAPER of prctl(2)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing
+            os.set_inheritable(int(path.name), int(path.name) < 3)  # a lock, for example
+
+
+def end_orphans() -> None:
+    """Stop all children of this process."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while pids := children.read_text().split():
+        for pid in map(int, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def main() -> int:
@@ -185,25 +227,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, default=100)
-    parser.add_argument("packages", nargs="*", default=PACKAGES, help="packages of hacore/ (default: all four)")
+    parser.add_argument(
+        "packages",
+        nargs="*",
+        default=PACKAGES,
+        help=f"packages of hacore/, or kinds such as providers/file (default: {', '.join(PACKAGES)})",
+    )
     options = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ["HACORE_NO_TWINS"] = "1"
-    paths = sorted(
-        p for name in options.packages for p in (ROOT / "hacore" / name).rglob("*.py") if "migrations" not in p.parts
-    )
+    adopt_orphans()
+    paths = sorted(path for package in options.packages for path in modules(package))
     mutants = sample(paths, options.sample, options.seed)
     for name in WARM:
         importlib.import_module(name)
+    limits: dict[str, int] = {}
     for tests in sorted({near_tests(mutant.path) for mutant in mutants}):
+        began = time.monotonic()
         if judge(tests, None) != MISSED:
             sys.stderr.write(f"cannot count: {tests} fails without any fault\n")
             return 1
+        limits[tests] = max(LEAST, int(SLOWER * (time.monotonic() - began)))
     tally = dict.fromkeys((CAUGHT, MISSED, OVER), 0)
     by_package: dict[str, list[int]] = {}
     for number, mutant in enumerate(mutants, 1):
-        found = judge(near_tests(mutant.path), mutant)
+        found = judge(near_tests(mutant.path), mutant, limits[near_tests(mutant.path)])
         tally[found] += 1
         score = by_package.setdefault(near_tests(mutant.path).partition("/")[2], [0, 0])
         score[0] += found != MISSED

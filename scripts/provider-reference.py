@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
 FILES = tuple(
-    CONTRACT / name for name in ("provider.py", "claims.py", "views.py", "facts.py", "steps.py", "safepath.py")
+    CONTRACT / f"{name}.py" for name in ("provider", "claims", "views", "facts", "steps", "serving", "safepath")
 )
 SHARED = (ROOT / "hacore" / "model.py", ROOT / "hacore" / "address.py")
 TITLES = {
@@ -25,6 +25,7 @@ TITLES = {
     "views.py": "Views and values",
     "facts.py": "Questions",
     "steps.py": "Steps",
+    "serving.py": "Addresses served together",
 }
 
 HEAD = """\

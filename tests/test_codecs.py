@@ -62,7 +62,7 @@ NO_CODECS = [
     "hacore/load/variables.py",
     "hacore/load/vetting.py",
     "hacore/render/graph.py",
-    "hacore/render/redact.py",
+    "hacore/secrets.py",
     "hacore/render/terminal.py",
     "hacore/render/values.py",
 ]

@@ -22,6 +22,7 @@ NOT_OURS = {
     ("hacore/lab/network.py", "-P FORWARD DROP"),  # iptables
     ("hacore/transport/become.py", "must have a tty"),  # sudo
     ("hacore/transport/become.py", "sudo: "),
+    ("providers/hacore_providers/vrrp_instance/members.py", "Stopped keepalived"),  # systemd, of its unit
     ("hacore/transport/explain.py", "authentication failures"),  # OpenSSH's server
     ("providers/hacore_providers/facts/packages.py", "  Candidate: "),  # apt-cache
     ("hacore/model.py", "Value error, "),  # pydantic
@@ -36,6 +37,8 @@ NOT_OURS = {
     ("hacore/lab/manifest.py", ": "),
     ("providers/hacore_providers/facts/packages.py", "rpm "),
     ("hacore/engine/drift_memory.py", "machine "),
+    ("hacore/engine/drift_memory.py", "address "),
+    ("providers/hacore_providers/facts/keepalived_daemon.py", "(?m)^unit "),
     ("hacore/engine/drift_memory.py", "stranger "),
     # commands as they are run or written by the user
     ("providers/hacore_providers/source_build/spec.py", "make "),

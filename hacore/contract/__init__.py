@@ -12,20 +12,24 @@ The methods of a provider, in the order of their calls:
     facts     spec                               -> questions for its host(s)     (one script per host)
     observe   view                               -> the current state, or None = absent
     examine   view                               -> mistakes that only facts and companions reveal
+    examine_all  all views of the kind           -> mistakes that only they together reveal
     desire    view                               -> the desired state
     prepare   work -> steps in scratch space only (download, compile)
-    capture   work -> one read-only step whose parse gives the before-images
+    capture   work -> one read-only step; its parse returns the before-images
     apply     work -> steps        undo  work + images -> steps                   (mirror images)
     delete    work + origins -> steps, by default undo to the origins
     trigger   work -> steps that reload or restart
     guard     view -> how to drain and undrain this host
+    served    view -> the addresses that its hosts serve together                 (status and drift)
+    daemons   view -> the daemons of its host                                     (status and drift)
+    held      view -> the addresses that must stay held around reloads            (apply)
 
 Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin from /dev/null,
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
 without become). `$HACORE_WORK` is a private 0700 folder that holds the step's blobs by name and
 vanishes afterwards; `$HACORE_HOME` (/var/lib/hacore) is hacore's persistent folder on the host.
 A step writes only to paths that no other user can redirect: `SAFE_PATH` is shell text that defines
-`safe_path PATH...`, which fails the step otherwise.
+`safe_path PATH...`, which fails the step otherwise, and `safe_owner PATH OWNER` for an entry that is given away.
 Values reach shell text only through `quote`; secrets only as blobs, never as an argument of a
 program (arguments are visible in the process list).
 """
@@ -38,6 +42,7 @@ from .claims import Claim, TokenType, account_claims
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
+from .serving import VERDICTS, Daemon, Held, Member, Served, VerdictWord
 from .steps import Check, Guard, Output, Source, Step
 from .views import (
     NO_RULES,
@@ -59,6 +64,7 @@ from .views import (
 __all__ = [
     "NO_RULES",
     "SAFE_PATH",
+    "VERDICTS",
     "Action",
     "Address",
     "Ask",
@@ -66,6 +72,7 @@ __all__ = [
     "Change",
     "Check",
     "Claim",
+    "Daemon",
     "Desired",
     "Disrupts",
     "Effect",
@@ -74,15 +81,18 @@ __all__ = [
     "Found",
     "Guard",
     "Health",
+    "Held",
     "Host",
     "HostFacts",
     "Image",
     "Lifecycle",
+    "Member",
     "Mistake",
     "Network",
     "Observed",
     "Output",
     "Provider",
+    "Served",
     "Source",
     "Spec",
     "StackFiles",
@@ -91,6 +101,7 @@ __all__ = [
     "Trigger",
     "Unknown",
     "Verdict",
+    "VerdictWord",
     "View",
     "Work",
     "account_claims",

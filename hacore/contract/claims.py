@@ -38,6 +38,7 @@ _TYPES = {
         TokenType("pkg", "the package", leaves=frozenset(("own", "share"))),
         TokenType("config", "config", whole=True),
         TokenType("vrid", "the virtual router id"),
+        TokenType("vip", "the virtual address"),
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
@@ -11,6 +11,7 @@ from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
+from .serving import Daemon, Held, Served
 from .steps import Check, Guard, Source, Step
 from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
@@ -66,6 +67,11 @@ class StackFiles(Protocol):
         """Whether the body itself names anything sensitive (outside of templates)."""
         ...
 
+    @property
+    def sensitive_fields(self) -> Collection[str]:
+        """The dotted paths of the body with sensitive values, such as `authentication.password`."""
+        ...
+
 
 class Provider(ABC, Generic[S]):
     """A resource kind. Subclasses MUST define api, kind, spec, facts, observe, desire; and capture, apply
@@ -81,6 +87,8 @@ class Provider(ABC, Generic[S]):
     """each: one instance per host. together: one instance, without a host, over all of them."""
     plain: ClassVar[tuple[str, ...]] = ()
     """Fields that the state keeps as text, because drift or an undo needs them: they must not name a secret."""
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By the name of a boolean field: the fields of which the text is a secret where it is true."""
     whole: ClassVar[bool] = False
     """True: an aggregate is written as a whole, such as a file of sections: one task has all of its changes, deletes
     included. False: an aggregate has a task for each level of the graph, as packages do."""
@@ -144,8 +152,21 @@ class Provider(ABC, Generic[S]):
         """
         return ()
 
+    def examine_all(
+        self, views: Mapping[Address, View[S]], contents: Mapping[tuple[str, str], bytes]
+    ) -> Iterable[tuple[Address, Mistake]]:
+        """Mistakes that only all instances of the kind together reveal, on all hosts of the stack.
+
+        `contents`: by host and path, the files of the stack of which the content is known. Asked like `examine`.
+        """
+        return ()
+
+    def contents(self, spec: S) -> Mapping[str, bytes]:
+        """The files that it writes on its host, by path, as far as their content is known at load."""
+        return {}
+
     def invalidates(self, change: Change[S]) -> Sequence[str]:
-        """Tokens whose facts this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
+        """Tokens of the facts that this change makes stale (`unit:nginx`, `path:/x`): their users are checked again."""
         return ()
 
     def exclusive(self, spec: S) -> str | None:
@@ -159,6 +180,27 @@ class Provider(ABC, Generic[S]):
     def checks(self, spec: S) -> Sequence[Check]:
         """Health questions that the controller asks around a run."""
         return ()
+
+    # -- for status and drift
+    def serving_facts(self, spec: S) -> Sequence[Ask]:
+        """The questions of `served` and `daemons`, besides those of `facts`: a plan does not ask them."""
+        return ()
+
+    def served(self, view: View[S]) -> Sequence[Served]:
+        """The addresses that the hosts of the resource serve together; from one of its instances is enough."""
+        return ()
+
+    def daemons(self, view: View[S]) -> Sequence[Daemon]:
+        """The daemons on its host that serving needs."""
+        return ()
+
+    def held(self, view: View[S]) -> Held | None:
+        """The addresses of its host, by `facts`, for a desired instance; None: the kind has none, or no answer.
+
+        After each set of reloads and restarts exactly one host holds each address that one host held before, unless
+        the desired configuration no longer has it.
+        """
+        return None
 
     # -- at apply: data for the walker
     def prepare(self, work: Work[S]) -> Sequence[Step]:

@@ -13,7 +13,7 @@ __all__ = ["SAFE_PATH"]
 
 SAFE_PATH = r"""
 __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $__last: mode of the last folder
-  __rest=${1#/} __at= __links=0 __why=
+  __rest=${1#/} __at= __links=0 __why= __ours=
   set -- /
   while :; do
     case $__rest in */*) ;; *) break ;; esac
@@ -79,8 +79,12 @@ __END
         return 0
       } ;;
     esac
+    __ours=1
   fi
   return 1
+}
+__known() { # whether the entry at the path last checked is safe to use: no other user can have made it since
+  [ -z "$__open" ] || [ -n "$__ours" ]
 }
 __alone() { # GID FOLDER: whether only root and this user are in the group, and no ACL admits others
   case $(ls -ld -- "$2") in ??????????+*) return 1 ;; esac
@@ -100,10 +104,50 @@ safe_path() { # PATH...: fails the step if another user can redirect one of them
     fi
   done
 }
+changeable() { # PATH: fails the step if a file attribute or a mount keeps it from being replaced
+  if command -v lsattr >/dev/null 2>&1; then
+    __folder_of=${1%/*}
+    for __one in "$1" "${__folder_of:-/}"; do
+      __flags=$(lsattr -d -- "$__one" 2>/dev/null) || continue
+      case ${__flags%% *} in
+        *i*) __word=immutable __flag=i ;;
+        *a*) __word=append-only __flag=a ;;
+        *) continue ;;
+      esac
+      printf 'cannot write %s: %s is %s; to allow changes run chattr -%s %s\n' \
+        "$1" "$__one" "$__word" "$__flag" "$__one" >&2
+      exit 1
+    done
+  fi
+  [ ! -d "$1" ] && [ -e "$1" ] && [ -r /proc/self/mountinfo ] || return 0
+  while read -r __id __parent __device __root __point __rest; do # mount points with spaces are not found
+    [ "$__point" != "$1" ] || {
+      printf 'cannot write %s: another file is mounted on it; unmount it first: umount %s\n' "$1" "$1" >&2
+      exit 1
+    }
+  done </proc/self/mountinfo
+}
+safe_owner() { # PATH OWNER: fails the step if the owner could exchange the entry afterwards; calls safe_path
+  safe_path "$1"
+  [ -n "$__open" ] || return 0
+  case $2 in *[!0-9]*) __uid=$(id -u -- "$2") || exit 1 ;; *) __uid=$2 ;; esac
+  if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+    printf 'cannot write %s: others can write in the folder %s, and its new owner %s could exchange the entry' \
+      "$1" "${__at:-/}" "$2" >&2
+    printf '%s\n' '; hacore writes only where no other user can redirect it' >&2
+    exit 1
+  fi
+}
 """
 """Defines `safe_path PATH...`. Costs an id(1) and a stat(1) for each path, and a readlink(1) for each link.
 
 Folders that do not exist yet are not checked: a step that creates them calls `safe_path` again afterwards. In a
 sticky folder in which others may write (/tmp), names made by mktemp(1) are safe, and so are files of root or of the
-connection's user that have one name.
+connection's user that have one name. `__known` is true after `safe_path PATH` unless the folder is such a one and
+PATH did not exist: whatever exists there later may be another user's, and must not be read, changed or followed.
+
+`changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
+
+`safe_owner PATH OWNER` (name or number) also refuses to give away an entry of such a folder: its new owner could
+exchange it for a link before its mode is set, and before it is restored.
 """

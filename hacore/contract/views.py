@@ -125,13 +125,17 @@ class Desired:
     """The desired state: only what the spec governs. A value may be `Unknown`.
 
     `attrs` None: should be absent. `sensitive` names attrs that reveal something of a secret (the hash of
-    a file with a password in it): state and plan keep an HMAC of them.
+    a file with a password in it): state and plan keep an HMAC of them. `masked` names those of them of which
+    the texts have no secret, because it is masked in both: their differences are shown.
     """
 
     attrs: Attrs | None
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # attrs whose change needs a replace; a changed `own` claim always does
+    masked: frozenset[str] = frozenset()
+    replace_on: frozenset[str] = (
+        frozenset()
+    )  # a change of these attrs needs a replace; a changed `own` claim always does
     irreversible: str = ""  # why this change cannot be undone; shown with `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
     disrupts: Disrupts = "none"  # the effect of the change itself on the service of its host
@@ -157,7 +161,7 @@ class Mistake:
 
     @classmethod
     def where(cls, field: str, predicate: str, *, warning: bool = False) -> Mistake:
-        """A mistake whose sentence has the field as its subject: `predicate` begins with a verb."""
+        """A mistake written as one sentence with the field as its subject: `predicate` begins with a verb."""
         return cls(field, predicate, warning, joined=True)
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ class AttrChange:
     """One attribute's way from `before` to `after`; `path` is what the user reads: `directories[0].mode`.
 
     `hunks` are the lines of a unified diff where the attribute stands for a text. `sensitive` values
-    are never shown: only that they changed.
+    are never shown: only that they changed, and hunks of a text in which the secret is masked.
     """
 
     path: str
@@ -48,6 +48,7 @@ def compare(
     before_texts: Mapping[str, str] | None = None,
     after_texts: Mapping[str, str] | None = None,
     sensitive: Collection[str] = (),
+    masked: Collection[str] = (),
     ignore: Collection[str] = (),
 ) -> tuple[AttrChange, ...]:
     """The attributes that differ, in the order of `after`; for an absent side all of the other one's."""
@@ -61,13 +62,21 @@ def compare(
         if before is not None and key in before and not isinstance(value, Unknown) and old == value:
             continue
         if key in sensitive:
-            changes.append(AttrChange(key, _shown(key, old, sensitive), _shown(key, value, sensitive), sensitive=True))
+            lines = _hunks(key, before_texts, after_texts, known=before is None or old is None) if key in masked else ()
+            values = _shown(key, old, sensitive), _shown(key, value, sensitive)
+            changes.append(AttrChange(key, *values, lines, sensitive=True))
         elif after_texts and key in after_texts:
-            lines = hunks((before_texts or {}).get(key), after_texts[key], known=before is None or old is None)
+            lines = _hunks(key, before_texts, after_texts, known=before is None or old is None)
             changes.append(AttrChange(key, old, value, lines))
         else:
             changes.extend(_explain(key, old, value))
     return tuple(changes)
+
+
+def _hunks(
+    key: str, before: Mapping[str, str] | None, after: Mapping[str, str] | None, *, known: bool
+) -> tuple[str, ...]:
+    return hunks((before or {}).get(key), after[key], known=known) if after and key in after else ()
 
 
 def _shown(key: str, value: Any, sensitive: Collection[str]) -> Any:
@@ -106,5 +115,6 @@ def hunks(before: str | None, after: str, *, known: bool = False) -> tuple[str, 
     else:
         lines = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
     if before is not None and before.endswith("\n") != after.endswith("\n"):
-        lines.append("\\ no newline at end of file" + (" any more" if before.endswith("\n") else " before"))
+        side = "new" if before.endswith("\n") else "old"
+        lines.append(f"\\ no newline at end of the {side} file")
     return tuple(lines)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .saved_plans.read import SavedPlan, load_plan
     from .saved_plans.write import SavedAs, save_plan
     from .state_edits import StateEditResult, forget, move, new_key, prune_runs, rename_host
+    from .status_check import StatusReport, status
 
 __all__ = [
     "Adoption",
@@ -36,6 +37,7 @@ __all__ = [
     "SavedAs",
     "SavedPlan",
     "StateEditResult",
+    "StatusReport",
     "TaskSummary",
     "WayBack",
     "adopt",
@@ -55,6 +57,7 @@ __all__ = [
     "rollback",
     "save_plan",
     "state_url_of",
+    "status",
 ]
 
 _WHERE = {
@@ -78,6 +81,8 @@ _WHERE = {
     "rename_host": "state_edits",
     "rollback": "rolling_back.choose",
     "save_plan": "saved_plans.write",
+    "StatusReport": "status_check",
+    "status": "status_check",
 }
 
 

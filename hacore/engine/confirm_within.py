@@ -34,7 +34,7 @@ def timer_of(request: Request, lineage: str, what: str) -> Timer | None:
 
 @asynccontextmanager
 async def prolonged(timer: Timer | None, links: Mapping[str, HostLink]) -> AsyncIterator[None]:
-    """Prolong the timers of hosts whose tasks are done while other tasks run."""
+    """Prolong the timers of hosts that have finished their tasks while other hosts still run."""
     if timer is None:
         yield
         return

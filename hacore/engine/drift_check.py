@@ -12,13 +12,14 @@ from typing import Any
 from ..contract import Health, Provider
 from ..errors import StoreError
 from ..model import Host, has_loaded, has_loaded_deleted
-from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, recorded_views, revive
+from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, merge_asks, recorded_views, revive
 from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..urls import shown_url
 from .connections import Hosts, answered
 from .means import Means
 from .ownership import claimant_of, ownership, with_markers
+from .pair_looks import Items, look_at_pairs, serving_asks
 from .results import DriftReport
 from .second_look import probed_twice
 from .snapshot import StateSnapshot, read_snapshot
@@ -92,8 +93,11 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
     hosts.connect(known)
     recorded = revive(snapshot.rows, providers)
     hosts.askers = lambda: askers([(a.kind, item.spec) for a, item in recorded.items()], providers)
-    asks = with_markers(asks_of_recorded(recorded, providers), known)
-    statuses = await probed_twice(await hosts.probe(asks, known), recorded, hosts, providers, snapshot.seal)
+    items: Items = {a: (item.spec, item.row.hosts) for a, item in recorded.items()}
+    asks = with_markers(merge_asks(asks_of_recorded(recorded, providers), serving_asks(items, providers)), known)
+    once = await hosts.probe(asks, known)
+    statuses = await probed_twice(once, recorded, hosts, providers, snapshot.seal)
+    twice = {name for name, status in statuses.items() if status is not once[name]}
     facts = answered(statuses)
     views = recorded_views(recorded, known, facts, providers)
     found: list[Drift] = []
@@ -116,6 +120,8 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
             if observed.health is not None:
                 health[str(address)] = observed.health
     last = snapshot.runs[-1] if snapshot.runs else None
+    served = {a: item for a, item in items.items() if a not in owner.lost}
+    look = await look_at_pairs(served, statuses, hosts, providers, snapshot.runs, asked_twice=twice)
     return DriftReport(
         stack=last.stack if last else "",
         lineage=snapshot.lineage,
@@ -127,6 +133,7 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
         health=health,
         ownership=owner,
         hosts=tuple(known),
+        addresses=look.addresses,
     )
 
 

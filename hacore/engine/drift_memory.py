@@ -22,6 +22,7 @@ from .results import DriftReport
 _VERSION = 1
 _SILENT = "host "  # before the name of a host that did not answer
 _NEW = "machine "  # before the name of a host of which the machine was replaced
+_OUTAGE = "address "  # before an address that nobody or several hosts hold
 _STRANGE = "stranger "  # before the name of a host that another state manages
 
 
@@ -70,8 +71,9 @@ def news(report: DriftReport, before: ReportedDrift) -> NewDrift:
         new_machines=tuple(m for m in report.ownership.new_machines if f"{_NEW}{m.host}" in fresh),
         foreign_hosts=tuple(s for s in report.ownership.foreign_hosts if f"{_STRANGE}{s.host}" in fresh),
     )
-    known = len(report.drift) - len(found)
-    return NewDrift(replace(report, drift=found, ownership=owner), known, before.at, bool(fresh))
+    addresses = tuple(a for a in report.addresses if a not in report.outages or f"{_OUTAGE}{a.address}" in fresh)
+    known = len(report.drift) - len(found) + len(report.addresses) - len(addresses)
+    return NewDrift(replace(report, drift=found, ownership=owner, addresses=addresses), known, before.at, bool(fresh))
 
 
 def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
@@ -91,6 +93,7 @@ def write(path: Path, report: DriftReport, before: ReportedDrift) -> None:
 def _entries(report: DriftReport) -> dict[str, str]:
     found = {str(drift.address): _digest(drift) for drift in report.drift}
     found |= {f"{_SILENT}{host}": "silent" for host in report.unreachable}
+    found |= {f"{_OUTAGE}{one.address}": digest([one.verdict, list(one.holders)]) for one in report.outages}
     found |= {f"{_NEW}{m.host}": digest([m.recorded, m.found]) for m in report.ownership.new_machines}
     return found | {f"{_STRANGE}{s.host}": digest([s.why, s.marker.lineage]) for s in report.ownership.foreign_hosts}
 

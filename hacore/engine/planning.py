@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from ..address import Address
-from ..contract import Facts, HostFacts
+from ..contract import Ask, Facts, HostFacts
 from ..errors import UsageError
 from ..graph import Graph, build_graph
 from ..load.stack import Stack
@@ -30,6 +30,7 @@ from ..plan import (
     refuse_conflicts,
     revive,
 )
+from ..secrets import Secrets
 from ..store import HostRecord, host_from_json
 from .connections import Hosts, answered
 from .ownership import ownership, with_markers
@@ -74,6 +75,7 @@ class Session:
     phases: dict[str, float] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not probed, and why
     named: frozenset[Address] | None = None  # addresses of the stack file, to check a selection by
+    more: Mapping[str, Sequence[Ask]] = field(default_factory=dict)  # questions that only this command has, by host
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
         """Begin to connect to hosts, except those that are not probed."""
@@ -90,6 +92,7 @@ class Session:
             return self._recalled(snapshot, recorded, known), recorded
         self.connect(known)
         asks = merge_asks(asks_of_desired(self.stack.instances, providers), asks_of_recorded(recorded, providers))
+        asks = merge_asks(asks, self.more)
         began = time.perf_counter()
         specs = [(a.kind, i.spec) for some in (self.stack.instances, recorded) for a, i in some.items()]
         self.hosts.askers = lambda: askers(specs, providers)
@@ -109,6 +112,7 @@ class Session:
             facts=facts,
             hosts=known,
             providers=providers,
+            secrets=Secrets(self.stack.secrets),
             seal=snapshot.seal,
             doubtful=doubtful or {},
             gone_reason="the stack is destroyed" if self.command == "destroy" else "no longer in the stack",
@@ -128,6 +132,7 @@ class Session:
             facts=answered(statuses),
             hosts=known,
             providers=self.request.means.providers,
+            secrets=Secrets(self.stack.secrets),
             seal=snapshot.seal,
             selection=self.request.selection,
             recall=snapshot.seal,

@@ -13,6 +13,7 @@ from ..load.stack import Stack
 from ..model import Op, Row
 from ..plan import Drift, NewMachine, Ownership, Plan
 from ..store import RunRecord
+from .verdicts import OUTAGES, AddressStatus
 
 if TYPE_CHECKING:
     from ..journal import RunningTask
@@ -50,13 +51,22 @@ def summarize(live: RunningTask) -> TaskSummary:
     op = task.trigger or words or task.op.value
     seconds = live.ended - live.started if live.ended is not None and live.started is not None else None
     return TaskSummary(
-        live.id, op, tuple(str(a) for a in task.addresses), task.host, live.status.value, live.error, seconds
+        live.id,
+        op,
+        tuple(str(a) for a in task.addresses),
+        task.host,
+        live.status.value,
+        live.shown or live.error,
+        seconds,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of an apply. `leftover`: the plan after a successful run, if it is not empty."""
+    """The result of an apply. `leftover`: the plan after a successful run, if it is not empty.
+
+    `lost`: the addresses that are not held as before the run, in words.
+    """
 
     run: int | None
     status: Literal["nothing", "done", "failed", "rolled_back", "interrupted"]
@@ -65,11 +75,12 @@ class RunResult:
     leftover: Plan | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    lost: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether everything is in the desired state."""
-        return self.status in ("nothing", "done") and self.leftover is None
+        """Whether everything is in the desired state, and each address is held as before."""
+        return self.status in ("nothing", "done") and self.leftover is None and not self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +100,17 @@ class DriftReport:
     health: Mapping[str, Health] = field(default_factory=dict)
     ownership: Ownership = field(default_factory=Ownership)
     hosts: tuple[str, ...] = ()
+    addresses: tuple[AddressStatus, ...] = ()
+
+    @property
+    def outages(self) -> tuple[AddressStatus, ...]:
+        """The addresses that nobody or several hosts hold."""
+        return tuple(found for found in self.addresses if found.verdict in OUTAGES)
 
     @property
     def differs(self) -> bool:
-        """Whether there is drift, a new machine or another state's host."""
-        return bool(self.drift or self.ownership.new_machines or self.ownership.foreign_hosts)
+        """Whether there is drift, an address without exactly one holder, a new machine or another state's host."""
+        return bool(self.drift or self.outages or self.ownership.new_machines or self.ownership.foreign_hosts)
 
     @property
     def complete(self) -> bool:

@@ -1,8 +1,8 @@
 """Resume: an interrupted run continues as the same run, so that it can be rolled back as one.
 
-1 undo     tasks that were being undone, and tasks in doubt that the stack no longer asks for
-2 plan     again; addresses in doubt are planned whatever is observed
-3 join     the new tasks to those that are done; one that continues a task in doubt gets its images and
+1 undo     tasks that were being undone, and unfinished tasks that the stack no longer needs
+2 plan     again; addresses of unfinished tasks are planned whatever is observed
+3 join     the new tasks to those that are done; one that continues an unfinished task gets its images and
            its previous rows, and captures nothing
 4 walk     as any run
 """
@@ -65,7 +65,7 @@ def _known(snapshot: StateSnapshot) -> dict[str, Host]:
 
 
 def _open_drains(left: UnfinishedTasks) -> list[str]:
-    """The kept drains whose hosts are out of service."""
+    """The kept drains that still keep their hosts out of service."""
     lives = [replace(live, status=Status.DONE) for live in left.kept]
     board = Board({node.id: node for node in nodes_of(lives)}, status={live.id: live.status for live in lives})
     return board.out_of_service()
@@ -140,7 +140,7 @@ class Resumed(Run):
     async def _undo_leftovers(
         self, left: UnfinishedTasks, odd: Sequence[RunningTask], planned: Planned, snapshot: StateSnapshot
     ) -> None:
-        """Undo the tasks that were being undone, and those in doubt that no new task continues."""
+        """Undo the tasks that were being undone, and the unfinished ones that no new task continues."""
         going = [*left.back, *odd]
         still_open = _open_drains(left)
         lives = [replace(live, status=Status.DONE) for live in left.kept if live.id not in still_open] + going
@@ -154,7 +154,7 @@ class Resumed(Run):
         wrong = [f"{live.id}: {live.error}" for live in going if live.status is not Status.UNDONE]
         if wrong:
             raise RunError(
-                f"cannot resume run {self.unfinished.id}: its tasks in doubt cannot be undone: {'; '.join(wrong)}"
+                f"cannot resume run {self.unfinished.id}: unfinished tasks cannot be undone: {'; '.join(wrong)}"
             )
 
     async def _walk(self, planned: Planned, snapshot: StateSnapshot) -> RunResult:

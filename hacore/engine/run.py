@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +16,9 @@ from ..journal import QUIET, RunningTask, live_tasks, records_of
 from ..model import Action, Row
 from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack
 from ..probe import HostLink
+from ..secrets import Secrets
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, Walker, ask_all
+from ..walk import Context, Walker, ask_all, held_before, lost_addresses
 from ..walk.walker import watched
 from .confirm_within import confirmed, prolonged, timer_of
 from .host_locks import HeldHosts, held_hosts
@@ -28,6 +30,12 @@ from .results import Planned, RunResult, summarize
 from .rows_without_task import metadata_moves, previous_rows
 from .snapshot import StateSnapshot, last_run, read_snapshot
 from .walk_context import Answers, walk_context
+
+CHECKS_WITHIN = 5.0
+"""Seconds for a new check to pass after a run: daemons that have just started need some."""
+
+CHECKS_PAUSE = 0.5
+"""Seconds between two tries of them."""
 
 Approve = Callable[[Planned, str], Awaitable[bool]]
 
@@ -185,10 +193,13 @@ class Run:
             ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, rows)})
         await self.writer.commit(PutRun(ended), *metadata_only)
         self.means.listener(Event("run_finished", status, data={"run": number, "status": status}))
+        lost = await lost_addresses(ctx)
+        if status == "done":
+            await self._warn_of_new_checks(made)
         leftover = await self._remaining() if status == "done" else None
         outputs = made.outputs if status == "done" else {}
         tasks = tuple(summarize(live) for live in lives)
-        return RunResult(number, status, planned, tasks, leftover, outputs)  # type: ignore[arg-type]
+        return RunResult(number, status, planned, tasks, leftover, outputs, lost=lost)  # type: ignore[arg-type]
 
     def _metadata_moves(self, made: Plan, rows: Mapping[Address, Row], number: int) -> list[PutRow | DropRow]:
         try:
@@ -222,9 +233,11 @@ class Run:
             rows=rows,
             sources=made.sources,
             links=links,
+            secrets=Secrets(stack.secrets),
             instances=stack.instances,
             graph=self.session.graph,
             checks=checks,
+            must_hold=held_before(made.views, self.means.providers),
             timer=timer_of(self.request, self.writer.lineage, f"run {number} of {stack.name}"),
         )
 
@@ -242,6 +255,22 @@ class Run:
                 if why and address not in {c.address for c in made.changes if c.action is Action.CREATE}:
                     self.means.warn(f"{address}: the check {check.http} failed before the run: {why}")
         return found
+
+    async def _warn_of_new_checks(self, made: Plan) -> None:
+        """Checks that came with this run: nothing had passed before that could fail it, so a failure is a warning."""
+        new = {c.address for c in made.changes if c.action is Action.CREATE and c.address.host is None}
+        asked = {a: tuple(self.means.providers[a.kind].checks(made.views[a].spec)) for a in new if a in made.views}
+        until = time.monotonic() + CHECKS_WITHIN
+        while asked := {address: checks for address, checks in asked.items() if checks}:
+            answers = await ask_all(asked)
+            failed = {address: [(c, why) for c, why in found if why] for address, found in answers.items()}
+            if time.monotonic() >= until or not any(failed.values()):
+                for address, found in sorted(failed.items()):
+                    for check, why in found:
+                        self.means.warn(f"{address}: the check {check.http} fails after the run: {why}")
+                return
+            asked = {address: tuple(check for check, _ in found) for address, found in failed.items()}
+            await asyncio.sleep(CHECKS_PAUSE)
 
     async def _remaining(self) -> Plan | None:
         """The plan after a successful apply, which is empty by promise 1; None if it is."""

@@ -45,7 +45,7 @@ async def probed_twice(
         return dict(statuses)
     await asyncio.sleep(PAUSE)
     later = answered(await hosts.probe(asks, asks))
-    return {name: replace(s, facts=_with(s.facts, later.get(name))) for name, s in statuses.items()}
+    return {name: replace(s, facts=_with(s.facts, later[name])) if name in later else s for name, s in statuses.items()}
 
 
 def _all_answered(item: Recorded, facts: Mapping[str, Facts], provider: Provider[Any]) -> bool:
@@ -53,8 +53,8 @@ def _all_answered(item: Recorded, facts: Mapping[str, Facts], provider: Provider
     return all(host in facts and not facts[host].unanswered(asks) for host in item.row.hosts)
 
 
-def _with(facts: Facts | None, later: Facts | None) -> Facts | None:
-    if facts is None or later is None:
+def _with(facts: Facts | None, later: Facts) -> Facts | None:
+    if facts is None:
         return facts
     return replace(facts, answers={**facts.answers, **later.answers}, failed={**facts.failed, **later.failed})
 

@@ -32,12 +32,15 @@ def no_key(_value: str) -> str:
     return f"hmac:{secrets.token_hex(16)}"
 
 
-def read_snapshot(state: StateView | None) -> StateSnapshot:
-    """Read all that a plan needs. Raises StoreError when sensitive values are recorded and their key is missing."""
+def read_snapshot(state: StateView | None, *, keyless: bool = False) -> StateSnapshot:
+    """Read all that a plan needs. Raises StoreError when sensitive values are recorded and their key is missing.
+
+    `keyless`: for a command that does not compare them.
+    """
     if state is None:
         return StateSnapshot()
     rows = state.rows()
-    if not state.has_key and any(row.sensitive for row in rows.values()):
+    if not keyless and not state.has_key and any(row.sensitive for row in rows.values()):
         # without it every secret would look changed
         raise StoreError(
             f"cannot compare sensitive values: {state.key_problem}; restore the key, or make a new one with "
@@ -55,13 +58,13 @@ def read_snapshot(state: StateView | None) -> StateSnapshot:
     )
 
 
-def read_state(url: str) -> StateSnapshot:
+def read_state(url: str, *, keyless: bool = False) -> StateSnapshot:
     """The state as it is on disk, read only."""
     reader = StateReader.open(url)
     if reader is None:
         return StateSnapshot()
     with reader:
-        return read_snapshot(reader)
+        return read_snapshot(reader, keyless=keyless)
 
 
 def last_run(memory: StateSnapshot) -> RunRecord | None:

@@ -112,7 +112,10 @@ def _local(source: Source) -> Fetched:
 
 def _match(source: Source, actual: str) -> None:
     if actual != source.sha256:
-        raise SourceError(f"cannot use {source.url}: its sha256 is {actual}, not {source.sha256}")
+        raise SourceError(
+            f"cannot use {source.url}: its sha256 is {actual}, not {source.sha256}; "
+            "check the origin of the file before you change the sha256 in the stack"
+        )
 
 
 def _digest(path: Path) -> str:

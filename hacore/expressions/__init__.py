@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from .compiled import Expression, Template, mentions
 from .engine import Expressions
+from .notes import NOTES
 from .sandbox import Broken, BrokenError, Lookup, NoSuchNameError
 from .syntax import Path, touches
 
 __all__ = [
+    "NOTES",
     "Broken",
     "BrokenError",
     "Expression",

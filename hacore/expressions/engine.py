@@ -12,6 +12,7 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from ..errors import ExpressionError
 from .compiled import Expression, Scope, Template, plain
+from .notes import noted, observed
 from .sandbox import Sandbox
 from .syntax import Path, chain_of, inclusions_of, paths_of, roots_of
 
@@ -25,7 +26,7 @@ class Expressions:
     def __init__(self, read: Read | None = None) -> None:
         # In a scalar `{#` is text: shell has it in `${#name}`, and YAML has comments of its own.
         self._scalars = Sandbox(comment_start_string="{{#", comment_end_string="#}}", cache_size=0)
-        self._files = Sandbox(loader=_Loader(read) if read else None, auto_reload=False, cache_size=-1)
+        self._files = _FileSandbox(loader=_Loader(read) if read else None, auto_reload=False, cache_size=-1)
         self._expressions: dict[str, Expression] = {}
         self._templates: dict[str, Template] = {}
         self._trees: dict[str, nodes.Template] = {}
@@ -88,7 +89,7 @@ class Expressions:
         return run
 
     def _text(self, tree: nodes.Template) -> Callable[[Scope], Any]:
-        template = self._scalars.from_string(tree)
+        template = self._scalars.from_string(noted(tree))
         return lambda scope: "".join(template.root_render_func(template.new_context(dict(scope))))
 
     def template(self, name: str) -> Template:
@@ -131,6 +132,13 @@ class Expressions:
             raise ExpressionError(f"{name}:{error.lineno}: {error.message}") from error
 
 
+class _FileSandbox(Sandbox):
+    """Template files, of which each expression passes on its result (`notes`)."""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        return noted(super()._parse(source, name, filename))
+
+
 class _Loader(BaseLoader):
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -171,7 +179,9 @@ def _join(environment: Sandbox, steps: tuple[str | tuple[str | int, ...], ...], 
             pieces.append(step)
         else:
             value = _follow(environment, step, scope)
-            pieces.append(value if type(value) is str else str(plain(value)))
+            text = value if type(value) is str else str(plain(value))
+            observed(scope, step, text)
+            pieces.append(text)
     return "".join(pieces)
 
 

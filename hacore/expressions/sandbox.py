@@ -15,6 +15,7 @@ from jinja2.utils import missing
 
 from ..errors import ExpressionError
 from ..spelling import closest
+from .notes import FILTER, note_result
 
 LARGEST = 10_000_000
 """What one `*` or `**` of an expression may give."""
@@ -105,6 +106,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.globals.pop("lipsum", None)
         self.filters.pop("random", None)
+        self.filters[FILTER] = note_result
         self.filters["tojson"] = _tojson  # Jinja2's own escapes for HTML
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

@@ -40,7 +40,7 @@ class Block:
         return [live for live in new if live.task.op is Op.DRAIN and live.task.group == group]
 
     def successor(self, kept: Sequence[RunningTask], new: Sequence[RunningTask]) -> RunningTask | None:
-        """The new drain of the same host whose block continues this one; None to undrain the host first."""
+        """The new drain of the same host that continues this block; None to undrain the host first."""
         drains = self.drains(new)
         mine = next((live for live in drains if live.task.host == self.drain.task.host), None)
         if mine is None:

@@ -25,6 +25,7 @@ class RunningTask:
     error: str = ""
     started: float | None = None
     ended: float | None = None
+    shown: str = ""  # the error for the user of this run, where the state keeps less of it
     intent: bool = False  # the intent to touch a host is on disk
 
     @property

@@ -121,7 +121,7 @@ def join(
 ) -> ResumedRun:
     """One graph of the tasks that are done and those to do; `fresh` are the plan's tasks.
 
-    `taken`: from `takers`. `open_drains`: the kept drains whose hosts are out of service.
+    `taken`: from `takers`. `open_drains`: the kept drains that still keep their hosts out of service.
     """
     kept = [replace(live, status=Status.DONE) for live in left.kept]
     new = [_renamed(live, prefix, taken.get(live.id)) for live in fresh]
@@ -149,7 +149,7 @@ class _Done:
         self.graph = graph
         self.providers = providers
         self.at: dict[Address, set[str]] = {}
-        self.users: dict[str, set[str]] = {}  # address -> done tasks whose rows needed it before
+        self.users: dict[str, set[str]] = {}  # address -> done tasks that depended on it by their previous rows
         self.places: dict[tuple[str | None, str], set[str]] = {}
         for live in kept:
             if live.task.op not in (Op.CHANGE, Op.ENSURE, Op.TRIGGER):

@@ -1,7 +1,7 @@
 """Tasks of a plan as records of the store, and records back to tasks that can be undone.
 
 A record keeps of each change what its undo needs without stack and variables: the recorded
-form of the spec, the action, and (beside it) the images and the rows as they were.
+form of the spec, the action, and (beside it) the before-images and the previous rows.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def run(
 
 
 def attempt(argv: Sequence[str], *, given: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a program whose failure is an answer, not an error."""
+    """Run a program and return its result, also when it fails."""
     try:
         return subprocess.run(
             argv,

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from ..address import Address
 from ..contract import Spec
+from ..secrets import strings_in
 from .stack import Position
-from .variables import strings_in
 from .yaml_nodes import Node
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from .. import xdg
 from ..address import Address
 from ..contract import Source, Spec
 from ..errors import ExpressionError
-from ..expressions import Expressions, NoSuchNameError, touches
+from ..expressions import NOTES, Expressions, NoSuchNameError, touches
 from ..expressions import Path as Names
 from ..model import Host
+from ..secrets import strings_in
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 OWN = frozenset(("var", "host", "hosts", "groups", "each", "resource", "file", "env"))
@@ -121,7 +122,8 @@ class BodyFiles:
         scope: Mapping[str, Any],
         *,
         secret: frozenset[Names],
-        sensitive: bool,
+        tainted: frozenset[Names],
+        fields: frozenset[str] = frozenset(),
         cache: Path,
         others: Callable[[str, str], Spec | None],
         members: Sequence[Host] = (),
@@ -133,7 +135,10 @@ class BodyFiles:
         self._expressions = expressions
         self._scope = scope
         self._secret = secret
-        self._sensitive = sensitive
+        self._sensitive = bool(tainted)
+        self._hot = {step for path in tainted for step in path}
+        self.learned: set[str] = set()
+        self._fields = fields
         self._cache = cache
         self._others = others
         self._members = tuple(members)
@@ -166,6 +171,11 @@ class BodyFiles:
     def sensitive(self) -> bool:
         """Whether the body itself uses a sensitive value."""
         return self._sensitive
+
+    @property
+    def sensitive_fields(self) -> frozenset[str]:
+        """The dotted paths of the body with sensitive values."""
+        return self._fields
 
     def resource(self, kind: str, name: str) -> Spec | None:
         """Another resource's resolved spec on this host."""
@@ -208,11 +218,19 @@ class BodyFiles:
             or touches(template.paths, self._secret)
             or (self._sensitive and bool(template.roots & extra.keys()))
         )
+        patterns = self._secret | {(name,) for name in extra if name in self._hot}
+        noted: list[Any] = []
+        scope[NOTES] = lambda paths, part: noted.append(part) if self._is_secret(paths, patterns) else None
         text = template.render(scope, withhold=f"cannot evaluate the template: {WITHHELD}" if sensitive else "")
         sensitive = sensitive or self._dynamic()
         if sensitive:
             self.rendered.add(text)
+            self.learned.update(found for part in noted for found in strings_in(part))
         return text, sensitive
+
+    def _is_secret(self, paths: Iterable[Names], patterns: Iterable[Names]) -> bool:
+        """Whether an expression's result is a secret; a reference counts where one was to something sensitive."""
+        return touches(paths, patterns) or (self._dynamic() and any(path[0] == "resource" for path in paths))
 
     def fetch(self, url: str, sha256: str) -> bytes | None:  # noqa: ARG002 - the hash names the bytes
         """The cached download of a URL; None when it is missing or does not match its hash."""

@@ -184,7 +184,8 @@ class Instances:
             self.world.expressions,
             scope,
             secret=self.world.secret | block.secret,
-            sensitive=bool(draft.tainted),
+            tainted=draft.tainted,
+            fields=_dotted(draft.tainted),
             cache=self._cache,
             others=references.spec,
             members=[self.world.hosts[name] for name in block.hosts],
@@ -201,10 +202,17 @@ class Instances:
             where = next((s.position for s in node.scalars() if s.text and s.text == files.path), block.position)
             self.world.problems.add(where, _message(error), str(slot.address))
             return None
+        self.world.secrets.update(files.learned)
         sensitive = _dotted(draft.tainted)
         hot = files.rendered | references.hot
         if hot:
             sensitive |= frozenset(_where(spec, hot))
+        for flag, names in provider.confidential.items():
+            for name in names if getattr(spec, flag) is True else ():  # by its own flag
+                text = getattr(spec, name)
+                if isinstance(text, str) and text and name not in sensitive:
+                    sensitive |= {name}
+                    self.world.secrets.add(text)
         found = tuple(dict.fromkeys((*draft.references, *references.references())))
         return Built(spec, hosts, sensitive, found, node, tuple(files.taken))
 

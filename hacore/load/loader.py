@@ -9,10 +9,12 @@ from typing import Any
 from ..contract import Provider
 from ..expressions import Expressions
 from ..model import digest
+from ..secrets import Secrets
 from .assemble import assemble, load_outputs
 from .blocks import load_blocks
 from .contained import all_contained
 from .files import Folder, cache_folder
+from .hidden import hidden
 from .hosts import load_bystanders, load_hosts, override_hosts
 from .instances import Instances
 from .outline import environment_of, name_of, root_of, section, state_of
@@ -46,6 +48,7 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
     built = assemble(instances, world)
     bystanders = load_bystanders(section(root, "bystanders", problems), world)
     outputs, sensitive_outputs = load_outputs(section(root, "outputs", problems), world)
+    found = hidden(built.instances, providers, Secrets(secrets), problems)
     if problems:
         raise problems.error(secrets)
     return Stack(
@@ -55,7 +58,7 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
         state=state,
         hosts=world.hosts,
         groups=world.groups,
-        instances=built.instances,
+        instances=found,
         switched_off=frozenset(address for block in blocks.values() for address in block.off),
         bystanders=bystanders,
         outputs=outputs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def state_url(file: Path, env_name: str | None, environ: Mapping[str, str]) -> s
         return absolute_state(outside, Path.cwd())
     problems = Problems()
     whole = file.absolute()
-    root = root_of(whole, problems)
+    root = root_of(whole, problems) or _lines_of(whole)
     environment = environment_of(whole.parent, env_name, problems)
     if root is None or (env_name is not None and environment is None):
         raise problems.error()
@@ -30,6 +31,18 @@ def state_url(file: Path, env_name: str | None, environ: Mapping[str, str]) -> s
     if named:
         raise named.error()
     return url
+
+
+def _lines_of(file: Path) -> Node | None:
+    """The lines `stack:` and `state:` of a file that is not YAML, as while it is being edited; None without a name.
+
+    So `status` and `drift`, which need nothing else of the file, find the state.
+    """
+    lines = file.read_bytes().decode("utf-8-sig", "replace").splitlines()
+    kept = [line for line in lines if re.match(r"(stack|state)[ \t]*:", line)]
+    root = read_yaml("\n".join(kept), shown(file), Problems())
+    known = root is not None and isinstance(root.value, dict) and root.child("stack") is not None
+    return root if known else None
 
 
 def shown(path: Path) -> str:

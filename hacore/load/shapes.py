@@ -16,15 +16,18 @@ from ..contract import (
     Ask,
     Check,
     Claim,
+    Daemon,
     Desired,
     Disrupts,
     Effect,
     Guard,
+    Held,
     Image,
     Mistake,
     Network,
     Observed,
     Provider,
+    Served,
     Step,
     Trigger,
     Unknown,
@@ -210,6 +213,22 @@ def _by_host(value: Any, _: Provider[Any]) -> tuple[tuple[str, Mistake], ...]:
     return found
 
 
+def _by_address(value: Any, _: Provider[Any]) -> tuple[tuple[Address, Mistake], ...]:
+    found = many(value, tuple)
+    for item in found:
+        if len(item) != 2 or not isinstance(item[0], Address) or not isinstance(item[1], Mistake):
+            raise Misshapen(f"{item!r}, and must be pairs of an Address and a Mistake")
+    return found
+
+
+def _contents(value: Any, _: Provider[Any]) -> Mapping[str, bytes]:
+    _need(value, Mapping, "a mapping of path to bytes")
+    for path, content in value.items():
+        _need(path, str, "a string", "a mapping with a path")
+        _need(content, bytes, "bytes", "a mapping with a content")
+    return dict(value)
+
+
 def _is(wanted: type | tuple[type, ...], words: str) -> Shape:
     def check(value: Any, _: Provider[Any]) -> Any:
         _need(value, wanted, words)
@@ -235,10 +254,16 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "observe": observed,
         "desire": desired,
         "examine": _all(Mistake),
+        "examine_all": _by_address,
+        "contents": _contents,
         "invalidates": _all(str),
         "exclusive": _NAME,
         "guard": guard,
         "checks": _all(Check),
+        "serving_facts": _asks,
+        "served": _all(Served),
+        "daemons": _all(Daemon),
+        "held": _is((Held, type(None)), "a Held or None"),
         "prepare": steps,
         "capture": maybe_step,
         "apply": steps,

@@ -11,11 +11,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import ExpressionError
-from ..expressions import Broken, BrokenError, Expression, Expressions, NoSuchNameError, Path, mentions, touches
+from ..expressions import (
+    NOTES,
+    Broken,
+    BrokenError,
+    Expression,
+    Expressions,
+    NoSuchNameError,
+    Path,
+    mentions,
+    touches,
+)
+from ..secrets import strings_in
 from .files import WITHHELD
 from .problems import Problems, suggest
 from .yaml_nodes import Node
 
+LEARN = "__learn"
+"""In a scope: a function that takes each secret that an expression evaluates to."""
 NAMES = ("var", "host", "hosts", "groups", "each", "resource", "file", "env")
 
 
@@ -84,6 +97,7 @@ class Leaf:
     roots: frozenset[str] = frozenset()
     paths: frozenset[Path] = frozenset()
     tainted: frozenset[Path] = frozenset()
+    secret: frozenset[Path] = frozenset()  # patterns of sensitive paths
 
     def get(self, run: Run) -> Any:
         """The value; a mistake is reported to `run.fail`."""
@@ -92,7 +106,7 @@ class Leaf:
             return Broken()
         outer, run.leaf = run.leaf, self
         try:
-            return self.expression.evaluate(run.scope)
+            return self._value(self.expression, run)
         except BrokenError:
             pass
         except NoSuchNameError as error:
@@ -103,6 +117,22 @@ class Leaf:
             run.leaf = outer
         run.broken = True
         return Broken()
+
+    def _value(self, expression: Expression, run: Run) -> Any:
+        """The value; what it has of secrets is learned."""
+        learn = run.scope.get(LEARN) if self.tainted or "resource" in self.roots else None
+        if learn is None:
+            return expression.evaluate(run.scope)
+        noted: list[tuple[Iterable[Path], Any]] = []
+        value = expression.evaluate({**run.scope, NOTES: lambda paths, part: noted.append((paths, part))})
+        if expression.typed:
+            noted.append((expression.paths, value))
+        referred = self.path in run.tainted  # `resource...` of something sensitive
+        for paths, part in noted:
+            if touches(paths, self.secret) or (referred and any(path[0] == "resource" for path in paths)):
+                for text in strings_in(part):
+                    learn(text)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +238,7 @@ class Compiler:
                 self.problems.add(node.position, message, self.address)
             return Leaf(node, path, None)
         tainted = frozenset((path,)) if touches(expression.paths, self.secret) else frozenset[Path]()
-        return Leaf(node, path, expression, expression.roots, expression.paths, tainted)
+        return Leaf(node, path, expression, expression.roots, expression.paths, tainted, self.secret)
 
     def _undefined(self, expression: Expression) -> list[str]:
         wrong = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ..errors import UsageError
 from ..expressions import Broken, mentions
 from ..scalars import data_fault
+from ..secrets import strings_in
 from .models import VariableBody
 from .problems import Problems, described, suggest
 from .pydantic_errors import Translator
@@ -45,20 +46,6 @@ class Variables:
     def secrets(self) -> frozenset[str]:
         """The sensitive values as strings, those in lists and mappings one by one."""
         return frozenset(text for name in self.sensitive for text in strings_in(self.values.get(name)) if text)
-
-
-def strings_in(value: Any) -> Iterator[str]:
-    """All strings and numbers in a value, as strings; true, false and null reveal nothing."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from strings_in(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from strings_in(entry)
 
 
 def read_var_files(paths: Sequence[Path], problems: Problems) -> list[Node]:

@@ -11,7 +11,7 @@ from ..expressions import Expressions, NoSuchNameError, Path
 from ..model import Host
 from .files import Folder
 from .problems import Problems
-from .values import Compiler
+from .values import LEARN, Compiler
 from .variables import Variables
 
 
@@ -50,7 +50,13 @@ class World:
 
     def scope(self, host: str | None = None, each: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The names of an evaluation, for a host and an item of a for_each."""
-        scope = {**self.seen, "var": self.variables.values, "file": self.folder.content, "env": self.env}
+        scope = {
+            **self.seen,
+            "var": self.variables.values,
+            "file": self.folder.content,
+            "env": self.env,
+            LEARN: self.secrets.add,
+        }
         if host is not None:
             scope["host"] = self.views[host]
         if each is not None:

@@ -173,7 +173,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
     observed = outcome.observed[address] = observe(provider, view, row, recall=given.recall)
-    desired = desire(provider, view, row, recall=given.recall)
+    desired = desire(provider, view, row, recall=given.recall, secret=(instance.sensitive, given.secrets))
     if row is None and observed is not None and observed.absent:
         observed = None
     secrets = desired.sensitive | frozenset(row.sensitive if row else ())
@@ -192,6 +192,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
         before_texts=None if observed is None else observed.texts,
         after_texts=desired.texts,
         sensitive=desired.sensitive,
+        masked=desired.masked,
         ignore=ignore,
     )
     effect = _effect(decision, desired)

@@ -28,8 +28,8 @@ _CHANGING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
 class Decision:
     """The action of one address. `reason` is only shown.
 
-    `moves`: a replace whose new place is not the recorded one. `takers`: the desired addresses that claim what is
-    forgotten.
+    `moves`: a replace at another place than the recorded one. `takers`: the desired addresses that claim the
+    forgotten resource.
     """
 
     action: Action

@@ -11,7 +11,7 @@ from .types import PlannedChange
 
 @dataclass
 class Draft:
-    """A task whose needs are still collected; `key` stands for its id until the order is known."""
+    """A task with its needs not all collected yet; `key` stands for its id until the order is known."""
 
     key: str
     op: Op

@@ -1,12 +1,12 @@
 """Guard blocks: what restarts something on a guarded host runs between drain and undrain.
 
 A guard exists only for a recorded, healthy resource: all its members answered and exactly one of
-them is in service now. It never stands around its own creation or last deletion. A block whose
-tasks wait for another host's block in between is cut in two, so that no two hosts of one group
+them is in service now. It never stands around its own creation or last deletion. A block
+with tasks that wait for another host's block in between is cut in two, so that no two hosts of one group
 would have to be out of service at once.
 
 A reload is not drained (moving a VIP cuts connections, a reload does not), but it takes its turn:
-the host that does not serve goes first. A kind that is its own guard reloads on all hosts at once,
+the host that does not serve is first. A kind that is its own guard reloads on all hosts at once,
 because what its daemons send each other must change together.
 """
 

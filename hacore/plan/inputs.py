@@ -11,6 +11,7 @@ from ..contract import Facts, Observed, View
 from ..graph import Graph
 from ..load.stack import Stack
 from ..model import Action, Host
+from ..secrets import Secrets
 from .sealing import Seal
 from .selection import NO_SELECTION, Selection
 from .types import Drift, PlannedChange
@@ -31,6 +32,7 @@ class Inputs:
     doubtful: Mapping[Address, Action] = field(default_factory=dict)  # what an interrupted run was doing to them
     gone_reason: str = "no longer in the stack"
     selection: Selection = NO_SELECTION
+    secrets: Secrets = field(default_factory=Secrets)  # of the stack
     recall: Seal | None = None  # compare with the recorded attrs, sealed by this, not with facts
 
 

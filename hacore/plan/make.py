@@ -59,6 +59,7 @@ def _plan(given: Inputs, lineage: str, serial: int, hosts: Mapping[str, HostStat
         health=_health(outcome),
         warnings=outcome.warnings,
         outputs=dict(given.stack.outputs),
+        sensitive_outputs=given.stack.sensitive_outputs,
         facts=dict(given.facts),
         views=outcome.views,
         sources=all_sources(given, {c.address for c in outcome.changes if c.action is Action.DELETE}),

@@ -53,7 +53,7 @@ def plan_json(plan: Plan) -> PlanJson:
             for task in plan.tasks
         ],
         "notes": dict(plan.notes),
-        "outputs": dict(plan.outputs),
+        "outputs": {k: "(sensitive)" if k in plan.sensitive_outputs else v for k, v in plan.outputs.items()},
         "warnings": list(plan.warnings),
         "summary": counts_json(plan),
     }

@@ -6,12 +6,14 @@ supply is assumed to be the recorded one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from ..contract import Desired, Observed, Provider, View
 from ..model import Row, Unknown, canonical
-from .sealing import Seal
+from ..secrets import Secrets
+from .sealing import Seal, with_secrets
 
 
 def observe(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Observed | None:
@@ -21,9 +23,19 @@ def observe(provider: Provider[Any], view: View[Any], row: Row | None, *, recall
     return None if row is None or row.attrs is None else Observed(dict(row.attrs))
 
 
-def desire(provider: Provider[Any], view: View[Any], row: Row | None, *, recall: Seal | None) -> Desired:
-    """The desired state, in the form in which it is compared; `recall` is the state's seal."""
-    desired = provider.desire(view)
+def desire(
+    provider: Provider[Any],
+    view: View[Any],
+    row: Row | None,
+    *,
+    recall: Seal | None,
+    secret: tuple[Collection[str], Secrets],
+) -> Desired:
+    """The desired state, in the form in which it is compared; `recall` is the state's seal.
+
+    `secret`: the sensitive fields of the instance, and the secrets of its stack.
+    """
+    desired = with_secrets(provider.desire(view), *secret)
     if recall is None or desired.attrs is None:
         return desired
     recorded = row.attrs if row is not None and row.attrs is not None else {}

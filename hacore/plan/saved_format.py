@@ -73,7 +73,7 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
         "warnings": list(plan.warnings),
         "notes": dict(plan.notes),
         "health": {address: health_to_json(health) for address, health in plan.health.items()},
-        "outputs": dict(plan.outputs),
+        "outputs": {k: v for k, v in plan.outputs.items() if k not in plan.sensitive_outputs},
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Provider
+from ..contract import Desired, Provider
 from ..load.stack import Instance
 from ..model import JSON, Attrs, Unknown, canonical
+from ..secrets import Secrets
 
 Seal = Callable[[str], str]  # a value's text to its keyed HMAC
 
@@ -22,6 +24,17 @@ def seal_attrs(attrs: Attrs | None, sensitive: Collection[str], seal: Seal) -> d
         for key, value in attrs.items()
         if not isinstance(value, Unknown)
     }
+
+
+def with_secrets(desired: Desired, fields: Collection[str], secrets: Secrets) -> Desired:
+    """The desired state with every attr marked as sensitive that stands for a sensitive field, or holds a secret."""
+    if desired.attrs is None or not (fields or secrets.values):
+        return desired
+    found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} - desired.sensitive
+    if not found:
+        return desired
+    texts = {key: text for key, text in desired.texts.items() if key not in found}
+    return replace(desired, texts=texts, sensitive=desired.sensitive | found)
 
 
 def sealed(value: Any) -> bool:

@@ -69,7 +69,7 @@ def _add_changes(
         elif provider.whole:
             key = f"apply {planned.kind} {aggregate}@{planned.address.host}"
         else:
-            level = "-" if deletes else depth.get(planned.address, 0)
+            level = "-" if deletes else depth[planned.address]
             key = f"{'delete' if deletes else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
         if planned.moves:  # a delete here and a create there; else the provider replaces it in place
             old = _old_half(planned, given)
@@ -77,7 +77,7 @@ def _add_changes(
             drafts[old_key] = _draft(old_key, old)
         draft = drafts.setdefault(key, _draft(key, planned, empty=True))
         if aggregate is not None and not deletes and not provider.whole:
-            draft.aggregate, draft.level = aggregate, depth.get(planned.address, 0)
+            draft.aggregate, draft.level = aggregate, depth[planned.address]
         draft.changes.append(planned)
         draft.addresses = (*draft.addresses, planned.address)
         draft.disrupts = strongest(draft.disrupts, planned.disrupts)

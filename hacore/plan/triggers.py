@@ -40,7 +40,7 @@ class Pulled:
     consumer: Address
     op: Disrupts
     reasons: Mapping[Address, Reason]
-    left_by: int = 0  # the newest run that left it pending; 0: only this plan causes it
+    left_by: int  # the newest run that left it pending; 0: only this plan causes it
 
     @property
     def sources(self) -> tuple[Address, ...]:
@@ -68,7 +68,7 @@ def plan_triggers(
         if pulled is None or (scope is not None and not _concerns(scope, address, pulled, changed.keys() | deleted)):
             continue
         still = outcome.still.get(address) or _left_alone(address, scope)
-        if address not in outcome.views or (still is None and own is None and address not in adopted):
+        if still is None and own is None and address not in adopted:  # its host did not answer
             continue
         drafts.append(
             Draft(

@@ -19,8 +19,8 @@ class PlannedChange:
     """What happens to one address, and why.
 
     `change` is what its provider gets; `row` is what the state has of it. `inherits`: the former
-    address (a rename): its origin moves over. `takers`: the addresses that now claim what is
-    forgotten. `moves`: a replace whose new place is another one than the recorded: the old one
+    address (a rename): its origin moves over. `takers`: the addresses that now claim the
+    forgotten resource. `moves`: a replace at another place than the recorded one: the old resource
     is deleted, the new one created. `reason` is only shown.
     """
 
@@ -129,6 +129,7 @@ class Plan:
     notes: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)  # by address
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    sensitive_outputs: frozenset[str] = frozenset()
     facts: Mapping[str, Facts] = field(default_factory=dict)
     views: Mapping[Address, View[Any]] = field(default_factory=dict)  # of what is wanted
     sources: Mapping[Address, Sources] = field(default_factory=dict)  # of each consumer's triggers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..address import Address
-from ..contract import Ask, Facts, Provider, Spec, View
+from ..contract import NO_RULES, Ask, Facts, Provider, Spec, View
 from ..errors import PlanError
 from ..load.contained import naming
 from ..load.registry import why_missing
@@ -95,6 +95,16 @@ def recorded_views(
     """A view of each recorded instance."""
     items = ((a, r.spec, r.row.hosts, r.row.lifecycle) for a, r in recorded.items())
     return _views(items, hosts, facts, providers)
+
+
+def views_of(
+    items: Mapping[Address, tuple[Spec, tuple[str, ...]]],
+    hosts: Mapping[str, Host],
+    facts: Mapping[str, Facts],
+    providers: Providers,
+) -> dict[Address, View[Any]]:
+    """A view of each spec on its hosts, without rules of a block."""
+    return _views(((a, spec, where, NO_RULES) for a, (spec, where) in items.items()), hosts, facts, providers)
 
 
 def _views(

@@ -120,8 +120,8 @@ def key_of(scope: str, body: str) -> str:
 def start_script(job: Job, prelude: str, token: str, taken: Iterable[str] = ()) -> str:
     """Begin a job under the host's lock `token`, wait for its end, print its output.
 
-    A job that was begun already is waited for, not begun again. `taken`: keys of ended jobs whose output has
-    arrived; they are deleted. A script that was cut off in transit does nothing: it is one compound command,
+    A job that was begun already is waited for, not begun again. `taken`: keys of ended jobs with their
+    output received; they are deleted. A script that was cut off in transit does nothing: it is one compound command,
     which a shell reads to its end before it runs any of it.
     """
     forget = "".join(f'rm -rf "$__jobs"/{quote(key)}\n' for key in taken)
@@ -181,6 +181,9 @@ __tidy() { # deletes jobs that no run needs; $1: a token of which all jobs are o
     [ "$(cat "$__one/token" 2>/dev/null)" != "$1" ] && [ -e "$__one/scratch" ] &&
       [ -z "$(find "$__one" -maxdepth 0 -mtime +7)" ] || rm -rf "$__one"
   done
+  # private folders of killed steps, with the files of their resources: a job that still runs may use one
+  for __one in "$HACORE_RUN"/jobs/*/; do ! __runs "$__one" || return 0; done
+  rm -rf "$HACORE_RUN"/step.????????
 }
 """
 """For the holder of the host's lock: waiting for former jobs, and deleting them."""

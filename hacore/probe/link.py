@@ -88,7 +88,7 @@ class SessionLink:
     """A HostLink over a real session.
 
     `again` opens a new session when the connection was lost: jobs continue on the host, and their results
-    are read over the next connection. `say` receives a message about that.
+    are read over the next connection, and a warning reports it.
     """
 
     def __init__(self, session: Session, again: Again | None = None, say: Callable[[str], None] | None = None) -> None:

@@ -39,7 +39,7 @@ def attr_lines(changes: Sequence[AttrChange], mode: Mode, *, replacing: Collecti
     for change in changes:
         forces = "  # forces replacement" if root(change.path) in replacing else ""
         mark = _mark(change, mode)
-        if change.hunks and not change.sensitive:
+        if change.hunks:
             lines.append(Line(mark, f"{change.path}:{forces}"))
             lines += _hunk_lines(change.hunks, mode)
             continue

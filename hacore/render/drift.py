@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..plan.public_json import FORMAT_VERSION, new_machine_json, stranger_json
 from .blocks import drift_blocks
 from .header import health_lines, machine_lines, stranger_lines
+from .status import address_json, next_lines, verdict_line
 from .style import PLAIN, Style
 from .words import clean, count, when
 
@@ -24,8 +25,13 @@ def drift_exit_code(report: DriftReport) -> int:
     return 2 if report.differs else 0
 
 
-def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None) -> str:
-    """Recorded -> found, per address; then the hosts that were not checked. With `news` only new differences."""
+def drift_text(
+    report: DriftReport, style: Style = PLAIN, news: NewDrift | None = None, *, plan_command: str = "hacore plan"
+) -> str:
+    """Recorded -> found, per address; then the hosts that were not checked. With `news` only new differences.
+
+    `plan_command`: the full command that shows what an apply would change.
+    """
     if news is not None:
         report = news.report
     lines = stranger_lines(report.ownership.foreign_hosts, report.lineage, style)
@@ -39,6 +45,9 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
     if report.drift:
         where = f" on {count(len(hosts), 'host')}" if hosts else ""
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
+        lines.append(f"To show what an apply would change: {plan_command}")
+    elif report.outages:
+        lines.append(style("bold", f"No resource changed, but an address does not have one holder; {checked}."))
     elif report.ownership.new_machines:
         lines.append(f"No drift on the recorded machines; {checked}.")
     elif news is not None and news.known:
@@ -49,7 +58,11 @@ def drift_text(report: DriftReport, style: Style = PLAIN, news: NewDrift | None 
         lines.append(f"No drift on the hosts that were checked; {checked}.")
     if news is not None and news.known:
         lines.append(f"{count(news.known, 'difference')} already reported at {when(news.since)}.")
-    lines += health_lines(report.health, style)
+    for found in report.addresses:
+        if found.verdict != "healthy":
+            lines += [verdict_line(found, style), *next_lines(found)]
+    assessed = {name for found in report.addresses for name in found.resources}
+    lines += health_lines({name: health for name, health in report.health.items() if name not in assessed}, style)
     for host, reason in sorted(report.unreachable.items()):
         lines.append(style("red", f"Incomplete: {host} was not checked, changes there are not known: {clean(reason)}"))
     return "\n".join(lines)
@@ -71,6 +84,7 @@ def drift_json(report: DriftReport, news: NewDrift | None = None) -> DriftReport
         "new_machines": [new_machine_json(machine) for machine in report.ownership.new_machines],
         "unreachable": [{"host": h, "reason": reason} for h, reason in sorted(report.unreachable.items())],
         "notes": dict(report.notes),
+        "addresses": [address_json(found) for found in report.addresses],
     }
 
 

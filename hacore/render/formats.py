@@ -10,6 +10,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from ..contract import VerdictWord
 from ..plan.public_types import (
     CountsJson,
     ForeignHostJson,
@@ -67,10 +68,22 @@ class DriftReportJson(TypedDict):
     unreachable: list[UnreachableJson]
     notes: dict[str, Any]
     """Reports of resources without a host: who holds an address."""
+    addresses: list[AddressStatusJson]
+    """The verdict on each virtual address; one without exactly one holder counts as drift."""
     known: NotRequired[int]
     """With --since-last: number of differences that were already reported."""
     since: NotRequired[float | None]
     """With --since-last: Unix time of the previous check."""
+
+
+@published
+class DaemonJson(TypedDict):
+    """A daemon on a host."""
+
+    name: str
+    up: bool
+    wanted: bool | None
+    """null: whether it runs is not managed."""
 
 
 @published
@@ -82,6 +95,60 @@ class HostStatusJson(TypedDict):
     reachable: bool
     os: str
     error: str
+    daemons: list[DaemonJson]
+    """The daemons that serving needs."""
+
+
+@published
+class MemberJson(TypedDict):
+    """A host's part in serving an address."""
+
+    host: str
+    state: str
+    """MASTER, BACKUP, FAULT, starting, stopped or unknown."""
+    holds: bool
+    able: bool | None
+    """Whether it would take the address over; null: it did not answer."""
+    cause: str
+    """Why it would not."""
+    since: float | None
+    """Unix time of its last change of state; null: not recorded."""
+    recorded_from: float | None
+    """Unix time of the oldest line of its log."""
+    priority: int | None
+    """The effective priority."""
+    trackers: list[str]
+    """What lowers the priority now."""
+    drained: bool
+
+
+@published
+class CheckResultJson(TypedDict):
+    """A health check, as the holder or this machine (hacore) made it."""
+
+    question: str
+    by: str
+    good: bool | None
+    """null: not asked."""
+    words: str
+
+
+@published
+class AddressStatusJson(TypedDict):
+    """An address that hosts serve together."""
+
+    address: str
+    resources: list[str]
+    verdict: VerdictWord
+    cause: str
+    next: str
+    """The next command."""
+    holders: list[str]
+    members: list[MemberJson]
+    checks: list[CheckResultJson]
+    moves: int | None
+    """Number of moves outside of runs, since moves_since; null: not known."""
+    moves_since: float | None
 
 
 @published
@@ -92,18 +159,24 @@ class StatusJson(TypedDict):
     stack: str
     complete: bool
     """Whether all hosts were checked."""
+    verdict: VerdictWord | None
+    """The worst verdict of the addresses; null: there is no address."""
+    addresses: list[AddressStatusJson]
     hosts: list[HostStatusJson]
     strangers: list[ForeignHostJson]
     """Hosts that another state manages."""
     new_machines: list[NewMachineJson]
+    interrupted_run: int | None
+    problem: str
+    """Why the stack cannot be used; the status is by the state alone then."""
     notes: dict[str, Any]
     """Reports of resources without a host: who holds an address."""
-    summary: CountsJson
-    """The changes of a plan."""
-    drift: int
-    """Number of resources that were changed outside of hacore."""
+    summary: CountsJson | None
+    """The changes of a plan; null: the stack cannot be used."""
+    drift: int | None
+    """Number of resources that were changed outside of hacore; null: the stack cannot be used."""
     ok: bool
-    """Whether all hosts were checked, each address has one holder, and all checks pass."""
+    """Whether the exit code is 0: all hosts were checked, and all addresses are healthy."""
 
 
 # -- the state

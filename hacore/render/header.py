@@ -11,6 +11,8 @@ from ..urls import shown_url
 from .style import Style
 from .words import clean, listed, when
 
+_WIDTH = 80  # columns of the usual terminal, and of most mails
+
 _ENDS = {
     "done": "done",
     "failed": "failed",
@@ -21,9 +23,10 @@ _ENDS = {
 
 
 def stack_line(stack: str, state: str, lineage: str, serial: int) -> str:
-    """`Stack web   state sqlite:///state/web.db   lineage 1a2b3c4d   serial 12`."""
+    """`Stack web   state sqlite:///state/web.db   lineage 1a2b3c4d   serial 12`; a long URL has a line of its own."""
     recorded = f"lineage {lineage[:8]}   serial {serial}" if lineage else "(nothing recorded yet)"
-    return f"Stack {stack}   state {shown_url(state)}   {recorded}"
+    line = f"Stack {stack}   state {shown_url(state)}   {recorded}"
+    return line if len(line) <= _WIDTH else f"Stack {stack}   {recorded}\nstate {shown_url(state)}"
 
 
 def run_words(run: RunRecord) -> str:
@@ -76,8 +79,8 @@ def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
         )
     mine = f"this state is lineage {lineage[:8]}" if lineage else "this state is new"
     return (
-        f"Managed by another state: {managed} lineage {marker.lineage[:8]} of the stack {marker.title}, by {by}; "
-        f"{mine}. To take over: `hacore apply --take-over`"
+        f"Managed by another state: {managed} stack {marker.title} in another state (lineage {marker.lineage[:8]}), "
+        f"last by {by}; {mine}. To take over: `hacore apply --take-over`"
     )
 
 

@@ -38,12 +38,20 @@ def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str
             lines += output_lines(result.outputs, result.planned.stack.sensitive_outputs)
         if result.leftover is not None:
             lines += ["", *_leftover(result, commands, style)]
-        return "\n".join(lines)
+        return "\n".join([*lines, *_lost(result, style)])
     word = "interrupted" if result.status == "interrupted" else "failed"
     lines = [style("red", f"{title} {word}: {_counted(tasks)}. ({span(result.seconds)}, run {result.run})")]
     lines += _listing(tasks, style)
-    lines += ["", *_next(result, commands)]
+    lines += [*_lost(result, style), "", *_next(result, commands)]
     return "\n".join(lines)
+
+
+def _lost(result: RunResult, style: Style) -> list[str]:
+    """The addresses that are not held as before, whatever the files are."""
+    if not result.lost:
+        return []
+    words = [style("red", f"Not held as before: {clean(text)}.") for text in result.lost]
+    return ["", *words, "To show the cause and the next command: hacore status"]
 
 
 def _groups(tasks: Sequence[TaskSummary]) -> dict[str, list[TaskSummary]]:
@@ -67,8 +75,19 @@ def _group(task: TaskSummary) -> str:
 
 
 def _counted(tasks: Sequence[TaskSummary]) -> str:
-    groups = _groups(tasks)
-    return ", ".join(f"{len(found)} {_words(name)}" for name, found in groups.items()) or "nothing done"
+    """`2 tasks failed (1 of them undone), 1 undone, 3 not started`."""
+    parts: list[str] = []
+    for name, found in _groups(tasks).items():
+        number = f"{len(found):,}" if parts else count(len(found), "task")
+        parts.append(f"{number} {_words(name)}{_of_them_undone(found) if name == 'failed' else ''}")
+    return ", ".join(parts) or "nothing done"
+
+
+def _of_them_undone(failed: Sequence[TaskSummary]) -> str:
+    undone = sum(task.status == "undone" for task in failed)
+    if undone in (0, len(failed)):
+        return " (undone)" if undone else ""
+    return f" ({undone:,} of them undone)"
 
 
 def _listing(tasks: Sequence[TaskSummary], style: Style) -> list[str]:
@@ -109,6 +128,8 @@ def _named(task: TaskSummary) -> str:
 def _next(result: RunResult, commands: Mapping[str, str]) -> list[str]:
     statuses = {task.status for task in result.tasks}
     if result.status == "rolled_back":
+        if result.lost:
+            return [f"The files and packages were rolled back. To show the changes that remain: {commands['plan']}"]
         return [f"The changes were rolled back. To show the changes that remain: {commands['plan']}"]
     if result.status == "interrupted" or statuses & {"do", "doing", "undo", "undoing"}:
         return [f"The run is incomplete. To resume it: {commands['resume']}", f"To undo it: {commands['rollback']}"]

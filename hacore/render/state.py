@@ -41,7 +41,7 @@ def row_text(row: Row, style: Style = PLAIN) -> str:
     lines = [style("bold", f"# {row.address}") + f"  ({', '.join(about)})"]
     lines += _table(_attrs(row) or {}, "  ")
     if row.info:
-        lines += ["  info:", *_table(row.info, "    ")]
+        lines += ["  info:", *_table(_info(row.info), "    ")]
     if row.needs:
         lines.append(f"  needs: {', '.join(row.needs)}")
     pending = sorted(source for source, loaded in row.loaded.items() if is_pending(loaded))
@@ -59,6 +59,12 @@ def _table(values: Mapping[str, Any], indent: str) -> list[str]:
         first, *rest = ["(sensitive)"] if value == "(sensitive)" else show_lines(value)
         lines += [f"{indent}{key:<{width}} = {first}", *(f"{indent}    {text}" for text in rest)]
     return lines
+
+
+def _info(info: Mapping[str, Any]) -> dict[str, Any]:
+    """`mtime` as a time: the Unix time of a file's last change is nothing to read."""
+    mtime = info.get("mtime")
+    return {**info, "mtime": when(mtime)} if isinstance(mtime, int) else dict(info)
 
 
 def _attrs(row: Row) -> dict[str, Any] | None:
@@ -132,7 +138,17 @@ def _undone(run: RunRecord, undone: Mapping[int, int]) -> str:
 def _summary(run: RunRecord) -> str:
     counts = run.summary if isinstance(run.summary, Mapping) else {}
     parts = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
-    return f"  ({', '.join(parts)})" if parts else ""
+    return f"  (planned: {', '.join(parts)})" if parts else ""
+
+
+def _operation(task: TaskRecord) -> str:
+    """The operation in the words of a plan: `create`, `create/update`, `reload`; else the type of the task."""
+    payload: Mapping[str, Any] = task.payload if isinstance(task.payload, Mapping) else {}
+    if task.op == "trigger":
+        return str(payload.get("trigger") or task.op)
+    if task.op != "change":
+        return task.op
+    return "/".join(sorted({str(change["action"]) for change in payload.get("changes", ())})) or task.op
 
 
 def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAIN) -> str:
@@ -144,7 +160,7 @@ def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAI
         bad = task.status in ("error", "doing", "undoing")
         status = style("red" if bad else "dim", f"{task.status:<{width}}")
         names = listed(task.addresses, 4) or (task.host or "")
-        lines.append(f"  {task.id:>4}  {status}  {task.op} {names}{took}")
+        lines.append(f"  {task.id:>4}  {status}  {_operation(task)} {names}{took}")
         lines += [f"          {line}" for line in clean(task.error).strip().splitlines()]
     return "\n".join(lines)
 

@@ -41,7 +41,7 @@ class Place:
         return cls(url, Path(path), path)
 
     def absent(self) -> bool:
-        """Whether there is surely no state: no file, or an empty one whose writer was interrupted."""
+        """Whether there is surely no state: no file, or an empty one that an interrupted writer left."""
         if self.path is None:
             return False
         try:

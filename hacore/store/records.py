@@ -190,8 +190,8 @@ class Committed:
 class LockInfo:
     """The holder of a state's lock. `since` is Unix time in seconds.
 
-    Its start time (clock ticks since boot), boot id and pid namespace tell the process from later ones with
-    the same pid; `hardware` tells clones of one machine apart. Each is empty where it cannot be read.
+    Its start time (clock ticks since boot), boot id and pid namespace distinguish the process from later ones
+    with the same pid; `hardware` distinguishes clones of one machine. Each is empty where it cannot be read.
     """
 
     who: str

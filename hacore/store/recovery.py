@@ -19,7 +19,7 @@ _TRIES = 5
 
 
 def open_settled(name: str, path: Path, cleanup: ExitStack) -> SqliteSource:
-    """A source of the state as it was last committed; `cleanup` closes it."""
+    """A source of the last committed state; `cleanup` closes it."""
     if _half_written(name, path):
         import tempfile
 

@@ -126,7 +126,7 @@ def _refuse_live(old: LockInfo, place: Place) -> None:
 
 
 def _keyring(connection: Connection, place: Place, key_id: str, new_key: bool) -> Keyring:
-    """The state's key. A new state gets one, as does one whose key is lost (`new_key`), if it has a place for it."""
+    """The state's key. A new key is made for a new state, or for a lost key (`new_key`), if the state has a file."""
     file = keys.key_file(place.path)
     keyring = keys.find(file, key_id)
     if key_id and (keyring.key is not None or not new_key):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .transaction import Transaction
 
 T = TypeVar("T")
-_INLINE = 64 * 1024  # bytes of image that are compressed on the event loop; more goes to a thread
+_INLINE = 64 * 1024  # bytes of image that are compressed on the event loop; larger ones in a thread
 
 
 class StateWriter(StateView):

@@ -77,7 +77,7 @@ class Machine:
         return copy.deepcopy({"data": self.data, "units": self.units, "drained": sorted(self.drained)})
 
     def on(self, pattern: str, hook: Hook, *, times: int | None = 1, after: bool = False) -> None:
-        """Call `hook` before (or after) operations whose text matches (fnmatch)."""
+        """Call `hook` before (or after) operations with a matching text (fnmatch)."""
         self.rules.append(Rule(pattern, hook, times, after))
 
     def fail(self, pattern: str, message: str = "made to fail", *, times: int | None = 1, rc: int = 1) -> None:

@@ -6,7 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contract import Ask, Check, Claim, Desired, Guard, Health, Observed, Provider, Spec, Step, View, Work
+from ..contract import (
+    Ask,
+    Check,
+    Claim,
+    Desired,
+    Guard,
+    Health,
+    Member,
+    Observed,
+    Provider,
+    Served,
+    Spec,
+    Step,
+    View,
+    Work,
+)
 from .questions import HOLDS, VALUE, images, script
 
 
@@ -97,14 +112,29 @@ class Shared(Provider[SharedSpec]):
         held = [h for h, (_, facts) in view.members.items() if facts.get(HOLDS, view.spec.vip)]
         return Observed({"holders": len(held)}, {"held by": held}, health=Health(view.spec.vip, tuple(held)))
 
+    def served(self, view: View[SharedSpec]) -> Sequence[Served]:
+        """The name, with a member for each host."""
+        vip = view.spec.vip
+        answers = {host: facts.get(HOLDS, vip) for host, (_, facts) in view.members.items()}
+        members = tuple(
+            Member(
+                host,
+                "unknown" if held is None else "MASTER" if held else "BACKUP",
+                bool(held),
+                held is not None or None,
+            )
+            for host, held in answers.items()
+        )
+        return [Served(vip, members)]
+
     def desire(self, view: View[SharedSpec]) -> Desired:
         """One."""
         return Desired({"holders": 1})
 
     def patience(self, spec: SharedSpec) -> float:
-        """As the spec says."""
+        """From the spec."""
         return spec.patience
 
     def checks(self, spec: SharedSpec) -> Sequence[Check]:
-        """As the spec says."""
+        """From the spec."""
         return [Check(url) for url in spec.checks]

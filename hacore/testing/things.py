@@ -98,11 +98,11 @@ class Thing(Provider[ThingSpec]):
         )
 
     def invalidates(self, change: Change[ThingSpec]) -> Sequence[str]:
-        """As the spec says."""
+        """From the spec."""
         return change.spec.invalidates
 
     def patience(self, spec: ThingSpec) -> float:
-        """As the spec says."""
+        """From the spec."""
         return spec.patience
 
     def capture(self, work: Work[ThingSpec]) -> Step | None:
@@ -158,7 +158,7 @@ class Daemon(Provider[DaemonSpec]):
         return spec.unit
 
     def triggers(self, spec: DaemonSpec, address: Address) -> Sequence[Trigger]:
-        """As the spec says."""
+        """From the spec."""
         return [Trigger(s, "reload") for s in spec.reload_on] + [Trigger(s, "restart") for s in spec.restart_on]
 
     def needs(self, spec: DaemonSpec) -> Sequence[str]:

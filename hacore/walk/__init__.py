@@ -5,6 +5,8 @@ from ..probe.marker import write as write_marks
 from .board import Board, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
+from .held import HeldAddresses, held_before
+from .held_check import lost_addresses
 from .hostlock import Holder, acquire, release
 from .nodes import Node, nodes_of
 from .timer import Timer
@@ -13,6 +15,7 @@ from .walker import Walker
 __all__ = [
     "Board",
     "Context",
+    "HeldAddresses",
     "Holder",
     "Node",
     "OnFailure",
@@ -21,6 +24,8 @@ __all__ = [
     "Walker",
     "acquire",
     "ask_all",
+    "held_before",
+    "lost_addresses",
     "marking",
     "never",
     "nodes_of",

@@ -18,7 +18,7 @@ cancelled: when its lane rolls back it ends first and is undone then.
 Undo runs against the needs, with one exception: a trigger has no undo of its own. When it is undone
 it *settles*: it reloads or restarts once more after all of its sources are restored, or else the daemon
 would keep the bad configuration although the files are right. So a source does not wait for its
-triggers, nor does the consumer itself, and a trigger waits for both: it settles as the rows then say.
+triggers, nor does the consumer itself, and a trigger waits for both: it settles as its row then records.
 Whatever else a trigger needs (the package of its daemon) stays until it has settled.
 """
 
@@ -69,12 +69,12 @@ class Board:
     # -- what may start -----------------------------------------------------------------------------
 
     def startable(self) -> list[str]:
-        """Tasks to do whose needs are all done, in the order of the plan."""
+        """Tasks to do that wait for no other task, in the order of the plan."""
         ready = self._statuses.ready()
         return [id for id in ready if self._inside_open_block(self.nodes[id])] if self.stopped else ready
 
     def undoable(self) -> Iterator[str]:
-        """Tasks to undo whose dependents are all undone, newest first; found as they are read."""
+        """Tasks to undo with no dependent left to undo, newest first; found as they are read."""
         waiting = self._statuses.having(Status.UNDO)[::-1]
         if self.paused:
             still_open = set(self.out_of_service())
@@ -163,7 +163,7 @@ class Board:
         self.status[id] = Status.UNDOING
 
     def done(self, id: str) -> list[str]:
-        """It is done, or to be undone in a lane that rolls back meanwhile. Returns the ids whose status changed."""
+        """It is done, or to be undone in a lane that rolls back meanwhile. Returns the ids with a new status."""
         rolling = self.nodes[id].lane in self.failed_lanes and not self.nodes[id].keep_on_failure
         self.status[id] = Status.UNDO if rolling else Status.DONE
         return [id]
@@ -281,11 +281,11 @@ class Board:
         return found
 
     def open_blocks(self, group: str) -> list[str]:
-        """The drains of a group whose hosts are out of service, forwards or backwards."""
+        """The drains of a group that keep a host out of service, forwards or backwards."""
         return [id for id in self.out_of_service() if self.nodes[id].group == group]
 
     def out_of_service(self) -> list[str]:
-        """All drains whose hosts are out of service."""
+        """All drains that keep a host out of service."""
         return [
             node.id
             for node in self._drains

@@ -32,7 +32,9 @@ from ..plan.triggers import counts
 from ..plan.types import Sources
 from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
-from ..store import Committed, Move, StateWriter, row_from_json
+from ..secrets import Secrets
+from ..store import Committed, Move, PutRow, SetTask, StateWriter, row_from_json
+from .held import HeldAddresses
 
 if TYPE_CHECKING:
     from ..journal import RunningTask
@@ -81,12 +83,14 @@ class Context:
     hosts: Mapping[str, Host]
     emit: Listener
     fetch: Fetch
+    secrets: Secrets = field(default_factory=Secrets)  # of the stack; none where no stack was loaded
     instances: Mapping[Address, Instance] = field(default_factory=dict)  # of the stack; none on the way back
     graph: Graph = field(default_factory=Graph)
     parallelism: int = 10
     relock: Relock = never  # locks a host again that was restarted; whether it was
     checks: Mapping[Address, tuple[Check, ...]] = field(default_factory=dict)  # those that passed before the run
     others: Mapping[str, Set[str]] = field(default_factory=dict)  # digests of what other stacks claim, by host
+    must_hold: HeldAddresses = field(default_factory=HeldAddresses)  # the addresses that must stay held
     timer: Timer | None = None  # --confirm-within
     kept: Path | None = None  # where results are that the state did not take
     expected: Mapping[Address, Row] | None = None  # of a rollback: the rows when it is done
@@ -179,15 +183,24 @@ class Context:
 
     async def intend(self, *moves: Move, images: Mapping[str, Image] | None = None) -> Committed:
         """Write what is about to be done. Raises StoreError, and then it must not be begun."""
-        return await self.writer.commit(*moves, images=images)
+        return await self.writer.commit(*map(self._scrubbed, moves), images=images)
 
     async def commit(self, *moves: Move) -> Committed:
         """Write what was done. Raises StoreError; what the state does not take is kept beside it."""
+        moves = tuple(map(self._scrubbed, moves))
         try:
             return await self.writer.commit(*moves)
         except StoreError:
             self._keep(moves)
             raise
+
+    def _scrubbed(self, move: Move) -> Move:
+        """A move as the state may keep it: its free texts without secrets. Specs and attrs are sealed already."""
+        if isinstance(move, PutRow) and self.secrets.holds(move.row.info):
+            return replace(move, row=replace(move.row, info=self.secrets.scrub_data(move.row.info)))
+        if isinstance(move, SetTask) and self.secrets.holds(move.changed.get("error")):
+            return replace(move, changed={**move.changed, "error": self.secrets.scrub(move.changed["error"])})
+        return move
 
     def _keep(self, moves: Sequence[Move]) -> None:
         try:
@@ -234,7 +247,7 @@ class Context:
             self.rows[consumer] = replace(row, loaded={**row.loaded, **loaded})
 
     async def ready(self, step: Step) -> Step:
-        """A step whose sources are files of the controller; each source is fetched once a run."""
+        """The step with its sources as files of the controller; each source is fetched once per run."""
         if not step.sources:
             return step
         sources = {}
@@ -249,7 +262,7 @@ class Context:
 
     def say(self, type_: Any, message: str = "", **more: Any) -> None:
         """Emit an event."""
-        self.emit(Event(type_, message, **more))
+        self.emit(Event(type_, self.secrets.scrub(message), **more))
 
     def foreign(self, address: Address) -> Set[str]:
         """Tokens that other wanted instances, or other stacks, own or share on the host of `address`."""

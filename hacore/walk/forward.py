@@ -97,7 +97,10 @@ async def _prepare(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
         return failed
     await ctx.intend(*[SetTask(ctx.run, f.id, {"status": Status.DOING.value, "started": ctx.now()}) for f in frames])
     results = await _run(lives, frames, ctx)
-    return failed | {f.id: failure(out, "cannot prepare") for f in frames if (out := results[f.id].failed)}
+    named = {live.id: live for live in lives}
+    return failed | {
+        f.id: failure(named[f.id], out, "cannot prepare", ctx) for f in frames if (out := results[f.id].failed)
+    }
 
 
 async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed | None]:
@@ -117,10 +120,10 @@ async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
                 frames.append(Frame(live.id, (await ctx.ready(step),)))
     results = await _run(lives, frames, ctx) if frames else {}
     for id, step in steps.items():
-        if (out := results[id].failed) is not None:
-            failed[id] = failure(out, "cannot capture the current state")
-            continue
         live = next(item for item in lives if item.id == id)
+        if (out := results[id].failed) is not None:
+            failed[id] = failure(live, out, "cannot capture the current state", ctx)
+            continue
         with own_fault(live, failed):
             live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
     await _intend([live for live in lives if live.id not in failed], ctx)
@@ -177,7 +180,7 @@ async def _apply(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Failed
     for live in (one for one in lives if one.id not in failed):
         result = results.get(live.id, Result(()))
         if (out := result.failed) is not None:
-            failed[live.id] = failure(out, "cannot " + _verb(live))
+            failed[live.id] = failure(live, out, "cannot " + _verb(live), ctx)
             continue
         with own_fault(live, failed):
             await record(live, await _verdicts(live, result.facts, ctx), ctx)

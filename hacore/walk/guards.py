@@ -87,7 +87,7 @@ async def _drain(live: RunningTask, guards: Guards, ctx: Context) -> None:
 
 
 def _undrain_steps(live: RunningTask, ctx: Context) -> list[Step]:
-    """What lets a host serve again that has put itself back while it was out of service."""
+    """The steps that return a host to service after it reverted automatically while out of service."""
     if ctx.timer is None:
         return []
     return _distinct(guard.undrain for _, guard in guards_of(live, ctx, ctx.rows_before()))

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 
 from ..address import Address
 from ..contract import Check
@@ -21,16 +22,20 @@ from .steps import Failed
 
 
 def ask(check: Check) -> str:
-    """Ask once; an empty string when it passes, else what came instead."""
+    """Ask once; an empty string when it passes, else the reason, which is never empty."""
     request = urllib.request.Request(check.http, headers={"User-Agent": "hacore"})  # noqa: S310 - the stack's own URL
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a VIP is never behind a proxy
     try:
-        with opener.open(request, timeout=check.timeout) as answer:
+        try:
+            answer = opener.open(request, timeout=check.timeout)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
             status, body = answer.status, answer.read(65536)
-    except urllib.error.HTTPError as error:
-        status, body = error.code, error.read(65536)
     except (OSError, ValueError) as error:
-        return str(getattr(error, "reason", error))
+        return str(getattr(error, "reason", error)) or f"no answer ({type(error).__name__})"
+    except HTTPException as error:
+        return f"no valid HTTP answer ({type(error).__name__})"
     if status != check.status:
         return f"status {status}, not {check.status}"
     if check.body and check.body.encode() not in body:

@@ -1,4 +1,4 @@
-"""The lock of a host: a file in /run/hacore whose first line is the token that every step checks.
+"""The lock of a host: a file in /run/hacore. Its first line is the token that every step checks.
 
 It is made by a hard link, so it appears whole or not at all; only its owner takes it away. A run
 that lost it (a laptop that slept, a lock that was broken) is stopped by the host itself: its steps
@@ -65,7 +65,7 @@ async def acquire(
 ) -> str:
     """Take the lock, and wait for what an earlier holder left running; the host's boot id.
 
-    Each step has its deadline, so that wait has an end; `say` hears of it. `alive(info)` False: the
+    Each step has its deadline, so the wait ends; it is reported once for each job. `alive(info)` False: the
     holder is dead: replace it. Raises LockedError naming the holder.
     """
     tries, waits = 2, ""

@@ -29,7 +29,7 @@ class Statuses(MutableMapping[str, Status]):
         self.update(given)
 
     def ready(self) -> list[str]:
-        """Tasks to do whose needs are all done, in the order of the plan."""
+        """Tasks to do that wait for no other task, in the order of the plan."""
         return sorted(self._ready, key=self._at.__getitem__)
 
     def having(self, status: Status) -> list[str]:

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from ..contract import Output, Step
 from ..errors import DoubtError, FencedError
 from ..journal import RunningTask
+from ..model import canonical
 from ..probe import Frame
 from .context import Context
+
+LINES = 12
+"""Of the output of a failed step, its last lines are shown."""
+WITHHELD = "its output is withheld: the task is about something sensitive"
 
 
 async def run_steps(live: RunningTask, steps: Sequence[Step], ctx: Context, what: str) -> None:
@@ -26,18 +31,19 @@ async def run_steps(live: RunningTask, steps: Sequence[Step], ctx: Context, what
 
     results = await ctx.steps(host, [Frame(live.id, tuple(steps))], started, retry_safe=True)
     if (out := results[live.id].failed) is not None:
-        raise failure(out, what)
+        raise failure(live, out, what, ctx)
 
 
 class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of the program
     """A task failed; the message is for the user.
 
     `fenced`: another run has the host, nothing may be undone. `doubt`: it is not known whether it failed, so
-    nothing is undone.
+    nothing is undone. `kept`: the message as the state keeps it, if that must not have all of it.
     """
 
-    def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False) -> None:
+    def __init__(self, message: str, *, fenced: bool = False, doubt: bool = False, kept: str = "") -> None:
         super().__init__(message)
+        self.kept = kept or message
         self.fenced = fenced
         self.doubt = doubt
 
@@ -47,9 +53,31 @@ class Failed(Exception):  # noqa: N818 - a verdict on one task, not an error of 
         return cls(str(error), fenced=isinstance(error, FencedError), doubt=isinstance(error, DoubtError))
 
 
-def failure(output: Output, what: str) -> Failed:
-    """A failed step in words: the last lines that it wrote to stderr, else to stdout."""
-    text = (output.stderr or output.stdout).decode("utf-8", "replace").strip()
-    tail = "\n".join(text.splitlines()[-12:])
+def failure(live: RunningTask, output: Output, what: str, ctx: Context) -> Failed:
+    """A failed step in words: the last lines that it wrote to stderr, else to stdout, without secrets.
+
+    The state and its readers get none of the output where the task is about something sensitive: what a program makes
+    of a secret (a part of it, its base64) cannot be recognized. Who ran the task sees it, if the secrets are known.
+    """
+    # before the cut: half a secret is not found
+    text = ctx.secrets.scrub((output.stderr or output.stdout).decode("utf-8", "replace")).strip()
+    tail = "\n".join(text.splitlines()[-LINES:])
     reason = "it did not end within its deadline" if output.rc in (124, 137) else f"exit code {output.rc}"
+    if tail and is_sensitive(live, ctx):
+        kept = f"{what}: {reason}: {WITHHELD}"
+        return Failed(f"{what}: {reason}: {tail}" if ctx.secrets.values else kept, kept=kept)
     return Failed(f"{what}: {reason}" + (f": {tail}" if tail else ""))
+
+
+def is_sensitive(live: RunningTask, ctx: Context) -> bool:
+    """Whether a task is about something sensitive, now or before the run."""
+    for address in live.task.addresses:
+        instance, row = ctx.instances.get(address), ctx.rows.get(address)
+        before = live.before.get(address) or {}
+        if (instance is not None and instance.sensitive) or (row is not None and row.sensitive):
+            return True
+        if before.get("sensitive") or "hmac:" in canonical(before.get("spec")):
+            return True
+        if any("hmac:" in canonical(known.get("spec")) for known in (live.task.rows.get(address),) if known):
+            return True
+    return any(planned.desired is not None and planned.desired.sensitive for planned in live.task.changes)

@@ -1,6 +1,6 @@
 """What may run beside what: turns within guarded groups, exclusive tasks, reloads that start together.
 
-Of the hosts of a guarded group only one is out of service, and a host that does not serve goes first.
+Of the hosts of a guarded group only one is out of service, and a host that does not serve is first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .guards import serving
 
 
 def next_in_group(ready: Sequence[str], serving: Collection[str], waiting: int, *, more: bool) -> str | None:
-    """The task whose turn is next; None to wait, since a host that does not serve may become ready.
+    """The task that has the next turn; None to wait, since a host that does not serve may become ready.
 
-    `ready`: the tasks that may start; `serving`: those of them whose hosts serve; `waiting`: how many tasks of the
+    `ready`: the tasks that may start; `serving`: those of them on hosts that serve; `waiting`: how many tasks of the
     group are to do, ready or not; `more`: whether the walk makes progress without this turn.
     """
     idle = [id for id in ready if id not in serving]
@@ -34,7 +34,7 @@ class Turns:
         self.lives = {live.id: live for live in lives}
         self.board = board
         self.ctx = ctx
-        self._first: dict[str, str] = {}  # group -> the task whose turn it is
+        self._first: dict[str, str] = {}  # group -> the task that has the turn
         self._reload_groups: dict[str, list[RunningTask]] = {}
         for live in lives:
             self._reload_groups.setdefault(live.task.reload_group, []).append(live)

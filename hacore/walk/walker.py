@@ -23,6 +23,7 @@ from .context import Context
 from .forward import do_batch
 from .guards import guard_task
 from .health import recheck
+from .held_check import check_held
 from .nodes import nodes_of
 from .record import tainted_rows
 from .steps import Failed
@@ -154,6 +155,8 @@ class Walker:
             error = outcome[live.id]
             if error is None and (live.task.host is None and touching(live)):
                 error = await recheck(live, self.ctx)
+            if error is None and live.task.op is Op.TRIGGER and self._ends_set(live, lives):
+                error = await check_held(live, self.ctx)
             if error is None:
                 if live.task.op is Op.TRIGGER:
                     self._loaded.setdefault(live.task.addresses[0], set()).update(live.task.sources)
@@ -161,8 +164,18 @@ class Walker:
             else:
                 await self._failed(live, error)
 
+    def _ends_set(self, live: RunningTask, together: Sequence[RunningTask]) -> bool:
+        """Whether a trigger is the last one of those that load their sources together."""
+        if live is not together[-1]:
+            return False
+        group = live.task.reload_group
+        peers = (id for id, other in self.lives.items() if group and other.task.reload_group == group)
+        return not any(self.board.status[id] in (Status.DO, Status.DOING) for id in peers if id != live.id)
+
     async def _guard(self, live: RunningTask) -> None:
         error = await guard_task(live, self.ctx)
+        if error is None and live.task.op is Op.UNDRAIN:
+            error = await check_held(live, self.ctx)
         await (self._finished(live) if error is None else self._failed(live, error))
 
     async def _finished(self, live: RunningTask) -> None:
@@ -171,8 +184,9 @@ class Walker:
         self._say("task_done", live, seconds=live.ended - (live.started or live.ended))
 
     async def _failed(self, live: RunningTask, error: Failed) -> None:
-        live.error, live.ended = str(error), self.ctx.now()
-        self._say("task_failed", live, message=live.error)
+        live.error, live.ended = error.kept, self.ctx.now()
+        live.shown = str(error)
+        self._say("task_failed", live, message=live.shown)
         moved = self.board.failed(live.id, undo=not error.fenced, halt=error.doubt)
         await self._save(moved, self._taint(moved))
         for id in moved:
@@ -207,7 +221,8 @@ class Walker:
             await self._save([live.id])
             self._say("task_undone", live, seconds=live.ended - (live.started or live.ended))
             return
-        live.error = f"{live.error}\n{error}".strip()
+        live.shown = f"{live.shown or live.error}\n{error}".strip()
+        live.error = f"{live.error}\n{error.kept}".strip()
         drains = self.board.undo_failed(live.id)
         for drain in drains:
             self.lives[drain].error = f"{live.task.host} stays out of service: {live.id} could not be undone"
@@ -217,7 +232,9 @@ class Walker:
     def _undo_taint(self, ids: Sequence[str]) -> list[Move]:
         """The rows of what could not be undone: tainted."""
         known = (self.ctx.rows.get(a) for id in ids for a in self.lives[id].before)
-        return [PutRow(replace(row, tainted=True, run=self.ctx.run)) for row in known if row and not row.tainted]
+        rows = [replace(row, tainted=True, run=self.ctx.run) for row in known if row and not row.tainted]
+        self.ctx.rows.update({row.address: row for row in rows})
+        return [PutRow(row) for row in rows]
 
     async def _save(self, ids: Sequence[str], more: Sequence[Move] = ()) -> None:
         moves: list[Move] = [

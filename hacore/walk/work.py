@@ -12,6 +12,7 @@ from ..diff import compare, same
 from ..journal import RunningTask
 from ..model import Action, Image, Op, Row, Unknown
 from ..plan import PlannedChange, recorded_views, revive
+from ..plan.sealing import with_secrets
 from .context import Context
 
 STATE_ONLY = (Action.ADOPT, Action.FORGET)
@@ -116,8 +117,8 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
     observed = provider.observe(view)
     if planned.action is Action.DELETE:
         return Verdict(planned, observed, None, True)
-    desired = provider.desire(view)
     instance = ctx.instances.get(planned.address)
+    desired = with_secrets(provider.desire(view), instance.sensitive if instance is not None else (), ctx.secrets)
     ignore = instance.lifecycle.ignore_changes if instance is not None and planned.observed is not None else ()
     before = None if observed is None else observed.attrs
     if same(before, _known(desired), ignore):

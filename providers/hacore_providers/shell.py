@@ -6,16 +6,21 @@ from collections.abc import Iterable
 
 from hacore.contract import Step, quote
 
-__all__ = ["PUT_FILE", "failing_step", "foreign_paths"]
+__all__ = ["PUT_FILE", "failing_step", "foreign_paths", "private"]
 
 PUT_FILE = r"""
 put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
+  rm -f -- "$2"
+  (umask 077; set -C; : >"$2") # nobody else can open it before it has its mode; a link is not followed
   cat -- "$1" >"$2"; chown "$3" -- "$2"; chmod "$4" -- "$2"
+  sync -- "$2" 2>/dev/null || : # after a power cut PATH is not empty
   mv -fT -- "$2" "$5"
+  sync -- "${5%/*}" 2>/dev/null || :
   [ ! -e /sys/fs/selinux/enforce ] || restorecon -F "$5"
 }
 """
-"""Defines `put_file`. A reader of PATH sees the old file or the new one; call `safe_path` first."""
+"""Defines `put_file`. The temporary file is private until it has its owner and mode. A reader of PATH sees the old file
+or the new one; call `safe_path` first."""
 
 
 def failing_step(why: str, what: str) -> Step:
@@ -27,3 +32,8 @@ def foreign_paths(tokens: Iterable[str]) -> bytes:
     """The paths among the tokens that other resources own, sorted, one per line, for a blob."""
     paths = sorted(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
     return "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
+
+
+def private(mode: str | None) -> bool:
+    """Whether a file with this mode, octal digits and perhaps more words, is not for everybody to read."""
+    return mode is not None and not int(mode.split()[0], 8) & 0o004

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hacore.store import Place, StateReader
-from tests.cli.conftest import Console
+from tests.cli.conftest import HEAD, Console
 
 WEB = """
 thing:
@@ -129,10 +129,10 @@ def test_a_failed_apply_lists_what_happened_and_exits_1(made: Console) -> None:
     made.world["b"].fail("write /etc/web.conf", "disk full")
     done = made("apply", "--auto-approve")
     assert done.code == 1
-    assert "Apply failed: 1 failed" in done.out
+    assert "Apply failed: 1 task failed (undone)" in done.out
     assert "disk full" in done.out
     assert "disk full" in done.err
-    assert "1 failed, 2 done, 1 not started" in done.out
+    assert "1 task failed (undone), 2 done, 1 not started" in done.out
     assert "To roll back the changes that were applied: hacore rollback" in done.out
     assert made.world["b"].data["/etc/web.conf"]["text"] == "v1"
 
@@ -356,3 +356,32 @@ def test_no_refresh_is_marked_and_cannot_be_saved(made: Console) -> None:
     assert made("plan", "--no-refresh").out.endswith("No changes. The stack matches the state.\n")
     refused = made("plan", "--no-refresh", "--out", "web.plan")
     assert (refused.code, "--no-refresh" in refused.err) == (64, True)
+
+
+PAIR = """
+gate: {g: {vip: v}}
+shared: {s: {vip: v, instance: gate.g}}
+thing: {key: {key: /etc/key, text: "{{ var.password }}"}}
+"""
+
+
+def test_status_gives_the_verdict_of_a_pair_also_without_variables_and_a_valid_stack(console: Console) -> None:
+    console.world.vips["v"] = ["a", "b"]
+    console.stack(PAIR, HEAD.replace(", default: hunter2-and-more", ""))
+    assert console("apply", "--auto-approve", "--var", "password=hunter2-and-more").code == 0
+    known = console("status", "--var", "password=hunter2-and-more")
+    assert known.code == 0
+    assert "v (shared.s): healthy, held by a" in known.out
+    without = console("status")
+    assert without.code == 0
+    assert "Shown by the state alone, the stack cannot be used: " in without.out
+    assert "var.password: no value" in without.out
+    (console.folder / "stack.yaml").write_text("stack: web\nresources: [half\n")
+    console.world.vips["v"] = []
+    edited = console("status")
+    assert edited.code == 2
+    assert "v (shared.s): no-holder, held by nobody" in edited.out
+    drifted = console("drift")
+    assert drifted.code == 2
+    assert "v (shared.s): no-holder, held by nobody" in drifted.out
+    assert console("status", "--json", "--metrics").code == 64

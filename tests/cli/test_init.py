@@ -11,6 +11,9 @@ from tests.cli.conftest import Console
 
 PAIR = ("--host", "lb1=192.0.2.11", "--host", "lb2=192.0.2.12,eth1", "--vip", "192.0.2.200")
 
+HOSTS = "--host NAME=ADDRESS, for a pair twice and with --vip"
+VIP = "--vip ADDRESS or --vip none"
+
 
 @pytest.fixture
 def console(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
@@ -82,14 +85,15 @@ def test_what_no_option_says_is_asked_for(console: Console) -> None:
 @pytest.mark.parametrize(
     ("words", "stdin", "option"),
     [
-        ((), None, "--name"),
-        ((), "", "--name"),
-        (("--name", "x"), "", "--host"),
-        (("x",), "a=192.0.2.1\n", "--interface"),
-        (("x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--interface", "eth1"), "", "--vip"),
+        ((), None, HOSTS),
+        ((), "", HOSTS),
+        (("--name", "x"), "", HOSTS),
+        (("x",), "a=192.0.2.1\n", HOSTS),
+        (("x", "--host", "a=192.0.2.1", "--host", "b=192.0.2.2", "--interface", "eth1"), "", VIP),
+        (("--host", "a=192.0.2.1", "--host", "b=192.0.2.2"), "", VIP),
     ],
 )
-def test_nobody_to_ask_is_an_error_that_names_the_option(
+def test_nobody_to_ask_is_an_error_that_names_all_missing_options(
     console: Console, words: tuple[str, ...], stdin: str | None, option: str
 ) -> None:
     done = console("init", *words, stdin=stdin)

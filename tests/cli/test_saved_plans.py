@@ -45,7 +45,7 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     done = console("apply", "web.plan", stdin=None)
     assert done.code == 0, done.err + done.out
     assert "Do you want" not in done.err
-    assert "Apply complete: 6 done" in done.out
+    assert "Apply complete: 6 tasks done" in done.out
     assert console.world["b"].data["/etc/web.key"]["text"] == "geheim-from-outside"
     again = console("apply", "web.plan")
     assert again.code == 1

@@ -24,8 +24,9 @@ thing:
 HERE = """
 stack: here
 hosts: {here: {address: localhost, connection: {transport: local}}}
+variables: {home: {type: string}}
 resources:
-  file: {note: {path: "{{ env('HOME') }}/note", content: kept on a server}}
+  file: {note: {path: "{{ var.home }}/note", content: kept on a server}}
 """
 
 
@@ -148,7 +149,7 @@ def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp
         "HACORE_STATE": url.replace(f":{quote(PASSWORD, safe='')}@", "@"),
         "HACORE_KEY": "B" * 43 + "=",
         "PGPASSWORD": PASSWORD,
-        "HOME": str(tmp_path),
+        "HACORE_VAR_home": str(tmp_path),
     }
 
     def hacore(*words: str) -> str:

@@ -46,7 +46,9 @@ def test_a_state_that_is_lost_takes_over(console: Console) -> None:
     for file in (console.folder / "state").iterdir():
         file.unlink()
     planned = console("plan")
-    assert planned.out.startswith("Managed by another state: a@192.0.2.1 and b@192.0.2.2 are managed by lineage ")
+    assert planned.out.startswith(
+        "Managed by another state: a@192.0.2.1 and b@192.0.2.2 are managed by stack web in another "
+    )
     refused = console("apply", "--auto-approve")
     assert (refused.code, "--take-over" in refused.err) == (1, True)
     assert console("status").out.startswith("Managed by another state: ")

@@ -86,8 +86,8 @@ def test_a_text_is_shown_by_its_lines() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "known", "lines"),
     [
-        ("a\n", "a", False, ["\\ no newline at end of file any more"]),
-        ("a", "a\n", False, ["\\ no newline at end of file before"]),
+        ("a\n", "a", False, ["\\ no newline at end of the new file"]),
+        ("a", "a\n", False, ["\\ no newline at end of the old file"]),
         (None, "a\n", True, ["+a"]),
         (None, "a\n", False, []),
         ("", "", False, []),
@@ -120,3 +120,21 @@ def test_attrs_equal_themselves(attrs: Any) -> None:
 def test_each_change_lies_under_a_desired_key(before: Any, after: Any) -> None:
     for change in compare(before, after):
         assert any(change.path == key or change.path.startswith((f"{key}.", f"{key}[")) for key in after)
+
+
+def test_a_text_in_which_the_secret_is_masked_is_compared_and_its_values_are_not_shown() -> None:
+    texts = {"before_texts": {"c": "a\npass (hidden)\n"}, "after_texts": {"c": "b\npass (hidden)\n"}}
+    (shown,) = compare({"c": "sha256:1"}, {"c": "sha256:2"}, **texts, sensitive={"c"}, masked={"c"})
+    assert shown.sensitive and (shown.before, shown.after) == ("(sensitive)", "(sensitive)")
+    assert [line for line in shown.hunks if line[0] in "+-"] == ["-a", "+b"]
+    (hidden,) = compare({"c": "sha256:1"}, {"c": "sha256:2"}, **texts, sensitive={"c"})
+    assert hidden.hunks == ()
+    (password,) = compare(
+        {"c": "1"},
+        {"c": "2"},
+        before_texts=texts["after_texts"],
+        after_texts=texts["after_texts"],
+        sensitive={"c"},
+        masked={"c"},
+    )
+    assert password.hunks == ()

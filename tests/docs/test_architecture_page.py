@@ -9,7 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-BASE = {"model", "events", "urls", "xdg", "endpoint", "scalars", "address", "spelling", "disk", "proc", "errors"}
+BASE = {
+    "model",
+    "events",
+    "secrets",
+    "urls",
+    "xdg",
+    "endpoint",
+    "scalars",
+    "address",
+    "spelling",
+    "disk",
+    "proc",
+    "errors",
+}
 
 
 def listed() -> list[str]:

@@ -113,7 +113,8 @@ def test_the_plan_of_the_readme() -> None:
 
 
 FAILED = """\
-cannot create file.nginx.conf@lb2: exit code 1: cannot replace /usr/local/nginx/conf/nginx.conf: its check failed:
+cannot create file.nginx.conf@lb2: exit code 1: cannot replace /usr/local/nginx/conf/nginx.conf: \
+its check failed with exit code 1:
 nginx: [emerg] directive "location" has no opening "{" in /usr/local/nginx/conf/nginx.conf:54
 nginx: configuration file /usr/local/nginx/conf/nginx.conf test failed"""
 
@@ -142,6 +143,7 @@ def test_the_failure_of_the_readme() -> None:
             host,
             tuple(f"{name}@{host}" for name in names),
             status,
+            payload={"changes": [{"action": "create"}]},
             error=error,
             started=None if took is None else start,
             ended=None if took is None else start + took,

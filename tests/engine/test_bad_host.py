@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hacore.engine import plan
+from hacore.engine import plan, state_url_of, status
 from hacore.errors import DeadlineError, FloodError, HacoreError, ProbeError, UnreachableError
 from hacore.render.drift import drift_exit_code, drift_text
 from hacore.render.plan import PlanText, plan_text
@@ -45,8 +45,9 @@ async def test_plan_names_it_and_shows_the_other(two: Play, breach: Exception) -
     text = plan_text(planned.plan, PlanText("-"))
     assert re.search(rf"b +192\.0\.2\.2 +not checked: {re.escape(str(breach))}", text)
     assert "Incomplete: b was not checked: changes needed there are not known" in text
-    assert status_exit_code(planned.plan) == 1
-    assert [h["reachable"] for h in status_json(planned.plan)["hosts"]] == [True, False]
+    report = await status(two.request, state_url_of(two.folder / "stack.yaml"))
+    assert status_exit_code(report) == 1
+    assert [h["reachable"] for h in status_json(report)["hosts"]] == [True, False]
 
 
 @pytest.mark.parametrize("breach", BREACHES)

@@ -11,7 +11,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.engine import apply, forget, plan
-from hacore.errors import PlanError
+from hacore.errors import PlanError, StackError
 from hacore.probe import Marker
 from hacore.render.plan import PlanText, plan_text
 from hacore.store import StateReader
@@ -123,7 +123,8 @@ async def test_a_lost_state_is_said_first_and_refused(play: Play, tmp_path: Path
     old = lineage(play)
     lost = second(play, tmp_path / "lost", TWO, HEAD)
     line = await first_line(lost)
-    whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by lineage {old[:8]} of the stack test, by tester@test on 20"
+    whose = f"a@192.0.2.1 and b@192.0.2.2 are managed by stack test in another state (lineage {old[:8]}), "
+    whose += "last by tester@test on 20"
     assert line.startswith(f"Managed by another state: {whose}")
     assert "this state is new" in line and "--take-over" in line
     made = await lost.plan()
@@ -267,9 +268,14 @@ async def test_environments_of_a_stack_are_stacks_of_their_own(play: Play, tmp_p
 
 
 async def test_a_marker_tells_no_path(play: Play) -> None:
-    await play.make("thing: {x: {hosts: a, key: '/keys/{{ var.secret }}', text: v1}}")
+    await play.make("thing: {x: {hosts: a, key: /keys/of-somebody, text: v1}}")
     (text,) = play.world["a"].markers.values()
-    assert "hunter2" not in text and "/keys" not in text
+    assert "somebody" not in text and "/keys" not in text
+
+
+async def test_a_secret_cannot_name_something_on_a_host(play: Play) -> None:
+    with pytest.raises(StackError, match=r"stack\.yaml:\d+:\d+: thing\.x@a: key must not use a sensitive value"):
+        await play.make("thing: {x: {hosts: a, key: '/keys/{{ var.secret }}', text: v1}}")
 
 
 async def test_the_state_of_another_stack_is_refused(play: Play) -> None:

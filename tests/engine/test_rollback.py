@@ -129,6 +129,14 @@ async def test_a_host_that_cannot_be_reached_refuses_the_rollback(play: Play) ->
     assert play.text("/etc/web.conf") == "v1"
 
 
+async def test_a_host_that_answers_only_in_part_refuses_the_rollback(play: Play) -> None:
+    await play.make(WEB)
+    play.world["b"].silent["value"] = "the disk hangs"
+    with pytest.raises(UnreachableError, match="the disk hangs"):
+        await play.rollback()
+    assert play.text("/etc/web.conf") == "v1"
+
+
 async def test_a_stop_interrupts_and_the_rollback_takes_it_back(play: Play) -> None:
     """Ctrl-C: what runs ends, nothing new begins; then only rollback works."""
     stop = asyncio.Event()

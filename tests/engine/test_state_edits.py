@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hacore.address import Address
 from hacore.engine import forget, move, rename_host
-from hacore.errors import UsageError
+from hacore.engine.state_edits import moved_addresses, prune_runs
+from hacore.errors import PlanError, UsageError
 from hacore.model import Row
 from hacore.store import (
     HostRecord,
@@ -134,3 +136,115 @@ async def test_what_daemons_are_reloaded_for_follows_in_their_specs(url: str) ->
         told = reader.rows()[daemon].spec
     assert told["reload_on"] == ["thing.main", "thing.other", "thing.main@lb1"]
     assert told["reads"] == ["/etc/x"]
+
+
+# -- the addresses of a move
+
+
+def rows(*addresses: str) -> dict[Address, Row]:
+    return {a: Row(a, {}, 1, {}) for a in map(Address.parse, addresses)}
+
+
+KEYED = rows('file.page["x"]@lb1', 'file.page["y"]@lb1', 'file.page["x"]@lb2', "file.conf@lb1", "vip.front")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "moved"),
+    [
+        ("file.conf", "file.main", {"file.conf@lb1": "file.main@lb1"}),
+        ("file.conf@lb1", "file.conf@lb2", {"file.conf@lb1": "file.conf@lb2"}),
+        ("file.conf", 'file.page["z"]', {"file.conf@lb1": 'file.page["z"]@lb1'}),
+        ("vip.front", "vip.back", {"vip.front": "vip.back"}),
+        # keys and hosts that both omit are kept
+        (
+            "file.page",
+            "file.side",
+            {
+                'file.page["x"]@lb1': 'file.side["x"]@lb1',
+                'file.page["y"]@lb1': 'file.side["y"]@lb1',
+                'file.page["x"]@lb2': 'file.side["x"]@lb2',
+            },
+        ),
+        (
+            'file.page["x"]',
+            'file.page["z"]',
+            {'file.page["x"]@lb1': 'file.page["z"]@lb1', 'file.page["x"]@lb2': 'file.page["z"]@lb2'},
+        ),
+        ('file.page["x"]@lb1', "file.index@lb1", {'file.page["x"]@lb1': "file.index@lb1"}),
+    ],
+)
+def test_what_a_move_moves(source: str, target: str, moved: dict[str, str]) -> None:
+    found = moved_addresses(KEYED, Address.parse(source), Address.parse(target))
+    assert {str(old): str(new) for old, new in found.items()} == moved
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("file.conf", "service.conf", r"cannot move file\.conf to service\.conf: kinds differ \(file, service\)"),
+        ("vip.front", "file.front", r"kinds differ \(vip, file\)"),
+        ("file.conf@lb1", "file.main", r"name the host in both, or in neither"),
+        ("file.conf", "file.main@lb1", r"name the host in both, or in neither"),
+        ("file.page@lb1", 'file.side["z"]@lb1', r"file\.page@lb1 has several keys; name one: file\.page\[\"x\"\]@lb1"),
+        ("file.conf", "file.conf", r"cannot move file\.conf@lb1 to itself"),
+        ("file.conf", 'file.page["x"]', r"to file\.page\[\"x\"\]@lb1: file\.page\[\"x\"\]@lb1 is recorded already"),
+        ("file.none", "file.main", r"file\.none"),
+    ],
+)
+def test_a_move_that_is_refused(source: str, target: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        moved_addresses(KEYED, Address.parse(source), Address.parse(target))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("lb3", "web", r"cannot find host lb3: it is not recorded; did you mean lb2\?"),
+        ("zzz", "web", r"recorded hosts are lb1, lb2"),
+        ("lb1", "lb2", r"cannot rename host lb1: lb2 is recorded already; forget it first: hacore state rm --host lb2"),
+        ("lb1", "no name", r"cannot rename host lb1: invalid host name 'no name'"),
+    ],
+)
+async def test_a_rename_of_a_host_that_is_refused(url: str, old: str, new: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        await rename_host(url, old, new)
+
+
+async def test_a_move_to_a_host_that_is_not_recorded_is_refused(url: str) -> None:
+    await forget(url, [UNIT])
+    with pytest.raises(UsageError, match=r"cannot move to file\.conf@lb9: no host lb9 is recorded; `hacore state mv"):
+        await move(url, CONF_1, CONF_1.at("lb9"))
+
+
+async def test_a_renamed_host_has_its_new_name_everywhere(url: str) -> None:
+    kept = await rename_host(url, "lb1", "web1")
+
+    assert {str(old): str(new) for old, new in (kept.moved or {}).items()} == {
+        "file.conf@lb1": "file.conf@web1",
+        "service.web@lb1": "service.web@web1",
+    }
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        found = reader.rows()
+        assert found[VIP].hosts == ("web1", "lb2")
+        assert found[VIP].needs == ("file.conf@lb2", "file.conf@web1")
+        assert reader.hosts()["web1"].host["name"] == "web1"
+        assert sorted(reader.hosts()) == ["lb2", "web1"]
+        (run,) = reader.runs()
+        assert run.options["machines"] == {"web1": "m1"}
+
+
+@pytest.mark.parametrize("command", ["rm", "mv", "mv --host", "prune"])
+async def test_a_state_is_not_edited_while_a_run_is_incomplete(url: str, command: str) -> None:
+    async with await StateWriter.open(url, who="ann", what="apply") as writer:
+        (run,) = writer.runs()
+        await writer.commit(PutRun(replace(run, status="interrupted")))
+    edits = {
+        "rm": lambda: forget(url, [CONF_1]),
+        "mv": lambda: move(url, CONF_1, CONF_1.at("lb2")),
+        "mv --host": lambda: rename_host(url, "lb1", "web1"),
+        "prune": lambda: prune_runs(url, 1),
+    }
+    with pytest.raises(PlanError, match=r"run 1 was interrupted"):
+        await edits[command]()
+    with StateReader.open(url) as reader:  # type: ignore[union-attr]
+        assert {CONF_1, CONF_2, UNIT, VIP} == set(reader.rows())

@@ -51,6 +51,7 @@ def evaluate(source: str, scope: dict[str, Any] = SCOPE) -> Any:
         ("{{ var.list | map('string') }}", ["1", "2"]),
         ("{{ var.text | int }}", 1111),
         ("{{ var.text if var.flag else none }}", "1111"),
+        ("{{ var[[1]] is defined }}", False),
         ("{{ {'a': var.number} }}", {"a": 5}),
         ("{{ '<' | escape }}", "&lt;"),
         ("{{ {'b': '<', 'a': 1} | tojson }}", '{"a": 1, "b": "<"}'),
@@ -87,6 +88,7 @@ def test_a_string_arrives_as_it_is(text: str) -> None:
     [
         ("{{ var.nmber }}", "var.nmber is undefined: did you mean 'number'?"),
         ("{{ var.map.a.c }}", "var.map.a.c is undefined"),
+        ("{{ var.map.zzz.more }}", "var.map.zzz is undefined"),
         ("{{ [var.zzz] }}", "var.zzz is undefined"),
         ("{{ {'a': var.zzz} }}", "var.zzz is undefined"),
         ("a{{ var.zzz }}", "var.zzz is undefined"),
@@ -176,6 +178,28 @@ def test_of_a_lookup_no_attribute_is_safe_whichever_way_jinja2_asks() -> None:
     assert evaluate("{{ look.secret }}", {"look": look}) == "part secret"
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "the recursion does not end"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ fails() }}", "KeyboardError"),
+        ("{{ [] | first | upper }}", "No first item, sequence was empty."),
+    ],
+)
+def test_an_error_says_what_is_wrong_or_at_least_its_name(source: str, message: str) -> None:
+    class KeyboardError(Exception):
+        pass
+
+    def fails() -> None:
+        raise KeyboardError
+
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(source, {**SCOPE, "fails": fails})
+
+    assert str(caught.value) == message
+
+
 def test_a_product_or_power_within_reason_is_evaluated() -> None:
     assert evaluate("{{ '-' * 20 }}") == "-" * 20
     assert evaluate("{{ 3 * [1] }}") == [1, 1, 1]
@@ -199,6 +223,8 @@ def test_broken_values_are_told_apart() -> None:
         ("{{ var[each.key] }}", {("var", None), ("each", "key")}),
         ("{{ var.items() }}", {("var",)}),
         ("{{ var.get('a') }}", {("var",)}),
+        ("{{ var.a.get('b') }}", {("var", "a")}),
+        ("{{ f(var.a.b).c }}", {("f",), ("var", "a", "b")}),
         ("{{ f(var.a) }}", {("f",), ("var", "a")}),
         ("{{ env('A') }}", {("env",)}),
         ("{{ 'x' if false else var.a }}", {("var", "a")}),

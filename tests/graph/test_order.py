@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hacore.errors import PlanError
 from hacore.graph import components, depths, find_cycle, topological
+from hacore.graph.order import ordered
 
 EDGES = st.dictionaries(st.integers(0, 12), st.sets(st.integers(0, 12), max_size=4), max_size=13)
 Needs = dict[int, tuple[int, ...]]
@@ -55,3 +60,43 @@ def test_components_are_those_of_the_undirected_graph(needs: Needs) -> None:
     assert sorted(sorted(part) for part in components(needs)) == sorted(
         sorted(p) for p in nx.connected_components(graph)
     )
+
+
+@pytest.mark.parametrize(
+    ("needs", "loose", "expected"),
+    [
+        ({"a": {"b"}, "b": set()}, set(), {"a": ("b",), "b": ()}),
+        ({"a": {"c", "b"}, "b": set(), "c": set()}, {("b", "c")}, {"a": ("b", "c"), "b": ("c",), "c": ()}),
+        # an edge that would close a circle gives way
+        ({"a": {"b"}, "b": set()}, {("b", "a")}, {"a": ("b",), "b": ()}),
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, {("c", "a")}, {"a": ("b",), "b": ("c",), "c": ()}),
+        # and only that one
+        ({"a": {"b"}, "b": set(), "c": set()}, {("b", "a"), ("b", "c")}, {"a": ("b",), "b": ("c",), "c": ()}),
+        # one that is needed as well stays
+        ({"a": {"b"}, "b": set()}, {("a", "b"), ("b", "a")}, {"a": ("b",), "b": ()}),
+    ],
+)
+def test_loose_edges_give_way(needs: Any, loose: Any, expected: Any) -> None:
+    assert ordered(needs, loose) == expected
+
+
+def test_of_two_loose_edges_in_a_circle_one_stays() -> None:
+    assert ordered({"a": set(), "b": set()}, {("a", "b"), ("b", "a")}) in (
+        {"a": ("b",), "b": ()},
+        {"a": (), "b": ("a",)},
+    )
+
+
+@pytest.mark.parametrize("loose", [set(), {("a", "b")}, {("c", "a")}])
+def test_tasks_that_need_each_other_are_an_error_that_names_them(loose: Any) -> None:
+    with pytest.raises(PlanError, match=r"cannot order the tasks, they wait for each other in a circle: a .* b"):
+        ordered({"a": {"b"}, "b": {"a"}, "c": set()}, loose)
+
+
+@given(EDGES.map(acyclic), EDGES)
+def test_every_need_is_kept_and_no_circle_stays(needs: Needs, edges: dict[int, set[int]]) -> None:
+    named = {str(node): {str(n) for n in wanted} for node, wanted in needs.items()}
+    loose = {(str(a), str(b)) for a, of in edges.items() for b in of if {str(a), str(b)} <= named.keys() and a != b}
+    found = ordered(named, loose)
+    assert all(wanted <= set(found[node]) for node, wanted in named.items())
+    assert find_cycle(found) is None

@@ -111,7 +111,7 @@ def files(folder: Path, cache: Path, host: Any) -> BodyFiles:
         Expressions(),
         {},
         secret=frozenset(),
-        sensitive=False,
+        tainted=frozenset(),
         cache=cache,
         others=lambda kind, name: None,
         dynamic=lambda: False,

@@ -216,3 +216,59 @@ def test_a_very_short_secret_masks_no_other_word(bench: Any, secret: str) -> Non
         "path 'x1' is not absolute: start it with /".replace("path ", "path: ", 1),
         "path: '(sensitive)' is not absolute: start it with /",
     }
+
+
+def test_what_an_expression_makes_of_a_secret_is_one_and_the_text_around_it_is_none(bench: Any, load: Any) -> None:
+    bench.write("t.j2", "{% set s = var.pw %}listen {{ port }} on {{ host.name }}\n{{ s | upper }} {{ given }}\n")
+    stack = load(
+        """
+        resources:
+          doc:
+            it: {path: /it, content: "user operator, password {{ var.pw | reverse }}, at {{ host.name }}"}
+            t: {path: /t, template: t.j2, vars: {given: "a-{{ var.pw | title }}", port: 8080-public}}
+        """,
+        variables={"pw": "hunter-two"},
+    )
+
+    assert stack.secrets == {
+        "hunter-two",
+        "owt-retnuh",
+        "Hunter-Two",
+        "a-Hunter-Two",
+        "HUNTER-TWO",
+        "deep-secret",
+        "4711",
+    }
+
+
+def test_a_secret_in_a_field_that_names_none_is_found_by_its_value(load: Any) -> None:
+    stack = load(
+        "resources: {doc: {it: {path: /it, content: 'key hunter-two', names: [open, x-hunter-two]}}}",
+        variables={"pw": "hunter-two"},
+    )
+
+    assert [set(i.sensitive) for i in stack.instances.values()] == [{"content", "names.1"}]
+
+
+@pytest.mark.parametrize("secret", ["80", "true", "nginx", "root"])
+def test_a_short_secret_is_hidden_only_where_it_stands(load: Any, secret: str) -> None:
+    stack = load(
+        f"""
+        resources:
+          doc:
+            it: {{path: /{secret}, content: "{secret} {secret}x", login: {{password: "{{{{ var.pw }}}}"}}}}
+        """,
+        variables={"pw": secret},
+    )
+
+    assert [set(i.sensitive) for i in stack.instances.values()] == [{"login.password"}]
+
+
+def test_a_number_that_the_state_would_show_cannot_be_secret(bench: Any) -> None:
+    head = HEAD.replace("  open:", "  pin: {type: int, sensitive: true, default: 471147}\n  open:")
+    problem = bench.problem(
+        "resources: {doc: {it: {path: /it, size: '{{ var.pin }}'}}}", head=head, variables={"pw": "x"}
+    )
+
+    assert problem.message.startswith("size must not use a sensitive value: the state stores numbers")
+    assert "471147" not in str(problem)

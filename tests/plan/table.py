@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ from hacore.testing.questions import sha
 THING = "thing.x@a"
 HERE = Position("stack.yaml", 1, 1)
 same_sha = sha
+
+
+def seal(text: str) -> str:
+    """The HMAC of a value, as a state with a key makes it."""
+    return f"hmac:{sha(text)}"
 
 
 def spec_of(address: Address, body: Mapping[str, Any]) -> Any:
@@ -98,9 +104,9 @@ class Table:
         hosts = {m.name: Host(name=m.name, address="192.0.2.1") for m in self.world}
         return Stack("test", Path(), Path("stack.yaml"), "", hosts, {}, self.instances)
 
-    def make(self, selection: Selection = NO_SELECTION) -> Plan:
+    def inputs(self, selection: Selection = NO_SELECTION, **more: Any) -> Inputs:
+        """All that a plan is computed from; `more` are other fields of it."""
         stack = self.stack()
-        hosts = dict(stack.hosts)
         recorded = revive(self.rows, KINDS)
         asks = merge_asks(asks_of_desired(self.instances, KINDS), asks_of_recorded(recorded, KINDS))
         facts = {
@@ -112,11 +118,16 @@ class Table:
             if machine.name not in self.down
         }
         given = Inputs(
-            stack, build_graph(stack, KINDS), recorded, facts, hosts, KINDS, lambda text: f"hmac:{sha(text)}"
+            stack, build_graph(stack, KINDS), recorded, facts, dict(stack.hosts), KINDS, seal, selection=selection
         )
-        given.selection = selection
+        return replace(given, **more)
+
+    def make(self, selection: Selection = NO_SELECTION, **more: Any) -> Plan:
+        given = self.inputs(selection, **more)
+        facts = given.facts
         statuses = {
-            name: HostStatus(host, facts.get(name), "" if name in facts else "no route") for name, host in hosts.items()
+            name: HostStatus(host, facts.get(name), "" if name in facts else "no route")
+            for name, host in given.hosts.items()
         }
         return make_plan(given, lineage="l", serial=1, hosts=statuses)
 
@@ -124,4 +135,4 @@ class Table:
         return plan_json(self.make())
 
 
-__all__ = ["HERE", "THING", "Observed", "Table", "row_of", "same_sha", "spec_of"]
+__all__ = ["HERE", "THING", "Observed", "Table", "row_of", "same_sha", "seal", "spec_of"]

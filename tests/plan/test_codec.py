@@ -94,7 +94,7 @@ PLAN = Plan(
     left_out=5,
     health={"vip.front": Health("192.0.2.200", ("a",), (Verdict("http://192.0.2.200/", True, "ok"),))},
 )
-NOT_OF_A_PLAN = {"facts", "views", "sources", "observed", "secrets", "refreshed"}
+NOT_OF_A_PLAN = {"facts", "views", "sources", "observed", "secrets", "refreshed", "sensitive_outputs"}
 """An apply plans again; of what was observed only the comparison is kept (see `differences`)."""
 NOT_OF_CUSTODY = {"others", "own", "former"}
 

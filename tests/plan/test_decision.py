@@ -75,6 +75,8 @@ def test_only_a_changed_attr_that_cannot_change_in_place_replaces() -> None:
         # what shares everything is
         (row(claims=("share pkg:gcc",)), {"pkg:gcc": TWO}, True, taken(TWO)),
         (row(), {"pkg:gcc": GONE, "path:/x": TWO}, True, taken(GONE, TWO)),
+        # of several owners the first is named
+        (row(claims=("own path:/x", "own path:/y")), {"path:/x": TWO, "path:/y": GONE}, True, taken(GONE, TWO)),
         (row(claims=()), {}, True, DELETE),
         (row(lifecycle=Lifecycle(on_delete="keep")), {}, False, KEPT),
     ],

@@ -70,7 +70,7 @@ def effect(provider: Provider[Any], body: dict[str, Any], found: Found, on_delet
             PAIR,
             "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf",
             "remove VRRP instance VI_1 from /etc/keepalived/keepalived.conf; "
-            "with the last one, restore the original file",
+            "with the last one, restore the original file and reload keepalived",
         ),
         (vip, {"instance": "VI_1"}, "", ""),
         (hacore_command, {"check": "true", "do": "x", "undo": "a\nb"}, "run a; b", "run a; b"),

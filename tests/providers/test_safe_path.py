@@ -17,6 +17,7 @@ from hacore_providers.file.spec import FileSpec
 from hacore_providers.package.shell import COMMON, RECORDS
 from hacore_providers.service import systemd as service_systemd
 from hacore_providers.service import sysv as service_sysv
+from hacore_providers.shell import PUT_FILE
 from hacore_providers.source_build import install as source_build_install
 from hacore_providers.source_build.spec import SourceBuildSpec
 from hacore_providers.vrrp_instance import steps as vrrp_steps
@@ -179,6 +180,55 @@ def _ask(path: str) -> Any:
     from hacore.contract import Ask
 
     return Ask(STAT, path)
+
+
+GIVEN = [
+    ("ours/x", "65534", ""),
+    ("sticky/x", "0", ""),
+    ("sticky/x", "root", ""),
+    ("sticky/x", "65534", "65534"),
+    ("sticky/x", "nobody", "nobody"),
+    ("sticky/file", "65534", "65534"),
+]
+
+
+@pytest.mark.parametrize(("path", "owner", "who"), GIVEN)
+def test_nothing_in_a_sticky_folder_is_given_away(top: Path, path: str, owner: str, who: str) -> None:
+    """Its new owner could exchange it for a link before its mode is set."""
+    why = f"others can write in the folder {top}/sticky, and its new owner {who} could exchange the entry"
+    code, said = sh(f"{SAFE_PATH}safe_owner '{top}/{path}' {owner}")
+    assert (code, said) == ((1, f"cannot write {top}/{path}: {why}; {UNSAFE}") if who else (0, ""))
+    script = f"LC_ALL=C; export LC_ALL\n{STAT.command([_ask(f'{top}/{path}')])}"
+    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
+    facts = Facts(HostFacts(uid=0), {(STAT.name, arg): value for arg, value in STAT.parse(done.stdout).items()})
+    assert unsafe_folder(facts, f"{top}/{path}", owner) == (why if who else "")  # by the plan as well
+
+
+def test_an_entry_that_appears_after_the_check_is_not_used(top: Path) -> None:
+    for path, known in (("sticky/x", False), ("sticky/file", True), ("sticky/mine", True), ("ours/x", True)):
+        code, _ = sh(f"{SAFE_PATH}safe_path '{top}/{path}'; touch '{top}/{path}'; __known")
+        assert (code == 0) == known, path
+
+
+@pytest.mark.parametrize("before", ["nothing", "leftover", "link"])
+def test_a_file_is_secret_before_its_content_arrives(top: Path, tmp_path: Path, before: str) -> None:
+    """put_file, by a cat(1) that reports what it finds: 0600, whatever mode the file gets at the end."""
+    stubs = tmp_path / "stubs"
+    stubs.mkdir()
+    (stubs / "cat").write_text('#!/bin/sh\nstat -L -c %a /proc/self/fd/3 3>&1 >&2; exec /bin/cat "$@"\n')
+    (stubs / "cat").chmod(0o755)
+    (top / "ours/source").write_text("Environment=PASSWORD=x")
+    if before == "leftover":
+        (top / "ours/new").touch(0o644)
+    if before == "link":
+        (top / "ours/new").symlink_to(top / "ours/target")
+    (top / "ours/target").touch()
+    script = f"{PUT_FILE}put_file '{top}/ours/source' '{top}/ours/new' 0:0 0640 '{top}/ours/unit'"
+    code, said = sh(f"umask 022; {script}", PATH=f"{stubs}:/usr/sbin:/usr/bin:/bin")
+    assert (code, said) == (0, "600")
+    unit = top / "ours/unit"
+    assert (unit.read_text(), unit.stat().st_mode & 0o7777) == ("Environment=PASSWORD=x", 0o640)
+    assert (top / "ours/target").read_text() == "" and not (top / "ours/new").exists()
 
 
 # -- every kind's shell, both ways

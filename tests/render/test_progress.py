@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
+
 from hacore.events import Event
 from hacore.render.progress import QUIET, Progress
 from hacore.render.terminal import Terminal
@@ -147,3 +149,89 @@ def test_warnings_are_told_at_once() -> None:
     scene = Scene()
     scene.progress(Event("warning", "a check failed before the run"))
     assert scene.lines == ["[    0s]   warning: a check failed before the run"]
+
+
+@pytest.mark.parametrize("op", ["create", "update", "replace", "delete", "adopt", "forget", "noop", "ensure", "change"])
+def test_each_operation_has_a_word_for_its_end(op: str) -> None:
+    scene = Scene()
+    scene.say("task_started", op=op)
+    scene.say("task_done", op=op)
+    words = {"noop": "checked", "ensure": "unchanged", "change": "applied", "forget": "forgotten"}
+    assert scene.lines == [f"[    0s] lb1  file.conf: {words.get(op, op.removesuffix('e') + 'ed')} in 0.0s"]
+
+
+@pytest.mark.parametrize(
+    ("op", "line"),
+    [
+        ("create/update", "file.conf: created/updated in 0.0s"),
+        ("restore", "file.conf: restored in 0.0s"),
+        ("restart", "restart file.conf: restarted in 0.0s"),
+        ("verify", "verify: verified in 0.0s"),
+        ("undrain", "undrain: back in service in 0.0s"),
+        ("unheard of", "file.conf: unheard of in 0.0s"),
+    ],
+)
+def test_other_operations_and_several_in_one(op: str, line: str) -> None:
+    scene = Scene()
+    scene.say("task_started", op=op)
+    scene.say("task_done", op=op)
+    assert scene.lines == [f"[    0s] lb1  {line}"]
+
+
+def test_addresses_of_a_task_are_named_once_without_their_host_and_not_all_of_many() -> None:
+    scene = Scene()
+    names = ("file.a@lb1", "file.b@lb1", "file.a@lb1", "file.c@lb2", "file.d@lb1")
+    scene.say("task_started", addresses=names)
+    scene.say("task_done", addresses=names)
+    scene.say("task_done", "t2", addresses=(*names, "file.e@lb1"))
+    assert [line.partition("lb1  ")[2] for line in scene.lines] == [
+        "file.a, file.b, file.c@lb2 and file.d: updated in 0.0s",
+        "file.a, file.b, file.c@lb2 and 2 more: updated",
+    ]
+
+
+def test_an_undo_that_takes_long_is_named_with_its_host() -> None:
+    scene = Scene()
+    scene.say("task_undo_started")
+    scene.tick(QUIET)
+    scene.say("task_undo_started", "t2", host=None)
+    scene.tick(QUIET)
+    assert scene.lines == [
+        "[   10s] lb1  undo file.conf: still running after 10s",
+        "[   20s] lb1  undo file.conf: still running after 20s",
+        "[   20s]      undo vip.front: still running after 10s",
+    ]
+
+
+def test_the_same_step_again_is_no_new_one_and_an_unknown_task_is_ignored() -> None:
+    scene = Scene()
+    scene.say("task_progress", "t9", message="of nobody")
+    scene.say("task_started")
+    scene.say("task_progress", message="building")
+    scene.say("task_progress", message="building", after=0.9)
+    scene.tick(0.2)
+    scene.tick(2.0)
+    assert scene.lines == ["[    1s] lb1  file.conf: building"]
+
+
+def test_the_end_of_a_run_leaves_nothing_running() -> None:
+    scene = Scene()
+    scene.say("task_started")
+    scene.progress(Event("run_finished"))
+    scene.tick(QUIET * 2)
+    assert scene.lines == []
+
+
+def test_hosts_are_in_a_column() -> None:
+    scene = Scene()
+    scene.say("task_held", host="a-long-name")
+    scene.say("task_held", host="lb1")
+    assert [line[9:24] for line in scene.lines] == ["a-long-name  fi", "lb1          fi"]
+
+
+def test_a_new_run_begins_at_zero() -> None:
+    scene = Scene()
+    scene.clock.now += 50
+    scene.progress(Event("run_started"))
+    scene.say("task_held")
+    assert scene.lines == ["[    0s] lb1  file.conf: not started"]

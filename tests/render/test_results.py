@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Verdict
+from hacore.contract import Daemon, Member, VerdictWord
 from hacore.engine import (
     DriftReport,
     Planned,
@@ -21,15 +21,27 @@ from hacore.engine import (
     TaskSummary,
     WayBack,
 )
+from hacore.engine.status_check import StatusReport
+from hacore.engine.verdicts import AddressStatus, CheckResult
 from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
 from hacore.render.drift import drift_exit_code, drift_json, drift_text
 from hacore.render.graph import dot, mermaid
-from hacore.render.header import run_words
+from hacore.render.header import run_words, stack_line
 from hacore.render.result import rollback_result_text, run_json, run_text
 from hacore.render.rollback import rollback_text, rollback_words
-from hacore.render.state import row_json, row_text, run_text_of, runs_text
+from hacore.render.state import (
+    addresses_json,
+    resources_json,
+    row_json,
+    row_text,
+    run_report_json,
+    run_text_of,
+    runs_json,
+    runs_text,
+)
 from hacore.render.status import status_exit_code, status_json, status_text
+from hacore.render.status_metrics import status_metrics
 from hacore.store import TaskRecord
 from tests.render.plans import HEALTH, HELD, LAST, change, drift, hosts, plan
 
@@ -72,7 +84,7 @@ def test_counts_say_what_happened_and_text_and_json_agree() -> None:
     counts = run_json(failed)["counts"]
     assert counts == {"failed": 2, "undone": 1, "done": 1, "not_started": 2}
     assert sum(counts.values()) == len(FAILED)
-    assert "2 failed, 1 undone, 1 done, 2 not started" in run_text(failed, commands=COMMANDS)
+    assert "2 tasks failed (1 of them undone), 1 undone, 1 done, 2 not started" in run_text(failed, commands=COMMANDS)
     assert run_json(failed)["ok"] is False
 
 
@@ -92,8 +104,14 @@ def test_a_broken_promise_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("rolled_back", ["Apply failed: 1 failed", "The changes were rolled back.", "hacore plan stacks/web"]),
-        ("interrupted", ["Apply interrupted: 1 failed", "The run is incomplete.", "hacore rollback stacks/web"]),
+        (
+            "rolled_back",
+            ["Apply failed: 1 task failed (undone)", "The changes were rolled back.", "hacore plan stacks/web"],
+        ),
+        (
+            "interrupted",
+            ["Apply interrupted: 1 task failed (undone)", "The run is incomplete.", "hacore rollback stacks/web"],
+        ),
     ],
 )
 def test_the_next_command_fits_what_happened(status: str, words: list[str]) -> None:
@@ -209,7 +227,7 @@ def row(**more: Any) -> Row:
         "spec": {},
         "schema_version": 1,
         "attrs": {"content": "hmac:" + "a" * 64, "mode": "0600"},
-        "info": {"size": 12},
+        "info": {"mtime": 1_795_656_473, "size": 12},
         "sensitive": ("content",),
         "needs": ("file.dir@lb1",),
         "hosts": ("lb1",),
@@ -227,29 +245,118 @@ def test_a_row_shows_no_secret_not_even_its_hmac(golden: Golden) -> None:
     assert "hmac" not in str(row_json(kept))
 
 
+CHANGES = {"changes": [{"action": "create"}, {"action": "update"}]}
+RELOAD = {"changes": [{"action": "noop"}], "trigger": "reload"}
+
+
 def test_runs_the_newest_first(golden: Golden) -> None:
     failed = replace(LAST, id=5, status="failed", summary={"create": 2, "noop": 7})
     tasks = [
-        TaskRecord(5, "t2", "change", "file", "lb1", ("file.a@lb1",), "error", error="no space\nleft", position=1),
-        TaskRecord(5, "t1", "trigger", "service", "lb1", ("service.x@lb1",), "done", started=1.0, ended=3.5),
+        TaskRecord(
+            5,
+            "t2",
+            "change",
+            "file",
+            "lb1",
+            ("file.a@lb1",),
+            "error",
+            payload=CHANGES,
+            error="no space\nleft",
+            position=1,
+        ),
+        TaskRecord(
+            5, "t1", "trigger", "service", "lb1", ("service.x@lb1",), "done", payload=RELOAD, started=1.0, ended=3.5
+        ),
     ]
     undone = replace(LAST, id=6, command="rollback", undoes=(5,))
     golden("runs", runs_text([LAST, failed, undone]) + "\n---\n" + run_text_of(failed, tasks))
 
 
-def test_status_tells_who_holds_the_address(golden: Golden) -> None:
-    made = plan(hosts=hosts("lb1", "lb2", "lb3", silent=["lb3"]))
-    golden("status", status_text(made, "postgresql://ops:pw@db/web"))
-    assert status_exit_code(made) == 1
-    assert status_json(made)["ok"] is False
+def test_a_header_of_more_than_80_columns_has_the_state_on_a_line_of_its_own() -> None:
+    url = "sqlite:////srv/stacks/production/web/frontend/state/nginx-keepalived.db"
+    assert stack_line("web", url, "1a2b3c4d5e", 12) == f"Stack web   lineage 1a2b3c4d   serial 12\nstate {url}"
+    assert stack_line("web", "sqlite:///w.db", "", 0) == "Stack web   state sqlite:///w.db   (nothing recorded yet)"
 
 
-def test_status_is_well_only_when_one_host_holds_it_and_all_checks_pass() -> None:
-    assert status_exit_code(plan()) == 0
-    found = HEALTH["vip.front"]
-    assert status_exit_code(plan(health={"vip.front": replace(found, holders=())})) == 1
-    failing = (Verdict("http://x/", False, "status 502, not 200"),)
-    assert status_exit_code(plan(health={"vip.front": replace(found, verdicts=failing)})) == 1
+LB1 = Member("lb1", "MASTER", True, True, since=1700000000.0, recorded_from=1699990000.0, priority=101)
+LB2 = Member("lb2", "BACKUP", False, True, recorded_from=1699980000.0, priority=81, trackers=("chk failed (-20)",))
+
+
+def status_of(*found: AddressStatus, **more: Any) -> StatusReport:
+    made = plan(health={})
+    given = {"hosts": hosts("lb1", "lb2"), "plan": made, "addresses": found} | more
+    return StatusReport("web", "postgresql://ops:pw@db/web", "1a2b3c4d5e6f", 12, **given)
+
+
+def test_status_shows_verdict_cause_next_command_members_and_checks(golden: Golden) -> None:
+    checks = (
+        CheckResult("lb1", "http://x/", False, "status 502, not 200"),
+        CheckResult("hacore", "http://x/", True, "ok"),
+    )
+    found = AddressStatus(
+        "192.0.2.200",
+        "not-serving",
+        "http://x/: status 502, not 200 (asked by lb1)",
+        "on lb1: curl -v http://x/",
+        ("lb1",),
+        (LB1, replace(LB2, takeovers=(1699985000.0, 1699995000.0))),
+        checks,
+        ("vip.front", "vrrp_instance.VI_1"),
+    )
+    up = {"lb1": (Daemon("keepalived", True), Daemon("nginx", False, True))}
+    report = status_of(found, daemons=up, unfinished=LAST, hosts=hosts("lb1", "lb2", "lb3", silent=["lb3"]))
+    golden("status", status_text(report))
+    assert status_exit_code(report) == 2
+    told = status_json(report)
+    assert (told["ok"], told["verdict"], told["interrupted_run"]) == (False, "not-serving", LAST.id)
+    assert (told["addresses"][0]["moves"], told["addresses"][0]["moves_since"]) == (1, 1699990000.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "silent", "code"),
+    [
+        (["healthy"], [], 0),
+        (["healthy"], ["lb2"], 1),
+        (["healthy", "no-redundancy"], ["lb2"], 2),
+        (["no-holder", "unknown"], [], 2),
+        (["unknown", "healthy"], [], 1),
+        (["drained"], [], 2),
+        ([], [], 0),
+        ([], ["lb2"], 1),
+    ],
+)
+def test_the_exit_code_of_a_status(words: list[VerdictWord], silent: list[str], code: int) -> None:
+    found = [AddressStatus(f"192.0.2.{n}", word) for n, word in enumerate(words)]
+    assert status_exit_code(status_of(*found, hosts=hosts("lb1", "lb2", silent=silent))) == code
+
+
+def test_a_drain_can_be_accepted_and_nothing_worse_with_it() -> None:
+    drained = AddressStatus("192.0.2.1", "drained")
+    assert status_exit_code(status_of(drained), ("drained",)) == 0
+    assert status_json(status_of(drained), ("drained",))["ok"] is True
+    assert status_exit_code(status_of(drained, AddressStatus("192.0.2.2", "no-holder")), ("drained",)) == 2
+
+
+def test_health_of_a_kind_without_members_counts_as_well() -> None:
+    bad = {"shared.s": replace(HEALTH["vip.front"], holders=())}
+    assert status_exit_code(status_of(plan=plan(health=bad))) == 2
+    assert "shared.s: 192.0.2.200 is held by no host" in status_text(status_of(plan=plan(health=bad)))
+
+
+def test_metrics_of_a_status() -> None:
+    found = AddressStatus("192.0.2.200", "drained", "", "", ("lb1",), (LB1, replace(LB2, drained=True)))
+    text = status_metrics(status_of(found))
+    for line in (
+        'hacore_address_holders{address="192.0.2.200",stack="web"} 1.0',
+        'hacore_address_verdict{address="192.0.2.200",stack="web",verdict="drained"} 1.0',
+        'hacore_address_verdict{address="192.0.2.200",stack="web",verdict="healthy"} 0.0',
+        'hacore_member_state{address="192.0.2.200",host="lb1",stack="web",state="MASTER"} 1.0',
+        'hacore_member_drained{address="192.0.2.200",host="lb2",stack="web"} 1.0',
+        'hacore_status_exit_code{stack="web"} 2.0',
+    ):
+        assert line in text.splitlines()
+    assert 'hacore_member_state_seconds{address="192.0.2.200",host="lb1"' in text
+    assert 'hacore_member_state_seconds{address="192.0.2.200",host="lb2"' not in text  # not known, so not 0
 
 
 def test_graphs_quote_what_a_key_may_hold() -> None:
@@ -266,3 +373,82 @@ def test_graphs_quote_what_a_key_may_hold() -> None:
     assert "n0 --> n1" in flow
     assert "n2 --> n1" in flow
     assert "#quot;" in flow
+
+
+# --- what is recorded
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"found": "absent"}, "(run 4, created by hacore)"),
+        ({"found": "same"}, "(run 4, adopted in the desired state)"),
+        ({"found": "different"}, "(run 4, existed before hacore, with differences)"),
+        ({"found": "absent", "tainted": True}, "(run 4, created by hacore, tainted by that run)"),
+    ],
+)
+def test_where_a_row_comes_from(more: dict[str, Any], words: str) -> None:
+    assert row_text(row(**more)).splitlines()[0] == f"# file.key@lb1  {words}"
+
+
+def test_a_bare_row_has_one_line() -> None:
+    bare = row(attrs=None, info={}, needs=(), loaded={}, sensitive=())
+    assert row_text(bare) == "# file.key@lb1  (run 4, created by hacore)"
+    assert row_json(bare)["attrs"] is None
+
+
+def test_a_row_in_json() -> None:
+    kept = row(address=Address.parse('file.key["k"]@lb1'), claims=("own path:/x",), found="same")
+    found = row_json(kept)
+    assert (found["kind"], found["name"], found["key"], found["hosts"]) == ("file", "key", "k", ["lb1"])
+    assert (found["needs"], found["claims"], found["pending"]) == (["file.dir@lb1"], ["own path:/x"], ["file.a@lb1"])
+    assert (found["info"], found["found"], found["tainted"], found["run"]) == (row().info, "same", False, 4)
+    assert [r["address"] for r in resources_json([kept])["resources"]] == ['file.key["k"]@lb1']
+    assert addresses_json([kept])["addresses"] == ['file.key["k"]@lb1']
+
+
+def of_run(**more: Any) -> TaskRecord:
+    names = tuple(f"file.{name}@lb1" for name in "abcdefg")
+    return replace(TaskRecord(4, "t1", "change", "file", "lb1", names, "done"), **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"addresses": ("file.a@lb1",)}, "    t1  done  change file.a@lb1"),
+        ({"addresses": ("file.a@lb1",), "started": 1.0, "ended": 3.5}, "    t1  done  change file.a@lb1  2.5s"),
+        ({"addresses": ("file.a@lb1",), "started": 1.0}, "    t1  done  change file.a@lb1"),
+        ({"addresses": (), "op": "drain"}, "    t1  done  drain lb1"),
+        ({"addresses": (), "op": "drain", "host": None}, "    t1  done  drain "),
+        ({}, "    t1  done  change file.a@lb1, file.b@lb1, file.c@lb1, file.d@lb1 and 3 more"),
+    ],
+)
+def test_a_task_of_a_run(more: dict[str, Any], line: str) -> None:
+    assert run_text_of(LAST, [of_run(**more)]).splitlines()[3:] == [line]
+
+
+def test_a_run_and_its_tasks_in_json() -> None:
+    found = run_report_json(LAST, [of_run(addresses=("file.a@lb1",), error="no")])
+    assert (found["run"], found["command"], found["status"], found["who"]) == (4, "apply", "done", "ops@desk")
+    assert [t["addresses"] for t in found["tasks"]] == [["file.a@lb1"]]
+    assert [r["run"] for r in runs_json([LAST, replace(LAST, id=5)])["runs"]] == [4, 5]
+    assert "tasks" not in runs_json([LAST])["runs"][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({"ended": None}, ""),
+        ({"summary": {}}, "  41s"),
+        ({"summary": {"create": 2, "update": 0, "noop": 7, "delete": 1}}, "  41s  (planned: 2 to create, 1 to delete)"),
+        ({"summary": {"noop": 7}}, "  41s"),
+    ],
+)
+def test_a_line_for_a_run(more: dict[str, Any], end: str) -> None:
+    run = replace(LAST, **more)
+    (line,) = runs_text([run]).splitlines()
+    assert line.endswith(run_words(run) + end)
+
+
+def test_no_runs() -> None:
+    assert runs_text([]) == "No runs yet."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 
 import pytest
@@ -10,7 +11,6 @@ from hacore.model import Unknown
 from hacore.render.style import style_for
 from hacore.render.terminal import Terminal, wrapped
 from hacore.render.values import show, show_lines
-from hacore.render.words import count, cut, listed, span
 
 
 class Tty(io.StringIO):
@@ -44,6 +44,25 @@ def test_results_go_to_stdout_and_the_rest_to_stderr() -> None:
     assert err.getvalue() == "beside\n"
 
 
+class Broken(io.StringIO):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, _text: str) -> int:
+        raise OSError(self.number, "broken")
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.EIO, BrokenPipeError), (errno.EPIPE, BrokenPipeError), (errno.ENOSPC, OSError)]
+)
+def test_a_closed_terminal_is_like_a_closed_pipe(number: int, error: type[OSError]) -> None:
+    with pytest.raises(OSError, match="broken") as caught:
+        Terminal(Broken(number), io.StringIO(), {}).say("result")
+    assert type(caught.value) is error
+    assert caught.value.errno == number
+
+
 def test_a_terminal_without_unicode_does_not_end_the_command() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
@@ -70,16 +89,6 @@ def test_a_long_list_is_cut() -> None:
     lines = show_lines([f"item number {number}" for number in range(40)])
     assert lines[0] == "["
     assert lines[-1] == "… 30 more lines"
-    assert cut(["a", "b", "c"], 2) == ["a", "b", "c"], "a line that says one more hides nothing less"
-
-
-def test_words() -> None:
-    assert [span(s) for s in (0, 0.44, 9.96, 59.4, 61, 3600 + 240)] == ["0.0s", "0.4s", "10s", "59s", "1m01s", "1h04m"]
-    assert listed([]) == ""
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert listed("abcdefghij", 2) == "a, b and 8 more"
-    assert count(1, "host") == "1 host"
-    assert count(12000, "lane") == "12,000 lanes"
 
 
 @pytest.mark.parametrize(

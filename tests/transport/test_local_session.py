@@ -15,6 +15,7 @@ from hacore.contract import Output
 from hacore.errors import DeadlineError, FloodError, TransportError
 from hacore.model import Connection, Host
 from hacore.transport import Limits, Password, Transport
+from hacore.transport.local import PASSED_ON
 from hacore.transport.session import CHANNELS
 from tests.transport.sshd import appears, gone
 
@@ -225,3 +226,16 @@ async def test_a_machine_without_sudo(tmp_path: Path, monkeypatch: pytest.Monkey
     host = Host(name="here", address="localhost", connection=Connection(transport="local", become="sudo"))
     with pytest.raises(TransportError, match=r"cannot become root on here .this machine.: sudo is not installed"):
         await run(host, "id")
+
+
+async def test_a_script_gets_nothing_of_the_environment_but_a_fixed_list(
+    local: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HACORE_KEY", "HACORE_VAR_password", "PGPASSWORD", "CI_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    names = {
+        line.partition("=")[0] for line in (await run(local, "tr '\\0' '\\n' </proc/$$/environ")).text.splitlines()
+    }
+
+    assert names <= set(PASSED_ON)
+    assert "PATH" in names

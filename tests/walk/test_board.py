@@ -286,3 +286,12 @@ def test_a_lane_without_a_failure_ends_as_if_it_were_alone(case: tuple[Board, st
         members = [id for id, n in board.nodes.items() if n.lane == lane]
         if not failed & set(members):
             assert all(board.status[id] is Status.DONE for id in members)
+
+
+def test_a_consumer_does_not_wait_for_its_own_trigger_while_others_are_undone() -> None:
+    trigger = Node("t", ("c",), op=Op.TRIGGER, consumer=frozenset({"c"}))
+    board = Board.of([Node("z"), Node("c"), trigger])
+    for id in board.nodes:
+        board.status[id] = Status.UNDO
+    board.start_undo("z")
+    assert list(board.undoable()) == ["c"]

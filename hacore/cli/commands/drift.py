@@ -94,7 +94,7 @@ def command(
     if as_json:
         terminal.say_json(drift_json(report, found))
     elif reported or not quiet:
-        terminal.say(drift_text(report, terminal.out_style, found))
+        terminal.say(drift_text(report, terminal.out_style, found, plan_command=args.again("plan")))
     if url and reported:
         post(url, terminal.redactor.data(drift_json(report, found)))
     if since_last:

@@ -62,20 +62,22 @@ def command(
 
     complete = bool(hosts) and (vip is not None or len(hosts) == 1)
 
-    def answer(question: str, default: str, option: str) -> str:
-        return default if complete else ask_line(runtime.terminal, question, default, option)
+    missing = "--vip ADDRESS or --vip none" if hosts else "--host NAME=ADDRESS, for a pair twice and with --vip"
 
-    name = name or (folder.resolve().name if folder else answer("name of the stack", "web", "--name"))
-    given = hosts or tuple(answer("hosts, NAME=ADDRESS each, separated by spaces", "", "--host").split())
+    def answer(question: str, default: str) -> str:
+        return default if complete else ask_line(runtime.terminal, question, default, missing)
+
+    name = name or (folder.resolve().name if folder else answer("name of the stack", "web"))
+    given = hosts or tuple(answer("hosts, NAME=ADDRESS each, separated by spaces", "").split())
     if not given:
         raise UsageError("cannot create a stack without hosts: give --host NAME=ADDRESS, twice for a pair")
     for text in given:
         host_of(text, "eth0")  # report a mistake before the next question
     if interface is None and any("," not in text for text in given):
-        interface = answer("network interface of the hosts", "eth0", "--interface")
+        interface = answer("network interface of the hosts", "eth0")
     if vip is None:
-        vip = answer("virtual address of the pair", NO_VIP, "--vip") if len(given) > 1 else NO_VIP
-    packages = packages or tuple(answer("packages, separated by spaces", "nginx", "--package").split())
+        vip = answer("virtual address of the pair", NO_VIP) if len(given) > 1 else NO_VIP
+    packages = packages or tuple(answer("packages, separated by spaces", "nginx").split())
     stack = checked(
         NewStack(
             name,

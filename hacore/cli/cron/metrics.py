@@ -38,6 +38,9 @@ def write_metrics(path: Path, stack: str, report: DriftReport | None, code: int,
             drifted.labels(stack, host).set(sum(d.host == host for d in report.drift))
             unreachable.labels(stack, host).set(float(host in report.unreachable))
         drifted.labels(stack, "").set(sum(d.host is None for d in report.drift))
+        holders = Gauge("hacore_drift_holders", "Hosts that hold the address", ["stack", "address"], registry=registry)
+        for found in report.addresses:
+            holders.labels(stack, found.address).set(len(found.holders))
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:

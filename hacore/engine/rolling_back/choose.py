@@ -2,7 +2,7 @@
 
 undo        runs that ended are undone by a run of its own, which can itself be rolled back
 finish      a rollback that was interrupted or failed is finished
-take back   an interrupted run is undone by its own journal, as after a failure
+undo        an interrupted run is undone by its own journal, as after a failure
 """
 
 from __future__ import annotations

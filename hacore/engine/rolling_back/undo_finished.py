@@ -208,7 +208,7 @@ class _Rollback:
         return {name: why for name, why in seen.unreachable.items() if name in self.used}
 
     def _disruptive(self, live: RunningTask) -> bool:
-        """Whether undoing a task interrupts a service, by its steps. One whose images are lost is never begun."""
+        """Whether undoing a task interrupts a service, by its steps. A task with lost images is never begun."""
         try:
             stored = self.session.writer.images(set(live.image_ids.values()))
         except ImageError:

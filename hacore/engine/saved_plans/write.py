@@ -1,4 +1,4 @@
-"""Saving a plan: the stack as it was loaded, the state and the facts the plan was made from, and the plan itself.
+"""Saving a plan: the loaded stack, the state and the facts the plan was made from, and the plan itself.
 
 What is not secret is saved in full, with rendered contents, so that an apply does what was planned
 even if the stack file has changed. An instance with anything secret is saved only as a keyed HMAC: an

@@ -30,7 +30,9 @@ def question(url: str, address: str, timeout: float) -> str:
 class HttpFact:
     """GET requests by the holder of an address. Volatile: shown, never compared.
 
-    A host that does not hold the address, or has neither curl nor wget, gives no answer.
+    A host that does not hold the address, or has neither curl nor wget, gives no answer. A URL may have a password
+    in it, and the arguments of a process can be read by every user of a host: curl reads it from its stdin
+    (curl(1), --config). wget cannot, so it is not asked for one that is secret.
     """
 
     name = "http"
@@ -45,15 +47,17 @@ class HttpFact:
         for ask in asks:
             url, address, timeout = json.loads(ask.arg)
             seconds = max(1, round(timeout))
-            lines.append(f"__h {quote(ask.arg)} {quote(url)} {quote(address)} {seconds}")
+            wget = "" if ask.secret else url
+            lines.append(f"__h {quote(ask.arg)} {quote(_config(url))} {quote(address)} {seconds} {quote(wget)}")
         return f"""held=$(ip -o addr show 2>/dev/null) || exit 0
 __h() {{
   case $held in *" $3/"*|*" $3 "*) ;; *) return 0 ;; esac
   if command -v curl >/dev/null 2>&1; then
-    got=$(curl -sS -g --noproxy '*' --max-time "$4" -w '\\n%{{http_code}}' -- "$2" 2>/dev/null | base64 | tr -d '\\n')
+    got=$(printf '%s\\n' "$2" |
+      curl -q -sS -g --noproxy '*' --max-time "$4" -w '\\n%{{http_code}}' -K - 2>/dev/null | base64 | tr -d '\\n')
     printf 'curl %s %s\\n' "$got" "$1"
-  elif command -v wget >/dev/null 2>&1; then
-    got=$(wget -q -S -t 1 -T "$4" --no-proxy -O - -- "$2" 2>&1 | base64 | tr -d '\\n')
+  elif [ -n "$5" ] && command -v wget >/dev/null 2>&1; then
+    got=$(wget -q -S -t 1 -T "$4" --no-proxy -O - -- "$5" 2>&1 | base64 | tr -d '\\n')
     printf 'wget %s %s\\n' "$got" "$1"
   fi
 }}
@@ -69,6 +73,12 @@ __h() {{
                 text = base64.b64decode(encoded).decode("utf-8", "replace")
                 found[arg] = _curl(text) if client == "curl" else _wget(text)
         return found
+
+
+def _config(url: str) -> str:
+    """The line of a configuration of curl that gives the URL: `\\` and `"` are escaped, a line end is not possible."""
+    escaped = url.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'url = "{escaped}"'
 
 
 def _curl(text: str) -> Answer:

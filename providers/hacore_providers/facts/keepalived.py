@@ -5,25 +5,42 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hacore.contract import Ask, quote
+
+HEADER = "# managed by hacore"
+"""The beginning of each keepalived.conf that hacore writes."""
 
 LIMIT = 256 * 1024
 """Bytes of the largest configuration that the probe returns as text."""
 
-HIDE = r"s/^\([[:space:]]*\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
+HIDE = r"s/\(\(^\|[[:space:]{#!]\)\(auth_pass\|key\|password\)[[:space:]][[:space:]]*\).*/\1(hidden)/"
 """A sed command that hides passwords: they never leave the host, not even those of a file not yet managed."""
 
 
-INSTANCES = r"""s/^[[:space:]]*vrrp_instance[[:space:]]\{1,\}"\{0,1\}\([^[:space:]{"]\{1,\}\).*/instance \1/p"""
-"""A sed command: the names of the file's instances."""
+_CONTENT = r"""
+{ gsub(/"/, "") }
+NF == 0 { next }
+$1 == "{" { depth++; if (want) inside = depth; want = 0; next }
+$1 == "}" { if (depth == inside) inside = 0; depth--; next }
+{ want = 0 }
+inside && depth == inside { print "address " $1; next }
+$1 == "virtual_ipaddress" || $1 == "virtual_ipaddress_excluded" { want = 1 }
+$1 == "vrrp_instance" && NF > 1 { print "instance " $2 }
+$1 == "virtual_router_id" && NF > 1 { print "router_id " $2 }
+$1 == "virtual_server" && NF > 1 { print "server " $2 " " $3 }
+"""
+"""A program of awk for lines in which each brace stands alone: what the file serves."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """An existing keepalived.conf: its hash (hex), mode (octal), owner, and the names of its instances.
+    """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
 
+    `instances`: their names; `addresses`: as written, of all instances, with excluded ones; `servers`: virtual servers
+    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance;
+    `instance_of`: instance by address. What the file includes is not read. `managed`: hacore has written it.
     `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
     """
 
@@ -31,6 +48,11 @@ class ConfigFile:
     mode: str
     owner: str
     instances: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    router_ids: Mapping[str, int] = field(default_factory=dict)
+    instance_of: Mapping[str, str] = field(default_factory=dict)
+    managed: bool = False
     text: str | None = None
 
 
@@ -40,14 +62,16 @@ class ConfigFact:
     name = "keepalived.config"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """Three forks for each file: stat, sha256sum and sed; two more for its text."""
+        """Four forks for each file: stat, sha256sum, sed and awk; two more for its text."""
         calls = (f"__k {quote(a.arg)} {quote(a.wanted)} {quote('no' if a.secret else 'yes')}" for a in asks)
         return f"""__k() {{
   [ -f "$1" ] || return 0
   sum=$(sha256sum <"$1") || return 0
   sum=${{sum%% *}}
   printf 'file %s %s %s\\n' "$sum" "$(stat -L -c '%a %U:%G %s' -- "$1")" "$1"
-  sed -n '{INSTANCES}' <"$1"
+  first=; IFS= read -r first <"$1" || :
+  case $first in {quote(HEADER)}*) echo managed ;; esac
+  sed -e 's/[#!].*//' -e 's/[{{}}]/\\n&\\n/g' <"$1" | awk {quote(_CONTENT)}
   [ "$3" = yes ] && [ "$sum" != "$2" ] || return 0
   printf 'text '; head -c {LIMIT + 1} <"$1" | sed '{HIDE}' | base64 | tr -d '\\n'; echo
 }}
@@ -63,8 +87,19 @@ class ConfigFact:
                 sha256, mode, owner, length, path = rest.split(" ", 4)
                 size = int(length)
                 found[path] = ConfigFile(sha256, mode.zfill(4), owner)
+            elif word == "managed" and path:
+                found[path] = replace(found[path], managed=True)
             elif word == "instance" and path:
                 found[path] = replace(found[path], instances=(*found[path].instances, rest))
+            elif word == "router_id" and path and found[path].instances and rest.isdecimal():
+                ids = {**found[path].router_ids, found[path].instances[-1]: int(rest)}
+                found[path] = replace(found[path], router_ids=ids)
+            elif word == "address" and path:
+                now = found[path]
+                known = {**now.instance_of, rest: now.instances[-1]} if now.instances else now.instance_of
+                found[path] = replace(now, addresses=(*now.addresses, rest), instance_of=known)
+            elif word == "server" and path:
+                found[path] = replace(found[path], servers=(*found[path].servers, rest.strip()))
             elif word == "text" and path and size <= LIMIT:
                 text = base64.b64decode(rest).decode("utf-8", "replace")
                 found[path] = replace(found[path], text=text)

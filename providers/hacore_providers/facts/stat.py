@@ -24,7 +24,7 @@ LIMIT = 256 * 1024
 CHUNK = 400
 """Paths per snippet: an argument list has its limits (execve(2))."""
 
-FIELDS = 9
+FIELDS = 10
 """Number of fields in a record of `stat`; each ends in NUL, because names of groups can have spaces."""
 
 _KINDS = {
@@ -50,6 +50,7 @@ class Stat:
     group: str = ""
     size: int = 0  # bytes
     mtime: int = 0  # Unix time, seconds
+    names: int = 1  # hard links
     label: str = ""  # SELinux context
     sha256: str = ""  # hex; of a readable regular file
     target: str = ""  # of a link
@@ -63,8 +64,8 @@ def sha256(content: bytes) -> str:
 
 # Labels exist only with SELinux; without it stat's %C is an error.
 _ASK = r"""
-form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0?\0%n\0'
-[ ! -e /sys/fs/selinux/enforce ] || form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0%C\0%n\0'
+form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0%h\0?\0%n\0'
+[ ! -e /sys/fs/selinux/enforce ] || form='%f\0%u\0%g\0%U\0%G\0%s\0%Y\0%h\0%C\0%n\0'
 nl='
 '
 exec 3>&1
@@ -188,11 +189,12 @@ UNSAFE = "hacore writes only where no other user can redirect it"
 """The end of a refusal, as in contract.SAFE_PATH."""
 
 
-def unsafe_folder(facts: Facts, path: str) -> str:
+def unsafe_folder(facts: Facts, path: str, owner: str | None = None) -> str:
     """Why another user can redirect a path, as far as a probe shows it; empty: no reason found.
 
-    `safe_path` (contract.SAFE_PATH) finds more and decides: here links are not followed, and the members of
-    groups are not known.
+    `owner`: the desired one, a name or a number; None: not managed.
+    `safe_path` and `safe_owner` (contract.SAFE_PATH) find more and decide: here links are not followed, and
+    the members of groups are not known.
     """
     ours = (0, facts.host.uid)
     for folder in reversed(_above([path])):
@@ -203,13 +205,18 @@ def unsafe_folder(facts: Facts, path: str) -> str:
             return f"the folder {folder} belongs to uid {found.uid}, who could redirect the write"
         if found.mode & stat.S_IWOTH and not found.mode & stat.S_ISVTX:
             return f"everybody can write in the folder {folder}"
+    folder = posixpath.dirname(path)
+    found = facts.get(STAT, folder)
+    given_away = owner not in (None, "root", "0") and facts.host.uid == 0
+    if found is not None and given_away and found.mode & stat.S_ISVTX and found.mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write in the folder {folder}, and its new owner {owner} could exchange the entry"
     return ""
 
 
 def _stats(encoded: bytes) -> Iterator[tuple[str, Stat]]:
     fields = base64.b64decode(encoded).split(b"\0")
     for at in range(0, len(fields) - FIELDS, FIELDS):
-        raw, uid, gid, owner, group, size, mtime, label, path = fields[at : at + FIELDS]
+        raw, uid, gid, owner, group, size, mtime, names, label, path = fields[at : at + FIELDS]
         mode = int(raw, 16)
         yield (
             _text(path),
@@ -222,6 +229,7 @@ def _stats(encoded: bytes) -> Iterator[tuple[str, Stat]]:
                 group=_text(gid if group == b"UNKNOWN" else group),
                 size=int(size),
                 mtime=int(mtime),
+                names=int(names),
                 label=_text(label).removeprefix("?"),
             ),
         )

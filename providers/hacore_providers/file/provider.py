@@ -45,6 +45,8 @@ class FileProvider(Provider[FileSpec]):
     api = 2
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
+    plain = ("path",)
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("content", "content_base64", "link_to")}
 
     # -- at load
     def resolve(self, spec: FileSpec, files: StackFiles) -> FileSpec:
@@ -91,6 +93,10 @@ class FileProvider(Provider[FileSpec]):
         return spec.model_copy(update={**dropped, "content_sha256": kept})
 
     # -- at plan
+    def contents(self, spec: FileSpec) -> Mapping[str, bytes]:
+        """The desired content."""
+        return {} if spec.data is None else {spec.path: spec.data}
+
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
         """One question; the host sends the content if it is governed, differs and is not secret."""
         wanted = spec.wanted_sha256
@@ -157,13 +163,23 @@ class FileProvider(Provider[FileSpec]):
         return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
-        """A path that another user can redirect, and a file that cannot be backed up, if there is a change to apply."""
+        """What makes a change impossible, or costs hard links: a file too large to back up, a path others redirect."""
         observed, wanted = self.observe(view), self.desire(view).attrs
         if (None if observed is None else observed.attrs) == wanted:
             return
         if large := _too_large(view):
             yield Mistake("", large)
-        why = unsafe_folder(view.facts, view.spec.path)
+        found = view.facts.get(STAT, view.spec.path)
+        if found is not None and found.kind == "file" and found.names > 1 and observed is not None:
+            replaced = [key for key in ("ensure", "content") if observed.attrs.get(key) != (wanted or {}).get(key)]
+            if replaced:
+                yield Mistake(
+                    "",
+                    f"{view.spec.path} has {found.names} names (hard links): the others keep the current content, "
+                    "and a rollback does not link them again",
+                    warning=True,
+                )
+        why = unsafe_folder(view.facts, view.spec.path, view.spec.owner)
         if why:
             yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
 

@@ -48,9 +48,8 @@ tmp=
 trap '[ -z "$tmp" ] || rm -rf -- "$tmp"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 die() { printf '%s\n' "$*" >&2; exit 1; }
-is_file() { [ -f "$path" ] && [ ! -L "$path" ]; }
-is_dir() { [ -d "$path" ] && [ ! -L "$path" ]; }
-is_there() { [ -e "$path" ] || [ -L "$path" ]; }
+is_file() { __known && [ -f "$path" ] && [ ! -L "$path" ]; }
+is_dir() { __known && [ -d "$path" ] && [ ! -L "$path" ]; }
 inside() { ls -A -- "$path" | head -n 5 | tr '\n' ' '; }
 flush() { sync -- "$@" 2>/dev/null || :; }
 label() { # with SELinux, a new name gets the label of the policy
@@ -67,13 +66,14 @@ swap() { # the only moment of change
 """
 
 
-def _head(path: str) -> str:
+def _head(path: str, owner: object = "") -> str:
     folder, base = posixpath.split(path)
     # only the temporary file of an interrupted run can have this name
     stem = f"{folder.rstrip('/')}/.hacore-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
     return (
         f"path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{SAFE_PATH}{_LIBRARY}"
-        'safe_path "$path"\nrm -rf -- "$stem".*\n'
+        + (f'safe_owner "$path" {quote(owner)}\n' if owner != "" else 'safe_path "$path"\n')
+        + 'rm -rf -- "$stem".*\n'
     )
 
 
@@ -84,11 +84,13 @@ die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
 keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
   path=$2
   safe_path "$path"
+  changeable "$path"
   case $5 in
     '' | absent) ;;
     *) [ -d "$3" ] || die "cannot create $2: $3 does not exist; add a file resource with ensure: directory for it" ;;
   esac
-  if [ -L "$2" ]; then kind=link
+  if ! __known; then echo "$1 absent"; return 0
+  elif [ -L "$2" ]; then kind=link
   elif [ ! -e "$2" ]; then echo "$1 absent"; return 0
   elif [ -d "$2" ]; then
     kind=directory
@@ -173,7 +175,7 @@ def replace(spec: FileSpec) -> Step:
     scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
     data, bulk = spec.data, spec.bulk
     return Step(
-        _head(spec.path) + scripts[spec.kind](spec),
+        _head(spec.path, spec.owner or "") + scripts[spec.kind](spec),
         blobs={} if data is None or spec.kind != "file" else {"content": data},
         sources={} if bulk is None else {"content": Source(bulk.url, bulk.sha256, bulk.size)},
         deadline=DEADLINE if bulk is None else DEADLINE + bulk.size / SLOWEST,
@@ -222,10 +224,13 @@ def _check(command: str) -> str:
     """
     for form in ("'%s'", '"%s"', "%s"):
         command = command.replace(form, '"$1"')
-    return f"""if ! sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/said" 2>&1; then
-  printf 'cannot replace %s: its check failed:\\n' "$path" >&2
+    return f"""checked=0
+sh -c {quote(command)} sh "$tmp" >"$HACORE_WORK/output" 2>&1 || checked=$?
+if [ "$checked" -ne 0 ]; then
+  printf 'cannot replace %s: its check failed with exit code %s' "$path" "$checked" >&2
+  if [ -s "$HACORE_WORK/output" ]; then echo : >&2; else echo ' and printed nothing' >&2; fi
   export path tmp # the output names the new file by its temporary name
-  tail -n 40 "$HACORE_WORK/said" | awk '{{
+  tail -n 40 "$HACORE_WORK/output" | awk '{{
     line = ""
     while (at = index($0, ENVIRON["tmp"])) {{
       line = line substr($0, 1, at - 1) ENVIRON["path"]
@@ -255,7 +260,7 @@ flush "$dir"
 def _link(spec: FileSpec) -> str:
     # the x keeps a newline at the end of the target
     return f"""{_PARENT}target={quote(spec.link_to)}
-if [ -L "$path" ] && [ "$(readlink -n -- "$path"; echo x)" = "${{target}}x" ]; then
+if __known && [ -L "$path" ] && [ "$(readlink -n -- "$path"; echo x)" = "${{target}}x" ]; then
   {_chown(spec, '"$path"')}
   exit 0
 fi
@@ -291,7 +296,7 @@ swap "$tmp/$base"
 """
 
 _RESTORE_DIRECTORY = rf"""
-is_dir || rm -f -- "$path"
+is_dir || {{ rm -f -- "$path"; (umask 077; mkdir -- "$path"); }}
 {_TAR} -C "$dir" -xpf "$HACORE_WORK/entry.tar"
 """
 
@@ -302,7 +307,9 @@ def restore(path: str, image: Image) -> Step:
     if kind == "absent":
         return remove(path)
     body = _RESTORE + (_RESTORE_DIRECTORY if kind == "directory" else _RESTORE_ENTRY)
-    return Step(_head(path) + body, blobs=dict(image.blobs), what=f"restoring {path}")
+    return Step(
+        _head(path, (image.data or {}).get("uid", "")) + body, blobs=dict(image.blobs), what=f"restoring {path}"
+    )
 
 
 def remove(path: str) -> Step:

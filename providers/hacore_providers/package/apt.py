@@ -14,7 +14,7 @@ apt() { # waits for another apt or dpkg; keeps modified configuration files
 apt_forced() { apt --allow-downgrades --allow-change-held-packages "$@"; }
 removals() { # the names that a call of apt-get would remove, one per line
   apt-get -s -q -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false \
-    "$@" >"$HACORE_WORK/simulated" 2>"$HACORE_WORK/said" </dev/null || return 1
+    "$@" >"$HACORE_WORK/simulated" 2>"$HACORE_WORK/output" </dev/null || return 1
   awk '$1 == "Remv" || $1 == "Purg" { print $2 }' "$HACORE_WORK/simulated" | sort -u
 }
 packages() { # name, version, and ii (installed, also in part) or rc (only configuration files left)

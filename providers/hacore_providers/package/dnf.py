@@ -16,16 +16,16 @@ __all__ = ["DNF", "PREPARE"]
 DNF = r"""
 program=dnf; command -v dnf >/dev/null 2>&1 || program=yum
 native=$(uname -m)
-dnf() { # its output is in $HACORE_WORK/said; waits ten minutes for another dnf that holds the lock
+dnf() { # its output is in $HACORE_WORK/output; waits ten minutes for another dnf that holds the lock
   tries=0
   while :; do
     rc=0
     command "$program" -y --setopt=exit_on_lock=True --setopt=install_weak_deps=False \
-      --setopt=clean_requirements_on_remove=False "$@" >"$HACORE_WORK/said" 2>&1 </dev/null || rc=$?
+      --setopt=clean_requirements_on_remove=False "$@" >"$HACORE_WORK/output" 2>&1 </dev/null || rc=$?
     [ "$rc" -ne 0 ] || return 0
     tries=$((tries + 1))
     if [ "$rc" -ne 200 ] || [ "$tries" -gt 300 ]; then
-      grep -v -e '^$' -e '^Last metadata expiration check' "$HACORE_WORK/said" | tail -n 40 >&2
+      grep -v -e '^$' -e '^Last metadata expiration check' "$HACORE_WORK/output" | tail -n 40 >&2
       return 1
     fi
     sleep 2
@@ -85,9 +85,9 @@ repair() { # after an interrupted run: scripts may not have run; of two versions
 along() { # by dnf's reasons. If they are not known, only what hacore installed counts as requested
   packages | names >"$HACORE_WORK/every"
   if command "$program" -q -C --disablerepo='*' repoquery --userinstalled --qf 'is %{name} %{arch}\n' \
-    >"$HACORE_WORK/said" 2>/dev/null </dev/null; then
+    >"$HACORE_WORK/output" 2>/dev/null </dev/null; then
     awk -v native="$native" '$1 == "is" { print ($3 == native || $3 == "noarch" ? $2 : $2 "." $3) }' \
-      "$HACORE_WORK/said" | sort -u | comm -23 "$HACORE_WORK/every" -
+      "$HACORE_WORK/output" | sort -u | comm -23 "$HACORE_WORK/every" -
   else cat "$HACORE_WORK/every"; fi
 }
 mark_along() { dnf mark remove "$@"; }
@@ -191,7 +191,7 @@ bring() { # NAME=VERSION...: from a repository, or from the kept package files
 PREPARE = r"""
 offers() { # name, architecture and version of these in the repositories
   dnf "$@" >/dev/null || return 1
-  awk '$1 == "is" { print $2, $3, $4 }' "$HACORE_WORK/said"
+  awk '$1 == "is" { print $2, $3, $4 }' "$HACORE_WORK/output"
 }
 missing() { # names and pins that no repository has
   set --

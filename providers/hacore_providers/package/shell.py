@@ -22,8 +22,8 @@ nl='
 '
 die() { printf '%s\n' "$*" >&2; exit 1; }
 quietly() { # shows the output of a program only if it fails
-  if ! "$@" >"$HACORE_WORK/said" 2>&1 </dev/null; then
-    tail -n 40 "$HACORE_WORK/said" >&2
+  if ! "$@" >"$HACORE_WORK/output" 2>&1 </dev/null; then
+    tail -n 40 "$HACORE_WORK/output" >&2
     return 1
   fi
 }
@@ -149,12 +149,17 @@ safe_members() { # fails the step if another user can redirect one of the paths 
 put_back() { # folder of old entries, path
   if [ "$(sign "$1$2")" = "$(sign "$2")" ] && [ "$(stat -c '%a %u %g' -- "$1$2")" = "$(stat -c '%a %u %g' -- "$2")" ]
   then return 0; fi
-  safe_path "$2"
+  safe_owner "$2" "$(stat -c %u -- "$1$2")"
   if [ -d "$1$2" ] && [ ! -L "$1$2" ]; then
+    __known || mkdir -m 0700 -- "$2"
     $keep_all -C "$1" --no-recursion -cf - ".$2" | $keep_all -C / -xpf -
   else
-    cp -aT -- "$1$2" "$2.hacore-old"
-    mv -fT -- "$2.hacore-old" "$2"
+    room=${2%/*}/.hacore-old # private: in /var/tmp another user could put a link at a name that can be guessed
+    rm -rf -- "$room".*
+    room=$(mktemp -d -- "$room.XXXXXXXX")
+    cp -aT -- "$1$2" "$room/entry"
+    mv -fT -- "$room/entry" "$2"
+    rmdir -- "$room"
   fi
 }
 old_registry() { # ucf(1) numbers its backups: with the same registry as before, the old backups are right

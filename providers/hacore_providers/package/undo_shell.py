@@ -58,7 +58,7 @@ if broken; then
   find_added
 fi
 if [ -s "$image/may" ]; then
-  purge_list >"$image/purge" || die "cannot find the dependencies of $names: $(tail -n 5 "$image/said")"
+  purge_list >"$image/purge" || die "cannot find the dependencies of $names: $(tail -n 5 "$image/output")"
   if [ -s "$image/purge" ]; then
     purge take_away $(cat "$image/purge") || die "cannot purge $(tr '\n' ' ' <"$image/purge")"
     [ "$mode" = undo ] || { mkdir -p "$records"; cat "$image/purge" >>"$records/purged.$key"; }

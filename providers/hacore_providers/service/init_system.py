@@ -23,7 +23,9 @@ class InitSystem(Protocol):
         """The before-image from the output of `capture`."""
         ...
 
-    def prepare_unit(self, unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
+    def prepare_unit(
+        self, unit: str, *, define: bool, enabled: bool | None, running: bool | None, secret: bool = False
+    ) -> str:
         """Definition and links: everything that neither starts nor stops the unit."""
         ...
 

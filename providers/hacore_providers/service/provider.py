@@ -14,7 +14,7 @@ and again) matches no desired state and is shown by its name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from hacore.contract import (
     NO_RULES,
@@ -23,6 +23,7 @@ from hacore.contract import (
     Ask,
     Change,
     Claim,
+    Daemon,
     Desired,
     Effect,
     Found,
@@ -56,6 +57,7 @@ class ServiceProvider(Provider[ServiceSpec]):
     api = 2
     kind = "service"
     spec = ServiceSpec
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("definition",)}
     plain = ("unit",)  # the undo of a run reloads the daemon by its recorded row
 
     # -- at load
@@ -158,6 +160,14 @@ class ServiceProvider(Provider[ServiceSpec]):
         """The unit."""
         return [f"unit:{change.spec.short}"]
 
+    # -- for status and drift
+    def daemons(self, view: View[ServiceSpec]) -> Sequence[Daemon]:
+        """Its unit, if it should run or is running."""
+        state = view.facts.get(UNIT, view.spec.full)
+        if state is None:
+            return ()
+        return (Daemon(view.spec.short, _running(state) is True, view.spec.running),)
+
     # -- at apply
     def prepare(self, work: Work[ServiceSpec]) -> Sequence[Step]:
         """Fail if this host's init system cannot manage the unit."""
@@ -191,7 +201,9 @@ class ServiceProvider(Provider[ServiceSpec]):
             return
         init = init_system(work)
         define = spec.definition is not None
-        script = init.prepare_unit(spec.full, define=define, enabled=spec.enabled, running=spec.running)
+        script = init.prepare_unit(
+            spec.full, define=define, enabled=spec.enabled, running=spec.running, secret=spec.sensitive
+        )
         blobs = {} if spec.definition is None else {"definition": spec.definition.encode()}
         yield Step(script, blobs=blobs, what=f"setting up {spec.short}")
         if spec.running is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.service.unit_file import path_of, short_name
-from hacore_providers.shell import PUT_FILE
+from hacore_providers.shell import PUT_FILE, private
 
 COMMON = (
     SAFE_PATH
@@ -79,6 +79,7 @@ def head(unit: str, names: Iterable[str] = ()) -> str:
 
 _CAPTURE = r"""
 safe_path "$definition"
+changeable "$definition"
 id=$(show Id); fragment=$(show FragmentPath)
 names="$names $(show Names)"
 [ ! -f "$fragment" ] || names="$names $(sed -n 's/^Also=//p' "$fragment" | tr '\n' ' ')"
@@ -117,7 +118,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     blobs = {"links": links}
     if data["mode"] is not None:
         blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
-    return Image(data=data, blobs=blobs, sensitive=sensitive)
+    return Image(data=data, blobs=blobs, sensitive=sensitive or private(data["mode"]))
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -125,8 +126,8 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
-  || [ "$(stat -c %a:%u:%g -- "$definition")" != 644:0:0 ]; then
-  put_file "$HACORE_WORK/definition" "$new" 0:0 0644 "$definition"
+  || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
+  put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
 fi
 systemctl daemon-reload
 """
@@ -184,9 +185,13 @@ systemctl reset-failed -- "$unit" 2>/dev/null || :
 """
 
 
-def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:
-    """Definition, mask and links: everything that neither starts nor stops the unit."""
-    parts = [head(unit), _WRITE if define else "", _FOUND]
+def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None, secret: bool = False) -> str:
+    """Definition, mask and links: everything that neither starts nor stops the unit.
+
+    `secret`: only root may read the definition.
+    """
+    mode = f"mode={600 if secret else 644}\n"
+    parts = [head(unit), mode + _WRITE if define else "", _FOUND]
     parts += [_UNMASK] if enabled or running else []
     parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
     return "".join(parts)

@@ -20,7 +20,7 @@ from typing import Any
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
-from hacore_providers.shell import PUT_FILE
+from hacore_providers.shell import PUT_FILE, private
 
 COMMON = (
     SAFE_PATH
@@ -32,10 +32,10 @@ new=@scripts@/.hacore.$name.new
 ran() { [ -f "$definition" ] && status_of "$name"; }
 act() { # action: the output is kept in a file; a daemon cannot hold the step's output and locks open
   if command -v service >/dev/null 2>&1; then service "$name" "$1"; else (cd / && "$definition" "$1"); fi \
-    >"$HACORE_WORK/said" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+    >"$HACORE_WORK/output" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 }
 fail() {
-  tail -n 20 "$HACORE_WORK/said" >&2 2>/dev/null || :
+  tail -n 20 "$HACORE_WORK/output" >&2 2>/dev/null || :
   rc=0; status_of "$name" || rc=$?
   echo "$1: the status of its script is $rc" >&2
   exit 1
@@ -93,6 +93,7 @@ def head(unit: str) -> str:
 
 _CAPTURE = r"""
 safe_path "$definition"
+changeable "$definition"
 rc=3
 if [ -f "$definition" ]; then rc=0; status_of "$name" || rc=$?; fi
 echo "status $rc"
@@ -131,7 +132,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     }
     if data["mode"] is not None:
         blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
-    return Image(data=data, blobs=blobs, sensitive=sensitive)
+    return Image(data=data, blobs=blobs, sensitive=sensitive or private(data["mode"]))
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -139,32 +140,43 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 _WRITE = r"""
 safe_path "$definition"
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
-  || [ "$(stat -c %a:%u:%g -- "$definition")" != 755:0:0 ]; then
-  put_file "$HACORE_WORK/definition" "$new" 0:0 0755 "$definition"
+  || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
+  put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
 fi
 """
 
 _ENABLE = r"""
 if ! starts "$name"; then
   if command -v update-rc.d >/dev/null 2>&1; then
-    { update-rc.d "$name" defaults && update-rc.d "$name" enable; } >"$HACORE_WORK/said" 2>&1
-  else { chkconfig --add "$name" && chkconfig "$name" on; } >"$HACORE_WORK/said" 2>&1; fi || :
-  starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot enable $name" >&2; exit 1; }
+    { update-rc.d "$name" defaults && update-rc.d "$name" enable; } >"$HACORE_WORK/output" 2>&1
+  else { chkconfig --add "$name" && chkconfig "$name" on; } >"$HACORE_WORK/output" 2>&1; fi || :
+  starts "$name" || { cat "$HACORE_WORK/output" >&2; echo "cannot enable $name" >&2; exit 1; }
 fi
 """
 
 _DISABLE = r"""
 if starts "$name"; then
-  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$name" disable >"$HACORE_WORK/said" 2>&1
-  else chkconfig "$name" off >"$HACORE_WORK/said" 2>&1; fi || :
-  ! starts "$name" || { cat "$HACORE_WORK/said" >&2; echo "cannot disable $name" >&2; exit 1; }
+  if command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$name" disable >"$HACORE_WORK/output" 2>&1
+  else chkconfig "$name" off >"$HACORE_WORK/output" 2>&1; fi || :
+  ! starts "$name" || { cat "$HACORE_WORK/output" >&2; echo "cannot disable $name" >&2; exit 1; }
 fi
 """
 
 
-def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool | None) -> str:  # noqa: ARG001
-    """Script and links: everything that neither starts nor stops the service."""
-    parts = [head(unit), _WRITE if define else "", "found\n"]
+def prepare_unit(
+    unit: str,
+    *,
+    define: bool,
+    enabled: bool | None,
+    running: bool | None,  # noqa: ARG001
+    secret: bool = False,
+) -> str:
+    """Script and links: everything that neither starts nor stops the service.
+
+    `secret`: only root may read the script.
+    """
+    mode = f"mode={700 if secret else 755}\n"
+    parts = [head(unit), mode + _WRITE if define else "", "found\n"]
     parts += [] if enabled is None else [_ENABLE if enabled else _DISABLE]
     return "".join(parts)
 
@@ -219,7 +231,7 @@ elif [ -z "$(mine <"$HACORE_WORK/links")" ]; then afresh=1; fi
 # As long as its script exists, insserv orders the others around it.
 _UNDO_ORDER = r"""
 if [ -n "$afresh" ] && command -v update-rc.d >/dev/null 2>&1; then
-  update-rc.d -f "$name" remove >"$HACORE_WORK/said" 2>&1 || :
+  update-rc.d -f "$name" remove >"$HACORE_WORK/output" 2>&1 || :
 fi
 """
 

@@ -50,6 +50,7 @@ is() {{ [ -r "$1" ] && [ "$(cat "$1")" = "$stamp" ]; }}
 
 _ALONE = r"""
 mkdir -p "$home/build"
+chmod 0700 "$home/build" # sources, and logs that quote what a build prints
 exec 9>"$home/build/$name.lock"
 flock -w 1800 9 || { echo "cannot build $title: an earlier build is still running after 30 min" >&2; exit 1; }
 ! is "$scratch/built" || exit 0
@@ -78,7 +79,7 @@ apply_patch() { # blob, name
 _RUN = r"""
 is "$scratch/unpacked" || { echo "cannot build $title: its unpacked source is missing in $scratch" >&2; exit 1; }
 cd "$scratch/tree"
-: >"$log"
+rm -f -- "$log"; (umask 077; : >"$log")
 run() { # command, shown as
   printf '+ %s\n' "${2:-$1}" >>"$log"
   rc=0; sh -ec "$1" >>"$log" 2>&1 </dev/null 9>&- || rc=$?

@@ -59,6 +59,7 @@ made "$manifest" | without foreign | while IFS= read -r path; do
   if [ -d "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
 done >folders
 sed 's/^/had /' had
+[ ! -s had ] || ! xargs -d '\n' stat -c %a -- <had | grep -qv '[4567]$' || echo 'private 1'
 sed 's/^/folder /' folders
 if [ -s had ] || [ -s folders ]; then
   cat folders had >all
@@ -82,6 +83,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from the output of `capture`."""
     blobs = dict.fromkeys(_PATHS, b"")  # paths are bytes: not every name is text
     record: str | None = None
+    private = False
     for line in output.stdout.split(b"\n"):
         key, _, value = line.partition(b" ")
         name = key.decode("utf-8", "replace")
@@ -89,9 +91,11 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
             blobs[name] += value + b"\n"
         elif name in ("files", "manifest"):
             blobs[name] = base64.b64decode(value)
+        elif name == "private":  # one of the files is not for everybody to read
+            private = True
         elif name == "record":
             record = value.decode("utf-8", "replace")
-    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive)
+    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive or private)
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -130,7 +134,7 @@ if ! is "$scratch/built"; then
   case $line in "{\"stamp\": \"$stamp\","*"\"binary\": \"$now\""*) exit 0;; esac
   echo "cannot install $title: no finished build in $scratch" >&2; exit 1
 fi
-mkdir -p "${manifest%/*}"
+mkdir -p "${manifest%/*}"; chmod 0700 "${manifest%/*}"
 touch "$scratch/made"
 [ -e "$scratch/old" ] || { [ ! -e "$manifest" ] || cp "$manifest" "$scratch/old.new"
   touch "$scratch/old.new"; mv "$scratch/old.new" "$scratch/old"; }
@@ -187,7 +191,7 @@ mv -fT -- "$manifest.new" "$manifest"
 now=; [ -z "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
 { printf '%s, "binary": "%s", "toolchain": "%s", ' "$(cat "$HACORE_WORK/record")" "$now" "$(cat "$scratch/toolchain")"
   printf '"libraries": "%s", "built": %s}\n' "$(cat "$scratch/libraries")" "$(date +%s)"; } >"$record.new"
-chmod 0644 "$record.new"
+chmod 0600 "$record.new" # its stamp is a plain digest of all inputs, which may be a secret that can be guessed
 mv -fT -- "$record.new" "$record"
 rm -rf -- "$scratch"
 """
@@ -196,8 +200,9 @@ rm -rf -- "$scratch"
 def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
     """The script that installs the stage on the host, and its blobs."""
     rows = [f"{d.path.rstrip('/')}\t{d.mode}\t{d.owner}:{d.group}" for d in spec.directories]
-    known = {"stamp": stamp(spec), "source": spec.source, "sha256": spec.sha256}
+    known = {"stamp": stamp(spec), "sha256": spec.sha256}
     if not spec.sensitive:
+        known["source"] = spec.source
         known["inputs"] = listing(spec)
     blobs = {
         "foreign": foreign_paths(foreign),
@@ -249,7 +254,7 @@ made manifest | LC_ALL=C sort -u >kept
 done
 ! cat remove had | grep -q '/lib[^/]*\.so' || refresh_libraries
 if [ -e record ]; then
-  mkdir -p "${record%/*}"
+  mkdir -p "${record%/*}"; chmod 0700 "${record%/*}"
   cp manifest "$manifest.new"; mv -fT -- "$manifest.new" "$manifest"
   cp record "$record.new"; mv -fT -- "$record.new" "$record"
 else

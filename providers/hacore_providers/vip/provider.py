@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from hacore.contract import (
     NO_RULES,
@@ -22,6 +23,7 @@ from hacore.contract import (
     Mistake,
     Observed,
     Provider,
+    Served,
     Spec,
     StackFiles,
     Verdict,
@@ -52,6 +54,7 @@ class VipSpec(Spec):
     instance: str = Field(description="name of the vrrp_instance that carries the address")
     address: str = Field(default="", description="one of the instance's addresses; default: its only one")
     checks: tuple[HttpCheck, ...] = Field(default=(), description="health checks, made by the holder and by hacore")
+    sensitive: SkipJsonSchema[bool] = Field(default=False, description="filled in by hacore: a check names a secret")
 
 
 class Vip(Provider[VipSpec]):
@@ -61,6 +64,7 @@ class Vip(Provider[VipSpec]):
     kind = "vip"
     spec = VipSpec
     hosts = "together"
+    plain = ("instance", "address")  # an undo and drift find the holder by them
 
     # -- at load
     def resolve(self, spec: VipSpec, files: StackFiles) -> VipSpec:
@@ -70,7 +74,7 @@ class Vip(Provider[VipSpec]):
             found = files.resource("vrrp_instance", spec.instance)
             addresses: Sequence[Any] = getattr(found, "vips", ())
             address = addresses[0].address if len(addresses) == 1 else ""
-        return spec.model_copy(update={"address": plain(address)})
+        return spec.model_copy(update={"address": plain(address), "sensitive": files.sensitive})
 
     def validate(
         self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
@@ -88,7 +92,7 @@ class Vip(Provider[VipSpec]):
             elif parse_ip(spec.address) is None:
                 yield host, Mistake.where("address", f"is {spec.address!r}: it must be an IP address")
             for index, check in enumerate(spec.checks):
-                if not check.http.startswith(("http://", "https://")):
+                if not _is_url(check.http):
                     yield (
                         host,
                         Mistake.where(f"checks.{index}.http", f"is {check.http!r}: it must be an http or https URL"),
@@ -101,8 +105,8 @@ class Vip(Provider[VipSpec]):
     # -- at plan
     def facts(self, spec: VipSpec) -> Sequence[Ask]:
         """Each member's addresses; the holder also makes the checks."""
-        checks = (question(check.http, spec.address, check.timeout) for check in spec.checks)
-        return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg) for arg in checks))
+        checks = (question(c.http, spec.address, c.timeout) for c in spec.checks if _is_url(c.http))
+        return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg, secret=spec.sensitive) for arg in checks))
 
     def observe(self, view: View[VipSpec]) -> Observed | None:
         """The number of holders: one, several, none (absent), or unknown if an unreachable host may be one."""
@@ -113,16 +117,27 @@ class Vip(Provider[VipSpec]):
         if not held_by and not silent:
             return None
         holder = "unknown" if not held_by else "one" if len(held_by) == 1 else "several"
-        checks = {}
-        for check in spec.checks:
+        verdicts: list[Verdict] = []
+        for number, check in enumerate(spec.checks, 1):
+            name = f"check {number}" if spec.sensitive else check.http
             arg = question(check.http, spec.address, check.timeout)
             answers = [view.members[host][1].get(HTTP, arg) for host in held_by]
-            checks[check.http] = _verdict(check, next((a for a in answers if a is not None), None))
+            verdicts.append(_verdict(name, check, next((a for a in answers if a is not None), None)))
         return Observed(
             {"holder": holder},
-            {"held_by": held_by, "address": spec.address, "checks": {q: v.words for q, v in checks.items()}},
-            health=Health(spec.address, tuple(held_by), tuple(checks.values())),
+            {
+                "held_by": held_by,
+                "address": spec.address,
+                "checks": {str(n): v.words for n, v in enumerate(verdicts, 1)},
+            },
+            health=Health(spec.address, tuple(held_by), tuple(verdicts)),
         )
+
+    def served(self, view: View[VipSpec]) -> Sequence[Served]:
+        """Its checks, as its holder made them."""
+        observed = self.observe(view)
+        verdicts = () if observed is None or observed.health is None else observed.health.verdicts
+        return (Served(view.spec.address, checks=verdicts),)
 
     def desire(self, view: View[VipSpec]) -> Desired:
         """Exactly one holder, on any member."""
@@ -130,23 +145,29 @@ class Vip(Provider[VipSpec]):
 
     def checks(self, spec: VipSpec) -> Sequence[Check]:
         """The same checks for the controller."""
-        return tuple(Check(c.http, c.status, c.body, c.timeout) for c in spec.checks)
+        return tuple(Check(c.http, c.status, c.body, c.timeout) for c in spec.checks if _is_url(c.http))
 
     def patience(self, spec: VipSpec) -> float:
         """Seconds for the members to elect one holder."""
         return PATIENCE
 
 
-def _verdict(check: HttpCheck, answer: Answer | None) -> Verdict:
+def _is_url(text: str) -> bool:
+    """Whether it can be asked: a recorded URL with a secret in it is only an HMAC."""
+    return text.startswith(("http://", "https://"))
+
+
+def _verdict(name: str, check: HttpCheck, answer: Answer | None) -> Verdict:
     if answer is None:
-        return Verdict(check.http, None, "not asked")
+        return Verdict(name, None, "not asked")
     if answer.status == 0:
-        return Verdict(check.http, False, "no answer")
+        return Verdict(name, False, "no answer")
     if answer.status != check.status:
-        return Verdict(check.http, False, f"status {answer.status}, not {check.status}")
+        return Verdict(name, False, f"status {answer.status}, not {check.status}")
     if check.body not in answer.body:
-        return Verdict(check.http, False, f"status {answer.status}, but the body does not contain {check.body!r}")
-    return Verdict(check.http, True, "ok")
+        wanted = "the wanted text" if name != check.http else repr(check.body)
+        return Verdict(name, False, f"status {answer.status}, but the body does not contain {wanted}")
+    return Verdict(name, True, "ok")
 
 
 PROVIDER = Vip()

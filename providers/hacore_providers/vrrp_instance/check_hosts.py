@@ -11,11 +11,12 @@ from typing import Any
 
 from hacore.contract import Facts, Mistake, View
 
-from ..facts.addresses import ADDRESSES, parse_ip
-from ..facts.keepalived import VERSION
+from ..facts.addresses import ADDRESSES, parse_ip, plain
+from ..facts.keepalived import CONFIG, VERSION
 from ..facts.links import LINKS, Link
+from .check_existing import lost_of_existing
 from .config_text import ContradictionError, render
-from .spec import VrrpInstanceSpec
+from .spec import OWNER, VrrpInstanceSpec
 
 
 def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
@@ -26,6 +27,10 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
         yield Mistake("", str(error))
     yield from _interface(view)
     yield from _subnets(view)
+    yield from _source(view)
+    yield from _strict(view)
+    yield from _swapped(view)
+    yield from lost_of_existing(view)
     yield from _peers(view)
 
 
@@ -68,6 +73,62 @@ def _subnets(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
                 "reaches it, unless a router sends it here",
                 warning=True,
             )
+
+
+def _source(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """keepalived (2.2.7) puts an instance with a source that the host does not have into FAULT."""
+    spec, found = view.spec, view.facts.get(ADDRESSES, "")
+    source = spec.unicast_src_ip
+    if not spec.unicast or source is None or found is None or any(plain(a.address) == plain(source) for a in found):
+        return
+    vips = {plain(vip.address) for vip in spec.vips}
+    family = ":" in source
+    own = [
+        a.address
+        for a in found
+        if a.dev == spec.interface and (":" in a.address) == family and a.scope != "link" and a.address not in vips
+    ]
+    has = f"it has {', '.join(own)} on {spec.interface}" if own else f"it has no such address on {spec.interface}"
+    right = f"set unicast_src_ip: {own[0]}" if own else "set unicast_src_ip to an address of the host"
+    yield Mistake.where("unicast_src_ip", f"is {source}, which is not an address of {_host(view)} ({has}): {right}")
+
+
+def _strict(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """With vrrp_strict keepalived drops packets to the addresses, unless the member owns them (RFC 5798, 6.1)."""
+    spec = view.spec
+    strict = spec.globals.get("vrrp_strict") or "strict_mode" in spec.extra_keywords
+    if strict and spec.priority != OWNER and "accept" not in spec.extra_keywords:
+        yield Mistake.where(
+            "globals.vrrp_strict",
+            "makes keepalived drop all packets to the virtual addresses: nobody can connect to them; remove it, or "
+            "add `extra: accept`",
+            warning=True,
+        )
+
+
+def _swapped(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """After a reload in which two instances exchange a number, an address stays on nobody (acassen/keepalived#2364)."""
+    file = view.facts.get(CONFIG, view.spec.config)
+    if file is None:
+        return
+    desired = {spec.name: spec for _, spec in view.companions or ((view.address, view.spec),)}
+    spec, before = view.spec, file.router_ids.get(view.spec.name)
+    if before is None or before == spec.virtual_router_id:
+        return
+    for name, number in file.router_ids.items():
+        other = desired.get(name)
+        if name != spec.name and number == spec.virtual_router_id and other is not None:
+            if other.virtual_router_id == number or _family(other) != _family(spec):
+                continue
+            yield Mistake.where(
+                "virtual_router_id",
+                f"changes from {before} to {number}, which {name} has on {_host(view)} until now: keepalived would "
+                "lose an address; give one of them a free number first, and apply that",
+            )
+
+
+def _family(spec: VrrpInstanceSpec) -> bool:
+    return any(":" in vip.address for vip in spec.vips)
 
 
 def _peers(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:

@@ -18,6 +18,32 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\"\\]")
 _PASSWORD = re.compile(r"[\x21-\x7e]*\Z")
 _MISSPELT = {"smtp_connection_timeout": "smtp_connect_timeout", "notification_mail": "notification_email"}
+FIELDS = {
+    "state": "state",
+    "interface": "interface",
+    "virtual_router_id": "virtual_router_id",
+    "priority": "priority",
+    "version": "version",
+    "advert_int": "advert_interval",
+    "authentication": "authentication",
+    "nopreempt": "preempt",
+    "preempt": "preempt",
+    "preempt_delay": "preempt_delay",
+    "unicast_src_ip": "unicast_src_ip",
+    "unicast_peer": "unicast",
+    "virtual_ipaddress": "addresses",
+    "track_script": "track_scripts",
+    "track_file": "track_files",
+    "track_process": "track_processes",
+    "track_interface": "track_interfaces",
+    "notify": "notify.any",
+    "notify_master": "notify.master",
+    "notify_backup": "notify.backup",
+    "notify_fault": "notify.fault",
+    "notify_stop": "notify.stop",
+}
+"""Keywords of a vrrp_instance that have a field: in `extra` the rules would not see them."""
+
 _STRICT = ("authentication", "unicast", "preempt_delay")
 
 
@@ -37,8 +63,23 @@ def member_mistakes(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     yield from _election(spec)
     yield from _trackers(spec)
     yield from _texts(spec)
+    yield from _unicast_family(spec, ipv6)
     if spec.version == 2 and ipv6:
         yield Mistake.where("version", "is 2 with an IPv6 address: IPv6 needs 3")
+
+
+def _unicast_family(spec: VrrpInstanceSpec, ipv6: bool) -> Iterator[Mistake]:
+    """Unicast adverts of IPv6 addresses go over IPv6, and those of IPv4 addresses over IPv4 (keepalived.conf(5))."""
+    ours, theirs = ("IPv6", "IPv4") if ipv6 else ("IPv4", "IPv6")
+    for field, address in (("unicast_src_ip", spec.unicast_src_ip), *(("unicast", peer) for peer in spec.peers)):
+        parsed = parse_ip(address or "") if spec.unicast else None
+        if parsed is not None and (parsed.version == 6) != ipv6:
+            yield Mistake(
+                field,
+                f"{address} is an {theirs} address and the virtual addresses are {ours}: keepalived sends their "
+                f"adverts over {ours} only; set unicast_src_ip and unicast.peers to {ours} addresses, or use multicast",
+            )
+            return
 
 
 def _ranges(spec: VrrpInstanceSpec, v3: bool) -> Iterator[Mistake]:
@@ -219,6 +260,9 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         yield Mistake.where("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
     if spec.router_id is not None and re.search(r"[\s{}#!\"]", spec.router_id):
         yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word")
+    for keyword in dict.fromkeys(spec.extra_keywords):
+        if keyword in FIELDS:
+            yield Mistake.where("extra", f"has the keyword {keyword}: use the field {FIELDS[keyword]}")
     depth = 0
     for line in spec.extra_lines:
         depth += line.count("{") - line.count("}")

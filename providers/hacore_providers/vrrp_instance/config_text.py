@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,10 @@ from pydantic import BaseModel
 
 from hacore.contract import Address
 
+from ..facts.addresses import parse_ip, plain
+from ..facts.keepalived import HEADER
 from .spec import VirtualAddress, VrrpInstanceSpec
 
-HEADER = "# managed by hacore"
 Companions = Sequence[tuple[Address, VrrpInstanceSpec]]
 
 _SECURITY = {"enable_script_security": True, "script_user": "root"}
@@ -43,6 +45,31 @@ def render(companions: Companions) -> str:
 def masked(text: str) -> str:
     """The text of a keepalived.conf with hidden passwords, for diffs."""
     return _SECRET.sub(r"\1(hidden)", text)
+
+
+def needs_promotion(spec: VrrpInstanceSpec, host: str) -> bool:
+    """Whether the kernel would remove several addresses when keepalived (2.2.7) removes one of them.
+
+    The first IPv4 address in a network is the primary one; without promote_secondaries the others are removed with it.
+    That is an address of the host itself, if it has one there. An address with prefix length 32 has no others.
+    """
+    own = parse_ip(spec.unicast_src_ip or host)
+    for vip in spec.vips:
+        try:
+            address = ipaddress.ip_interface(vip.address)
+        except ValueError:
+            continue
+        if address.version == 4 and address.network.prefixlen < 32 and (own is None or own not in address.network):
+            return True
+    return False
+
+
+def addresses_in(text: str) -> frozenset[str]:
+    """All addresses in blocks `virtual_ipaddress` and `virtual_ipaddress_excluded`, in their shortest form."""
+    uncommented = re.sub(r"[#!].*", "", text)
+    blocks = re.findall(r"virtual_ipaddress(?:_excluded)?\s*\{([^}]*)\}", uncommented)
+    entries = (line.split() for block in blocks for line in block.splitlines())
+    return frozenset(plain(words[0]) for words in entries if words)
 
 
 def merged_globals(companions: Companions) -> dict[str, Any]:
@@ -160,6 +187,8 @@ def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     yield from _nested("track_file", [*sorted(spec.track_files), _drain(spec)])
     for keyword, script in spec.notify.scripts().items():
         yield f'{keyword} "{script}"'
+    if spec.promote_secondaries and "promote_secondaries" not in spec.extra_keywords:
+        yield "promote_secondaries"
     yield from spec.extra_lines
 
 

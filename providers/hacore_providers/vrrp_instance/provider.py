@@ -15,10 +15,12 @@ from hacore.contract import (
     Ask,
     Change,
     Claim,
+    Daemon,
     Desired,
     Effect,
     Found,
     Guard,
+    Held,
     Host,
     Image,
     Lifecycle,
@@ -26,6 +28,7 @@ from hacore.contract import (
     Network,
     Observed,
     Provider,
+    Served,
     StackFiles,
     Step,
     Trigger,
@@ -34,17 +37,23 @@ from hacore.contract import (
     account_claims,
 )
 
-from ..facts.addresses import ADDRESSES, holds
-from ..facts.keepalived import CONFIG, DRAIN, VERSION
+from ..facts.addresses import ADDRESSES, holds, plain
+from ..facts.keepalived import CONFIG, DRAIN, HEADER, VERSION
+from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
 from . import steps
+from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
-from .config_text import HEADER, Companions, masked, render
+from .config_text import Companions, addresses_in, masked, needs_promotion, render
+from .members import longest_start, master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
+
+LONGEST_ELECTION = 60.0
+"""Seconds that an apply waits for a holder, whatever delays are configured."""
 
 
 class VrrpInstance(Provider[VrrpInstanceSpec]):
@@ -62,6 +71,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         found: dict[str, Any] = {
             "name": spec.name or instance_name(files.name),
             "sensitive": spec.sensitive or files.sensitive,
+            "password_only": _password_only(getattr(files, "sensitive_fields", ())),
+            "promote_secondaries": needs_promotion(spec, files.host.address),
         }
         if spec.unicast:
             found["unicast_src_ip"] = spec.unicast_src_ip or files.host.address
@@ -77,13 +88,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return tuple(mistakes(members, hosts))
 
     def claims(self, spec: VrrpInstanceSpec) -> Sequence[Claim]:
-        """Shares the file with the instances of its host; owns its name and virtual router id."""
+        """Shares the file with the instances of its host; owns its name, virtual router id and addresses."""
         family = "/ipv6" if any(":" in vip.address for vip in spec.vips) else ""
         return (
             Claim(f"path:{spec.config}", "share"),
             Claim(f"config:{spec.service}", "share"),
             Claim(f"vrrp_instance:{spec.config}/{spec.name}"),
             Claim(f"vrid:{spec.interface}/{spec.virtual_router_id}{family}"),
+            *(Claim(f"vip:{plain(vip.address)}") for vip in spec.vips),
             Claim(f"path:{spec.binary}", "use"),
             Claim("pkg:keepalived", "use"),
             *(Claim(f"path:{path}", "use") for path in _programs([spec])),
@@ -110,7 +122,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
         """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=spec.sensitive),
+            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=_hidden(spec)),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -121,11 +133,17 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         """Mistakes that the facts of its hosts and the other instances in the file reveal."""
         return tuple(mistakes_on_hosts(view))
 
+    def examine_all(
+        self, views: Mapping[Address, View[VrrpInstanceSpec]], contents: Mapping[tuple[str, str], bytes]
+    ) -> Iterable[tuple[Address, Mistake]]:
+        """One address in two instances, one virtual router id twice in a network, checks that ask the address."""
+        return tuple(mistakes_of_all(views, contents))
+
     def observe(self, view: View[VrrpInstanceSpec]) -> Observed | None:
-        """The file, if it has a block with this instance's name."""
+        """The file, if it has a block with this instance's name, or is not managed yet: it would be replaced."""
         spec, facts = view.spec, view.facts
         found = facts.get(CONFIG, spec.config)
-        if found is None or spec.name not in found.instances:
+        if found is None or (found.managed and spec.name not in found.instances):
             return None
         held = [vip.address for vip in spec.vips if holds(facts.get(ADDRESSES, ""), vip.address)]
         info = {
@@ -133,25 +151,27 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             "holds": held,
             "drained": bool(facts.get(DRAIN, spec.drain_file)),
         }
-        texts = {} if found.text is None or _secret(view) else {"config": found.text}
+        texts = {} if found.text is None or _withheld(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
         return Observed(attrs, info, texts)
 
     def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
         """The file with all instances of the host; raises ValueError if they contradict each other."""
         text = render(_companions(view))
-        secret = _secret(view)
+        secret, withheld = _secret(view), _withheld(view)
         return Desired(
             {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
-            texts={} if secret else {"config": masked(text)},
+            texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
+            masked=frozenset({"config"}) if secret and not withheld else frozenset(),
             effect="reload keepalived",
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
         """Remove the block; with the last one remove or restore the file."""
         spec = view.spec
-        back = "" if view.removed(found) else "; with the last one, restore the original file"
+        reload = f" and reload {spec.service}" if found != "absent" else ""
+        back = "" if view.removed(found) else f"; with the last one, restore the original file{reload}"
         return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
 
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
@@ -176,6 +196,35 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
         )
 
+    # -- for status and drift
+    def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
+        """The running daemon and its log."""
+        return (Ask(DAEMON, spec.service),)
+
+    def served(self, view: View[VrrpInstanceSpec]) -> Sequence[Served]:
+        """Its addresses; the first member reports for all."""
+        first = next(iter(view.members), None)
+        return () if view.host is None or view.address.host != first else served(view.members)
+
+    def daemons(self, view: View[VrrpInstanceSpec]) -> Sequence[Daemon]:
+        """keepalived."""
+        state = view.facts.get(DAEMON, view.spec.service)
+        return () if state is None else (Daemon(view.spec.service, state.age is not None),)
+
+    def held(self, view: View[VrrpInstanceSpec]) -> Held | None:
+        """All addresses of all instances in its file, raw and excluded ones as well."""
+        here = view.facts.get(ADDRESSES, "")
+        if here is None:
+            return None
+        file = view.facts.get(CONFIG, view.spec.config)
+        return Held(
+            frozenset(plain(a.address) for a in here if a.dev != "lo"),
+            frozenset(plain(address) for address in file.addresses) if file is not None else frozenset(),
+            addresses_in(render(_companions(view))),
+            master_down(view.spec) + 1.0,
+            min(LONGEST_ELECTION, longest_start(view.spec) + master_down(view.spec)),
+        )
+
     # -- at apply
     def capture(self, work: Work[VrrpInstanceSpec]) -> Step:
         """Back up the file's bytes, mode and owner, once for all instances in it."""
@@ -195,7 +244,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         """Restore the file of before this run."""
         images = [work.images[c.address] for c in work.changes if c.address in work.images]
         new = [change.spec for change in work.changes if change.action is Action.CREATE]
-        return (*(steps.restore(image) for image in images[:1]), *((steps.forget_drains(new),) if new else ()))
+        deleted = bool(images) and all(change.action is Action.DELETE for change in work.changes)
+        return (
+            *(steps.restore(image) for image in images[:1]),
+            *((steps.reload(work.changes[0].spec),) if deleted else ()),  # the delete made it load the original file
+            *((steps.forget_drains(new),) if new else ()),
+        )
 
     def delete(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
         """Restore the original file; if other instances remain, write it without these."""
@@ -206,7 +260,9 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         if steps.made_by_hacore(origin, HEADER):
             # hacore had written the file for an instance that was deleted since: there is no original file
             origin = Image({**origin.data, "type": "absent"})
-        return (steps.restore(origin), steps.forget_drains(change.spec for change in work.changes))
+        # what the daemon loads now is not the stack's, so no trigger does it
+        reload = () if origin.data["type"] == "absent" else (steps.reload(work.changes[0].spec),)
+        return (steps.restore(origin), *reload, steps.forget_drains(change.spec for change in work.changes))
 
     def absent(self, spec: VrrpInstanceSpec, found: Found = "absent") -> Image:
         """The image of a missing file."""
@@ -227,6 +283,20 @@ def _companions(view: View[VrrpInstanceSpec]) -> Companions:
 
 def _secret(view: View[VrrpInstanceSpec]) -> bool:
     return any(spec.sensitive for _, spec in _companions(view))
+
+
+def _withheld(view: View[VrrpInstanceSpec]) -> bool:
+    return any(_hidden(spec) for _, spec in _companions(view))
+
+
+def _hidden(spec: VrrpInstanceSpec) -> bool:
+    """Whether more than the password is sensitive: then no text of the file is shown."""
+    return spec.sensitive and not spec.password_only
+
+
+def _password_only(fields: Iterable[str]) -> bool:
+    found = list(fields)
+    return bool(found) and all(field in ("authentication", "authentication.password") for field in found)
 
 
 def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:

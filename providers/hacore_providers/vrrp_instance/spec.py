@@ -108,7 +108,8 @@ class Unicast(Part):
 class VrrpInstanceSpec(Spec):
     """A VRRP instance of keepalived on its members, and their keepalived.conf.
 
-    `name` and `sensitive` are set at load: from the resource's name, and from the secrets in the body.
+    `name`, `sensitive`, `password_only` and `promote_secondaries` are set at load: from the resource's name, from the
+    secrets in the body, and from the host's address.
     """
 
     interface: str = Field(description="interface of the adverts and the addresses")
@@ -148,13 +149,24 @@ class VrrpInstanceSpec(Spec):
     router_id: str | None = Field(default=None, description="router_id of the host in global_defs; one word")
     globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
     extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
+    replace_existing: tuple[str, ...] = Field(
+        default=(),
+        description="instances, addresses and virtual servers of a keepalived.conf not yet managed that may be removed",
+    )
     config: str = Field(default=CONFIG, description="path of keepalived.conf; hacore owns the whole file")
     binary: str = Field(default=BINARY, description="program that tests the new file before it is installed")
     service: str = Field(default="keepalived", description="unit to reload")
     name: SkipJsonSchema[str] = Field(
         default="", description="keepalived's name of the instance; default: the resource's name"
     )
+    promote_secondaries: SkipJsonSchema[bool] = Field(
+        default=False, description="whether an address is in a network in which its host has no other one"
+    )
     sensitive: SkipJsonSchema[bool] = Field(default=False, description="never show the file's content")
+    password_only: SkipJsonSchema[bool] = Field(
+        default=False,
+        description="only the password is sensitive: the content is shown with the password masked",
+    )
 
     @property
     def vips(self) -> tuple[VirtualAddress, ...]:
@@ -190,6 +202,17 @@ class VrrpInstanceSpec(Spec):
         """The unicast peers without the member itself; empty with multicast."""
         named = self.unicast.peers if isinstance(self.unicast, Unicast) else ()
         return tuple(dict.fromkeys(p for p in named if p != self.unicast_src_ip))
+
+    @property
+    def extra_keywords(self) -> tuple[str, ...]:
+        """The first words of the raw lines outside of blocks."""
+        depth, found = 0, []
+        for line in self.extra_lines:
+            words = re.sub(r"[#!].*", "", line).replace("{", " { ").replace("}", " } ").split()
+            if words and depth == 0 and words[0] not in ("{", "}"):
+                found.append(words[0])
+            depth += words.count("{") - words.count("}")
+        return tuple(found)
 
     @property
     def extra_lines(self) -> tuple[str, ...]:

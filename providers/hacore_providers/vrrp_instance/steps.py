@@ -34,10 +34,12 @@ MODE = "0600"
 _CAPTURE = r"""
 config=@config@
 safe_path "$config"
+changeable "$config"
 dir=${config%/*}; missing=
 while [ -n "$dir" ] && [ ! -d "$dir" ]; do missing="$dir $missing"; dir=${dir%/*}; done
 echo "missing $missing"
-if [ -L "$config" ]; then echo link; readlink -n -- "$config" | base64 -w 0
+if ! __known; then echo absent
+elif [ -L "$config" ]; then echo link; readlink -n -- "$config" | base64 -w 0
 elif [ -f "$config" ]; then stat -c 'file %a %u %g' -- "$config"; base64 -w 0 <"$config"
 elif [ -e "$config" ]; then echo "cannot manage $config: it is neither a file nor a link" >&2; exit 1
 else echo absent; fi
@@ -87,9 +89,9 @@ cat "$HACORE_WORK/keepalived.conf" >"$temp"
 chmod @mode@ "$temp"
 [ "$(id -u)" != 0 ] || chown 0:0 "$temp"
 rc=0
-timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/said" 2>&1 || rc=$?
-sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/said"
-found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/said" || :)
+timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/output" 2>&1 || rc=$?
+sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/output"
+found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/output" || :)
 case $rc in
 0) ;;
 143)
@@ -133,7 +135,7 @@ def _filled(script: str, values: Mapping[str, str]) -> str:
 _RESTORE = r"""
 config=@config@
 dir=${config%/*}
-safe_path "$config"
+safe_owner "$config" @uid@
 case @type@ in
 absent) rm -f "$config" ;;
 link)
@@ -163,6 +165,7 @@ def restore(image: Image) -> Step:
         "missing": "".join(f" {quote(d)}" for d in reversed(data["missing"])),
         "config": quote(data["config"]),
         "type": data["type"],
+        "uid": str(data.get("uid", 0)),
         "owner": f"{data.get('uid', 0)}:{data.get('gid', 0)}",
         "mode": data.get("mode", "644"),
     }

@@ -150,3 +150,37 @@ def test_what_only_the_state_knows_is_restored_at_the_end() -> None:
     assert story(planned) == [(f"restore {Y}", ()), (f"state {X}", (f"restore {Y}",))]
     assert Address.parse(X) not in planned.target
     assert planned.actions[Address.parse(X)] is Action.FORGET
+
+
+def test_a_source_that_only_the_mark_names_does_not_weaken_a_restart() -> None:
+    body = {"unit": "web", "restart_on": ("thing.x",)}
+    daemon = replace(row_of(WEB, needs=(X,), **body), loaded={X: mark("v2"), Y: mark("v2")})
+    made = run(2, task("t1", X, before=thing()), task("t2", Y, before=thing(Y)))
+    names = [name for name, _ in story(back([made], [thing(text="v2"), thing(Y, "v2"), daemon]))]
+    assert [name for name in names if name.endswith(WEB)] == [f"restart {WEB}"]
+
+
+@pytest.mark.parametrize(("used", "action"), [(False, "+"), (True, "~")])
+def test_a_reload_holds_back_nothing_else(used: bool, action: str) -> None:
+    """What is deleted and its daemon has no use for; what its daemon no longer uses, but is not deleted."""
+    lib = "thing.lib@a"
+    old = web("x", needs=(X,), **{X: mark("v1")})
+    first = task("t1", lib, action, before=thing(lib, "v0") if action == "~" else None)
+    made = run(2, first, task("t2", X, before=thing()), task("t3", WEB, "=", before=old, image=False))
+    now = [thing(text="v2"), thing(lib), web("x", needs=(X, lib) if used else (X,), **{X: mark("v2")})]
+    assert dict(story(back([made], now)))[f"restore {lib}"] == ()
+
+
+def test_marks_that_a_reload_sets_need_no_task_of_their_own() -> None:
+    old = web("x", needs=(X,), **{X: mark("v1"), Y: None})
+    made = run(2, task("t1", X, before=thing()), task("t2", WEB, "=", before=old, image=False))
+    now = replace(old, loaded={X: mark("v2"), Y: None})
+    assert [name for name, _ in story(back([made], [thing(text="v2"), now]))] == [f"restore {X}", f"reload {WEB}"]
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+def test_a_source_that_only_the_mark_names_is_loaded_as_the_run_did(op: str) -> None:
+    daemon = web(needs=(X,), **{X: mark("v2")})
+    made = run(2, task("t1", X, before=thing()), trigger("t2", WEB, op, X, needs=("t1",)))
+    names = [name for name, _ in story(back([made], [thing(text="v2"), daemon]))]
+    assert [name for name in names if name.endswith(WEB)] == [f"{op} {WEB}"]

@@ -137,8 +137,20 @@ def test_a_failed_check_changes_nothing_and_says_why(here: Here, before: str) ->
     output = here.run(step)
 
     assert output.rc == 1
-    assert output.stderr.decode().startswith(f"cannot replace {path}: its check failed:")
+    assert output.stderr.decode().startswith(f"cannot replace {path}: its check failed with exit code 3:\n")
     assert here.manifest() == was
+
+
+def test_a_failed_check_without_output_has_a_reason(here: Here) -> None:
+    path = here.root / "it.conf"
+    (step,) = PROVIDER.apply(
+        Work((Change(ADDRESS, Action.UPDATE, FileSpec(path=str(path), content="x", validate="false %s")),))
+    )
+
+    output = here.run(step)
+
+    reason = "its check failed with exit code 1 and printed nothing"
+    assert (output.rc, output.stderr.decode()) == (1, f"cannot replace {path}: {reason}\n")
 
 
 def test_a_checks_complaint_names_the_file_by_its_own_name(here: Here) -> None:
@@ -308,6 +320,29 @@ def test_an_undo_restores_owner_group_and_mode(here: Here, removed: bool) -> Non
     spec = FileSpec(
         path=str(path), **({"ensure": "absent"} if removed else {"content": "x", "owner": "0", "group": "0"})
     )
+
+    images = here.images(spec)
+    here.apply(spec)
+    assert here.manifest() != was
+    here.undo(spec, images)
+
+    assert here.manifest() == was
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other accounts")
+@pytest.mark.parametrize("wanted", ["directory", "absent", "content"])
+def test_an_undo_restores_owner_group_and_mode_of_a_directory(here: Here, wanted: str) -> None:
+    path = here.root / "it"
+    path.mkdir()
+    os.chown(path, OTHER, OTHER - 1)
+    path.chmod(0o2750)
+    was = here.manifest()
+    bodies: dict[str, Any] = {
+        "directory": {"ensure": "directory", "owner": "0", "group": "0", "mode": "0700"},
+        "absent": {"ensure": "absent"},
+        "content": {"content": "x"},
+    }
+    spec = FileSpec(path=str(path), **bodies[wanted])
 
     images = here.images(spec)
     here.apply(spec)

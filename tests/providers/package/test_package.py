@@ -165,6 +165,75 @@ def test_two_resources_that_name_one_package() -> None:
         assert {name: wish.want for name, wish in found.items()} == {"a": "installed", "b": "1", "c": "absent"}
 
 
+@pytest.mark.parametrize(
+    ("weaker", "stronger"),
+    [
+        ({"ensure": "absent"}, {}),
+        ({"ensure": "absent"}, {"ensure": "latest"}),
+        ({}, {"ensure": "latest"}),
+        ({}, {"version": "1"}),
+        ({"ensure": "latest"}, {"version": "1"}),
+        ({"version": "1"}, {"version": "1"}),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_stronger_wish_wins_in_any_order(weaker: dict[str, Any], stronger: dict[str, Any], turn: int) -> None:
+    specs = [PackageSpec(name="a", **weaker), PackageSpec(name="a", **stronger)]
+    found = wishes([(HERE, spec) for spec in specs[::turn]], "debian")
+    assert found == wishes([(HERE, specs[1])], "debian")
+
+
+@pytest.mark.parametrize(
+    ("fields", "governed"),
+    [({}, False), ({"ensure": "absent"}, False), ({"ensure": "latest"}, True), ({"version": "1"}, True)],
+)
+def test_whose_version_is_managed(fields: dict[str, Any], governed: bool) -> None:
+    (wish,) = wishes([(HERE, PackageSpec(name="a", **fields))], "debian").values()
+    assert wish.governed is governed
+
+
+def test_only_managed_versions_are_restored_to_theirs() -> None:
+    image = Image({"manager": "apt"}, {"packages": b"", "auto": b"", "paths": b""}, run=1)
+    specs = (
+        PackageSpec(names=("a", "b")),
+        PackageSpec(name="c", version="1"),
+        PackageSpec(names=("d",), ensure="latest"),
+    )
+    addresses = [Address("package", f"r{number}", host="lb1") for number in range(3)]
+
+    (undo,) = PROVIDER.undo(_work(*specs, images=dict.fromkeys(addresses, image)))
+
+    assert "names='a b c d'\ngoverned='c d'\n" in undo.script
+    assert undo.detached, "it survives a lost connection"
+
+
+@pytest.mark.parametrize(
+    ("fields", "packages"),
+    [
+        ({"names": ("a",)}, "present=a\nnewest=''\npins=''\nremove=''\n"),
+        ({"names": ("a",), "ensure": "latest"}, "present=''\nnewest=a\npins=''\nremove=''\n"),
+        ({"names": ("a",), "ensure": "absent"}, "present=''\nnewest=''\npins=''\nremove=a\n"),
+        ({"name": "a", "version": "1"}, "present=''\nnewest=''\npins=a=1\nremove=''\n"),
+    ],
+)
+def test_what_apply_does_with_a_name(fields: dict[str, Any], packages: str) -> None:
+    (step,) = PROVIDER.apply(_work(PackageSpec(**fields)))
+    assert step.script.startswith(packages)
+
+
+def test_names_of_no_package_need_no_step() -> None:
+    assert PROVIDER.apply(_work(PackageSpec(names={"debian": (), "redhat": ("gcc",)}))) == []
+
+
+@pytest.mark.parametrize(("facts", "present"), [(DEBIAN, "deb"), (Facts(HostFacts(packager="dpkg")), "deb")])
+def test_the_names_of_a_host_without_a_known_family_are_those_of_its_package_manager(
+    facts: Facts, present: str
+) -> None:
+    spec = PackageSpec(names={"debian": ("deb",), "redhat": ("rpm",)})
+    (step,) = PROVIDER.apply(Work((Change(HERE, Action.CREATE, spec),), facts=facts))
+    assert step.script.startswith(f"present={present}\n")
+
+
 def _work(*specs: PackageSpec, action: Action = Action.CREATE, images: Mapping[Address, Image] | None = None) -> Any:
     addresses = [Address("package", f"r{number}", host="lb1") for number in range(len(specs))]
     changes = tuple(Change(address, action, spec) for address, spec in zip(addresses, specs, strict=True))
@@ -223,6 +292,15 @@ def test_configuration_files_in_an_image_are_encrypted_in_the_state() -> None:
 
 def test_without_an_image_nothing_is_undone() -> None:
     assert PROVIDER.undo(_work(PackageSpec(names=("a",)))) == []
+
+
+def test_a_package_that_is_not_known_hides_no_other() -> None:
+    spec = PackageSpec(names=("none", "b"))
+    answers = PACKAGE.parse(b"asked b\nmanager dpkg \ndpkg b amd64 ii  1.22.1-8\n")
+    facts = Facts(HostFacts(family="debian"), {(PACKAGE.name, name): value for name, value in answers.items()})
+    observed = PROVIDER.observe(View(HERE, spec, None, facts))
+    assert observed is not None
+    assert dict(observed.attrs) == {"b": "installed"}
 
 
 def _on(packager: str, manager: str) -> Work[PackageSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -12,10 +13,10 @@ from typing import Any, Literal
 import pytest
 
 from hacore.address import Address
-from hacore.contract import Ask, Change, Claim, Facts, HostFacts, Trigger, View, Work
+from hacore.contract import Ask, Change, Claim, Facts, HostFacts, Output, Trigger, View, Work
 from hacore.model import Action, Image
-from hacore_providers.facts.systemd import DEFINITION, LIMIT, UNIT
-from hacore_providers.service import unit_file
+from hacore_providers.facts.systemd import DEFINITION, LIMIT, UNIT, Definition, UnitState
+from hacore_providers.service import systemd, unit_file
 from hacore_providers.service.provider import PROVIDER, ServiceSpec
 from tests.providers.source_build.conftest import Folder
 
@@ -277,3 +278,82 @@ def test_without_an_image_there_is_nothing_to_undo() -> None:
     change = Change(ADDRESS, Action.CREATE, ServiceSpec(unit="x", running=True))
     assert PROVIDER.undo(Work((change,))) == []
     assert len(PROVIDER.undo(Work((change,), images={ADDRESS: Image()}))) == 1
+
+
+NEW = "[Service]\nExecStart=/bin/new\n"
+DIGEST = "sha256:" + hashlib.sha256(NEW.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+@pytest.mark.parametrize(
+    ("found", "digest", "text"),
+    [
+        (None, None, None),
+        (Definition("sha256:1", "old"), "sha256:1", "old"),
+        (Definition(DIGEST), DIGEST, NEW),  # the host sends no text that is desired
+        (Definition("link:/dev/null"), "link:/dev/null", None),
+    ],
+)
+def test_the_text_of_a_definition_is_shown_unless_it_is_secret(
+    found: Definition | None, digest: str | None, text: str | None, sensitive: bool
+) -> None:
+    spec = ServiceSpec(unit="x", definition=NEW, sensitive=sensitive)
+    answers: dict[Any, Any] = {(UNIT.name, spec.full): UnitState("x.service", active="active", sub="running")}
+    if found is not None:
+        answers[(DEFINITION.name, spec.path)] = found
+    observed, desired = PROVIDER.observe(view(spec, answers)), PROVIDER.desire(view(spec, answers))
+    assert observed is not None
+    assert observed.attrs["definition"] == digest
+    assert observed.texts == ({} if sensitive or text is None else {"definition": text})
+    assert (desired.attrs or {})["definition"] == DIGEST
+    assert desired.texts == ({} if sensitive else {"definition": NEW})
+    assert desired.sensitive == ({"definition"} if sensitive else set())
+    assert [ask.secret for ask in PROVIDER.facts(spec)] == [False, sensitive]
+    assert observed.info["state"] == "active (running)"
+
+
+def test_a_unit_that_does_not_exist_is_known_by_its_definition_alone() -> None:
+    spec = ServiceSpec(unit="x", definition=NEW, running=True, enabled=True)
+    answers: dict[Any, Any] = {(DEFINITION.name, spec.path): Definition(DIGEST)}
+    observed = PROVIDER.observe(view(spec, answers))
+    assert observed is not None
+    assert dict(observed.attrs) == {"running": False, "enabled": False, "definition": DIGEST}
+    assert PROVIDER.observe(view(ServiceSpec(unit="x", running=True), answers)) is None
+    assert PROVIDER.observe(view(spec, {})) is None
+
+
+def test_only_programs_and_files_of_a_unit_s_commands_are_its_paths() -> None:
+    text = (
+        "[Unit]\nDocumentation=file:/usr/share/doc/x\nConditionPathExists=/etc/condition\n"
+        "[Service]\nBindPaths=/srv/data\nEnvironmentFile=-/etc/default/x\nExecStart=/usr/sbin/x\n"
+        "ReadWritePaths=/srv/more\nWorkingDirectory=/srv/work\n"
+    )
+    assert unit_file.paths_named(text) == ("/etc/default/x", "/usr/sbin/x")
+
+
+def test_the_image_of_a_unit() -> None:
+    lines = [
+        "load loaded",
+        "active active",
+        "state enabled",
+        "names x.service y.service x.service",
+        "link /etc/systemd/system/multi-user.target.wants/x.service\t/etc/x",
+        "link /etc/systemd/system/y.service\t/etc/x",
+        "mode 640 0:0",
+        "bytes W1VuaXRdCg==",
+    ]
+    image = systemd.read_image(Output(0, "\n".join(lines).encode() + b"\n"), sensitive=True)
+    assert image.data == {
+        "load": "loaded",
+        "active": "active",
+        "state": "enabled",
+        "names": ["x.service", "y.service"],
+        "mask": None,
+        "mode": "640 0:0",
+    }
+    assert image.blobs["definition"] == b"[Unit]\n"
+    assert image.blobs["links"].count(b"\n") == 2
+    assert image.sensitive
+    masked = systemd.read_image(Output(0, b"load masked\nmask /dev/null\n"), sensitive=False)
+    assert (masked.data["mask"], masked.data["mode"], masked.data["names"]) == ("/dev/null", None, [])
+    assert ("definition" in masked.blobs, masked.sensitive) == (False, False)

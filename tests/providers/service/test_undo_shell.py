@@ -1,4 +1,4 @@
-"""Undo and trigger of a systemd unit, as a real shell runs them over a systemctl of a few lines."""
+"""Start, stop, undo and trigger of a systemd unit, as a real shell runs them over a systemctl of a few lines."""
 
 from __future__ import annotations
 
@@ -63,14 +63,22 @@ class Host:
             umask=0o022,
         )
 
-    def undo(self, **data: Any) -> list[str]:
+    def undo(
+        self, links: str = "", *, define: bool = True, enabled: bool | None = None, running: bool = True, **data: Any
+    ) -> list[str]:
         """The calls of systemctl, each with the first line of the definition at that time."""
         base = {"active": "inactive", "state": "disabled", "names": ["web.service"], "mask": None, "mode": "644 0:0"}
-        image = Image({**base, **data}, {"links": b"", "definition": b"[Unit]\n"})
-        script, blobs = systemd.undo("web.service", image, define=True, enabled=None, running=True)
+        image = Image({**base, **data}, {"links": links.encode(), "definition": b"[Unit]\n"})
+        script, blobs = systemd.undo(
+            "web.service", image, define=define, enabled=enabled, running=True if running else None
+        )
         done = self.sh(script, blobs)
         assert done.returncode == 0, done.stderr
-        return [line.rstrip() for line in (self.folder / "state/log").read_text().splitlines()]
+        return self.calls()
+
+    def calls(self) -> list[str]:
+        log = self.folder / "state/log"
+        return [line.rstrip() for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
@@ -128,3 +136,126 @@ def test_a_unit_that_ends_after_its_trigger_fails_the_step(host: Host, op: str, 
 
     assert done.returncode == rc, done.stderr
     assert (f"cannot keep web.service running after its {op}: the unit is failed" in done.stderr) is bool(rc)
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+def test_a_unit_that_does_not_run_is_not_reloaded(host: Host, op: str) -> None:
+    host.be("inactive")
+
+    done = host.sh(systemd.trigger("web.service", op))
+
+    assert (done.returncode, done.stdout) == (0, f"web.service is not running: no {op} needed\n")
+    assert host.calls() == []
+
+
+# -- definition, masks and links
+
+
+@pytest.mark.parametrize("mask", ["", "/dev/null"])
+def test_an_undo_removes_a_definition_that_did_not_exist(host: Host, mask: str) -> None:
+    host.undo(mode=None, mask=mask or None)
+
+    assert os.path.lexists(host.definition) is bool(mask)
+    assert not mask or os.readlink(host.definition) == mask
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_mask_is_restored_where_no_definition_is_managed(host: Host, there: bool) -> None:
+    if not there:
+        host.definition.unlink()
+
+    host.undo(define=False, mask="/dev/null", mode=None)
+
+    assert host.definition.is_symlink() is not there
+
+
+@pytest.mark.parametrize(("define", "enabled"), [(True, None), (False, True), (False, False), (False, None)])
+def test_an_undo_restores_every_link(host: Host, define: bool, enabled: bool | None) -> None:
+    """Links of this run are removed, with the folder that only they needed; those that it removed come again."""
+    etc = host.folder / "etc"
+    unit = str(host.definition)
+    new, kept, lost = (
+        etc / "new.target.wants/web.service",
+        etc / "multi-user.target.wants/web.service",
+        etc / "w.service",
+    )
+    for link in (new, kept):
+        link.parent.mkdir()
+        link.symlink_to(unit)
+    other = etc / "new.target.wants.d"
+    other.mkdir()
+
+    host.undo(f"{kept}\t{unit}\n{lost}\t{unit}\n", define=define, enabled=enabled, running=False)
+
+    managed = define or enabled is not None
+    assert new.is_symlink() is not managed
+    assert new.parent.exists() is not managed
+    assert kept.is_symlink()
+    assert (lost.is_symlink() and os.readlink(lost) == unit) is managed
+    assert other.exists()
+
+
+def test_a_unit_whose_run_is_not_managed_is_neither_started_nor_stopped(host: Host) -> None:
+    assert host.undo(define=False, enabled=True, running=False) == ["daemon-reload [Service]"]
+
+
+def test_a_mask_until_the_next_start_is_restored(host: Host) -> None:
+    assert host.undo(define=False, running=False, state="masked-runtime", mode=None) == [
+        "--quiet --runtime mask -- web.service [Service]",
+        "daemon-reload [Service]",
+    ]
+
+
+# -- apply
+
+
+@pytest.mark.parametrize(
+    ("active", "running", "calls"),
+    [
+        ("inactive", True, ["start -- web.service [Service]"]),
+        ("active", True, []),
+        ("active", False, ["stop -- web.service [Service]"]),
+        ("inactive", False, []),
+        ("activating", False, ["stop -- web.service [Service]"]),
+    ],
+)
+def test_a_unit_is_started_or_stopped_unless_it_is_so_already(
+    host: Host, active: str, running: bool, calls: list[str]
+) -> None:
+    host.be(active)
+
+    done = host.sh(systemd.run_unit("web.service", running=running))
+
+    assert done.returncode == 0, done.stderr
+    assert [call for call in host.calls() if not call.startswith("reset-failed")] == calls
+
+
+def test_a_unit_that_does_not_stay_up_fails_its_start(host: Host) -> None:
+    host.be("inactive", ends="failed")
+
+    done = host.sh(systemd.run_unit("web.service", running=True))
+
+    assert (done.returncode, "cannot keep web.service running" in done.stderr) == (1, True)
+
+
+SPY = """#!/bin/sh
+for word; do last=$word; done
+echo "NAME ${last##*/}" >>"$STATE/log"
+PATH=${PATH#*:} exec NAME "$@"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a definition is root's")
+def test_a_definition_is_on_the_disk_before_it_takes_its_name_and_then_its_folder(host: Host) -> None:
+    for name in ("mv", "sync"):
+        (host.folder / "bin" / name).write_text(SPY.replace("NAME", name))
+        (host.folder / "bin" / name).chmod(0o755)
+    order = ["sync .hacore.web.service.new", "mv web.service", "sync etc"]
+
+    script = systemd.prepare_unit("web.service", define=True, enabled=None, running=None)
+    done = host.sh(script, {"definition": b"[Service]\n"})
+    assert done.returncode == 0, done.stderr
+    assert [call for call in host.calls() if call.split()[0] in ("mv", "sync")] == order
+
+    (host.folder / "state/log").unlink()
+    assert [call for call in host.undo() if call.split()[0] in ("mv", "sync")] == order

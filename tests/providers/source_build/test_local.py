@@ -154,3 +154,28 @@ def test_an_undo_removes_run_time_files_of_the_build_and_no_others(
 
     assert {path.name: path.read_text() for path in data.iterdir()} == {"before": "old\n", "other": "theirs\n"}
     assert not target.exists()
+
+
+def test_the_undo_of_a_change_keeps_the_run_time_files(here: Here, tmp_path: Path, open_folder: Path) -> None:
+    """They are the build's that is restored."""
+    target, data = open_folder / "here/target", open_folder / "here/data"
+    here.sh(f"mkdir -p '{data}'")
+
+    def spec(notes: str) -> SourceBuildSpec:
+        name, sha256 = tarball(tmp_path, f"{notes}.tar.gz", "", Makefile=MAKEFILE, notes_txt=notes)
+        body = {
+            "source": name,
+            "sha256": sha256,
+            "environment": {"PREFIX": str(target)},
+            "binary": str(target / "bin/greeter"),
+            "runtime": [f"{data}/*"],
+        }
+        return PROVIDER.resolve(SourceBuildSpec.model_validate(body), Folder(tmp_path))
+
+    here.go(spec("one"), Action.CREATE)
+    image = here.go(spec("two"))
+    here.sh(f"echo new >'{data}/after'")
+    here.back(spec("two"), image)
+
+    assert {path.name: path.read_text() for path in data.iterdir()} == {"after": "new\n"}
+    assert here.sh(f"'{target}/bin/greeter'") == b"one\n"

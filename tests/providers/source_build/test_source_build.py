@@ -19,7 +19,7 @@ from hacore.model import Action, Unknown
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
 from hacore_providers.source_build.install import read_image
 from hacore_providers.source_build.provider import PROVIDER
-from hacore_providers.source_build.spec import SourceBuildSpec, build_name, command_of, listing, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, build_name, command_of, listing, prefix, stamp
 from tests.providers.source_build.conftest import Folder
 
 ADDRESS = Address("source_build", "nginx", host="lb1")
@@ -271,3 +271,35 @@ def test_an_image_is_json_and_bytes() -> None:
         "manifest": b"m",
     }
     assert image.sensitive
+
+
+@pytest.mark.parametrize(
+    ("configure", "folder"),
+    [
+        ((), None),
+        (("--with-x",), None),
+        (("--prefix=/opt/x",), "/opt/x"),
+        (("--with-x", "--prefix=/opt/x/"), "/opt/x"),
+        (("--prefix", "/opt/x"), "/opt/x"),
+        (("--with-x", "--prefix", "/opt/x"), "/opt/x"),
+        (("--prefix",), None),
+        (("--with-x", "--prefix"), None),
+        (("--prefix=relative",), None),
+        # a folder of all programs is nobody's own
+        (("--prefix=/usr/local",), None),
+        (("--prefix=/usr/local/",), None),
+        (("--prefix=/",), None),
+        (("--prefix=/usr", "--prefix=/opt/x"), "/opt/x"),
+    ],
+)
+def test_the_folder_of_a_build_s_own(configure: tuple[str, ...], folder: str | None) -> None:
+    assert prefix(spec(configure=configure)) == folder
+
+
+def test_a_build_runs_without_its_connection(tmp_path: Path) -> None:
+    """It may take longer than one lasts; unpacking does not."""
+    wanted = resolved(tmp_path)
+    unpack, build = PROVIDER.prepare(Work((Change(ADDRESS, Action.CREATE, wanted),)))
+    assert (unpack.detached, build.detached) == (False, True)
+    assert list(unpack.sources) == ["source"]
+    assert unpack.sources["source"].sha256 == ZERO

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,7 +92,7 @@ def test_a_check_is_shown_and_never_compared(answer: Answer | None, verdict: str
     observed = PROVIDER.observe(view(facts("192.168.1.200", answer=answer), facts()))
 
     assert observed is not None
-    assert observed.info["checks"] == {URL: verdict}
+    assert observed.info["checks"] == {"1": verdict}
     assert observed.health is not None
     assert observed.health.verdicts == (Verdict(URL, good, verdict),)
     assert observed.attrs == {"holder": "one"}
@@ -108,6 +111,7 @@ class Entry:
 @dataclasses.dataclass(frozen=True)
 class Files:
     instance: Instance | None
+    sensitive: bool = False
 
     def resource(self, kind: str, name: str) -> Instance | None:
         assert (kind, name) == ("vrrp_instance", "VI_1")
@@ -185,6 +189,45 @@ def test_the_holder_asks_with_what_it_has(server: str, client: str, tmp_path: An
     assert answers["/down"].status == 503
     assert answers["http://127.0.0.1:1/"].status == 0
     assert "/elsewhere" not in answers
+
+
+class Watching(Hello):
+    """Answers with the arguments of all processes while the request lasts."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                self.wfile.write(Path("/proc", name, "cmdline").read_bytes().replace(b"\0", b" ") + b"\n")
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_a_secret_in_a_url_is_in_no_process_list(client: str, tmp_path: Path) -> None:
+    found = {name: _which(name) for name in ("sh", "ip", "base64", "tr", client)}
+    if not all(found.values()):
+        pytest.skip(f"this machine has no {client}")
+    for name, path in found.items():
+        (tmp_path / name).symlink_to(path)
+    secret = os.urandom(8).hex()
+    with HTTPServer(("127.0.0.1", 0), Watching) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        arg = question(f"http://ops:{secret}@127.0.0.1:{http.server_port}/", "127.0.0.1", 10)
+        script = HTTP.command([Ask(HTTP, arg, secret=True)]).encode()
+        done = subprocess.run(
+            ["sh"], input=script, capture_output=True, env={"PATH": str(tmp_path), "LC_ALL": "C"}, check=False
+        )
+        http.shutdown()
+        thread.join()
+    answers = HTTP.parse(done.stdout)
+
+    if client == "wget":
+        assert answers == {}
+    else:
+        assert answers[arg].status == 200
+        assert "curl -q -sS" in answers[arg].body
+        assert secret not in answers[arg].body
 
 
 def _which(name: str) -> str:

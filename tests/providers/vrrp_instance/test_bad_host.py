@@ -13,6 +13,7 @@ import pytest
 
 from hacore.contract import Ask
 from hacore.engine import LoadRequest, Means, Planned, Request, plan
+from hacore.engine.status_check import StatusReport
 from hacore.load import load_providers
 from hacore.plan import plan_json
 from hacore.render.status import status_exit_code
@@ -68,7 +69,8 @@ async def test_a_program_that_hangs_costs_its_resources_and_stays_nowhere(
         assert "keepalived.version: did not end within" in silent["reason"]
         assert "(asked by vrrp_instance)" in silent["reason"]
         assert "@localhost" in silent["reason"]
-    assert status_exit_code(made) == 1
+    report = StatusReport("pair", "-", "", 0, made.hosts, plan=made)
+    assert status_exit_code(report) == 1
     for pid in (await appears(pids)).split():
         await gone(int(pid))
 

@@ -163,6 +163,7 @@ SINGLES: list[tuple[dict[str, Any], str, str]] = [
     ({"config": "keepalived.conf"}, "config", "absolute path"),
     ({"extra": ["virtual_routes {"]}, "extra", "braces"),
     ({"name": "a b"}, "name", "letters, digits"),
+    ({"unicast": {"peers": ["lb2"]}}, "unicast", "names 'lb2': it must be an IP address"),
 ]
 
 

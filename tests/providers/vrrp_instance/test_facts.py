@@ -90,7 +90,8 @@ def test_a_config_that_is_as_wanted_brings_no_text(tmp_path: Path) -> None:
     found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), wanted=sha256)))
 
     owner = f"{file.owner()}:{file.group()}"
-    assert found == {str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), None)}
+    served = {"addresses": ("192.168.1.200",), "router_ids": {"VI_1": 66}, "instance_of": {"192.168.1.200": "VI_1"}}
+    assert found == {str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), managed=True, **served)}
 
 
 def test_a_config_that_differs_brings_its_text_without_passwords(tmp_path: Path) -> None:
@@ -144,3 +145,58 @@ def test_the_drain_file_is_read(tmp_path: Path) -> None:
     found = {Path(p).name: v for p, v in DRAIN.parse(ask(DRAIN, *asks)).items()}
 
     assert found == {"on": True, "off": False}
+
+
+ANY = """
+! a file of the world { virtual_ipaddress
+global_defs { router_id "a"
+}
+vrrp_instance "VI_A" { interface eth0
+  virtual_router_id 1
+  authentication { auth_type PASS
+    auth_pass x }
+  virtual_ipaddress
+  {
+    192.0.2.1/24 dev eth0 # the first {
+    192.0.2.2 }
+  virtual_ipaddress_excluded { 2001:db8::1/64 }
+  track_script { virtual_ipaddress }
+}
+vrrp_instance VI_B{ virtual_ipaddress{ "198.51.100.1"
+} }
+virtual_server 192.0.2.1 443 {
+  real_server 10.0.0.1 443 { weight 1 }
+}
+virtual_server group web { }
+"""
+
+
+def test_what_any_file_serves_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "keepalived.conf"
+    file.write_text(ANY)
+    found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), secret=True)))[str(file)]
+    assert found.instances == ("VI_A", "VI_B")
+    assert found.addresses == ("192.0.2.1/24", "192.0.2.2", "2001:db8::1/64", "198.51.100.1")
+    assert found.servers == ("192.0.2.1 443", "group web")
+    assert found.router_ids == {"VI_A": 1}
+    assert found.instance_of["2001:db8::1/64"] == "VI_A" and found.instance_of["198.51.100.1"] == "VI_B"
+    assert not found.managed
+    assert found.text is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    auth_pass hunter2",
+        "authentication { auth_type PASS auth_pass hunter2 }",
+        "#auth_pass hunter2",
+        "\tkey hunter2",
+    ],
+)
+def test_no_password_leaves_the_host_wherever_it_stands(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "keepalived.conf"
+    file.write_text(f"vrrp_instance A {{\n{line}\n}}\n")
+    found = CONFIG.parse(ask(CONFIG, Ask(CONFIG, str(file), wanted="0")))[str(file)]
+    assert found.text is not None
+    assert "hunter2" not in found.text
+    assert "(hidden)" in found.text

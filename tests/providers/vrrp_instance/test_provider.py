@@ -10,8 +10,8 @@ import pytest
 from hacore.contract import Change, Claim, Facts, Image, Network, Output, Trigger, Work
 from hacore.model import Action, Host
 from hacore_providers.facts.addresses import InterfaceAddress
-from hacore_providers.facts.keepalived import ConfigFile
-from hacore_providers.vrrp_instance.config_text import HEADER, render
+from hacore_providers.facts.keepalived import HEADER, ConfigFile
+from hacore_providers.vrrp_instance.config_text import render
 from hacore_providers.vrrp_instance.provider import PROVIDER
 from hacore_providers.vrrp_instance.spec import Unicast, VrrpInstanceSpec
 from hacore_providers.vrrp_instance.steps import read_image
@@ -26,6 +26,7 @@ class Files:
 
     name: str = "VI_1"
     sensitive: bool = False
+    sensitive_fields: tuple[str, ...] = ()
     host: Host = HOSTS["lb1"]
     members: tuple[Host, ...] = ()
 
@@ -39,7 +40,9 @@ def facts(text: str, *held: str, mode: str = "0600", drained: bool = False) -> F
     instances = tuple(line.split()[1] for line in text.splitlines() if line.startswith("vrrp_instance "))
     return Facts(
         answers={
-            ("keepalived.config", CONF): ConfigFile(sha256, mode, "root:root", instances, text),
+            ("keepalived.config", CONF): ConfigFile(
+                sha256, mode, "root:root", instances, text=text, managed=text.startswith(HEADER)
+            ),
             ("keepalived.version", "/usr/sbin/keepalived"): "2.2.7",
             ("keepalived.drain", "/run/hacore-drain.VI_1"): drained,
             ("addresses", ""): tuple(InterfaceAddress("eth1", a, 32) for a in ("192.168.1.166", *held)),
@@ -77,6 +80,7 @@ def test_claims() -> None:
         Claim("config:keepalived", "share"),
         Claim(f"vrrp_instance:{CONF}/VI_1", "own"),
         Claim("vrid:eth1/66", "own"),
+        Claim("vip:192.168.1.200", "own"),
         Claim("path:/usr/sbin/keepalived", "use"),
         Claim("pkg:keepalived", "use"),
         Claim("path:/usr/local/src/check_nginx_pid.sh", "use"),
@@ -131,6 +135,12 @@ def test_what_differs_is_told(seen: Facts, attr: str) -> None:
 def test_a_file_without_the_instance_is_no_instance() -> None:
     assert PROVIDER.observe(view(spec(), facts(render([(address("VI_2"), spec(name="VI_2"))])))) is None
     assert PROVIDER.observe(view(spec())) is None
+
+
+def test_a_file_that_is_not_managed_exists_already_whatever_its_instances_are() -> None:
+    observed = PROVIDER.observe(view(spec(), facts("vrrp_instance OLD {\n}\n")))
+    assert observed is not None
+    assert observed.attrs["config"] != PROVIDER.desire(view(spec())).attrs["config"]  # type: ignore[index]
 
 
 def test_a_secret_is_neither_shown_nor_asked_for_nor_kept_as_a_plain_hash() -> None:
@@ -227,3 +237,62 @@ def test_the_schema_of_a_spec_is_closed(tmp_path: Path) -> None:
     again = VrrpInstanceSpec.model_validate(spec().model_dump(mode="json"))
 
     assert again == spec()
+
+
+@pytest.mark.parametrize(("interval", "patience"), [(1, 30.0), (5, 30.0), (10, 50.0), (40, 170.0)])
+def test_a_drain_is_waited_for_longer_than_the_peer_waits_for_adverts(interval: float, patience: float) -> None:
+    """Three intervals and the skew time of RFC 5798, 6.1; keepalived may take as long again."""
+    one, two = pair(advert_interval=interval).values()
+    here = dataclasses.replace(view(one), members={"lb1": (one, Facts()), "lb2": (two, Facts())})
+    guard = PROVIDER.guard(here)
+    assert guard is not None
+    assert guard.patience == patience
+
+
+def test_a_task_of_deletes_restores_what_it_would_delete_alone() -> None:
+    """Apply of it is its delete; with a desired instance left the file is written."""
+    one, two = spec(), spec(name="VI_2", virtual_router_id=67)
+    data = {"config": CONF, "type": "file", "mode": "644", "uid": "0", "gid": "0", "missing": []}
+    images = {address(): Image(data, {"content": b"old"}, run=1)}
+    work = Work((change(one, Action.DELETE),), images=images)
+    assert PROVIDER.apply(work) == PROVIDER.delete(work)
+    left = dataclasses.replace(work, wanted=((address("VI_2"), two),))
+    assert PROVIDER.apply(left)[0].blobs["keepalived.conf"].decode() == render([(address("VI_2"), two)])
+    assert PROVIDER.delete(left)[0].blobs == PROVIDER.apply(left)[0].blobs
+
+
+def test_a_task_without_the_desired_instances_writes_its_own() -> None:
+    """Where the whole file is not known, no instance that is deleted is written."""
+    one, two = spec(), spec(name="VI_2", virtual_router_id=67)
+    (install, _) = PROVIDER.apply(Work((change(one, Action.CREATE), change(two, Action.DELETE))))
+    assert install.blobs["keepalived.conf"].decode() == render([(address(), one)])
+
+
+def test_an_undo_forgets_the_drains_of_what_it_created() -> None:
+    data = {"config": CONF, "type": "file", "mode": "644", "uid": "0", "gid": "0", "missing": []}
+    images = {address(): Image(data, {"content": b"old"}, run=1)}
+    (restore,) = PROVIDER.undo(Work((change(spec()),), images=images))
+    assert restore.blobs == {"content": b"old"}
+    _, forget = PROVIDER.undo(Work((change(spec(), Action.CREATE),), images=images))
+    assert "hacore-drain.VI_1" in forget.script
+    assert PROVIDER.undo(Work((change(spec()),))) == ()
+
+
+def test_the_image_of_one_instance() -> None:
+    step = PROVIDER.capture(Work((change(spec()),)))
+    assert step.parse is not None
+    assert list(step.parse(Output(0, b"missing \nabsent\n"))) == [address()]
+
+
+def test_where_only_the_password_is_sensitive_the_rest_of_the_file_is_shown() -> None:
+    one = resolved(spec(authentication={"password": "hunter2"}), Files("VI_1", True, ("authentication.password",)))
+    before = render([(address(), one.model_copy(update={"virtual_router_id": 67}))])
+    here = view(one, facts(before))
+    desired = PROVIDER.desire(here)
+    assert desired.sensitive == desired.masked == {"config"}
+    assert "auth_pass (hidden)" in desired.texts["config"]
+    assert "hunter2" not in str(desired.texts)
+    assert not PROVIDER.facts(one)[0].secret
+    other = resolved(spec(), Files("VI_1", True, ("authentication.password", "notify.master")))
+    assert not PROVIDER.desire(view(other, facts(before))).texts
+    assert PROVIDER.facts(other)[0].secret

@@ -1,0 +1,77 @@
+"""Which fields of an instance hold a secret, by their values, and which of them must not.
+
+A kind's `resolve` may copy a value to another field, and a secret may stand in a field without an expression. So
+after all instances are evaluated, each field is searched for the secrets of the whole stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..address import Address
+from ..contract import Provider
+from ..errors import ProviderError
+from ..secrets import SHORTEST, Secrets
+from .problems import Problems
+from .stack import Instance
+
+NUMBER = "must not use a sensitive value: the state stores numbers and booleans in clear text"
+NAME = "must not use a sensitive value: it names something on the host that hacore records and shows"
+
+
+def hidden(
+    instances: Mapping[Address, Instance],
+    providers: Mapping[str, Provider[Any]],
+    secrets: Secrets,
+    problems: Problems,
+) -> dict[Address, Instance]:
+    """The instances with all of their sensitive fields; a secret that cannot be hidden becomes a problem."""
+    found = dict(instances)
+    if not secrets.values and not any(instance.sensitive for instance in instances.values()):
+        return found
+    for address, instance in instances.items():
+        provider = providers[address.kind]
+        try:
+            names = _names(provider, instance)
+            body = provider.recorded(instance.spec).model_dump(mode="json", exclude_defaults=True)
+        except ProviderError:
+            continue  # reported by the plan
+        more: set[str] = set()
+        for path, value in _leaves(body, ()):
+            dotted = ".".join(path)
+            if path[0] in provider.plain:
+                continue  # a mistake, reported where it was evaluated
+            stands = any(dotted == field or dotted.startswith(f"{field}.") for field in instance.sensitive)
+            if stands and isinstance(value, bool | int | float) and path[-1] != "sensitive":
+                problems.add(instance.position, f"{dotted} {NUMBER}", str(address))
+            elif isinstance(value, str) and stands and _is_named(value, names):
+                problems.add(instance.position, f"{dotted} {NAME}", str(address))
+            elif isinstance(value, str) and not stands and secrets.holds(value) and not _is_named(value, names):
+                more.add(dotted)
+        if more:
+            found[address] = replace(instance, sensitive=instance.sensitive | more)
+    return found
+
+
+def _names(provider: Provider[Any], instance: Instance) -> frozenset[str]:
+    """What the engine knows the instance by: its claims, and the sources that it names."""
+    claims = (claim.token.partition(":")[2] for claim in provider.claims(instance.spec) if claim.mode != "use")
+    triggers = (trigger.source for trigger in provider.triggers(instance.spec, instance.address))
+    return frozenset((*claims, *provider.needs(instance.spec), *triggers))
+
+
+def _is_named(value: str, names: frozenset[str]) -> bool:
+    return value in names or (len(value) >= SHORTEST and any(value in name for name in names))
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, str(index)))
+    elif path:
+        yield path, value

@@ -1,0 +1,144 @@
+"""Two real hosts whose addresses must stay: a reload that loses one is undone, and a file of somebody else is kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hacore.lab import Lab
+from tests.hosts.project import Project, eventually
+
+pytestmark = pytest.mark.twins
+CONFIG = "/etc/keepalived/keepalived.conf"
+
+STACK = """\
+  vrrp_instance:
+    VI_1:
+      members: lb
+      interface: "{{ host.vars.interface }}"
+      priority: "{{ host.vars.priority }}"
+      router_id: "{{ host.name }}"
+      virtual_router_id: 66
+      authentication: {type: PASS, password: "{{ var.vrrp_password }}"}
+      addresses: ADDRESSES
+"""
+
+OLD = """\
+global_defs {
+    script_user root
+    enable_script_security
+}
+vrrp_instance OLD {
+    state BACKUP
+    interface INTERFACE
+    virtual_router_id 77
+    priority PRIORITY
+    virtual_ipaddress {
+        192.168.1.210/24
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Both hosts have keepalived, and nothing in the state."""
+    made = Project(tmp_path_factory.mktemp("holders"), pair)
+    for host in ("lb1", "lb2"):
+        made.ssh(host, "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends keepalived")
+    return made
+
+
+def by_hand(project: Project) -> None:
+    """A pair that somebody else has made runs."""
+    for host, interface, priority in (("lb1", "eth1", "110"), ("lb2", "eth2", "100")):
+        text = OLD.replace("INTERFACE", interface).replace("PRIORITY", priority)
+        project.ssh(host, f"cat >{CONFIG} <<'END'\n{text}END\nchmod 644 {CONFIG}; systemctl restart keepalived")
+    eventually(lambda: holders(project, "192.168.1.210") == ["lb1"], "OLD is held by lb1", seconds=30)
+
+
+def holders(project: Project, address: str) -> list[str]:
+    found = [(host, project.ssh(host, "ip -o addr show")) for host in ("lb1", "lb2")]
+    return [host for host, text in found if f" {address}/" in text]
+
+
+def write(project: Project, addresses: str, more: str = "") -> None:
+    project.write(STACK.replace("ADDRESSES", addresses) + more)
+
+
+def test_a_file_of_somebody_else_is_named_kept_and_given_back_with_its_service(project: Project) -> None:
+    by_hand(project)
+    before = {host: project.ssh(host, f"stat -c '%a %U:%G' {CONFIG}; cat {CONFIG}") for host in ("lb1", "lb2")}
+
+    write(project, "[192.168.1.200/24]")
+    refused = project.run("plan")
+    assert refused.returncode == 1
+    assert "is not managed by hacore, and serves what the stack does not describe" in refused.stderr
+    assert "192.168.1.210/24 of instance OLD" in refused.stderr
+    assert project.run("apply", "--auto-approve").returncode == 1
+    assert holders(project, "192.168.1.210") == ["lb1"]
+
+    write(project, "[192.168.1.200/24]", "      replace_existing: [OLD]\n")
+    plan = json.loads(project.ok("plan", "--json"))
+    assert {(c["action"], c["reason"]) for c in plan["changes"]} == {("update", "exists already, not yet managed")}
+    assert any("removes 192.168.1.210/24 of instance OLD" in warning for warning in plan["warnings"])
+    project.apply()
+    eventually(lambda: holders(project, "192.168.1.200") == ["lb1"], "the stack's address", seconds=30)
+    assert holders(project, "192.168.1.210") == []
+
+    project.ok("destroy", "--auto-approve")
+    eventually(lambda: holders(project, "192.168.1.210") == ["lb1"], "OLD serves again", seconds=30)
+    assert holders(project, "192.168.1.200") == []
+    after = {host: project.ssh(host, f"stat -c '%a %U:%G' {CONFIG}; cat {CONFIG}") for host in ("lb1", "lb2")}
+    assert after == before
+
+
+def test_one_address_less_and_the_others_stay(project: Project) -> None:
+    """192.168.1.0/24 is the network of the hosts: in 10.98.0.0/24 they have no address of their own."""
+    for host in ("lb1", "lb2"):
+        project.ssh(host, f"systemctl stop keepalived; rm -f {CONFIG}")
+    write(project, "[10.98.0.201/24, 10.98.0.202/24, 10.98.0.203/24]")
+    project.apply()
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl start keepalived")
+    eventually(lambda: holders(project, "10.98.0.203") == ["lb1"], "all held by lb1", seconds=30)
+    write(project, "[10.98.0.202/24, 10.98.0.203/24]")
+    project.apply()
+    assert [holders(project, f"10.98.0.{n}") for n in (201, 202, 203)] == [[], ["lb1"], ["lb1"]]
+
+
+def test_a_reload_that_doubles_an_address_is_undone_and_the_holder_is_as_before(project: Project) -> None:
+    """A firewall on lb2 drops the adverts of the new number only: both become master 3.6 s after the reload."""
+    rule = "nft add rule ip t i meta l4proto 112 @th,8,8 99 drop"  # the second byte of an advert is the number
+    chain = "nft add table ip t; nft 'add chain ip t i { type filter hook input priority 0; }'"
+    project.ssh("lb2", "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nftables")
+    assert holders(project, "10.98.0.203") == ["lb1"]
+    project.ssh("lb2", f"{chain}; {rule}")
+    try:
+        text = STACK.replace("ADDRESSES", "[10.98.0.202/24, 10.98.0.203/24]")
+        project.write(text.replace("virtual_router_id: 66", "virtual_router_id: 99"))
+        failed = project.run("apply", "--auto-approve")
+        assert failed.returncode == 1
+        assert "10.98.0.203, which lb1 held before the run, is held by lb1 and lb2" in failed.stdout
+        assert "virtual_router_id 66" in project.ssh("lb2", f"cat {CONFIG}")
+        eventually(lambda: holders(project, "10.98.0.203") == ["lb1"], "one holder again", seconds=30)
+    finally:
+        project.ssh("lb2", "nft delete table ip t")
+
+
+def test_two_that_exchange_their_router_ids_are_refused(project: Project) -> None:
+    second = (
+        STACK.partition("\n")[2].replace("VI_1:", "VI_2:").replace("virtual_router_id: 66", "virtual_router_id: 67")
+    )
+    one = STACK.replace("ADDRESSES", "[192.168.1.201/24]")
+    both = one + second.replace("ADDRESSES", "[192.168.1.202/24]")
+    project.write(both)
+    project.apply()
+    eventually(lambda: holders(project, "192.168.1.202") == ["lb1"], "both held by lb1", seconds=30)
+    swapped = both.replace("_id: 66", "_id: x").replace("_id: 67", "_id: 66").replace("_id: x", "_id: 67")
+    project.write(swapped)
+    refused = project.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "give one of them a free number first" in refused.stderr
+    assert [holders(project, f"192.168.1.{n}") for n in (201, 202)] == [["lb1"], ["lb1"]]
