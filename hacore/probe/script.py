@@ -163,12 +163,17 @@ __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.
   __heard "out $1"; __f "out $1"
   __n=1
   while :; do
+    read -r __from __rest </proc/uptime
     __rc=0
     ( cd /; export HACORE_WORK="$__work"
     exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" 3>&- ) || __rc=$?
     [ "$__rc" -eq 75 ] && [ "$__n" -lt "$3" ] || break
     __n=$((__n + 1)); sleep "$4"
   done
+  read -r __to __rest </proc/uptime
+  if [ "$__rc" -eq 124 ] && [ $((${__to%.*} - ${__from%.*})) -ge "${2%.*}" ]; then
+    echo "it was stopped after $2 s" >>"$__work/.err"
+  fi
   __f "err $1"
   tail -c 32768 "$__work/.err" 2>/dev/null || :
   __f "rc $1 $__rc"
