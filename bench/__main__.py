@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from .content import content
 from .graph import SIZES, graph
 from .start import start
 from .table import Line, text, values
@@ -16,10 +17,11 @@ from .table import Line, text, values
 def main() -> int:
     """Run the named benchmarks, or all of them, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks; see bench/README.md.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="start, plan, graph; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start, plan, graph, content; default: all")
     parser.add_argument("-n", "--times", type=int, default=5, help="runs of each; the median counts (default: 5)")
     parser.add_argument("--hosts", type=int, default=10, help="hosts of the plan (default: 10)")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances (default: %(default)s)")
+    parser.add_argument("--mb", type=int, default=300, help="MB of the source of content (default: 300)")
     parser.add_argument("--twins", action="store_true", help="plan twins with systemd, too; needs root")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
@@ -30,6 +32,7 @@ def main() -> int:
         "start": lambda: start(args.times),
         "plan": lambda: plan(args.times, args.hosts, twins=args.twins),
         "graph": lambda: graph(args.times, sizes),
+        "content": lambda: content(args.mb),
     }
     unknown = [name for name in args.names if name not in known]
     if unknown:

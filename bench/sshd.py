@@ -8,10 +8,12 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _SSHD = "/usr/sbin/sshd"
+_FOLDERS = {"/run/hacore": "0700", "/var/lib/hacore": "0755"}
 _PATIENCE = 10.0  # seconds until an sshd answers
 
 
@@ -54,7 +56,7 @@ class Sshds:
         ssh.mkdir(mode=0o700, parents=True)
         _keygen(ssh / "id_ed25519")
         if os.geteuid() == 0:
-            for place in ("/run/sshd", "/run/hacore", "/var/lib/hacore"):
+            for place in ("/run/sshd", *_FOLDERS):
                 Path(place).mkdir(mode=0o755, parents=True, exist_ok=True)
         known = []
         for number in range(self.count):
@@ -103,10 +105,16 @@ def _command(folder: Path, port: int, client: Path) -> list[str]:
     config = folder / "sshd_config"
     config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
     argv = [_SSHD, "-D", "-f", str(config), "-E", str(folder / "log")]
+    return private(argv)
+
+
+def private(argv: Sequence[str]) -> list[str]:
+    """As root, a program with empty folders of hacore's that nobody else sees; other users have their own."""
     if os.geteuid() != 0:
-        return argv
-    mounts = "mount -t tmpfs bench /run/hacore && mount -t tmpfs bench /var/lib/hacore"
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mounts} && exec {shlex.join(argv)}"]
+        return list(argv)
+    mounts = [f"mount -t tmpfs -o mode={mode} bench {folder}" for folder, mode in _FOLDERS.items()]
+    script = " && ".join([*mounts, f"exec {shlex.join(argv)}"])
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
 
 
 def _keygen(path: Path) -> None:

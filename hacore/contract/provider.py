@@ -12,7 +12,7 @@ from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
 from .serving import Daemon, Held, Served
-from .steps import Check, Guard, Step
+from .steps import Check, Guard, Source, Step
 from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
 
 
@@ -48,6 +48,10 @@ class StackFiles(Protocol):
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, `path` relative to the stack's folder."""
+        ...
+
+    def source(self, path: str, above: int = 0) -> Source | None:
+        """A file as the Source of a step, hashed but not kept in memory; None if it has at most `above` bytes."""
         ...
 
     def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:

@@ -26,13 +26,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Bulk data that the controller downloads, verifies, caches and uploads.
+    """Bulk data that the controller downloads, verifies, caches and uploads, without reading it into memory.
 
-    `url` is http(s) or file, `sha256` is in hex.
+    `url` is http(s) or file, `sha256` is in hex. `size` is in bytes, 0 if it is not known yet.
     """
 
     url: str
     sha256: str
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Step:
 
     script: str
     blobs: Mapping[str, bytes] = field(default_factory=dict)
-    sources: Mapping[str, Source] = field(default_factory=dict)  # like blobs, by name in $HACORE_WORK
+    sources: Mapping[str, Source] = field(default_factory=dict)  # as blobs, by name: a link in $HACORE_WORK to the file
     what: str = ""  # shown while it runs: "building nginx 1.22.1"
     deadline: float = 120.0
     detached: bool = False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import xdg
 from ..address import Address
-from ..contract import Spec
+from ..contract import Source, Spec
 from ..errors import ExpressionError
 from ..expressions import NOTES, Expressions, NoSuchNameError, touches
 from ..expressions import Path as Names
@@ -20,6 +22,9 @@ from ..secrets import strings_in
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 OWN = frozenset(("var", "host", "hosts", "groups", "each", "resource", "file", "env"))
 
+
+SOURCE_LIMIT = 1 << 30
+"""Bytes of the largest source that is sent to a host."""
 
 WITHHELD = "the reason is not shown because a sensitive value is involved"
 
@@ -31,6 +36,7 @@ class Folder:
         self.root = root.absolute()
         self._real = root.resolve()
         self._texts: dict[str, str] = {}
+        self._sources: dict[Path, Source] = {}
 
     def locate(self, path: str) -> Path:
         """The real path of a file in the folder; raises ExpressionError if it is outside."""
@@ -59,6 +65,28 @@ class Folder:
             except UnicodeDecodeError as error:
                 raise NoSuchNameError(f"cannot read {path!r}: not a UTF-8 text") from error
         return self._texts[path]
+
+    def source(self, path: str, above: int) -> Source | None:
+        """See contract.StackFiles; hashed once. Raises ExpressionError."""
+        real = self.locate(path)
+        if real not in self._sources:
+            try:
+                with real.open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or size <= above:
+                        return None
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                raise NoSuchNameError(f"cannot read {path!r} in the stack's folder: {error.strerror}") from error
+            self._sources[real] = Source(real.as_uri(), digest, size)
+        found = self._sources[real]
+        if found.size > SOURCE_LIMIT:
+            raise NoSuchNameError(
+                f"cannot use {path!r}: it has {found.size} bytes, and the largest source has {SOURCE_LIMIT} (1 GiB)"
+            )
+        return found if found.size > above else None
 
     def content(self, path: str) -> str:
         """The result of `file('…')`."""
@@ -162,6 +190,17 @@ class BodyFiles:
             raise missing(path) from error
         self.taken[path] = None
         return data
+
+    def source(self, path: str, above: int = 0) -> Source | None:
+        """A file larger than `above` bytes, as a Source; raises ExpressionError."""
+        self.path = path
+        try:
+            found = self._folder.source(path, above)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+        if found is not None:
+            self.taken[path] = None
+        return found
 
     def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:
         """A template's text, and whether it is sensitive; raises ExpressionError."""

@@ -10,6 +10,7 @@ this connection or the next one.
         begun    it was begun; without `rc` and with the lock free it was killed
         token    the host lock under which it was begun or resumed
         what     a description for people
+        uploads  the name of the folder with its large content (upload.py), if it has any
         scratch  exists when it works in scratch space: a new run need not wait for it
         out err  its output
         rc       its result: 0, 1 (a step failed), 75 (fenced)
@@ -38,7 +39,9 @@ flock -n 8 || exit 3
 touch "$1/begun" || exit 6
 __script=$(cat "$1/script"); rm -f "$1/script"
 ( eval "$__script" ) >"$1/out" 2>"$1/err"
-echo $? >"$1/rc.new" && mv "$1/rc.new" "$1/rc"
+__rc=$?
+if read -r __one 2>/dev/null <"$1/uploads"; then rm -rf -- "$HACORE_HOME/uploads/$__one"; fi
+echo "$__rc" >"$1/rc.new" && mv "$1/rc.new" "$1/rc"
 """
 """In a session of its own: 0 it ran, 3 another process runs it, 4 it was killed, 5 it has ended, 6 it cannot begin.
 
@@ -84,12 +87,16 @@ exit 137
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job by its key. `body` is its script, `what` describes it to people; for `scratch` see `key_of`."""
+    """A job by its key. `body` is its script, `what` describes it to people; for `scratch` see `key_of`.
+
+    `uploads` is the id of the upload that it needs.
+    """
 
     key: str
     body: str
     what: str = ""
     scratch: bool = False
+    uploads: str = ""
 
     @property
     def nonce(self) -> str:
@@ -131,6 +138,7 @@ def _lay(job: Job) -> str:
         'printf \'%s\\n\' "$__token" >"$__new/token" || exit 1\n',
         f"printf '%s\\n' {quote(job.what)} >\"$__new/what\" || exit 1\n",
         '>"$__new/scratch" || exit 1\n' if job.scratch else "",
+        f'echo {quote(job.uploads)} >"$__new/uploads" || exit 1\n' if job.uploads else "",
         'mv -T -- "$__new" "$__job" 2>/dev/null || rm -rf "$__new"\n',  # another connection of this run was faster
         "fi\n",
     ]

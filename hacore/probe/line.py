@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..contract import Host, Output
 from ..errors import HostKeyError, UnreachableError
-from ..transport import Limits, Session
+from ..transport import Limits, Payload, Session
 from ..transport.session import OnOutput
 
 Again = Callable[[], Awaitable[Session]]
@@ -42,11 +42,16 @@ class ReconnectingSession:
         return f"{self.host.name}@{self.host.address}"
 
     async def attempt(
-        self, script: str, limits: Limits, heard: OnOutput | None = None, end: bytes = b""
+        self,
+        script: str,
+        limits: Limits,
+        heard: OnOutput | None = None,
+        end: bytes = b"",
+        payload: Payload | None = None,
     ) -> Output | UnreachableError:
         """Run a script once; the error when the connection was lost, so that it may have run."""
         try:
-            return await self._session.run(script, limits=limits, on_output=heard, end=end)
+            return await self._session.run(script, limits=limits, on_output=heard, end=end, payload=payload)
         except UnreachableError as error:
             if self._again is None:
                 raise

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..contract import Ask, Facts, Host, Output, Step
-from ..errors import FencedError, ProbeError, RestartedError
+from ..errors import DeadlineError, FencedError, ProbeError, RestartedError, TransportError
 from ..transport import Limits, Session
 from ..transport.session import OnOutput
 from . import script as script_of
 from .jobs import NOT_THERE, Job, attach_script, key_of, nonce_of, start_script
 from .line import Again, ReconnectingSession
 from .script import FENCED, frames, probe_limits, probe_script, read_probe, steps_script
+from .upload import Upload, detach, upload_script
 from .watchdog import EXEC_SECONDS, SHELL, SHELL_SECONDS, STEPS_STDERR, STEPS_STDOUT, watched
 
 
@@ -113,22 +114,24 @@ class SessionLink:
 
     async def steps(self, batch: Sequence[Frame], token: str, started: Started | None = None) -> Batch:
         """One exec with all frames, as a job of the host; `started` is called when a step begins."""
-        job = _job_of(batch, token)
+        job, upload = _job_of(batch, token)
+        if upload is not None:
+            await self._send(upload, token)
         watch = _Watch(job.nonce, lambda index, step: started(batch[index].id, step)) if started else None
         output = await self._exec(job, token, _limits(batch), watch.feed if watch else None)
         return self._batch(batch, job.key, output)
 
     def _batch(self, batch: Sequence[Frame], key: str, output: Output) -> Batch:
-        self._unfenced(key, output)
+        self._unfenced(nonce_of(key), output)
         found = frames(output.stdout, nonce_of(key))
         self._complete(found, output)
         self._taken.append(key)
         contents = dict(found)
         return Batch({frame.id: _result(str(index), frame, contents) for index, frame in enumerate(batch)})
 
-    def _unfenced(self, key: str, output: Output) -> None:
+    def _unfenced(self, nonce: str, output: Output) -> None:
         """Raise FencedError when another run held the host's lock."""
-        fenced = [name for name, _ in frames(output.stdout, nonce_of(key)) if name.startswith("fenced ")]
+        fenced = [name for name, _ in frames(output.stdout, nonce) if name.startswith("fenced ")]
         if output.rc == FENCED and fenced:
             gone = fenced[0] == "fenced gone"
             why = "missing, and may have been held by another run since" if gone else "held by another run"
@@ -140,6 +143,30 @@ class SessionLink:
     async def shell(self, script: str) -> Output:
         """Run a small script of the engine itself, which may run twice."""
         return await self._line.repeat(watched(script, SHELL_SECONDS), SHELL)
+
+    async def _send(self, upload: Upload, token: str) -> None:
+        """Send the large content of steps, again from its beginning when the connection was lost.
+
+        Nothing has been done with it yet, so a host that takes too long is a plain failure, and no doubt.
+        """
+        self._line.patient = True
+        nonce = secrets.token_hex(8)
+        script = upload_script(upload, script_of.PRELUDE, token, nonce)
+        for _ in range(LOSSES):
+            try:
+                output = await self._line.attempt(script, upload.limits, payload=upload.payload)
+            except DeadlineError as error:
+                raise TransportError(f"{error}; nothing was done with the {upload.size} bytes sent") from error
+            if not isinstance(output, Output):
+                lost = output
+                await self._line.renew(lost)
+                continue
+            self._unfenced(nonce, output)
+            if output.rc != 0:
+                detail = _stderr_tail(output) or f"exit code {output.rc}"
+                raise TransportError(f"cannot send {upload.size} bytes to {self._line.at}: {detail}")
+            return
+        raise lost
 
     async def _exec(self, job: Job, token: str, limits: Limits, heard: OnOutput | None) -> Output:
         """Begin a job and wait for its end, and reconnect as often as necessary."""
@@ -187,15 +214,20 @@ def _limits(batch: Sequence[Frame]) -> Limits:
     return Limits(seconds + asked + EXEC_SECONDS, stdout=STEPS_STDOUT, stderr=STEPS_STDERR)
 
 
-def _job_of(batch: Sequence[Frame], token: str) -> Job:
-    """The job of a batch. One that a later controller may find again has a key derived from its work."""
-    content = [(str(index), frame.steps, frame.asks) for index, frame in enumerate(batch)]
+def _job_of(batch: Sequence[Frame], token: str) -> tuple[Job, Upload | None]:
+    """The job of a batch, and what must be sent before it.
+
+    A job that a later controller may find again has a key derived from its work.
+    """
+    light, upload = detach([frame.steps for frame in batch], secrets.token_hex(8))
+    content = [(str(index), steps, frame.asks) for (index, frame), steps in zip(enumerate(batch), light, strict=True)]
+    uploads = "" if upload is None else upload.id
     what = "; ".join(step.what for frame in batch for step in frame.steps if step.what)
     scope = batch[0].scope if len(batch) == 1 else ""
     key = secrets.token_hex(16)
     if scope and any(step.detached for step in batch[0].steps) and not batch[0].asks:
         key = key_of(scope, steps_script(content, "", ""))
-    return Job(key, steps_script(content, nonce_of(key), token), what or "steps", bool(scope))
+    return Job(key, steps_script(content, nonce_of(key), token, uploads), what or "steps", bool(scope), uploads), upload
 
 
 def _result(name: str, frame: Frame, contents: Mapping[str, bytes]) -> Result:

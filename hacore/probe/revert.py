@@ -94,6 +94,8 @@ def arm(steps: tuple[Step, ...], name: str, *, lineage: str, what: str, within: 
 
     `name` ends in `.undo`, `.settle` or `.serve`.
     """
+    if any(step.sources for step in steps):
+        raise ValueError("cannot write an undo with sources to a host: it must not need the controller")
     back = steps_script([("0", steps, ())], "back", "")
     script = f"NAME={quote(name)} SECONDS_GIVEN={within:d}\n{_ARM}"
     blobs = {"back": back.encode("utf-8", "surrogateescape"), "watch": _WATCH.encode()}

@@ -18,6 +18,7 @@ from ..transport import Limits
 from .folders import FOLDERS, PLACES
 from .host import BASE
 from .lock import HELD
+from .upload import FOLDER
 from .watchdog import EXEC_SECONDS, FACT_SECONDS, WATCHDOG, limits_of, seconds_of
 
 PRELUDE = (
@@ -162,12 +163,17 @@ __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.
   __heard "out $1"; __f "out $1"
   __n=1
   while :; do
+    read -r __from __rest </proc/uptime
     __rc=0
     ( cd /; export HACORE_WORK="$__work"
     exec timeout -k 10 "$2" sh "$__work/.script" </dev/null 2>"$__work/.err" 3>&- ) || __rc=$?
     [ "$__rc" -eq 75 ] && [ "$__n" -lt "$3" ] || break
     __n=$((__n + 1)); sleep "$4"
   done
+  read -r __to __rest </proc/uptime
+  if [ "$__rc" -eq 124 ] && [ $((${__to%.*} - ${__from%.*})) -ge "${2%.*}" ]; then
+    echo "it was stopped after $2 s" >>"$__work/.err"
+  fi
   __f "err $1"
   tail -c 32768 "$__work/.err" 2>/dev/null || :
   __f "rc $1 $__rc"
@@ -177,8 +183,12 @@ __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.
 """
 
 
-def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], nonce: str, token: str) -> str:
+def steps_script(
+    batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], nonce: str, token: str, uploads: str = ""
+) -> str:
     """A script for several tasks: (frame name, steps in order, asks to probe afterwards) each.
+
+    `uploads` names the folder of content that was sent before (upload.py); steps refer to it in `sources`.
 
     A step that fails ends its task; the probe of the task runs all the same. Each step checks the
     host's lock first: with another token in it the whole script exits with 75. It exits with 1
@@ -188,6 +198,7 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
         PRELUDE,
         WATCHDOG,
         f"__f() {{ printf '\\n@%s %s\\n' {nonce} \"$1\"; }}\n__token={quote(token)}\n",
+        f'__uploads="{FOLDER}"/{quote(uploads)}\n' if uploads else "",
         HELD,
         FOLDERS,
         _RUNNER,
@@ -207,10 +218,17 @@ def steps_script(batch: Sequence[tuple[str, Sequence[Step], Sequence[Ask]]], non
 
 
 def _load(step: Step, nonce: str) -> str:
-    """Write a step's blobs and its script to a new private folder."""
+    """Write a step's blobs and its script to a new private folder; what was uploaded is linked there.
+
+    The script does not begin without it: most scripts take a missing blob for one that was not given.
+    """
     lines = ['__work=$(mktemp -d "$HACORE_RUN/step.XXXXXXXX")\n']
     for name, blob in step.blobs.items():
         text = base64.encodebytes(blob).decode()
         lines.append(f"base64 -d >\"$__work\"/{quote(name)} <<'B{nonce}'\n{text}B{nonce}\n")
-    lines.append(f"cat >\"$__work/.script\" <<'S{nonce}'\nset -eu\n{step.script}\nS{nonce}\n")
+    needs = ""
+    for name, source in step.sources.items():
+        lines.append(f'ln -s -- "$__uploads"/{source.sha256} "$__work"/{quote(name)}\n')
+        needs += f'[ -f "$HACORE_WORK"/{quote(name)} ] || {{ echo "its uploaded content is missing" >&2; exit 1; }}\n'
+    lines.append(f"cat >\"$__work/.script\" <<'S{nonce}'\nset -eu\n{needs}{step.script}\nS{nonce}\n")
     return "".join(lines)

@@ -73,11 +73,12 @@ __all__ = [
 ]
 
 
-def unlock(url: str, force: bool = False) -> LockInfo | None:
+def unlock(url: str, force: bool = False, run: int | None = None) -> LockInfo | None:
     """Break the lock of a dead holder, with `force` of any; returns the former lock, None if there was none.
 
+    `run`: only the lock of that run, also if it is not known whether its process is running.
     A running holder fails at its next commit. Raises LockedError, StoreError.
     """
     from . import session
 
-    return session.unlock(Place.parse(url), force=force)
+    return session.unlock(Place.parse(url), force=force, run=run)

@@ -58,6 +58,12 @@ def is_dead(lock: LockInfo) -> bool:
     return now is not None and (now.ended or str(now.started) != lock.pid_started)
 
 
+def is_running_here(lock: LockInfo) -> bool:
+    """Whether the holder is a process of this machine that is surely running."""
+    known = _is_this_machine(lock) and lock.boot_id == proc.boot_id() and lock.pid_space == proc.pid_namespace()
+    return known and bool(lock.pid_started) and not is_dead(lock)
+
+
 def _is_this_machine(lock: LockInfo) -> bool:
     if (socket.gethostname(), proc.text("/etc/machine-id")) != (lock.hostname, lock.machine_id):
         return False

@@ -93,10 +93,12 @@ def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterS
         raise
 
 
-def unlock(place: Place, *, force: bool) -> LockInfo | None:
+def unlock(place: Place, *, force: bool, run: int | None = None) -> LockInfo | None:
     """Delete the lock of a dead holder, with `force` of any; returns it, None if there was none.
 
-    Raises LockedError when the holder may be running.
+    `run`: only the lock under which that run is in progress, unless its process is seen running on this machine.
+    While a run is unfinished nobody locks the state but to resume it or to roll it back, so the holder works on it.
+    Raises LockedError when the holder may be running, or works on another run.
     """
     if place.absent():
         return None
@@ -108,7 +110,9 @@ def unlock(place: Place, *, force: bool) -> LockInfo | None:
                 return None
             hold(connection)
             old = queries.lock(reading)
-            if old is not None and not force and not holder.is_dead(old):
+            if old is not None and run is not None:
+                _check_run(old, run, queries.meta(reading).run, place, force=force)
+            elif old is not None and not force and not holder.is_dead(old):
                 raise LockedError(
                     f"cannot unlock the state {place.name}: {old} may be running; stop it, or use --force"
                 )
@@ -116,6 +120,21 @@ def unlock(place: Place, *, force: bool) -> LockInfo | None:
             return old
     finally:
         database.close()
+
+
+_RUNS = ("apply", "destroy", "rollback")
+"""The commands that work on a run, as a lock names them."""
+
+
+def _check_run(old: LockInfo, run: int, unfinished: int | None, place: Place, *, force: bool) -> None:
+    """Raise LockedError unless the lock is that of `run`."""
+    if old.what not in _RUNS or unfinished != run:
+        now = "which is at no run" if old.what not in _RUNS or unfinished is None else f"which is at run {unfinished}"
+        raise LockedError(f"cannot unlock run {run} of the state {place.name}: the lock is held by {old}, {now}")
+    if not force and holder.is_running_here(old):
+        raise LockedError(
+            f"cannot unlock run {run} of the state {place.name}: {old} is running on this machine; stop it first"
+        )
 
 
 def _refuse_live(old: LockInfo, place: Place) -> None:

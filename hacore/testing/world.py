@@ -6,7 +6,10 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from ..contract import Ask, Facts, Host, Output, Step
 from ..errors import FencedError, RestartedError, UnreachableError
@@ -173,6 +176,6 @@ class MemoryLink:
 
 
 def _checked(step: Step) -> Step:
-    if step.sources:
-        raise AssertionError("sources must have become blobs before a step runs")
-    return step
+    """The step with its sources as blobs; they must have become files of this machine before it runs."""
+    files = {name: Path(unquote(urlsplit(source.url).path)) for name, source in step.sources.items()}
+    return replace(step, blobs={**step.blobs, **{name: file.read_bytes() for name, file in files.items()}}, sources={})

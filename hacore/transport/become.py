@@ -20,6 +20,7 @@ from typing import Protocol
 
 from ..contract import Output
 from ..errors import TransportError
+from .payload import Payload
 
 EVAL = 'eval "$(cat)"'
 """Read the whole script first, then run it: sh would otherwise read stdin line by line, and a command of
@@ -31,8 +32,17 @@ PROMPT = "hacore-sudo-password:"
 ENTERED = "hacore-root"
 """The first line that the script's shell prints on stderr; lines before it are from sudo or a profile."""
 
-EVAL_AS_ROOT = f'echo hacore"-"root >&2; {EVAL}'
-"""ENTERED is not spelled out: a sudo that quotes a refused command must not print it."""
+AS_ROOT = 'echo hacore"-"root >&2; '
+"""Prints ENTERED, which is not spelled out: a sudo that quotes a refused command must not print it."""
+
+
+def evaluate(size: int | None = None) -> str:
+    """EVAL; with `size` the script is that many bytes, and what follows it on stdin is for the script to read.
+
+    head(1) of coreutils reads no byte more than it is asked for.
+    """
+    return EVAL if size is None else f'eval "$(head -c {size:d})"'
+
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -101,11 +111,20 @@ class Exchange(Protocol):
         ...
 
 
+async def _pass(send: Send, script: bytes, payload: Payload | None) -> None:
+    """Send a script, and what follows it."""
+    await send(script)
+    for content in payload.contents if payload is not None else ():
+        async for piece in content.pieces():
+            await send(piece)
+
+
 class Script:
     """A script without sudo."""
 
-    def __init__(self, script: bytes) -> None:
+    def __init__(self, script: bytes, payload: Payload | None = None) -> None:
         self._script = script
+        self._payload = payload
 
     def hear(self, chunk: bytes) -> None:
         """Ignored."""
@@ -114,8 +133,8 @@ class Script:
         """Ignored."""
 
     async def speak(self, send: Send) -> None:
-        """Send the script."""
-        await send(self._script)
+        """Send the script and its payload."""
+        await _pass(send, self._script, self._payload)
 
     def judge(self, output: Output, label: str) -> Output:  # noqa: ARG002 - see Exchange
         """The whole output is the script's."""
@@ -125,8 +144,9 @@ class Script:
 class SudoExchange:
     """A script run by sudo, for one exec on the host `label`."""
 
-    def __init__(self, script: bytes, label: str, password: Password | None) -> None:
+    def __init__(self, script: bytes, label: str, password: Password | None, payload: Payload | None = None) -> None:
         self._script = script
+        self._payload = payload
         self._label = label
         self._password = password
         self._heard = b""
@@ -148,7 +168,7 @@ class SudoExchange:
     async def speak(self, send: Send) -> None:
         """Send the password if sudo prompts for it, then the script; without a password, the script at once."""
         if self._password is None or await self._opens(self._password, send):
-            await send(self._script)
+            await _pass(send, self._script, self._payload)
 
     async def _opens(self, password: Password, send: Send) -> bool:
         if not await self._asked(1):

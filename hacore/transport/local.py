@@ -30,9 +30,9 @@ class LocalSession(BaseSession):
     def __init__(self, host: Host, password: Password | None = None) -> None:
         super().__init__(host, f"{host.name} (this machine)", password)
 
-    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake, size: int | None) -> Output:
         try:
-            pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None))
+            pid, stdin, stdout, stderr = _spawn(argv(self._host, answers=self._password is not None, size=size))
         except FileNotFoundError:
             if self._host.connection.become == "sudo":
                 raise TransportError(f"cannot become root on {self._label}: sudo is not installed") from None
@@ -43,7 +43,8 @@ class LocalSession(BaseSession):
             exchange.hear(chunk)
 
         status = asyncio.create_task(_wait(pid))
-        parts = [_collect(stdout, intake.out), _collect(stderr, on_stderr, exchange.shut), _feed(stdin, exchange)]
+        feed = _feed(stdin, exchange, intake)
+        parts = [_collect(stdout, intake.out), _collect(stderr, on_stderr, exchange.shut), feed]
         tasks = [status, *map(asyncio.ensure_future, parts)]
         closed = asyncio.gather(*tasks)
         try:
@@ -127,8 +128,11 @@ async def _collect(end: int, on_output: OnOutput, on_end: Callable[[], None] = l
         on_end()
 
 
-async def _feed(end: int, exchange: Exchange) -> None:
-    """Send all input, then EOF. A command that ended early is not an error here: its exit code is."""
+async def _feed(end: int, exchange: Exchange, intake: Intake) -> None:
+    """Send all input, then EOF. A command that ended early is not an error here: its exit code is.
+
+    A command of which the input cannot be read is stopped.
+    """
     loop = asyncio.get_running_loop()
     file = os.fdopen(end, "wb", 0)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
@@ -142,6 +146,9 @@ async def _feed(end: int, exchange: Exchange) -> None:
     try:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             await exchange.speak(send)
+    except TransportError:
+        intake.torn = True
+        raise
     finally:
         stream.close()
 

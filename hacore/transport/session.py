@@ -10,8 +10,9 @@ from typing import Protocol
 from ..contract import Output
 from ..errors import DeadlineError, UnreachableError
 from ..model import Host
-from .become import EVAL, EVAL_AS_ROOT, PROMPT, Exchange, Password, Script, SudoExchange
+from .become import AS_ROOT, PROMPT, Exchange, Password, Script, SudoExchange, evaluate
 from .limits import Intake, Limits
+from .payload import Payload
 
 CHANNELS = 6
 """Commands at a time on one connection; sshd's MaxSessions is 10 by default (sshd_config(5)), and sshd
@@ -32,9 +33,17 @@ class Session(Protocol):
         ...
 
     async def run(
-        self, script: str, *, limits: Limits = LIMITS, on_output: OnOutput | None = None, end: bytes = b""
+        self,
+        script: str,
+        *,
+        limits: Limits = LIMITS,
+        on_output: OnOutput | None = None,
+        end: bytes = b"",
+        payload: Payload | None = None,
     ) -> Output:
         """Run a POSIX sh script on the host in one exec: the script on stdin, with any login shell.
+
+        A `payload` follows the script on its stdin; it is read in pieces as the host takes it in.
 
         `on_output` gets chunks of stdout as they arrive. An exec beyond its `limits` is stopped, with its
         process group where that is possible (sshd does not do so for root); when the caller is cancelled,
@@ -42,7 +51,8 @@ class Session(Protocol):
         for. The output is raw: output of a shell's profile is before the script's.
 
         Raises UnreachableError when the connection is lost: the command may have run completely, in part
-        or not at all. Raises DeadlineError, FloodError, and TransportError when sudo refuses.
+        or not at all. Raises DeadlineError, FloodError, and TransportError when sudo refuses or a payload
+        cannot be read.
         """
         ...
 
@@ -51,20 +61,21 @@ class Session(Protocol):
         ...
 
 
-def argv(host: Host, *, answers: bool = False) -> list[str]:
+def argv(host: Host, *, answers: bool = False, size: int | None = None) -> list[str]:
     """The program that runs a script from its stdin on `host`, as a list of arguments.
 
-    `answers`: sudo may ask for a password, on stderr, and read it from stdin.
+    `answers`: sudo may ask for a password, on stderr, and read it from stdin. `size`: the bytes of the script,
+    if a payload follows it.
     """
     if host.connection.become != "sudo":
-        return ["sh", "-c", EVAL]
+        return ["sh", "-c", evaluate(size)]
     asking = ["-S", "-p", PROMPT] if answers else ["-n"]
-    return ["sudo", *asking, "-H", "--", "sh", "-c", EVAL_AS_ROOT]
+    return ["sudo", *asking, "-H", "--", "sh", "-c", AS_ROOT + evaluate(size)]
 
 
-def command(host: Host, *, answers: bool = False) -> str:
+def command(host: Host, *, answers: bool = False, size: int | None = None) -> str:
     """The same as text for any login shell: words and one single-quoted string, nothing to expand."""
-    *words, script = argv(host, answers=answers)
+    *words, script = argv(host, answers=answers, size=size)
     return f"exec {' '.join(words)} '{script}'"
 
 
@@ -98,7 +109,13 @@ class BaseSession(ABC):
         return self._host
 
     async def run(
-        self, script: str, *, limits: Limits = LIMITS, on_output: OnOutput | None = None, end: bytes = b""
+        self,
+        script: str,
+        *,
+        limits: Limits = LIMITS,
+        on_output: OnOutput | None = None,
+        end: bytes = b"",
+        payload: Payload | None = None,
     ) -> Output:
         """See Session.run."""
         if "\0" in script:
@@ -111,8 +128,10 @@ class BaseSession(ABC):
             async with limit:
                 await self._channels.acquire()
                 # A task of its own: a cancelled caller must not interrupt a script that is being sent or runs.
-                exchange = self._exchange(script.encode("utf-8", "surrogateescape"))
-                task = asyncio.create_task(self._execute(exchange, intake))
+                text = script.encode("utf-8", "surrogateescape")
+                exchange = self._exchange(text, payload)
+                size = None if payload is None else len(text)
+                task = asyncio.create_task(self._execute(exchange, intake, size))
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 output = await asyncio.shield(task)
@@ -136,10 +155,10 @@ class BaseSession(ABC):
             tap.shut()
         return exchange.judge(output, self._label)
 
-    def _exchange(self, script: bytes) -> Exchange:
+    def _exchange(self, script: bytes, payload: Payload | None) -> Exchange:
         if self._host.connection.become == "sudo":
-            return SudoExchange(script, self._label, self._password)
-        return Script(script)
+            return SudoExchange(script, self._label, self._password, payload)
+        return Script(script, payload)
 
     def _ended(self, task: asyncio.Task[Output]) -> None:
         self._running.discard(task)
@@ -156,8 +175,10 @@ class BaseSession(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     @abstractmethod
-    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake, size: int | None) -> Output:
         """Run a script to its end; raises UnreachableError when the connection is lost, FloodError.
+
+        `size`: the bytes of the script, if a payload follows it.
 
         With `intake.torn` the command is stopped on the way out.
         """

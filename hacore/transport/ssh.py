@@ -30,7 +30,7 @@ class SshSession(BaseSession):
 
     def __init__(self, host: Host, link: Link, password: Password | None = None) -> None:
         super().__init__(host, link.target.label, password)
-        self._command = command(host, answers=password is not None)
+        self._answers = password is not None
         self._link = link
         self._open = 0
 
@@ -39,11 +39,11 @@ class SshSession(BaseSession):
         """Whether the connection is up, as far as known."""
         return self._link.alive
 
-    async def _execute(self, exchange: Exchange, intake: Intake) -> Output:
+    async def _execute(self, exchange: Exchange, intake: Intake, size: int | None) -> Output:
         if not self._link.alive:
             raise UnreachableError(f"connection lost to {self._label} before the command was sent")
         received = _Channel(intake, exchange)
-        channel = await self._begin(received)
+        channel = await self._begin(received, command(self._host, answers=self._answers, size=size))
         self._open += 1
         try:
             feed = asyncio.ensure_future(_feed(channel, received, exchange))
@@ -63,8 +63,8 @@ class SshSession(BaseSession):
             raise UnreachableError(f"connection lost to {self._label}: {why}; the command may have run")
         return Output(received.rc or 0, intake.stdout, intake.stderr)
 
-    async def _begin(self, received: _Channel) -> asyncssh.SSHClientChannel[bytes]:
-        """A channel with the command on it.
+    async def _begin(self, received: _Channel, line: str) -> asyncssh.SSHClientChannel[bytes]:
+        """A channel with the command `line` on it.
 
         A server at its limit of sessions (MaxSessions) has started nothing: another attempt is made while
         other commands of this connection run, which free sessions, and for a while after.
@@ -74,7 +74,7 @@ class SshSession(BaseSession):
             asyncio.get_running_loop().call_soon(self._acknowledge)  # just after the opening has been sent
             try:
                 channel, _ = await self._link.connection.create_session(
-                    lambda: received, self._command, encoding=None, request_pty=False
+                    lambda: received, line, encoding=None, request_pty=False
                 )
             except asyncssh.ChannelOpenError as exc:
                 if not self._link.alive:
@@ -152,8 +152,9 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             self.closed.set_result(exc)
 
     def fed(self, feed: asyncio.Future[None]) -> None:
-        """Note the end of sending; an error of it is raised by `run`."""
+        """Note the end of sending; an error of it is raised by `run`, and the command is stopped."""
         if not feed.cancelled() and (error := feed.exception()) is not None:
+            self._intake.torn = True
             self._fail(error)
 
     def _fail(self, exc: BaseException) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..address import Address
 from ..contract import Ask, Check, Claim, Facts, Image, Provider, Source, Step, View
@@ -40,8 +40,22 @@ if TYPE_CHECKING:
     from ..journal import RunningTask
     from .timer import Timer
 
-Fetch = Callable[[Source], Awaitable[bytes]]
+Fetch = Callable[[Source], Awaitable["Fetched"]]
 Relock = Callable[[str], Awaitable[bool]]
+
+
+class Fetched(Protocol):
+    """A source on the controller, whole and verified: a file that is there as long as this object is."""
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        ...
 
 
 ASKED = 2
@@ -83,7 +97,7 @@ class Context:
     former: Mapping[Address, Address] = field(default_factory=dict)  # of what this run renames: its address before
     before: dict[Address, JSON | None] = field(default_factory=dict)  # rows before the run, of what its tasks change
     _epoch: float = field(init=False, default_factory=lambda: time.time() - time.monotonic())
-    _fetched: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
+    _fetched: dict[str, asyncio.Future[Fetched]] = field(default_factory=dict)
     _owned: Owned = field(init=False)
     _consumers: dict[Address, list[Address]] = field(init=False, default_factory=dict)
 
@@ -233,17 +247,18 @@ class Context:
             self.rows[consumer] = replace(row, loaded={**row.loaded, **loaded})
 
     async def ready(self, step: Step) -> Step:
-        """The step with its sources turned into blobs; each source is fetched once per run."""
+        """The step with its sources as files of the controller; each source is fetched once per run."""
         if not step.sources:
             return step
-        blobs = dict(step.blobs)
+        sources = {}
         for name, source in step.sources.items():
             future = self._fetched.get(source.sha256)
             if future is None:
                 future = asyncio.ensure_future(self.fetch(source))
                 self._fetched[source.sha256] = future
-            blobs[name] = await future
-        return replace(step, blobs=blobs, sources={})
+            fetched = await future
+            sources[name] = Source(fetched.path.as_uri(), source.sha256, fetched.size)
+        return replace(step, sources=sources)
 
     def say(self, type_: Any, message: str = "", **more: Any) -> None:
         """Emit an event."""

@@ -20,6 +20,7 @@ from ..probe.jobs import WAIT
 from ..probe.lock import LOCKING, NOT_ALONE
 from ..probe.revert import disarm
 from ..probe.script import PRELUDE
+from ..probe.upload import SWEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def _acquire(holder: Holder) -> str:
     text = f"{holder.token}\n{json.dumps(holder.info, sort_keys=True)}"
     return f"""{PRELUDE}
 {WAIT}
+{SWEEP}
 {LOCKING}
 {FOLDERS}
 command -v flock >/dev/null || {{ echo "flock (util-linux) is not installed" >&2; exit 1; }}
@@ -53,6 +55,7 @@ fi
 n=0; while [ $n -lt 5 ] && __busy >/dev/null; do n=$((n + 1)); sleep 0.2; done
 if __busy; then exit 4; fi
 __tidy {quote(holder.token)}
+__sweep
 cat /proc/sys/kernel/random/boot_id
 """
 
@@ -119,7 +122,8 @@ async def release(link: HostLink, token: str, parting: str = "") -> None:
     `parting` is shell text to be run just before. Raises TransportError when that failed; the lock is
     given back all the same.
     """
-    forget = f'{WAIT}\n[ ! -d "$HACORE_RUN/jobs" ] || __tidy {quote(token)}\nexit $parted\n'
+    tidy = f'[ ! -d "$HACORE_RUN/jobs" ] || __tidy {quote(token)}\n__sweep {quote(token)}\n'
+    forget = f"{WAIT}{SWEEP}\n{tidy}exit $parted\n"
     output = await link.shell(_release(token, parting) + forget)
     if output.rc != 0:
         detail = output.stderr.decode("utf-8", "replace").strip()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
-from hacore.store import Place, StateReader
+from hacore.store import Place, RunRecord, StateReader, StateWriter, TaskRecord, holder
 from tests.cli.conftest import HEAD, Console
 
 WEB = """
@@ -246,6 +248,32 @@ def test_runs_of_nothing(console: Console) -> None:
     assert console("show").out == "The state is empty.\n"
     assert console("state", "list").out == ""
     assert console("unlock").out == "Nothing to unlock: the state is not locked.\n"
+
+
+def test_the_lock_of_a_job_that_was_killed_elsewhere(made: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = holder.this_process
+    away = {"machine_id": "0" * 32, "hostname": "runner-7"}
+    url = f"sqlite:///{next(made.folder.rglob('*.db'))}"
+
+    async def killed() -> None:
+        writer = await StateWriter.open(url, who="ci@runner-7", what="apply")
+        task = TaskRecord(0, "t1", "change", "thing", "a", ("thing.conf@a",), "doing")
+        await writer.new_run(RunRecord(0, "apply", "running", 1.0, None, "ci", "web", "d", "rollback"), [task])
+        await writer.close(unlock=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(holder, "this_process", lambda who, what: replace(here(who, what), **away))
+        asyncio.run(killed())
+    assert "may be running" in made("unlock").err
+    refused = made("unlock", "--run", "1")
+    assert (refused.code, "at run 2" in refused.err) == (1, True)
+
+    done = made("unlock", "--run", "2")
+
+    assert done.code == 0, done.err
+    assert "the lock of ci@runner-7 (apply" in done.out
+    assert "Run 2 is interrupted: 1 of 1 task did not end. `hacore apply --resume` resumes it" in done.out
+    assert made("unlock", "--run", "2").out == "Nothing to unlock: the state is not locked.\n"
 
 
 def test_what_is_recorded(made: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -49,15 +50,23 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
+async def got(url: str) -> bytes:
+    """A source's bytes, read from where it was fetched to."""
+    fetched = await fetch(Source(url, GOOD))
+    data = fetched.path.read_bytes()
+    assert fetched.size == len(data)
+    return data
+
+
 def kept() -> list[str]:
     return sorted(p.name for p in cache_folder().iterdir()) if cache_folder().is_dir() else []
 
 
 @pytest.mark.parametrize("path", ["known", "unknown"])
 async def test_what_is_as_it_should_be_is_kept(site: str, path: str) -> None:
-    assert await fetch(Source(f"{site}/{path}", GOOD)) == TEXT
+    assert await got(f"{site}/{path}") == TEXT
     assert kept() == [GOOD]
-    assert await fetch(Source("http://127.0.0.1:1/gone", GOOD)) == TEXT  # from the cache
+    assert await got("http://127.0.0.1:1/gone") == TEXT  # from the cache
 
 
 @pytest.mark.parametrize(
@@ -81,8 +90,10 @@ async def test_a_file_of_this_machine_is_bounded_too(
     (tmp_path / "big").write_bytes(TEXT)
     with pytest.raises(SourceError, match="longer than 100 bytes"):
         await fetch(Source(f"file://{tmp_path}/big", GOOD))
-    with pytest.raises(SourceError, match="longer than 100 bytes"):
-        await fetch(Source("file:///dev/zero", GOOD))
+    os.mkfifo(tmp_path / "pipe")
+    for odd in ("/dev/zero", tmp_path / "pipe", tmp_path):
+        with pytest.raises(SourceError, match=r"not a regular file|Is a directory"):
+            await fetch(Source(f"file://{odd}", GOOD))
 
 
 async def test_a_cache_that_cannot_be_written_is_no_fault(
@@ -90,4 +101,13 @@ async def test_a_cache_that_cannot_be_written_is_no_fault(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert await fetch(Source(f"{site}/known", GOOD)) == TEXT
+    assert await got(f"{site}/known") == TEXT
+
+
+async def test_a_server_that_sends_a_little_now_and_then_is_given_up(
+    site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SECONDS", 0.0)
+    with pytest.raises(SourceError, match=r"it took longer than 0s, \d+ bytes came"):
+        await fetch(Source(f"{site}/endless", GOOD))
+    assert kept() == []

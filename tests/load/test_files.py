@@ -10,7 +10,7 @@ import pytest
 
 from hacore.errors import ExpressionError
 from hacore.expressions import Expressions
-from hacore.load.files import BodyFiles, Folder, cache_folder
+from hacore.load.files import SOURCE_LIMIT, BodyFiles, Folder, cache_folder
 
 
 @pytest.fixture
@@ -154,3 +154,33 @@ def test_a_folder_that_is_a_link_itself_is_fine(tmp_path: Path) -> None:
     assert Folder(tmp_path / "link").read("a.txt") == b"a"
     with pytest.raises(ExpressionError):
         Folder(tmp_path / "link").read("a\0.txt")
+
+
+def test_a_large_file_is_a_source_and_is_hashed_once(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(b"x" * 1000)
+    at = files(tmp_path, tmp_path, None)
+
+    found = at.source("big", 999)
+    (tmp_path / "big").write_bytes(b"y" * 1000)
+
+    assert found is not None
+    assert (found.url, found.size) == ((tmp_path / "big").as_uri(), 1000)
+    assert found.sha256 == hashlib.sha256(b"x" * 1000).hexdigest()
+    assert at.source("big", 999) == found
+    assert at.source("big", 1000) is None
+    assert list(at.taken) == ["big"]
+
+
+def test_a_source_that_is_too_large_is_a_mistake_at_load(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(SOURCE_LIMIT + 1)  # sparse
+    with pytest.raises(ExpressionError, match="it has 1073741825 bytes, and the largest source has 1073741824"):
+        files(tmp_path, tmp_path, None).source("big")
+
+
+@pytest.mark.parametrize("path", ["missing", "../outside", "/etc/passwd"])
+def test_a_source_lies_in_the_folder(tmp_path: Path, path: str) -> None:
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "outside").touch()
+    with pytest.raises(ExpressionError, match=r"no such file|outside of the stack's folder"):
+        files(tmp_path / "stack", tmp_path, None).source(path)

@@ -238,10 +238,15 @@ async def test_the_folder_vanishes_after_a_failure_too(link: SessionLink, here: 
 
 
 async def test_a_deadline_ends_a_step_on_the_host(link: SessionLink, here: Path) -> None:
-    result = await run(link, Step("echo begun; sleep 1000", deadline=0.2), asks=[Ask(Echo("one"), "")])
-    assert (result.outputs[0].rc, result.outputs[0].stdout) == (124, b"begun\n")
+    result = await run(link, Step("echo begun; sleep 1000", deadline=1.5), asks=[Ask(Echo("one"), "")])
+    assert result.outputs == (Output(124, b"begun\n", b"it was stopped after 1.5 s\n"),)
     assert result.facts is not None
     assert left(here) == []
+
+
+async def test_a_step_that_gives_up_by_itself_was_not_stopped(link: SessionLink) -> None:
+    result = await run(link, Step("timeout 0.1 sleep 1000", deadline=60))
+    assert result.outputs == (Output(124),)
 
 
 @pytest.mark.parametrize(("tries", "rc", "count"), [(1, 75, 1), (3, 75, 3), (5, 0, 4)])

@@ -14,7 +14,7 @@ import pytest
 
 from hacore.errors import LockedError
 from hacore.model import Row
-from hacore.store import LockInfo, PutRow, StateReader, StateWriter, holder, unlock
+from hacore.store import LockInfo, PutRow, RunRecord, StateReader, StateWriter, holder, unlock
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
 
@@ -200,3 +200,59 @@ def test_a_lock_never_shows_its_token() -> None:
     assert isinstance(HERE, LockInfo)
     assert HERE.token
     assert HERE.token not in f"{HERE} {HERE!r}"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks are those of a CI runner, of which nothing is known here."""
+    here = holder.this_process
+    away = {"machine_id": "0" * 32, "hostname": "runner-7", "boot_id": "11111111-2222-3333-4444-555555555555"}
+    monkeypatch.setattr(holder, "this_process", lambda who, what: dataclasses.replace(here(who, what), **away))
+
+
+async def left_behind(url: str, what: str, *, run: bool = True) -> int:
+    """A state as a killed command leaves it: locked, and with a run that has not ended; the number of that run."""
+    writer = await StateWriter.open(url, who="ci@runner-7", what=what)
+    number = 0
+    if run:
+        record = RunRecord(0, "apply", "running", 1.0, None, "ci@runner-7", "s", "d", "rollback")
+        number = await writer.new_run(record, [])
+    await writer.close(unlock=False)
+    return number
+
+
+@pytest.mark.parametrize("what", ["apply", "destroy", "rollback"])
+@pytest.mark.usefixtures("elsewhere")
+async def test_a_killed_job_elsewhere_is_unlocked_by_its_run(url: str, open_writer: OpenWriter, what: str) -> None:
+    run = await left_behind(url, what)
+    with pytest.raises(LockedError, match="may be running"):
+        unlock(url)
+    with pytest.raises(LockedError, match=rf"run 9 of .*: the lock is held by ci@runner-7 .*at run {run}"):
+        unlock(url, run=9)
+
+    found = unlock(url, run=run)
+
+    assert found is not None
+    assert found.what == what
+    writer = await open_writer()
+    assert (writer.broke, writer.unfinished().id) == (None, run)
+
+
+@pytest.mark.parametrize(("what", "run"), [("apply", False), ("import", True), ("state rm", True)])
+@pytest.mark.usefixtures("elsewhere")
+async def test_a_holder_that_is_at_no_run_is_not_unlocked_by_one(url: str, what: str, run: bool) -> None:
+    number = await left_behind(url, what, run=run) or 1
+    with pytest.raises(LockedError, match=rf"cannot unlock run {number} .*, which is at no run"):
+        unlock(url, run=number)
+    with pytest.raises(LockedError, match="may be running"):
+        unlock(url)
+
+
+async def test_a_run_that_is_seen_running_here_is_not_unlocked(url: str, child: Callable[[str], Any]) -> None:
+    begin = 'await writer.new_run(RunRecord(0, "apply", "running", 1.0, None, "bob", "s", "d", "halt"), [])'
+    bob = child(HOLD.replace('say("locked")', f'{begin}\n    say("locked")'))
+    assert bob.hear() == "locked"
+    with pytest.raises(LockedError, match=r"run 1 of .*: bob@ci .* is running on this machine; stop it first"):
+        unlock(url, run=1)
+    bob.kill()
+    assert unlock(url, run=1).who == "bob@ci"

@@ -32,7 +32,7 @@ from hacore.contract import (
 from hacore_providers.file import steps as file_steps
 
 from ..facts.stat import LIMIT, STAT, UNSAFE, Stat, unsafe_folder
-from .spec import SECRET, FileSpec, mistakes
+from .spec import BULK, SECRET, Bulk, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
 
@@ -53,7 +53,9 @@ class FileProvider(Provider[FileSpec]):
         """Source and template become content, which is sensitive if any part of it is."""
         changes: dict[str, Any] = {"source": None, "template": None, "vars": {}, "content_sha256": ""}
         sensitive = spec.sensitive or files.sensitive
-        if spec.source is not None:
+        if spec.source is not None and (large := files.source(spec.source, BULK)) is not None:
+            changes["bulk"] = Bulk(url=large.url, sha256=large.sha256, size=large.size)
+        elif spec.source is not None:
             data = files.read(spec.source)
             text = _text(data)
             changes["content"] = text
@@ -87,7 +89,8 @@ class FileProvider(Provider[FileSpec]):
     def recorded(self, spec: FileSpec) -> FileSpec:
         """Without content and check. The hash is kept, unless the content is secret: a hash can be guessed."""
         kept = spec.wanted_sha256 and (SECRET if spec.sensitive else spec.wanted_sha256)
-        return spec.model_copy(update={"content": None, "content_base64": None, "content_sha256": kept, "check": None})
+        dropped = {"content": None, "content_base64": None, "bulk": None, "check": None}
+        return spec.model_copy(update={**dropped, "content_sha256": kept})
 
     # -- at plan
     def contents(self, spec: FileSpec) -> Mapping[str, bytes]:
@@ -97,7 +100,7 @@ class FileProvider(Provider[FileSpec]):
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
         """One question; the host sends the content if it is governed, differs and is not secret."""
         wanted = spec.wanted_sha256
-        silent = spec.sensitive or spec.data is None
+        silent = spec.sensitive or not spec.has_content
         return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent)]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
@@ -151,6 +154,8 @@ class FileProvider(Provider[FileSpec]):
     def delete_effect(self, view: View[FileSpec], found: Found) -> Effect:
         """Remove or restore the path."""
         spec = view.spec
+        if why := _too_large(view):
+            return Effect(why)
         if not view.removed(found):
             return Effect(f"restore the original {spec.path}")
         if spec.kind == "absent":
@@ -158,8 +163,12 @@ class FileProvider(Provider[FileSpec]):
         return Effect(f"remove {spec.path}{' if it is empty' if spec.kind == 'directory' else ''}")
 
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
-        """A path that another user can redirect, and hard links that a write breaks, if there is a change to apply."""
+        """What makes a change impossible, or costs hard links: a file too large to back up, a path others redirect."""
         observed, wanted = self.observe(view), self.desire(view).attrs
+        if (None if observed is None else observed.attrs) == wanted:
+            return
+        if large := _too_large(view):
+            yield Mistake("", large)
         found = view.facts.get(STAT, view.spec.path)
         if found is not None and found.kind == "file" and found.names > 1 and observed is not None:
             replaced = [key for key in ("ensure", "content") if observed.attrs.get(key) != (wanted or {}).get(key)]
@@ -171,7 +180,7 @@ class FileProvider(Provider[FileSpec]):
                     warning=True,
                 )
         why = unsafe_folder(view.facts, view.spec.path, view.spec.owner)
-        if why and (None if observed is None else observed.attrs) != wanted:
+        if why:
             yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
@@ -210,6 +219,14 @@ class FileProvider(Provider[FileSpec]):
     def _restore(self, work: Work[FileSpec], change: Change[FileSpec]) -> Sequence[Step]:
         image = work.images.get(change.address)
         return [] if image is None else [file_steps.restore(change.spec.path, image)]
+
+
+def _too_large(view: View[FileSpec]) -> str:
+    """Why the current file cannot be backed up: its size and the limit; empty if it can."""
+    found = view.facts.get(STAT, view.spec.path)
+    if found is None or found.kind != "file" or found.size <= file_steps.LARGEST:
+        return ""
+    return file_steps.too_large(view.spec.path, found.size)
 
 
 def _info(stat: Stat) -> Attrs:

@@ -7,14 +7,14 @@ import posixpath
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from hacore.contract import Mistake, Spec
 
 from ..facts.stat import sha256
 
-__all__ = ["SECRET", "Ensure", "FileSpec", "mistakes"]
+__all__ = ["BULK", "SECRET", "Bulk", "Ensure", "FileSpec", "mistakes"]
 
 Ensure = Literal["file", "directory", "link", "absent"]
 
@@ -24,6 +24,20 @@ SECRET = "-"  # noqa: S105 - stands for the hash of a secret
 _USUAL = {mode: f"{mode:04o}" for mode in (0o400, 0o440, 0o444, 0o600, 0o640, 0o644, 0o700, 0o750, 0o755)}
 
 
+BULK = 1 << 20
+"""Bytes of a `source` above which its content is not part of the spec, but read when it is sent."""
+
+
+class Bulk(BaseModel):
+    """A large `source`: where it is on the controller, and what it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    sha256: str
+    size: int
+
+
 class FileSpec(Spec):
     """A file, a directory or a symbolic link, or its absence. Fields that are not given are not managed."""
 
@@ -31,7 +45,7 @@ class FileSpec(Spec):
 
     path: str = Field(description="absolute path on the host")
     content: str | None = Field(default=None, description="the content itself")
-    source: str | None = Field(default=None, description="a file in the stack's folder, copied unchanged")
+    source: str | None = Field(default=None, description="a file in the stack's folder, copied unchanged; up to 1 GiB")
     template: str | None = Field(default=None, description="a Jinja2 template in the stack's folder")
     vars: dict[str, Any] = Field(default_factory=dict, description="additional variables for the template")
     link_to: str | None = Field(default=None, description="the target of a symbolic link")
@@ -50,6 +64,7 @@ class FileSpec(Spec):
 
     # set by `resolve` and `recorded` in place of the above
     content_base64: SkipJsonSchema[Annotated[str | None, Field(description="content that is not text")]] = None
+    bulk: SkipJsonSchema[Annotated[Bulk | None, Field(description="content that is too large for a spec")]] = None
     content_sha256: SkipJsonSchema[Annotated[str, Field(description="hash of content that was dropped")]] = ""
 
     @field_validator("mode", mode="before")
@@ -87,7 +102,7 @@ class FileSpec(Spec):
 
     @property
     def data(self) -> bytes | None:
-        """The content's bytes; None if the content is not managed, or was dropped."""
+        """The content's bytes; None if the content is not managed, is large, or was dropped."""
         if self.content_base64 is not None:
             return base64.b64decode(self.content_base64)
         return None if self.content is None else self.content.encode()
@@ -95,8 +110,15 @@ class FileSpec(Spec):
     @property
     def wanted_sha256(self) -> str:
         """The hash of the content, hex; SECRET for a recorded secret; empty if the content is not managed."""
+        if self.bulk is not None:
+            return self.bulk.sha256
         data = self.data
         return self.content_sha256 if data is None else sha256(data)
+
+    @property
+    def has_content(self) -> bool:
+        """Whether there is content to write."""
+        return self.bulk is not None or self.content is not None or self.content_base64 is not None
 
 
 def mistakes(spec: FileSpec) -> Iterator[Mistake]:
@@ -116,7 +138,7 @@ def mistakes(spec: FileSpec) -> Iterator[Mistake]:
     if spec.link_to == "":
         yield Mistake("link_to", "the target of a link cannot be empty")
     if spec.kind != "file":
-        if spec.data is not None:
+        if spec.has_content:
             yield Mistake("ensure", f"ensure: {spec.kind} has no content: remove the content, or ensure")
         if spec.check is not None:
             yield Mistake("validate", "only a file's content can be checked: remove validate")

@@ -14,7 +14,7 @@ import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Step, quote
+from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Source, Step, quote
 
 from .spec import FileSpec
 
@@ -22,6 +22,22 @@ __all__ = ["capture", "read_images", "remove", "replace", "restore"]
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of the largest file with a before-image; a larger file is neither replaced nor removed."""
+
+
+DEADLINE = 120.0
+"""Seconds for a step of a small file."""
+
+SLOWEST = 1 << 20
+"""Bytes a second that writing a large file must reach, its check not included."""
+
+
+def too_large(path: str, size: int | str) -> str:
+    """Why a file cannot be changed."""
+    return (
+        f"cannot back up {path}: it has {size} bytes, and the largest file that can be restored has {LARGEST} "
+        f"({LARGEST >> 20} MiB); move it to another path on the host first"
+    )
+
 
 _TAR = "tar --no-recursion --no-unquote --numeric-owner --xattrs --xattrs-include='*' --acls --selinux"
 # without access times and process numbers, the same entry gives the same archive
@@ -87,7 +103,8 @@ keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
     esac
   elif [ -f "$2" ]; then
     kind=file
-    [ "$(stat -c %s -- "$2")" -le {LARGEST} ] || die "cannot back up $2: it is larger than {LARGEST >> 20} MiB"
+    size=$(stat -c %s -- "$2")
+    [ "$size" -le {LARGEST} ] || die "{too_large("$2", "$size")}"
   else die "cannot replace $2: it is a device, a socket or a pipe"
   fi
   {_TAR} {_PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
@@ -156,10 +173,12 @@ def _own(spec: FileSpec, fallback: str) -> str:
 def replace(spec: FileSpec) -> Step:
     """Replace the current entry by the desired one."""
     scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
-    data = spec.data
+    data, bulk = spec.data, spec.bulk
     return Step(
         _head(spec.path, spec.owner or "") + scripts[spec.kind](spec),
         blobs={} if data is None or spec.kind != "file" else {"content": data},
+        sources={} if bulk is None else {"content": Source(bulk.url, bulk.sha256, bulk.size)},
+        deadline=DEADLINE if bulk is None else DEADLINE + bulk.size / SLOWEST,
         what=f"removing {spec.path}" if spec.kind == "absent" else f"writing {spec.path}",
     )
 
@@ -186,7 +205,7 @@ own "$tmp" "$mode"
 
 def _file(spec: FileSpec) -> str:
     suffix = posixpath.splitext(spec.path)[1]
-    same = "is_file" if spec.data is None else 'is_file && cmp -s -- "$HACORE_WORK/content" "$path"'
+    same = "is_file" if not spec.has_content else 'is_file && cmp -s -- "$HACORE_WORK/content" "$path"'
     return (
         _own(spec, "0600" if spec.sensitive else "0644")
         + _PARENT

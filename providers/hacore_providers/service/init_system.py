@@ -13,7 +13,9 @@ __all__ = ["InitSystem", "init_system"]
 
 
 class InitSystem(Protocol):
-    """The shell of one init system: the modules systemd and sysv."""
+    """The shell of one init system: the modules systemd and sysv. SECONDS is the deadline of their steps."""
+
+    SECONDS: float
 
     def capture(self, unit: str, names: Iterable[str]) -> str:
         """The current state of the unit; read-only."""

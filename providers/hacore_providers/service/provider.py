@@ -48,7 +48,6 @@ from hacore_providers.service.spec import ServiceSpec, mistakes, refusal
 from hacore_providers.shell import failing_step
 
 _UNMANAGEABLE = ("static", "indirect", "alias", "transient")
-_SECONDS = 150.0  # systemd gives up after 90 s by itself (DefaultTimeoutStartSec)
 
 
 class ServiceProvider(Provider[ServiceSpec]):
@@ -211,7 +210,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             yield Step(
                 init.run_unit(spec.full, running=spec.running),
                 what=systemd.describe("start" if spec.running else "stop", spec.full),
-                deadline=_SECONDS,
+                deadline=init.SECONDS,
                 disrupts="restart" if stops else "none",
             )
 
@@ -225,10 +224,9 @@ class ServiceProvider(Provider[ServiceSpec]):
             return
         spec = change.spec
         define = spec.definition is not None
-        script, blobs = init_system(work, image).undo(
-            spec.full, image, define=define, enabled=spec.enabled, running=spec.running
-        )
-        yield Step(script, blobs=blobs, what=f"restoring {spec.short}", deadline=_SECONDS, disrupts="restart")
+        init = init_system(work, image)
+        script, blobs = init.undo(spec.full, image, define=define, enabled=spec.enabled, running=spec.running)
+        yield Step(script, blobs=blobs, what=f"restoring {spec.short}", deadline=init.SECONDS, disrupts="restart")
 
     def trigger(self, work: Work[ServiceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
         """Reload or restart a running unit, and check that it stays up.
@@ -240,7 +238,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             Step(
                 init_system(work).trigger(change.spec.full, op, unless_young=_own_change(change, work)),
                 what=systemd.describe(op, change.spec.full),
-                deadline=_SECONDS,
+                deadline=init_system(work).SECONDS,
                 disrupts=op,
             )
             for change in work.changes

@@ -18,6 +18,52 @@ from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.service.unit_file import path_of, short_name
 from hacore_providers.shell import PUT_FILE, private
 
+SHORTEST = 150
+"""Seconds that a start, stop, reload or restart may take at least, whatever the unit's own limit is."""
+
+LONGEST = 3600
+"""Seconds that it may take at most: a unit may have no limit of its own (`infinity`)."""
+
+SECONDS = 2.0 * LONGEST + 120
+"""The deadline of a step: an undo may stop and start."""
+
+# systemd ends what exceeds TimeoutStartSec= or TimeoutStopSec=, systemd.service(5): ending it earlier would take a
+# unit that is slow for one that fails. The wait is somewhat longer, so that systemd's result is the one reported.
+_WAIT = r"""
+seconds() { # a time span as systemctl prints it, "1min 30s", in seconds; nothing for infinity or days
+  total=0
+  for word in $1; do
+    number=${word%%[!0-9]*}
+    case $word in
+      [0-9]*us | [0-9]*ms) number=1 ;;
+      [0-9]*min) number=$((number * 60)) ;;
+      [0-9]*.*s) number=$((number + 1)) ;;
+      [0-9]*s) ;;
+      [0-9]*h) number=$((number * 3600)) ;;
+      *) return 0 ;;
+    esac
+    total=$((total + number))
+  done
+  echo "$total"
+}
+await() { # command of systemctl, sentence: runs it for as long as the unit itself allows, and some seconds
+  starts=$(show TimeoutStartUSec); stops=$(show TimeoutStopUSec)
+  to_start=$(seconds "${starts:=1min 30s}"); to_stop=$(seconds "${stops:=1min 30s}")
+  : "${to_start:=$longest}" "${to_stop:=$longest}"
+  case $1 in
+    stop) own=$stops within=$((2 * to_stop)) ;; # once after SIGTERM, once after SIGKILL
+    try-restart) own="$stops to stop and $starts to start" within=$((2 * to_stop + to_start)) ;;
+    *) own=$starts within=$to_start ;;
+  esac
+  within=$((within + 30))
+  [ "$within" -ge "$shortest" ] || within=$shortest
+  if [ "$within" -gt "$longest" ]; then within=$longest own="$own, hacore waits $longest s at most"; fi
+  rc=0; timeout "$within" systemctl "$1" -- "$unit" || rc=$?
+  [ "$rc" -ne 124 ] || fail "$2: it has been $(show ActiveState) for $within s, its own limit is $own"
+  [ "$rc" -eq 0 ] || fail "$2"
+}
+"""
+
 COMMON = (
     SAFE_PATH
     + PUT_FILE
@@ -35,6 +81,8 @@ fail() {
   exit 1
 }
 """
+    + f"shortest={SHORTEST} longest={LONGEST}"
+    + _WAIT
 )
 """Shell functions for $unit. `fail` ends with the sentence for the user."""
 
@@ -174,13 +222,13 @@ esac
 _START = r"""
 if ! ran; then
   systemctl reset-failed -- "$unit" 2>/dev/null || :
-  systemctl start -- "$unit" || fail "cannot start $unit"
+  await start "cannot start $unit"
   steady "cannot keep $unit running"
 fi
 """
 
 _STOP = r"""
-if runs; then systemctl stop -- "$unit" || fail "cannot stop $unit"; fi
+if runs; then await stop "cannot stop $unit"; fi
 systemctl reset-failed -- "$unit" 2>/dev/null || :
 """
 
@@ -275,10 +323,10 @@ if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
   op=restart
 fi
 if [ "$op" = reload ]; then
-  systemctl reload -- "$unit" || fail "cannot reload $unit"
+  await reload "cannot reload $unit"
 else
   systemctl reset-failed -- "$unit" 2>/dev/null || :
-  systemctl try-restart -- "$unit" || fail "cannot restart $unit"
+  await try-restart "cannot restart $unit"
 fi
 steady "cannot keep $unit running after its $op"
 """

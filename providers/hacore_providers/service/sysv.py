@@ -22,6 +22,9 @@ from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
 from hacore_providers.shell import PUT_FILE, private
 
+SECONDS = 150.0
+"""The deadline of a step: init scripts have no limit of their own."""
+
 COMMON = (
     SAFE_PATH
     + PUT_FILE

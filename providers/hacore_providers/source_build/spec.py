@@ -128,8 +128,10 @@ def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
         patches.append((path, hashlib.sha256(content).hexdigest(), base64.b64encode(content).decode()))
     url, found = spec.source, ""
     if not _URL.match(spec.source):
-        found = hashlib.sha256(files.read(spec.source)).hexdigest()
-        url = (files.folder / spec.source).resolve().as_uri()
+        tarball = files.source(spec.source, -1)
+        if tarball is None:
+            raise ValueError(f"cannot read {spec.source!r}: not a regular file")
+        found, url = tarball.sha256, tarball.url
     resolved = Resolved(
         name=_own_name(spec, files.name), url=url, found=found, patches=tuple(patches), sensitive=files.sensitive
     )

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from hacore.contract import Claim, Host, Spec
-from hacore_providers.facts.stat import STAT, sha256
+from hacore.contract import (
+    Action,
+    Address,
+    Change,
+    Claim,
+    Facts,
+    Host,
+    HostFacts,
+    Source,
+    Spec,
+    View,
+    Work,
+)
+from hacore_providers.facts.stat import STAT, Stat, sha256
 from hacore_providers.file.provider import PROVIDER
 from hacore_providers.file.spec import FileSpec
 
@@ -22,6 +35,9 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         return {"text.conf": "grüezi\r\n".encode(), "logo.png": b"\x89PNG\r\n\x00"}[path]
+
+    def source(self, path: str, above: int = 0) -> Source | None:
+        return Source("file:///stack/huge.bin", "5" * 64, 1 << 30) if path == "huge.bin" else None
 
     def render(self, path: str, extra: dict[str, Any]) -> tuple[str, bool]:
         return f"{path} {sorted(extra.items())}", bool(extra.get("secret"))
@@ -154,3 +170,39 @@ def test_the_schema_has_the_users_words_only() -> None:
 
     assert "validate" in names
     assert not [name for name in names if name.startswith("content_") or name == "check"]
+
+
+def test_a_large_source_stays_where_it_is() -> None:
+    spec = PROVIDER.resolve(FileSpec(path="/srv/huge.bin", source="huge.bin"), Folder())  # type: ignore[arg-type]
+
+    assert (spec.data, spec.wanted_sha256, spec.has_content) == (None, "5" * 64, True)
+    assert spec.bulk is not None
+    assert (spec.bulk.url, spec.bulk.size) == ("file:///stack/huge.bin", 1 << 30)
+    (step,) = PROVIDER.apply(Work((Change(Address("file", "it", host="lb1"), Action.CREATE, spec),)))
+    assert (step.blobs, step.sources) == ({}, {"content": Source("file:///stack/huge.bin", "5" * 64, 1 << 30)})
+    assert step.deadline > 1000
+    recorded = PROVIDER.recorded(spec)
+    assert (recorded.bulk, recorded.wanted_sha256) == (None, "5" * 64)
+    secret = PROVIDER.recorded(spec.model_copy(update={"sensitive": True}))
+    assert (secret.bulk, secret.wanted_sha256) == (None, "-")
+
+
+@pytest.mark.parametrize(
+    ("size", "stat", "told"),
+    [
+        (64 * 2**20 + 1, "file", ["cannot back up /srv/it: it has 67108865 bytes, and the largest file"]),
+        (64 * 2**20, "file", []),
+        (1 << 40, "directory", []),
+    ],
+)
+def test_a_file_that_cannot_be_backed_up_is_reported_in_the_plan(size: int, stat: str, told: list[str]) -> None:
+    spec = FileSpec(path="/srv/it", content="new")
+    found = Stat(stat, size=size, sha256="0" * 64)
+    facts = Facts(HostFacts(), {(STAT.name, "/srv/it"): found})
+    view = View(Address("file", "it", host="lb1"), spec, None, facts)
+
+    assert [str(one)[: len(told[0])] for one in PROVIDER.examine(view)] == told
+    assert PROVIDER.delete_effect(view, "absent").text.startswith(*told or ["remove /srv/it"])
+    same = replace(found, sha256=spec.wanted_sha256)
+    unchanged = replace(view, facts=Facts(HostFacts(), {(STAT.name, "/srv/it"): same}))
+    assert stat != "file" or list(PROVIDER.examine(unchanged)) == []

@@ -23,6 +23,7 @@ from hacore.contract import (
     HostFacts,
     Image,
     Output,
+    Source,
     Spec,
     Unknown,
     View,
@@ -116,6 +117,9 @@ class Body:
     host = Host(name="lb1", address="192.0.2.1")
 
     def read(self, path: str) -> bytes:
+        raise AssertionError
+
+    def source(self, path: str, above: int = 0) -> Source | None:
         raise AssertionError
 
     def render(self, path: str, extra: Mapping[str, Any]) -> tuple[str, bool]:

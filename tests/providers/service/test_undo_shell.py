@@ -259,3 +259,67 @@ def test_a_definition_is_on_the_disk_before_it_takes_its_name_and_then_its_folde
 
     (host.folder / "state/log").unlink()
     assert [call for call in host.undo() if call.split()[0] in ("mv", "sync")] == order
+
+
+TIMEOUT = """#!/bin/sh
+echo "$1" >>"$STATE/waits"
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("op", "starts", "stops", "seconds"),
+    [
+        ("start", "10min", "1min 30s", 630),
+        ("start", "1min 30s", "1min 30s", 150),  # at least
+        ("start", "2min 500ms", "", 151),
+        ("start", "2min 1.5s", "", 152),
+        ("start", "", "", 150),  # an old systemd without the property
+        ("start", "infinity", "5s", 3600),
+        ("start", "2h", "5s", 3600),
+        ("start", "1d 3s", "5s", 3600),
+        ("start", "infinity", "5s", 3600),
+        ("stop", "10min", "4min", 510),
+        ("reload", "10min", "4min", 630),
+        ("restart", "10min", "4min", 1110),
+    ],
+)
+def test_a_unit_may_take_as_long_as_it_allows_itself(
+    host: Host, op: str, starts: str, stops: str, seconds: int
+) -> None:
+    program = host.folder / "bin/timeout"
+    program.write_text(TIMEOUT)
+    program.chmod(0o755)
+    host.be("inactive" if op == "start" else "active", ends="active")
+    for name, text in {"TimeoutStartUSec": starts, "TimeoutStopUSec": stops}.items():
+        (host.folder / "state" / name).write_text(f"{text}\n")
+    running = {"start": True, "stop": False}
+    script = (
+        systemd.run_unit("web.service", running=running[op]) if op in running else systemd.trigger("web.service", op)
+    )
+
+    done = host.sh(script)
+
+    assert done.returncode == 0, done.stderr
+    assert (host.folder / "state/waits").read_text().split() == [str(seconds)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [("10min", "its own limit is 10min"), ("infinity", "its own limit is infinity, hacore waits 1 s at most")],
+)
+def test_a_unit_that_is_still_starting_is_reported_with_both_limits(host: Host, limit: str, told: str) -> None:
+    host.be("activating")
+    (host.folder / "state/TimeoutStartUSec").write_text(f"{limit}\n")
+    program = host.folder / "bin/systemctl"
+    program.write_text(SYSTEMCTL.replace("case $1 in\n  show)", "case $1 in\n  start) exec sleep 60;;\n  show)"))
+    script = systemd.run_unit("web.service", running=True).replace(
+        "+ 30))", "- 599))" if limit == "10min" else "+ 30))"
+    )
+    script = script.replace(f"shortest={systemd.SHORTEST} longest={systemd.LONGEST}", "shortest=1 longest=1")
+
+    done = host.sh(script)
+
+    assert done.returncode == 1
+    assert f"cannot start web.service: it has been activating for 1 s, {told}: the unit is activating" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hacore.contract import Source
 from hacore.model import Host
 
 MAKEFILE = """\
@@ -57,6 +58,10 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
+
+    def source(self, path: str, above: int = 0) -> Source | None:
+        data = self.read(path)
+        return Source((self.folder / path).as_uri(), hashlib.sha256(data).hexdigest(), len(data))
 
     def render(self, path: str, extra: object) -> tuple[str, bool]:
         raise NotImplementedError

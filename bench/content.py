@@ -1,0 +1,69 @@
+"""A large file to hosts: what it costs the controller, beside a copy that ssh makes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from .child import HACORE, Run, environment, run
+from .sshd import Sshds, private
+from .table import Line
+
+GOAL = "< 300 MB"
+
+
+def content(size: int) -> list[Line]:
+    """A file of `size` MB to two hosts over SSH, then to this machine."""
+    with tempfile.TemporaryDirectory(prefix="hacore-bench-") as name, Sshds(Path(name), 2) as sshds:
+        folder = Path(name)
+        environ = environment(sshds.home)
+        random_file(folder / "big", size)
+        title = f"a source of {size} MB, sent once to each host"
+        return [
+            Line(title, what, done.wall, done.cpu, done.rss / 1e6, goal=goal)
+            for what, done, goal in [
+                ("ssh and cat to two hosts, one after the other", _ssh(folder, sshds, environ), ""),
+                ("hacore apply, two hosts over SSH", apply(folder, over_ssh(folder, sshds), environ), GOAL),
+                ("hacore apply, this machine", apply(folder, here(folder), environ), GOAL),
+            ]
+        ]
+
+
+def random_file(path: Path, size: int) -> None:
+    """A file of `size` MB that cannot be compressed."""
+    with path.open("wb") as file:
+        for _ in range(size):
+            file.write(os.urandom(1 << 20))
+
+
+def over_ssh(folder: Path, sshds: Sshds) -> str:
+    """A stack of all sshds."""
+    hosts = "".join(
+        f"  h{number}: {{address: 127.0.0.1, connection: {{port: {port}}}}}\n"
+        for number, port in enumerate(sshds.ports)
+    )
+    return f"stack: sent\nhosts:\n{hosts}{_resources(folder, 'over-ssh-{{ host.name }}')}"
+
+
+def here(folder: Path) -> str:
+    """A stack of this machine."""
+    host = "hosts: {here: {address: localhost, connection: {transport: local}}}\n"
+    return f"stack: here\n{host}{_resources(folder, 'here')}"
+
+
+def _resources(folder: Path, name: str) -> str:
+    return f'resources: {{file: {{big: {{source: big, path: "{folder}/{name}"}}}}}}\n'
+
+
+def apply(folder: Path, stack: str, environ: dict[str, str]) -> Run:
+    """Apply a stack in `folder`."""
+    (folder / "stack.yaml").write_text(stack)
+    return run(private([*HACORE, "apply", "--auto-approve", str(folder)]), environ)
+
+
+def _ssh(folder: Path, sshds: Sshds, environ: dict[str, str]) -> Run:
+    ssh = sshds.home / ".ssh"
+    options = f"-q -o UserKnownHostsFile={ssh}/known_hosts -i {ssh}/id_ed25519"
+    copies = [f"ssh {options} -p {port} 127.0.0.1 'cat >{folder}/copy{port}' <{folder}/big" for port in sshds.ports]
+    return run(["sh", "-ec", "\n".join(copies)], environ)
