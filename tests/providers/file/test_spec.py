@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hacore.contract import Claim, Host, Spec
 from hacore_providers.facts.stat import STAT, sha256
 from hacore_providers.file.provider import PROVIDER
-from hacore_providers.file.spec import FileSpec
+from hacore_providers.file.spec import FileSpec, mistakes
 
 
 class Folder:
@@ -154,3 +154,16 @@ def test_the_schema_has_the_users_words_only() -> None:
 
     assert "validate" in names
     assert not [name for name in names if name.startswith("content_") or name == "check"]
+
+
+@pytest.mark.parametrize("name", ["-R", "--reference=/etc/shadow", "a:b", "a\nb", " a", "a\u202e"])
+@pytest.mark.parametrize("field", ["owner", "group"])
+def test_an_account_is_one_name(field: str, name: str) -> None:
+    found = [m for m in mistakes(FileSpec.model_validate({"path": "/a", field: name})) if m.field == field]
+
+    assert [f"is {name!r}: it must be a name or a number" in m.message for m in found] == [True]
+
+
+@pytest.mark.parametrize("name", ["root", "0", "domain users", r"AD\\user", "svc@example.org", "a-b"])
+def test_names_of_accounts_that_exist_in_the_world(name: str) -> None:
+    assert not list(mistakes(FileSpec.model_validate({"path": "/a", "owner": name})))
