@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hacore.contract import Step, quote
 
-__all__ = ["PUT_FILE", "failing_step", "foreign_paths", "private"]
+__all__ = ["PUT_FILE", "account_fault", "failing_step", "foreign_paths", "private"]
 
 PUT_FILE = r"""
 put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
@@ -21,6 +21,16 @@ put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file 
 """
 """Defines `put_file`. The temporary file is private until it has its owner and mode. A reader of PATH sees the old file
 or the new one; call `safe_path` first."""
+
+
+def account_fault(name: str) -> str:
+    """Why `name` cannot be a user or group for chown(1), as the predicate of a sentence; empty if it can.
+
+    passwd(5) and group(5) are lines with fields between colons, and a name that begins with - is an option.
+    """
+    if not name or name.startswith("-") or ":" in name or not name.isprintable() or name != name.strip():
+        return f"is {name!r}: it must be a name or a number, without a colon, and not begin with -"
+    return ""
 
 
 def failing_step(why: str, what: str) -> Step:

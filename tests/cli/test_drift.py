@@ -214,6 +214,26 @@ def test_a_schedule_has_no_password_in_it(made: Console, form: str) -> None:
     assert "HACORE_STATE" in done.err and "hunter3" not in done.err
 
 
+@pytest.mark.parametrize("form", ["--print-cron", "--print-timer"])
+@pytest.mark.parametrize("name", ["a\n* * * * * root id #", "a\nEND\nid\n", "a\r", "a\u202eb", "a\x85"])
+def test_a_schedule_has_no_line_but_its_own(made: Console, form: str, name: str) -> None:
+    for words in (["--metrics", name], ["--state", f"sqlite:///{name}.db"]):
+        done = made("drift", ".", form, *words)
+
+        assert (done.code, done.out) == (64, "")
+        assert "cannot print a schedule: '" in done.err and "rename the file" in done.err
+
+
+@pytest.mark.parametrize("form", ["--print-cron", "--print-timer"])
+def test_a_schedule_has_no_user_who_cannot_be(made: Console, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "root\n* * * * * root id #")
+
+    done = made("drift", ".", form)
+
+    assert (done.code, done.out) == (64, "")
+    assert "is not a user name" in done.err
+
+
 def test_the_timer_is_one_that_systemd_takes(made: Console, tmp_path: Path) -> None:
     script = made("drift", "--print-timer", "--state", "sqlite:///50% $HOME.db").out
     assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from getpass import getuser
 from pathlib import Path
 
+from ...endpoint import check_user
 from ...errors import UsageError
 from ...urls import url_secrets
 from ..stack_args import StackArgs
@@ -19,7 +20,10 @@ WITHIN = 60.0
 
 
 def scheduled(args: StackArgs, form: str, timeout: float | None, *, since_last: bool, metrics: Path | None) -> str:
-    """The text of a crontab or a timer. Raises UsageError when it would contain a secret."""
+    """The text of a crontab or a timer.
+
+    Raises UsageError when it would contain a secret, or a character that ends a line of it or cannot be seen.
+    """
     from ...load.find import absolute_state
 
     if url_secrets(args.state or ""):
@@ -33,7 +37,26 @@ def scheduled(args: StackArgs, form: str, timeout: float | None, *, since_last: 
     words += ["--since-last"] if since_last else []
     words += ["--metrics", str(metrics.absolute())] if metrics else []
     text = {"cron": cron_text, "timer": timer_text}[form]
-    return text(unit_name(stack_name(args), args.env), words, getuser())
+    return text(unit_name(stack_name(args), args.env), _checked(words), _user())
+
+
+def _checked(words: list[str]) -> list[str]:
+    """A line end in a word would begin another line of the crontab, or end the text that `sudo sh` reads."""
+    for word in words:
+        if not word.isprintable():
+            raise UsageError(
+                f"cannot print a schedule: {word!r} has a control character or an invisible one; rename the file or "
+                "folder"
+            )
+    return words
+
+
+def _user() -> str:
+    name = getuser()  # by LOGNAME and USER first
+    try:
+        return check_user(name)
+    except ValueError as error:
+        raise UsageError(f"cannot print a schedule: {error}; correct LOGNAME or USER") from None
 
 
 def program() -> list[str]:

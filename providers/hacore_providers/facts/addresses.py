@@ -53,7 +53,12 @@ def _address(match: re.Match[bytes]) -> InterfaceAddress:
 
 
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An IP address without prefix length; None if the text is not one."""
+    """An IP address without prefix length and zone; None if the text is not one.
+
+    `ipaddress` accepts any text as a zone, also with a line break; a virtual address has none.
+    """
+    if "%" in text:
+        return None
     try:
         return ipaddress.ip_address(text)
     except ValueError:

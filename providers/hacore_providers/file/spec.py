@@ -13,6 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 from hacore.contract import Mistake, Spec
 
 from ..facts.stat import sha256
+from ..shell import account_fault
 
 __all__ = ["BULK", "SECRET", "Bulk", "Ensure", "FileSpec", "mistakes"]
 
@@ -148,5 +149,8 @@ def mistakes(spec: FileSpec) -> Iterator[Mistake]:
         for name in ("mode",) if spec.kind == "link" else ("mode", "owner", "group"):
             if getattr(spec, name) is not None:
                 yield Mistake(name, f"ensure: {spec.kind} has no {name}: remove {name}")
+    for name, account in (("owner", spec.owner), ("group", spec.group)):
+        if account is not None and account_fault(account):
+            yield Mistake.where(name, account_fault(account))
     if spec.check is not None and "%s" not in spec.check:
         yield Mistake("validate", "the command does not name the new file: write %s in its place")

@@ -116,7 +116,7 @@ make_dir() { # path, mode, owner: with the directories above it; recorded before
     printf '%s\n' "$1" >>"$scratch/made"
     mkdir -- "$1"
   fi
-  if grep -qxF -- "$1" "$scratch/made"; then chown "$3" -- "$1"; chmod "$2" -- "$1"; fi
+  if grep -qxF -- "$1" "$scratch/made"; then chown -- "$3" "$1"; chmod "$2" -- "$1"; fi
 }
 sums() { # of the existing paths of stdin: TYPE<tab>WHAT<tab>PATH
   while IFS= read -r path; do

@@ -17,6 +17,8 @@ from pydantic.json_schema import SkipJsonSchema
 from hacore.contract import Mistake, Spec, StackFiles
 from hacore.model import digest
 
+from ..shell import account_fault
+
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _URL = re.compile(r"(https?|file)://\S+\Z")
 _TARBALL = re.compile(r"\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|lz))([?#].*)?\Z")
@@ -216,7 +218,10 @@ def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
 def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:
     for directory in spec.directories:
         if not _absolute(directory.path):
-            yield Mistake("directories", f"{directory.path!r} is not an absolute path")
+            yield Mistake("directories", f"{directory.path!r} is not an absolute path of printable characters")
+        for account in filter(None, (directory.owner, directory.group)):
+            if account_fault(account):
+                yield Mistake("directories", f"the owner or group of {directory.path} {account_fault(account)}")
         if not _MODE.match(directory.mode):
             yield Mistake(
                 "directories", f'{directory.mode!r} is not a mode: write three or four octal digits, such as "0755"'
@@ -229,7 +234,14 @@ def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:
 
 
 def _absolute(path: str) -> bool:
-    return path.startswith("/") and path != "/" and "//" not in path and not {".", ".."} & set(path.split("/"))
+    """Whether a path is absolute, normal, and one field of a line: lists of paths on a host have tabs and line ends."""
+    return (
+        path.startswith("/")
+        and path != "/"
+        and path.isprintable()
+        and "//" not in path
+        and not {".", ".."} & set(path.split("/"))
+    )
 
 
 def command_of(command: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterator
 
@@ -10,13 +11,15 @@ from hacore.contract import Mistake
 
 from ..facts.addresses import parse_ip
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
+from .tokens import command_fault, line_fault, quoted_fault, raw_faults, word_fault
 
 PASSWORD = 8
 """Bytes of auth_pass that an advert carries (RFC 2338, section 5.3.6)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\"\\]")
+_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,239}\Z")
 _PASSWORD = re.compile(r"[\x21-\x7e]*\Z")
+_INTERFACE = "it must be an interface name: 1 to 15 characters, none of them a space, a quote or one of / : { } # ! $"
 _MISSPELT = {"smtp_connection_timeout": "smtp_connect_timeout", "notification_mail": "notification_email"}
 FIELDS = {
     "state": "state",
@@ -97,10 +100,15 @@ def _ranges(spec: VrrpInstanceSpec, v3: bool) -> Iterator[Mistake]:
             "advert_interval",
             f"is {interval:g}: VRRP version 2 allows whole seconds, 1 to 255; version: 3 allows fractions",
         )
-    if not re.match(r"[^\s/:{}\"]{1,15}\Z", spec.interface):
-        yield Mistake.where("interface", f"is {spec.interface!r}: it must be an interface name of 1 to 15 characters")
+    if not _interface(spec.interface):
+        yield Mistake.where("interface", f"is {spec.interface!r}: {_INTERFACE}")
     elif spec.interface == "lo":
         yield Mistake.where("interface", "is lo: adverts need an interface that reaches the other members")
+
+
+def _interface(name: str) -> bool:
+    """Whether it can name an interface: dev_valid_name() of the kernel, and a word of keepalived.conf."""
+    return len(name.encode()) <= 15 and not re.search(r"[/:]|\A\.{1,2}\Z", name) and not word_fault(name)
 
 
 def _whole(value: float) -> bool:
@@ -115,7 +123,7 @@ def _addresses(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     families, seen = set(), set()
     for vip in spec.vips:
         try:
-            parsed = ipaddress.ip_interface(vip.address)
+            parsed = ipaddress.ip_interface("" if "%" in vip.address else vip.address)
         except ValueError:
             yield Mistake.where(
                 "addresses", f"has {vip.address!r}: write an IP address, such as 192.0.2.10 or 192.0.2.10/24"
@@ -135,8 +143,8 @@ def _addresses(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
 
 def _label(vip: VirtualAddress, interface: str) -> Iterator[Mistake]:
     dev = vip.dev or interface
-    if vip.dev is not None and not re.match(r"[^\s/:{}\"]{1,15}\Z", vip.dev):
-        yield Mistake.where("addresses", f"has dev {vip.dev!r}: it must be an interface name of 1 to 15 characters")
+    if vip.dev is not None and not _interface(vip.dev):
+        yield Mistake.where("addresses", f"has dev {vip.dev!r}: {_INTERFACE}")
     if vip.label is not None and not (vip.label.startswith(f"{dev}:") and _NAME.match(vip.label[len(dev) + 1 :])):
         yield Mistake.where("addresses", f"has label {vip.label!r}: it must be {dev}:TEXT")
     elif vip.label is not None and len(vip.label) > 15:
@@ -156,7 +164,7 @@ def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mi
         yield Mistake.where(
             "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or remove authentication"
         )
-    elif not _PASSWORD.match(auth.password) or re.search(r'["\\$]', auth.password):
+    elif not _PASSWORD.match(auth.password) or "$" in auth.password or quoted_fault(auth.password):
         yield Mistake.where(
             "authentication.password",
             'has a character that keepalived.conf cannot contain: use printable ASCII without space, ", \\ and $',
@@ -213,8 +221,15 @@ def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
                 f"track_interfaces.{name}", "is the instance's own interface, which is always watched: remove it"
             )
     for name, file in spec.track_files.items():
-        if not file.file.startswith("/") or _UNSAFE.search(file.file):
-            yield Mistake.where(f"track_files.{name}.file", f"is {file.file!r}: it must be an absolute path")
+        fault = quoted_fault(file.file) if file.file.startswith("/") else "it must be an absolute path"
+        if fault:
+            yield Mistake.where(f"track_files.{name}.file", f"is {file.file!r}: {fault}")
+    for name, process in spec.track_processes.items():
+        fault = line_fault(process.process)
+        if fault:
+            yield Mistake.where(f"track_processes.{name}.process", f"is {process.process!r}: {fault}")
+        if process.delay is not None and not 0 <= process.delay <= 3600:
+            yield Mistake.where(f"track_processes.{name}.delay", f"is {process.delay:g}: it must be 0 to 3600 s")
 
 
 def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
@@ -224,6 +239,9 @@ def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
             f"{where}.interval",
             f"is {script.interval:g}: it must be whole seconds, 1 or more (fractions need keepalived 2.3.2)",
         )
+    fault = line_fault(script.user, most=2) if script.user is not None else ""
+    if fault:
+        yield Mistake.where(f"{where}.user", f"is {script.user!r}: {fault}")
     if script.timeout is not None and not (script.timeout >= 1 and _whole(script.timeout)):
         yield Mistake.where(f"{where}.timeout", f"is {script.timeout:g}: it must be whole seconds, 1 or more")
     for field in ("rise", "fall"):
@@ -233,10 +251,9 @@ def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
 
 
 def _command(where: str, command: str) -> Iterator[Mistake]:
-    if not command.startswith("/") or _UNSAFE.search(command):
-        yield Mistake.where(
-            where, f'is {command!r}: write an absolute path and its arguments, in one line without " and \\'
-        )
+    fault = command_fault(command)
+    if fault:
+        yield Mistake.where(where, f"is {command!r}: {fault}")
 
 
 def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
@@ -246,30 +263,53 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         yield from _command(f"notify.{keyword.removeprefix('notify_') if keyword != 'notify' else 'any'}", script)
     for field in ("config", "binary"):
         path = getattr(spec, field)
-        if not re.match(r"(/[^/\s\x00-\x1f]+)+\Z", path):
-            yield Mistake.where(field, f"is {path!r}: it must be an absolute path without spaces")
+        if not re.match(r"(/[^/\s]+)+\Z", path) or not path.isprintable():
+            yield Mistake.where(
+                field, f"is {path!r}: it must be an absolute path of printable characters, without spaces"
+            )
+    if not _UNIT.match(spec.service):
+        yield Mistake.where("service", f"is {spec.service!r}: it must be the name of a unit, such as keepalived")
+    yield from _globals(spec)
+    if spec.router_id is not None:
+        fault = word_fault(spec.router_id)
+        if fault:
+            yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word: {fault}")
+    for fault in raw_faults(spec.extra_lines):
+        yield Mistake.where("extra", fault)
+    for field, address in (("unicast_src_ip", spec.unicast_src_ip), *(("unicast", peer) for peer in spec.peers)):
+        if address is not None and parse_ip(address) is None:
+            why = "has a zone (%), which keepalived does not accept" if "%" in address else "must be an IP address"
+            yield Mistake(field, f"names {address!r}: it {why}")
+
+
+def _globals(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     for key, value in spec.globals.items():
+        where = f"globals.{key}"
         if key in _MISSPELT:
-            yield Mistake.where(f"globals.{key}", f"is not a keyword of keepalived: write {_MISSPELT[key]}")
-        elif not re.match(r"[a-z][a-z0-9_]*\Z", key) or isinstance(value, dict):
-            yield Mistake.where(f"globals.{key}", "is not a keyword with a value, a flag (true) or a list")
-        elif isinstance(value, str) and re.search(r"[\n{}]", value):
-            yield Mistake.where(f"globals.{key}", "has a line break or a brace: remove it")
+            yield Mistake.where(where, f"is not a keyword of keepalived: write {_MISSPELT[key]}")
+            continue
+        items = value if isinstance(value, list | tuple) else [value]
+        if not re.match(r"[a-z][a-z0-9_]*\Z", key) or any(isinstance(item, dict | list | tuple) for item in items):
+            yield Mistake.where(where, "is not a keyword with a value, a flag (true) or a list")
+            continue
+        if key.startswith("include"):
+            yield Mistake.where(where, "would make keepalived read another file: write its keywords here")
+        for item in items:
+            fault = _value_fault(item, alone=items[0] is value)
+            if fault:
+                yield Mistake.where(where, f"{'is' if items[0] is value else 'has'} {item!r}: {fault}")
     own = spec.globals.get("router_id")
     if own is not None and spec.router_id is not None and str(own) != spec.router_id:
         yield Mistake.where("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
-    if spec.router_id is not None and re.search(r"[\s{}#!\"]", spec.router_id):
-        yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word")
     for keyword in dict.fromkeys(spec.extra_keywords):
         if keyword in FIELDS:
             yield Mistake.where("extra", f"has the keyword {keyword}: use the field {FIELDS[keyword]}")
-    depth = 0
-    for line in spec.extra_lines:
-        depth += line.count("{") - line.count("}")
-        if depth < 0:
-            break
-    if depth:
-        yield Mistake.where("extra", "has unbalanced braces")
-    for address in (spec.unicast_src_ip, *spec.peers):
-        if address is not None and parse_ip(address) is None:
-            yield Mistake("unicast", f"names {address!r}: it must be an IP address")
+
+
+def _value_fault(value: object, *, alone: bool) -> str:
+    """Why a value of a global, `alone` or in a list, cannot be written."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "write a number"
+    if value is None or isinstance(value, int):
+        return "" if alone or not isinstance(value, bool | None) else "write a word or a number"
+    return line_fault(str(value))

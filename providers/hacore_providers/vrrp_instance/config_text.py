@@ -14,6 +14,7 @@ from hacore.contract import Address
 from ..facts.addresses import parse_ip, plain
 from ..facts.keepalived import HEADER
 from .spec import VirtualAddress, VrrpInstanceSpec
+from .tokens import UnsafeTextError, number, quoted, raw_faults, word, word_fault, words
 
 Companions = Sequence[tuple[Address, VrrpInstanceSpec]]
 
@@ -30,15 +31,19 @@ class ContradictionError(ValueError):
 
 
 def render(companions: Companions) -> str:
-    """The whole file. Raises ContradictionError if the instances have different globals or trackers."""
+    """The whole file. Every value goes through tokens.py.
+
+    Raises ContradictionError if the instances have different globals or trackers, UnsafeTextError for a value that
+    keepalived would read as something else.
+    """
     ordered = sorted(companions, key=lambda item: item[0])
     specs = [spec for _, spec in ordered]
     blocks = [_block("global_defs", _pairs(merged_globals(ordered)))]
     kinds = (("vrrp_script", _script_lines), ("vrrp_track_file", _file_lines), ("vrrp_track_process", _process_lines))
     for keyword, lines in kinds:
-        blocks += [_block(f"{keyword} {name}", lines(t)) for name, t in merged_trackers(ordered, keyword).items()]
+        blocks += [_block(f"{keyword} {word(name)}", lines(t)) for name, t in merged_trackers(ordered, keyword).items()]
     blocks += [_block(f"vrrp_track_file {_drain(spec)}", _drain_lines(spec)) for spec in specs]
-    blocks += [_block(f"vrrp_instance {spec.name}", _instance_lines(spec)) for spec in specs]
+    blocks += [_block(f"vrrp_instance {word(spec.name)}", _instance_lines(spec)) for spec in specs]
     return "\n".join([f"{HEADER}: changes made here by hand are drift\n", *blocks])
 
 
@@ -119,24 +124,24 @@ def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
     """`keyword value` lines: true is the keyword alone, false and null omit it, a list is a block."""
     for key, value in values.items():
         if value is True:
-            yield key
+            yield word(key)
         elif isinstance(value, list | tuple):
-            yield from _nested(key, (str(item) for item in value))
+            yield from _nested(word(key), (_value(item) for item in value))
         elif value is not None and value is not False:
-            yield f"{key} {_number(value)}"
+            yield f"{word(key)} {_value(value)}"
 
 
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _value(value: Any) -> str:
+    return number(value) if isinstance(value, int | float) else words(str(value))
 
 
-def _quoted(text: str) -> str:
-    return text if _PLAIN.match(text) else f'"{text}"'
+def _password(text: str) -> str:
+    return text if _PLAIN.match(text) else quoted(text)
 
 
 def _script_lines(script: Any) -> Iterator[str]:
-    yield f'script "{script.script}"'
-    yield f"interval {_number(script.interval)}"
+    yield f"script {quoted(script.script)}"
+    yield f"interval {number(script.interval)}"
     yield from _pairs({"timeout": script.timeout})
     yield f"weight {script.weight}"
     yield from _pairs({"rise": script.rise, "fall": script.fall, "user": script.user})
@@ -149,13 +154,13 @@ def _file_lines(file: Any) -> Iterator[str]:
 
 
 def _process_lines(process: Any) -> Iterator[str]:
-    yield f"process {process.process}"
+    yield f"process {words(process.process)}"
     yield f"weight {process.weight}"
     yield from _pairs({"quorum": process.quorum, "delay": process.delay})
 
 
 def _path(text: str) -> str:
-    return f'"{text}"' if re.search(r"\s", text) else text
+    return word(text) if not word_fault(text) else quoted(text)
 
 
 def _drain(spec: VrrpInstanceSpec) -> str:
@@ -164,38 +169,43 @@ def _drain(spec: VrrpInstanceSpec) -> str:
 
 def _drain_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     # Without `overwrite` a drained host stays drained after a restart of keepalived.
-    yield from (f"file {spec.drain_file}", f"weight {spec.drain_weight}", "init_file 0")
+    yield from (f"file {word(spec.drain_file)}", f"weight {spec.drain_weight}", "init_file 0")
 
 
 def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     yield f"state {spec.role}"
-    yield f"interface {spec.interface}"
+    yield f"interface {word(spec.interface)}"
     yield f"virtual_router_id {spec.virtual_router_id}"
     yield f"priority {spec.priority}"
     yield from _pairs({"version": spec.version, "advert_int": spec.advert_interval})
     if spec.nopreempt:
         yield "nopreempt"
     yield from _pairs({"preempt_delay": spec.preempt_delay, "unicast_src_ip": spec.unicast_src_ip})
-    yield from _nested("unicast_peer", spec.peers)
+    yield from _nested("unicast_peer", (word(peer) for peer in spec.peers))
     if spec.authentication is not None:
         auth = spec.authentication
-        yield from _nested("authentication", (f"auth_type {auth.type}", f"auth_pass {_quoted(auth.password)}"))
+        yield from _nested("authentication", (f"auth_type {auth.type}", f"auth_pass {_password(auth.password)}"))
     yield from _nested("virtual_ipaddress", (_address(a) for a in spec.vips))
-    yield from _nested("track_interface", (f"{n} weight {t.weight}" for n, t in sorted(spec.track_interfaces.items())))
-    yield from _nested("track_script", sorted(spec.track_scripts))
-    yield from _nested("track_process", sorted(spec.track_processes))
-    yield from _nested("track_file", [*sorted(spec.track_files), _drain(spec)])
+    yield from _nested(
+        "track_interface", (f"{word(n)} weight {t.weight}" for n, t in sorted(spec.track_interfaces.items()))
+    )
+    yield from _nested("track_script", map(word, sorted(spec.track_scripts)))
+    yield from _nested("track_process", map(word, sorted(spec.track_processes)))
+    yield from _nested("track_file", map(word, [*sorted(spec.track_files), _drain(spec)]))
     for keyword, script in spec.notify.scripts().items():
-        yield f'{keyword} "{script}"'
+        yield f"{keyword} {quoted(script)}"
     if spec.promote_secondaries and "promote_secondaries" not in spec.extra_keywords:
         yield "promote_secondaries"
+    fault = next(raw_faults(spec.extra_lines), "")
+    if fault:
+        raise UnsafeTextError(f"cannot write keepalived.conf: extra {fault}")
     yield from spec.extra_lines
 
 
 def _address(entry: VirtualAddress) -> str:
-    parts = [entry.address]
+    parts = [word(entry.address)]
     for keyword in ("dev", "scope", "label"):
         value = getattr(entry, keyword)
         if value is not None:
-            parts.append(f"{keyword} {value}")
+            parts.append(f"{keyword} {word(value)}")
     return " ".join(parts)

@@ -122,7 +122,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
         """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=sha256(render(_alone(spec)).encode()), secret=_hidden(spec)),
+            Ask(CONFIG, spec.config, wanted=_wanted(spec), secret=_hidden(spec)),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -275,6 +275,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
 def _alone(spec: VrrpInstanceSpec) -> Companions:
     return ((Address("vrrp_instance", spec.name or "unnamed"), spec),)
+
+
+def _wanted(spec: VrrpInstanceSpec) -> str:
+    """The hash of the file with this instance alone; empty for a recorded spec that no file can have."""
+    try:
+        return sha256(render(_alone(spec)).encode())
+    except ValueError:
+        return ""
 
 
 def _companions(view: View[VrrpInstanceSpec]) -> Companions:

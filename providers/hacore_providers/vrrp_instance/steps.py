@@ -71,6 +71,15 @@ def read_image(config: str, output: Output) -> Image:
 
 
 _INSTALL = r"""
+shown() { # what keepalived -t printed, with the name of the file in place of the temporary one; sed would read names
+  while IFS= read -r line || [ -n "$line" ]; do
+    before=
+    while case $line in *"$temp"*) ;; *) false ;; esac; do
+      before=$before${line%%"$temp"*}$config line=${line#*"$temp"}
+    done
+    printf '%s\n' "$before$line"
+  done
+}
 config=@config@ binary=@binary@
 dir=${config%/*}
 safe_path "$config"
@@ -90,8 +99,8 @@ chmod @mode@ "$temp"
 [ "$(id -u)" != 0 ] || chown 0:0 "$temp"
 rc=0
 timeout 30 "$binary" -t -f "$temp" >"$HACORE_WORK/output" 2>&1 || rc=$?
-sed -i -e "s|$temp|$config|g" -e 's/auth_pass.*/auth_pass (hidden)/' "$HACORE_WORK/output"
-found=$(grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' "$HACORE_WORK/output" || :)
+found=$(shown <"$HACORE_WORK/output" | sed 's/auth_pass.*/auth_pass (hidden)/' |
+  grep -v -e '^Terminated$' -e ' is deprecated, please use ' -e '^[[:space:]]*$' || :)
 case $rc in
 0) ;;
 143)

@@ -24,7 +24,7 @@ from hacore.contract import (
 )
 from hacore_providers.facts.stat import STAT, Stat, sha256
 from hacore_providers.file.provider import PROVIDER
-from hacore_providers.file.spec import FileSpec
+from hacore_providers.file.spec import FileSpec, mistakes
 
 
 class Folder:
@@ -206,3 +206,16 @@ def test_a_file_that_cannot_be_backed_up_is_reported_in_the_plan(size: int, stat
     same = replace(found, sha256=spec.wanted_sha256)
     unchanged = replace(view, facts=Facts(HostFacts(), {(STAT.name, "/srv/it"): same}))
     assert stat != "file" or list(PROVIDER.examine(unchanged)) == []
+
+
+@pytest.mark.parametrize("name", ["-R", "--reference=/etc/shadow", "a:b", "a\nb", " a", "a\u202e"])
+@pytest.mark.parametrize("field", ["owner", "group"])
+def test_an_account_is_one_name(field: str, name: str) -> None:
+    found = [m for m in mistakes(FileSpec.model_validate({"path": "/a", field: name})) if m.field == field]
+
+    assert [f"is {name!r}: it must be a name or a number" in m.message for m in found] == [True]
+
+
+@pytest.mark.parametrize("name", ["root", "0", "domain users", r"AD\\user", "svc@example.org", "a-b"])
+def test_names_of_accounts_that_exist_in_the_world(name: str) -> None:
+    assert not list(mistakes(FileSpec.model_validate({"path": "/a", "owner": name})))

@@ -214,6 +214,22 @@ def test_mistakes(fields: dict[str, Any], field: str, words: str) -> None:
     assert words in found[0][1].message
 
 
+@pytest.mark.parametrize(
+    "directory",
+    [
+        "/x\n/etc\t0777\troot:",
+        "/x\ty",
+        {"path": "/x", "owner": "--reference=/etc/shadow"},
+        {"path": "/x", "group": "a:b"},
+        {"path": "/x", "owner": "a\nb"},
+    ],
+)
+def test_a_directory_is_one_line_of_the_list_that_a_host_reads(directory: object) -> None:
+    found = [m.field for _, m in PROVIDER.validate({"lb1": spec(directories=[directory])}, {})]
+
+    assert "directories" in found
+
+
 def test_a_tarball_that_is_another_one_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"tarball")
     found = [m.message for _, m in PROVIDER.validate({"lb1": resolved(tmp_path, source="a.tar.gz")}, {})]
