@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 
 from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Source, Step, quote
 
+from .shell import PAX, TAR, head
 from .spec import FileSpec
 
 __all__ = ["capture", "read_images", "remove", "replace", "restore"]
@@ -36,44 +36,6 @@ def too_large(path: str, size: int | str) -> str:
     return (
         f"cannot back up {path}: it has {size} bytes, and the largest file that can be restored has {LARGEST} "
         f"({LARGEST >> 20} MiB); move it to another path on the host first"
-    )
-
-
-_TAR = "tar --no-recursion --no-unquote --numeric-owner --xattrs --xattrs-include='*' --acls --selinux"
-# without access times and process numbers, the same entry gives the same archive
-_PAX = "--format=posix --pax-option='delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f'"
-
-_LIBRARY = r"""
-tmp=
-trap '[ -z "$tmp" ] || rm -rf -- "$tmp"' EXIT
-trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
-die() { printf '%s\n' "$*" >&2; exit 1; }
-is_file() { __known && [ -f "$path" ] && [ ! -L "$path" ]; }
-is_dir() { __known && [ -d "$path" ] && [ ! -L "$path" ]; }
-inside() { ls -A -- "$path" | head -n 5 | tr '\n' ' '; }
-flush() { sync -- "$@" 2>/dev/null || :; }
-label() { # with SELinux, a new name gets the label of the policy
-  if [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null; then restorecon -- "$path"; fi
-}
-empty() { # removes a directory at the path, if it is empty
-  if is_dir; then rmdir -- "$path" 2>/dev/null || die "cannot replace $path: the directory is not empty: $(inside)"; fi
-}
-swap() { # the only moment of change
-  empty
-  mv -fT -- "$1" "$path"
-  flush "$dir"
-}
-"""
-
-
-def _head(path: str, owner: object = "") -> str:
-    folder, base = posixpath.split(path)
-    # only the temporary file of an interrupted run can have this name
-    stem = f"{folder.rstrip('/')}/.hacore-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
-    return (
-        f"path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n{SAFE_PATH}{_LIBRARY}"
-        + (f'safe_owner "$path" {quote(owner)}\n' if owner != "" else 'safe_path "$path"\n')
-        + 'rm -rf -- "$stem".*\n'
     )
 
 
@@ -107,7 +69,7 @@ keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
     [ "$size" -le {LARGEST} ] || die "{too_large("$2", "$size")}"
   else die "cannot replace $2: it is a device, a socket or a pipe"
   fi
-  {_TAR} {_PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
+  {TAR} {PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
   printf '%s %s %s ' "$1" "$kind" "$(stat -c '%a %u %g %s' -- "$2" | tr ' ' ,)"
   gzip -n <"$HACORE_WORK/entry.tar" | base64 -w0
   echo
@@ -175,7 +137,7 @@ def replace(spec: FileSpec) -> Step:
     scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
     data, bulk = spec.data, spec.bulk
     return Step(
-        _head(spec.path, spec.owner or "") + scripts[spec.kind](spec),
+        head(spec.path, spec.owner or "") + scripts[spec.kind](spec),
         blobs={} if data is None or spec.kind != "file" else {"content": data},
         sources={} if bulk is None else {"content": Source(bulk.url, bulk.sha256, bulk.size)},
         deadline=DEADLINE if bulk is None else DEADLINE + bulk.size / SLOWEST,
@@ -284,20 +246,20 @@ fi
 
 _RESTORE = rf"""
 # unchanged: keep it, with its hard links
-! {_TAR} -C "$dir" -df "$HACORE_WORK/entry.tar" >/dev/null 2>&1 || exit 0
+! {TAR} -C "$dir" -df "$HACORE_WORK/entry.tar" >/dev/null 2>&1 || exit 0
 """
 
 _RESTORE_ENTRY = rf"""
 [ -d "$dir" ] || die "cannot restore $path: $dir does not exist"
 tmp=$(mktemp -d -- "$stem.XXXXXX")
-{_TAR} -C "$tmp" -xpf "$HACORE_WORK/entry.tar"
+{TAR} -C "$tmp" -xpf "$HACORE_WORK/entry.tar"
 [ -L "$tmp/$base" ] || flush "$tmp/$base"
 swap "$tmp/$base"
 """
 
 _RESTORE_DIRECTORY = rf"""
 is_dir || {{ rm -f -- "$path"; (umask 077; mkdir -- "$path"); }}
-{_TAR} -C "$dir" -xpf "$HACORE_WORK/entry.tar"
+{TAR} -C "$dir" -xpf "$HACORE_WORK/entry.tar"
 """
 
 
@@ -307,9 +269,7 @@ def restore(path: str, image: Image) -> Step:
     if kind == "absent":
         return remove(path)
     body = _RESTORE + (_RESTORE_DIRECTORY if kind == "directory" else _RESTORE_ENTRY)
-    return Step(
-        _head(path, (image.data or {}).get("uid", "")) + body, blobs=dict(image.blobs), what=f"restoring {path}"
-    )
+    return Step(head(path, (image.data or {}).get("uid", "")) + body, blobs=dict(image.blobs), what=f"restoring {path}")
 
 
 def remove(path: str) -> Step:
@@ -319,4 +279,4 @@ def remove(path: str) -> Step:
 else rm -f -- "$path"
 fi
 """
-    return Step(_head(path) + body, what=f"removing {path}")
+    return Step(head(path) + body, what=f"removing {path}")

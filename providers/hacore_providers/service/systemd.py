@@ -14,114 +14,13 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hacore.contract import SAFE_PATH, Image, Output, quote
-from hacore_providers.service.unit_file import path_of, short_name
-from hacore_providers.shell import PUT_FILE, private
-
-SHORTEST = 150
-"""Seconds that a start, stop, reload or restart may take at least, whatever the unit's own limit is."""
-
-LONGEST = 3600
-"""Seconds that it may take at most: a unit may have no limit of its own (`infinity`)."""
+from hacore.contract import Image, Output, quote
+from hacore_providers.service.unit_file import short_name
+from hacore_providers.service.unit_shell import LINKS, LONGEST, STEADY, head
+from hacore_providers.shell import private
 
 SECONDS = 2.0 * LONGEST + 120
 """The deadline of a step: an undo may stop and start."""
-
-# systemd ends what exceeds TimeoutStartSec= or TimeoutStopSec=, systemd.service(5): ending it earlier would take a
-# unit that is slow for one that fails. The wait is somewhat longer, so that systemd's result is the one reported.
-_WAIT = r"""
-seconds() { # a time span as systemctl prints it, "1min 30s", in seconds; nothing for infinity or days
-  total=0
-  for word in $1; do
-    number=${word%%[!0-9]*}
-    case $word in
-      [0-9]*us | [0-9]*ms) number=1 ;;
-      [0-9]*min) number=$((number * 60)) ;;
-      [0-9]*.*s) number=$((number + 1)) ;;
-      [0-9]*s) ;;
-      [0-9]*h) number=$((number * 3600)) ;;
-      *) return 0 ;;
-    esac
-    total=$((total + number))
-  done
-  echo "$total"
-}
-await() { # command of systemctl, sentence: runs it for as long as the unit itself allows, and some seconds
-  starts=$(show TimeoutStartUSec); stops=$(show TimeoutStopUSec)
-  to_start=$(seconds "${starts:=1min 30s}"); to_stop=$(seconds "${stops:=1min 30s}")
-  : "${to_start:=$longest}" "${to_stop:=$longest}"
-  case $1 in
-    stop) own=$stops within=$((2 * to_stop)) ;; # once after SIGTERM, once after SIGKILL
-    try-restart) own="$stops to stop and $starts to start" within=$((2 * to_stop + to_start)) ;;
-    *) own=$starts within=$to_start ;;
-  esac
-  within=$((within + 30))
-  [ "$within" -ge "$shortest" ] || within=$shortest
-  if [ "$within" -gt "$longest" ]; then within=$longest own="$own, hacore waits $longest s at most"; fi
-  rc=0; timeout "$within" systemctl "$1" -- "$unit" || rc=$?
-  [ "$rc" -ne 124 ] || fail "$2: it has been $(show ActiveState) for $within s, its own limit is $own"
-  [ "$rc" -eq 0 ] || fail "$2"
-}
-"""
-
-COMMON = (
-    SAFE_PATH
-    + PUT_FILE
-    + r"""
-[ -d /run/systemd/system ] || { echo "cannot manage $unit: this host does not run systemd" >&2; exit 1; }
-show() { systemctl show -p "$1" -- "$unit" 2>/dev/null | cut -d= -f2-; }
-ran() { case $(show ActiveState) in active|reloading|refreshing) return 0;; esac; return 1; }
-new=${definition%/*}/.hacore.$unit.new
-begin=$(date +%s) # later lines of the journal belong to this step
-runs() { case $(show ActiveState) in inactive|failed) return 1;; esac; return 0; }
-fail() {
-  journalctl --no-pager -q -n 20 -o cat --since "@$begin" -u "$unit" >&2 2>/dev/null || :
-  systemctl status --no-pager -n 0 -- "$unit" >&2 2>/dev/null || :
-  echo "$1: the unit is $(show ActiveState) ($(show SubState)), result $(show Result)" >&2
-  exit 1
-}
-"""
-    + f"shortest={SHORTEST} longest={LONGEST}"
-    + _WAIT
-)
-"""Shell functions for $unit. `fail` ends with the sentence for the user."""
-
-# A unit that is restarted again and again is active at most moments: only its count of restarts shows it.
-_STEADY = r"""
-steady() { # sentence: the unit stays up for a second, or the step fails
-  count=$(show NRestarts); n=0
-  while [ "$n" -lt 5 ]; do
-    sleep 0.2; n=$((n + 1))
-    case $(show ActiveState) in
-      active|refreshing) ;;
-      reloading) [ "${slow:=0}" -ge 150 ] || { slow=$((slow + 1)); n=$((n - 1)); } ;;
-      *) fail "$1" ;;
-    esac
-    [ "$(show NRestarts)" = "$count" ] || fail "$1, it ends and systemd restarts it"
-  done
-}
-"""
-
-# Every link that enables or aliases the unit or a unit of its Also=; for an init script the links of the runlevels.
-_LINKS = r"""
-plain() { printf '%s\n' "$1" | sed 's/\\/\\\\/g'; } # a name as a pattern that matches only itself
-links() {
-  set --
-  for one in $names; do
-    glob=$(plain "$one")
-    set -- "$@" -o -name "$glob" -o -lname "*/$glob" -o -lname "*/init.d/${glob%.service}"
-  done
-  set -- -type l ! -path "$(plain "$definition")" \( -false "$@" \)
-  find /etc/systemd/system /etc/rc[0-6S].d "$@" -printf '%p\t%l\n' 2>/dev/null | LC_ALL=C sort || :
-}
-"""
-
-
-def head(unit: str, names: Iterable[str] = ()) -> str:
-    """The variables that every script uses: $unit, $definition (its path) and $names (all its names)."""
-    every = " ".join(dict.fromkeys((unit, *names)))
-    return f"unit={quote(unit)}\ndefinition={quote(path_of(unit))}\nnames={quote(every)}\n{COMMON}"
-
 
 # --- capture ---------------------------------------------------------------------------------------
 
@@ -142,7 +41,7 @@ fi
 
 def capture(unit: str, names: Iterable[str]) -> str:
     """The current state of the unit: state, links, definition. Read-only."""
-    return head(unit, names) + _LINKS + _CAPTURE
+    return head(unit, names) + LINKS + _CAPTURE
 
 
 def read_image(output: Output, *, sensitive: bool) -> Image:
@@ -222,13 +121,13 @@ esac
 _START = r"""
 if ! ran; then
   systemctl reset-failed -- "$unit" 2>/dev/null || :
-  await start "cannot start $unit"
+  await start "cannot start $unit" systemctl start -- "$unit"
   steady "cannot keep $unit running"
 fi
 """
 
 _STOP = r"""
-if runs; then await stop "cannot stop $unit"; fi
+if runs; then await stop "cannot stop $unit" systemctl stop -- "$unit"; fi
 systemctl reset-failed -- "$unit" 2>/dev/null || :
 """
 
@@ -247,7 +146,7 @@ def prepare_unit(unit: str, *, define: bool, enabled: bool | None, running: bool
 
 def run_unit(unit: str, *, running: bool) -> str:
     """Start it and check that it stays up, or stop it."""
-    return head(unit) + _STEADY + (_START if running else _STOP)
+    return head(unit) + STEADY + (_START if running else _STOP)
 
 
 # --- undo ------------------------------------------------------------------------------------------
@@ -290,7 +189,7 @@ def undo(
     if mode is not None:
         blobs["before"] = image.blobs.get("definition", b"")
     values = f"mode={quote(mode or '')}\nmask={quote(mask or '')}\n"
-    parts = [head(unit, data.get("names") or ()), 'safe_path "$definition"\n', _STEADY, _LINKS, values]
+    parts = [head(unit, data.get("names") or ()), 'safe_path "$definition"\n', STEADY, LINKS, values]
     parts += [_STOP] if touches_run and not (ran or began) else []
     parts += [_UNDO_WRITE] if define else [_UNDO_MASK]
     parts += [_UNDO_LINKS] if define or enabled is not None else []
@@ -323,10 +222,10 @@ if [ "$op" = reload ] && [ "$(show CanReload)" = no ]; then
   op=restart
 fi
 if [ "$op" = reload ]; then
-  await reload "cannot reload $unit"
+  await reload "cannot reload $unit" systemctl reload -- "$unit"
 else
   systemctl reset-failed -- "$unit" 2>/dev/null || :
-  await try-restart "cannot restart $unit"
+  await try-restart "cannot restart $unit" systemctl try-restart -- "$unit"
 fi
 steady "cannot keep $unit running after its $op"
 """
@@ -338,7 +237,7 @@ def trigger(unit: str, op: str, *, unless_young: bool = False) -> str:
     `unless_young`: no restart if the unit was started after its definition was written.
     """
     young = "1" if unless_young else ""
-    return f"op={quote(op)}\nunless_young={young}\n" + head(unit) + _STEADY + _TRIGGER
+    return f"op={quote(op)}\nunless_young={young}\n" + head(unit) + STEADY + _TRIGGER
 
 
 def describe(op: str, unit: str) -> str:

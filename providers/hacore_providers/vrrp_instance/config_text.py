@@ -31,7 +31,7 @@ class ContradictionError(ValueError):
 
 
 def render(companions: Companions) -> str:
-    """The whole file. Every value goes through tokens.py.
+    """The whole file. Every value is checked and quoted by tokens.py.
 
     Raises ContradictionError if the instances have different globals or trackers, UnsafeTextError for a value that
     keepalived would read as something else.

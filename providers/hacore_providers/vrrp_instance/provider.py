@@ -46,7 +46,8 @@ from . import steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
-from .config_text import Companions, addresses_in, masked, needs_promotion, render
+from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
+from .config_text import addresses_in, masked, needs_promotion, render
 from .members import longest_start, master_down, served
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
@@ -71,7 +72,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         found: dict[str, Any] = {
             "name": spec.name or instance_name(files.name),
             "sensitive": spec.sensitive or files.sensitive,
-            "password_only": _password_only(getattr(files, "sensitive_fields", ())),
+            "password_only": password_only(getattr(files, "sensitive_fields", ())),
             "promote_secondaries": needs_promotion(spec, files.host.address),
         }
         if spec.unicast:
@@ -122,7 +123,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
         """The file, with the hash that it has if this is its only instance."""
         return (
-            Ask(CONFIG, spec.config, wanted=_wanted(spec), secret=_hidden(spec)),
+            Ask(CONFIG, spec.config, wanted=wanted(spec), secret=hidden(spec)),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
@@ -151,14 +152,14 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             "holds": held,
             "drained": bool(facts.get(DRAIN, spec.drain_file)),
         }
-        texts = {} if found.text is None or _withheld(view) else {"config": found.text}
+        texts = {} if found.text is None or any_hidden(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
         return Observed(attrs, info, texts)
 
     def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
         """The file with all instances of the host; raises ValueError if they contradict each other."""
-        text = render(_companions(view))
-        secret, withheld = _secret(view), _withheld(view)
+        text = render(companions(view))
+        secret, withheld = any_sensitive(view), any_hidden(view)
         return Desired(
             {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
             texts={} if withheld else {"config": masked(text)},
@@ -220,7 +221,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return Held(
             frozenset(plain(a.address) for a in here if a.dev != "lo"),
             frozenset(plain(address) for address in file.addresses) if file is not None else frozenset(),
-            addresses_in(render(_companions(view))),
+            addresses_in(render(companions(view))),
             master_down(view.spec) + 1.0,
             min(LONGEST_ELECTION, longest_start(view.spec) + master_down(view.spec)),
         )
@@ -271,40 +272,6 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def trigger(self, work: Work[VrrpInstanceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
         """Reload in place, once for all instances of the host."""
         return (steps.reload(work.changes[0].spec),)
-
-
-def _alone(spec: VrrpInstanceSpec) -> Companions:
-    return ((Address("vrrp_instance", spec.name or "unnamed"), spec),)
-
-
-def _wanted(spec: VrrpInstanceSpec) -> str:
-    """The hash of the file with this instance alone; empty for a recorded spec that no file can have."""
-    try:
-        return sha256(render(_alone(spec)).encode())
-    except ValueError:
-        return ""
-
-
-def _companions(view: View[VrrpInstanceSpec]) -> Companions:
-    return view.companions or ((view.address, view.spec),)
-
-
-def _secret(view: View[VrrpInstanceSpec]) -> bool:
-    return any(spec.sensitive for _, spec in _companions(view))
-
-
-def _withheld(view: View[VrrpInstanceSpec]) -> bool:
-    return any(_hidden(spec) for _, spec in _companions(view))
-
-
-def _hidden(spec: VrrpInstanceSpec) -> bool:
-    """Whether more than the password is sensitive: then no text of the file is shown."""
-    return spec.sensitive and not spec.password_only
-
-
-def _password_only(fields: Iterable[str]) -> bool:
-    found = list(fields)
-    return bool(found) and all(field in ("authentication", "authentication.password") for field in found)
 
 
 def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import Image
-from hacore_providers.service import systemd
+from hacore_providers.service import systemd, unit_shell
 
 UNIT = "[Service]\nExecStart=/bin/new\n"
 
@@ -317,7 +317,7 @@ def test_a_unit_that_is_still_starting_is_reported_with_both_limits(host: Host, 
     script = systemd.run_unit("web.service", running=True).replace(
         "+ 30))", "- 599))" if limit == "10min" else "+ 30))"
     )
-    script = script.replace(f"shortest={systemd.SHORTEST} longest={systemd.LONGEST}", "shortest=1 longest=1")
+    script = script.replace(f"shortest={unit_shell.SHORTEST} longest={unit_shell.LONGEST}", "shortest=1 longest=1")
 
     done = host.sh(script)
 
