@@ -98,7 +98,7 @@ def _local(source: Source) -> Fetched:
     """A file of this machine. Opening it does not block: a pipe without a writer would, for ever."""
     path = Path(unquote(urlsplit(source.url).path))
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"cannot fetch {source.url}: it is not a regular file")
@@ -108,6 +108,10 @@ def _local(source: Source) -> Fetched:
     except OSError as error:
         raise SourceError(f"cannot fetch {source.url}: {error.strerror}") from error
     return Fetched(path.absolute(), status.st_size)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _match(source: Source, actual: str) -> None:

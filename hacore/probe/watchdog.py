@@ -61,7 +61,8 @@ __watch() { # $1: seconds that a script may take; $2: seconds for all of them, 0
   read -r __me __rest </proc/self/stat
   trap : ALRM
   (
-    trap 'kill "$!" 2>/dev/null; exit 0' TERM
+    __was=${!-}
+    trap '[ "${!-}" = "$__was" ] || kill -9 "$!" 2>/dev/null; exit 0' TERM USR1
     __one_may=$1 __all_may=$2 __stopped= __nap=$1
     [ "$2" -eq 0 ] || [ "$2" -ge "$1" ] || __nap=$2
     while :; do
@@ -108,7 +109,9 @@ __stop() { # $1 and all its descendants, itself last
   done
   kill -9 $__found
 }
-__unwatch() { kill "$__dog" 2>/dev/null; wait "$__dog" 2>/dev/null || :; }
+__unwatch() { # SIGUSR1 for the moment after the fork: there a shell loses a signal that its parent has a trap for
+  kill -USR1 "$__dog" 2>/dev/null; kill "$__dog" 2>/dev/null; wait "$__dog" 2>/dev/null || :
+}
 __ask() { # $1: a frame, $2: its script; reports when that did not end by itself
   read -r __from __rest </proc/uptime
   ( __text=$2; set --; eval "$__text" ) </dev/null &

@@ -238,3 +238,14 @@ def test_limits_follow_the_facts() -> None:
     assert seconds_of(counted, [Ask(counted, "a"), Ask(counted, "b")]) == 20.0
     assert limits_of([20.0]).seconds == 620.0
     assert limits_of([1000.0, 60.0]).seconds == 2020.0
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash --posix"])
+def test_the_watchdog_can_be_stopped_at_any_moment(shell: str) -> None:
+    """A script with a trap for SIGTERM, as that of steps: its child loses the signal until it has one of its own."""
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"no {shell} here")
+    loop = "n=0; while [ $n -lt 1500 ]; do __watch 60 0; __unwatch; n=$((n + 1)); done"
+    script = f"{WATCHDOG}\ntrap 'exit 143' TERM\n{loop}; echo end\n"
+    done = subprocess.run([*shell.split(), "-c", script], capture_output=True, timeout=120, check=False)
+    assert done.stdout == b"end\n"
