@@ -194,7 +194,7 @@ async def test_a_deadline_counts_on_the_host_whether_somebody_is_connected_or_no
     await appears(slow.begun)
     sshd.restart()
 
-    assert (await running).outputs == (Output(124, b"half "),)
+    assert (await running).outputs == (Output(124, b"half ", b"it was stopped after 1 s\n"),)
 
 
 async def test_a_step_that_will_not_end_is_killed(controllers: Controllers, monkeypatch: pytest.MonkeyPatch) -> None:
