@@ -107,7 +107,7 @@ soak: schedules canaries
 
 # Stacks with secrets, drawn at random: nothing that a run leaves or prints may have one of them.
 canaries: setup
-	@HACORE_CANARIES=500 $(BIN)/python -m pytest -q -n auto tests/cli/test_canaries.py
+	@HACORE_CANARIES=500 $(PYTEST) -n auto tests/cli/test_canaries.py
 
 # Single faults, planted one at a time; which of them the tests of their own package catch. PACKAGES="plan engine" has
 # those packages only.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -95,6 +95,11 @@ def _forms(secret: str) -> Iterator[str]:
     yield shlex.quote(secret)
     yield quote(secret, safe="", errors="replace")
     yield from (line.strip() for line in secret.splitlines() if len(line.strip()) >= _LINE)
+
+
+def masked(values: Mapping[str, Any], sensitive: Collection[str]) -> dict[str, Any]:
+    """The values by name, with a mask in place of the sensitive ones."""
+    return {name: MASK if name in sensitive else value for name, value in values.items()}
 
 
 def strings_in(value: Any) -> Iterator[str]:

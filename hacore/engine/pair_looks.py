@@ -18,7 +18,7 @@ from ..plan import HostStatus
 from ..plan.views import views_of
 from ..store import RunRecord
 from .connections import Hosts, answered
-from .second_look import PAUSE
+from .second_look import PAUSE, updated
 from .verdicts import OUTAGES, AddressStatus, assess
 
 Providers = Mapping[str, Provider[Any]]
@@ -87,9 +87,7 @@ async def _again(items: Items, facts: Mapping[str, Facts], hosts: Hosts, provide
             asks.setdefault(host, []).extend(providers[address.kind].facts(spec))
     later = answered(await hosts.probe(asks, [name for name in asks if name in facts]))
     return {
-        name: replace(old, host=new.host, answers={**old.answers, **new.answers}, failed={**old.failed, **new.failed})
-        if (new := later.get(name)) is not None
-        else old
+        name: replace(updated(old, new), host=new.host) if (new := later.get(name)) is not None else old
         for name, old in facts.items()
     }
 

@@ -45,7 +45,10 @@ async def probed_twice(
         return dict(statuses)
     await asyncio.sleep(PAUSE)
     later = answered(await hosts.probe(asks, asks))
-    return {name: replace(s, facts=_with(s.facts, later[name])) if name in later else s for name, s in statuses.items()}
+    return {
+        name: replace(s, facts=s.facts and updated(s.facts, later[name])) if name in later else s
+        for name, s in statuses.items()
+    }
 
 
 def _all_answered(item: Recorded, facts: Mapping[str, Facts], provider: Provider[Any]) -> bool:
@@ -53,10 +56,9 @@ def _all_answered(item: Recorded, facts: Mapping[str, Facts], provider: Provider
     return all(host in facts and not facts[host].unanswered(asks) for host in item.row.hosts)
 
 
-def _with(facts: Facts | None, later: Facts) -> Facts | None:
-    if facts is None:
-        return facts
+def updated(facts: Facts, later: Facts) -> Facts:
+    """The answers of a host, with those of a later look in place of the earlier ones."""
     return replace(facts, answers={**facts.answers, **later.answers}, failed={**facts.failed, **later.failed})
 
 
-__all__ = ["probed_twice"]
+__all__ = ["PAUSE", "probed_twice", "updated"]

@@ -25,6 +25,7 @@ class StateSnapshot:
     unfinished: RunRecord | None = None
     lock: LockInfo | None = None
     seal: Seal = field(default_factory=lambda: no_key)
+    keyless: str = ""  # why sensitive values, of which there are some, cannot be compared
 
 
 def no_key(_value: str) -> str:
@@ -40,13 +41,8 @@ def read_snapshot(state: StateView | None, *, keyless: bool = False) -> StateSna
     if state is None:
         return StateSnapshot()
     rows = state.rows()
-    if not keyless and not state.has_key and any(row.sensitive for row in rows.values()):
-        # without it every secret would look changed
-        raise StoreError(
-            f"cannot compare sensitive values: {state.key_problem}; restore the key, or make a new one with "
-            "`hacore state new-key`: the next apply then writes all sensitive values again"
-        )
-    return StateSnapshot(
+    lacking = not state.has_key and any(row.sensitive for row in rows.values())
+    snapshot = StateSnapshot(
         lineage=state.lineage,
         serial=state.serial,
         rows=rows,
@@ -55,7 +51,19 @@ def read_snapshot(state: StateView | None, *, keyless: bool = False) -> StateSna
         unfinished=state.unfinished(),
         lock=state.lock(),
         seal=state.hmac if state.has_key else no_key,
+        keyless=state.key_problem if lacking else "",
     )
+    return snapshot if keyless else comparable(snapshot)
+
+
+def comparable(snapshot: StateSnapshot) -> StateSnapshot:
+    """The same; raises StoreError when its sensitive values cannot be compared: each would look changed."""
+    if snapshot.keyless:
+        raise StoreError(
+            f"cannot compare sensitive values: {snapshot.keyless}; restore the key, or make a new one with "
+            "`hacore state new-key`: the next apply then writes all sensitive values again"
+        )
+    return snapshot
 
 
 def read_state(url: str, *, keyless: bool = False) -> StateSnapshot:

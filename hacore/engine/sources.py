@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..contract import Source
 from ..errors import HacoreError
 from ..load.files import SOURCE_LIMIT as LIMIT
 from ..load.files import cache_folder as downloads
+from ..urls import file_of
 
 CHUNK = 1 << 20
 
@@ -96,7 +97,7 @@ def _held(part: IO[bytes], size: int) -> Fetched:
 
 def _local(source: Source) -> Fetched:
     """A file of this machine. Opening it does not block: a pipe without a writer would, for ever."""
-    path = Path(unquote(urlsplit(source.url).path))
+    path = file_of(source.url)
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())

@@ -21,7 +21,7 @@ from .ownership import claimant_of, ownership, with_markers
 from .pair_looks import Items, PairLook, look_at_pairs, serving_asks
 from .planning import open_session
 from .request import Request
-from .snapshot import StateSnapshot, last_run, read_state
+from .snapshot import StateSnapshot, comparable, last_run, read_state
 from .verdicts import AddressStatus, worst
 
 
@@ -64,7 +64,7 @@ async def status(request: Request, state_url: str) -> StatusReport:
     """
     snapshot = await asyncio.to_thread(read_state, state_url, keyless=True)
     try:
-        return await _by_stack(request, state_url, snapshot)
+        return await _by_stack(request, snapshot)
     except HacoreError as error:
         if not snapshot.rows:
             raise
@@ -79,7 +79,7 @@ def _first(error: HacoreError) -> str:
     return str(error)
 
 
-async def _by_stack(request: Request, state_url: str, snapshot: StateSnapshot) -> StatusReport:
+async def _by_stack(request: Request, snapshot: StateSnapshot) -> StatusReport:
     providers = request.means.providers
     async with open_session(request) as session:
         session.hosts.whole = False
@@ -88,8 +88,7 @@ async def _by_stack(request: Request, state_url: str, snapshot: StateSnapshot) -
             a: (instance.spec, instance.hosts) for a, instance in session.stack.instances.items()
         }
         session.more = serving_asks(items, providers)
-        full = await asyncio.to_thread(read_state, state_url)
-        made, _ = await session.plan(full)
+        made, _ = await session.plan(comparable(snapshot))
         items = {a: item for a, item in items.items() if a not in made.ownership.lost}
         look = await look_at_pairs(items, made.hosts, session.hosts, providers, snapshot.runs, ask_checks=True)
         return replace(

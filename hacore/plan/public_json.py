@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..diff import AttrChange
 from ..model import Unknown
+from ..secrets import masked
 from .ownership import NewMachine, Stranger
 from .types import Drift, Plan, PlannedChange
 
@@ -53,7 +54,7 @@ def plan_json(plan: Plan) -> PlanJson:
             for task in plan.tasks
         ],
         "notes": dict(plan.notes),
-        "outputs": {k: "(sensitive)" if k in plan.sensitive_outputs else v for k, v in plan.outputs.items()},
+        "outputs": masked(plan.outputs, plan.sensitive_outputs),
         "warnings": list(plan.warnings),
         "summary": counts_json(plan),
     }
@@ -131,11 +132,7 @@ def _change(planned: PlannedChange) -> ChangeJson:
 def _attrs(attrs: dict[str, Any] | None, sensitive: frozenset[str]) -> dict[str, Any] | None:
     if attrs is None:
         return None
-    return {
-        key: "(sensitive)" if key in sensitive else value
-        for key, value in attrs.items()
-        if not isinstance(value, Unknown)
-    }
+    return masked({key: value for key, value in attrs.items() if not isinstance(value, Unknown)}, sensitive)
 
 
 def _attr(change: AttrChange) -> AttrJson:

@@ -17,11 +17,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from ..contract import Source, Step, quote
 from ..transport import Content, Limits, Payload
+from ..urls import file_of
 from .folders import FOLDERS
 from .lock import HELD
 from .watchdog import GRACE, watched
@@ -48,7 +47,7 @@ class Upload:
     @property
     def size(self) -> int:
         """Bytes of all contents."""
-        return sum(content.size for content in self.contents.values())
+        return self.payload.size
 
     @property
     def payload(self) -> Payload:
@@ -81,7 +80,7 @@ def detach(batch: Sequence[Sequence[Step]], id: str) -> tuple[list[tuple[Step, .
 def _detached(step: Step, most: int, contents: dict[str, Content]) -> Step:
     sources = dict(step.sources)
     for source in sources.values():
-        contents[source.sha256] = Content(source.size, Path(unquote(urlsplit(source.url).path)))
+        contents[source.sha256] = Content(source.size, file_of(source.url))
     small: dict[str, bytes] = {}
     for name, blob in step.blobs.items():
         if len(blob) <= most:

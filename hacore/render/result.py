@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.results import WayBack
 from ..plan import plan_json
+from ..secrets import masked
 from .drift import one_drift_json
 from .plan import count_line, incomplete_lines
 from .style import PLAIN, Style
@@ -162,7 +163,6 @@ def output_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozens
 
 def run_json(result: RunResult, *, command: str = "apply") -> SummaryLine:
     """The last line of `apply --json`."""
-    secret = result.planned.stack.sensitive_outputs
     return {
         "type": "summary",
         "command": cast("PlanCommand", command),
@@ -173,7 +173,7 @@ def run_json(result: RunResult, *, command: str = "apply") -> SummaryLine:
         "counts": cast("GroupCountsJson", {name: len(found) for name, found in _groups(result.tasks).items()}),
         "tasks": [_task_json(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
-        "outputs": {name: "(sensitive)" if name in secret else value for name, value in result.outputs.items()},
+        "outputs": masked(result.outputs, result.planned.stack.sensitive_outputs),
     }
 
 

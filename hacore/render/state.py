@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..journal import cancelled
 from ..model import Row, is_pending
 from ..plan.public_json import FORMAT_VERSION
+from ..secrets import masked
 from ..store import RunRecord, TaskRecord, lifecycle_to_json
 from .header import run_words
 from .style import PLAIN, Style
@@ -70,7 +71,7 @@ def _info(info: Mapping[str, Any]) -> dict[str, Any]:
 def _attrs(row: Row) -> dict[str, Any] | None:
     if row.attrs is None:
         return None
-    return {key: "(sensitive)" if key in row.sensitive else value for key, value in dict(row.attrs).items()}
+    return masked(row.attrs, row.sensitive)
 
 
 def row_json(row: Row) -> RecordedResourceJson:

@@ -7,14 +7,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 from ..contract import Ask, Facts, Host, Output, Step
 from ..errors import FencedError, RestartedError, UnreachableError
 from ..probe import ASK_MARKERS, MARKERS, Batch, Frame, Result
 from ..probe.link import Started
+from ..urls import file_of
 from .machine import Machine
 
 _TAKE = re.compile(r"""^printf '%s\\n' (?P<text>.*) >"\$new"$""", re.DOTALL | re.MULTILINE)
@@ -177,5 +176,5 @@ class MemoryLink:
 
 def _checked(step: Step) -> Step:
     """The step with its sources as blobs; they must have become files of this machine before it runs."""
-    files = {name: Path(unquote(urlsplit(source.url).path)) for name, source in step.sources.items()}
+    files = {name: file_of(source.url) for name, source in step.sources.items()}
     return replace(step, blobs={**step.blobs, **{name: file.read_bytes() for name, file in files.items()}}, sources={})

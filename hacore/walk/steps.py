@@ -73,11 +73,9 @@ def is_sensitive(live: RunningTask, ctx: Context) -> bool:
     """Whether a task is about something sensitive, now or before the run."""
     for address in live.task.addresses:
         instance, row = ctx.instances.get(address), ctx.rows.get(address)
-        before = live.before.get(address) or {}
+        before, recorded = live.before.get(address) or {}, live.task.rows.get(address) or {}
         if (instance is not None and instance.sensitive) or (row is not None and row.sensitive):
             return True
-        if before.get("sensitive") or "hmac:" in canonical(before.get("spec")):
-            return True
-        if any("hmac:" in canonical(known.get("spec")) for known in (live.task.rows.get(address),) if known):
+        if before.get("sensitive") or any("hmac:" in canonical(known.get("spec")) for known in (before, recorded)):
             return True
     return any(planned.desired is not None and planned.desired.sensitive for planned in live.task.changes)

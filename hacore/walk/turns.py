@@ -39,6 +39,10 @@ class Turns:
         for live in lives:
             self._reload_groups.setdefault(live.task.reload_group, []).append(live)
 
+    def together(self, live: RunningTask) -> Sequence[RunningTask]:
+        """The tasks of its reload group, itself included; only itself where it has none."""
+        return self._reload_groups[live.task.reload_group] if live.task.reload_group else (live,)
+
     async def take(self, *, running: bool) -> None:
         """Give each group that is free its next turn. `running`: whether tasks are running."""
         groups: dict[str, list[str]] = {}

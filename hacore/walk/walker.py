@@ -168,9 +168,8 @@ class Walker:
         """Whether a trigger is the last one of those that load their sources together."""
         if live is not together[-1]:
             return False
-        group = live.task.reload_group
-        peers = (id for id, other in self.lives.items() if group and other.task.reload_group == group)
-        return not any(self.board.status[id] in (Status.DO, Status.DOING) for id in peers if id != live.id)
+        peers = (other.id for other in self._turns.together(live) if other is not live)
+        return not any(self.board.status[id] in (Status.DO, Status.DOING) for id in peers)
 
     async def _guard(self, live: RunningTask) -> None:
         error = await guard_task(live, self.ctx)

@@ -7,15 +7,14 @@ import hashlib
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from hacore.address import Address
 from hacore.contract import Ask, Change, Desired, Facts, Image, Observed, Output, Provider, Spec, Step, View, Work
 from hacore.lab import Lab
 from hacore.model import Action
 from hacore.probe.script import frames, probe_script, read_probe, steps_script
+from hacore.urls import file_of
 
 
 class StepFailedError(AssertionError):
@@ -135,6 +134,6 @@ class Player:
 def _with_sources(step: Step) -> Step:
     blobs = dict(step.blobs)
     for name, source in step.sources.items():
-        blobs[name] = Path(unquote(urlsplit(source.url).path)).read_bytes()
+        blobs[name] = file_of(source.url).read_bytes()
         assert hashlib.sha256(blobs[name]).hexdigest() == source.sha256
     return dataclasses.replace(step, blobs=blobs, sources={})

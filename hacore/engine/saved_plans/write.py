@@ -86,7 +86,6 @@ def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callabl
     plan.update({key: redact(plan[key]) for key in ("notes", "health", "warnings")})
     for change in (*plan["changes"], *plan["quiet"]):
         change.update({name: redact(change[name]) for name in ("reason", "effect", "irreversible")})
-    plan["outputs"] = {k: v for k, v in plan["outputs"].items() if k not in stack.sensitive_outputs}
     content = {
         "made": time.time(),
         "who": request.means.who,

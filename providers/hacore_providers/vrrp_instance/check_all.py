@@ -28,30 +28,22 @@ def mistakes_of_all(views: Views, contents: Contents) -> Iterator[tuple[Address,
         yield from ((address, mistake) for mistake in _asking_checks(view, contents))
 
 
-def _resource(address: Address) -> tuple[str, str | None]:
-    return address.resource, address.key
-
-
-def _named(address: Address) -> str:
-    """An instance without its host."""
-    return str(address).rpartition("@")[0]
-
-
 def _shared_addresses(views: Views) -> Iterator[tuple[Address, Mistake]]:
     """The instance that becomes backup removes the address from the host, whatever the other one holds."""
-    owners: dict[str, Address] = {}
+    owners: dict[str, Address] = {}  # without their hosts
     told: set[tuple[str, Address]] = set()
     for address, view in views.items():
+        mine = address.at(None)
         for vip in view.spec.vips:
-            first = owners.setdefault(plain(vip.address), address)
-            new = (plain(vip.address), address.at(None))
-            if _resource(first) != _resource(address) and new not in told:
+            first = owners.setdefault(plain(vip.address), mine)
+            new = (plain(vip.address), mine)
+            if first != mine and new not in told:
                 told.add(new)
                 yield (
                     address,
                     Mistake.where(
                         "addresses",
-                        f"has {plain(vip.address)}, which {_named(first)} has as well: keepalived removes an address "
+                        f"has {plain(vip.address)}, which {first} has as well: keepalived removes an address "
                         "with the first of its instances that becomes backup; leave it in one of them",
                     ),
                 )
@@ -60,14 +52,14 @@ def _shared_addresses(views: Views) -> Iterator[tuple[Address, Mistake]]:
 def _shared_router_ids(views: Views) -> Iterator[tuple[Address, Mistake]]:
     """Two groups of routers with one number in one network are one group to keepalived (RFC 5798, section 5.2.3)."""
     known: dict[tuple[int, bool], list[tuple[Address, View[VrrpInstanceSpec]]]] = {}
-    told: set[frozenset[tuple[str, str | None]]] = set()
+    told: set[frozenset[Address]] = set()
     for address, view in views.items():
         spec = view.spec
         if spec.unicast:
             continue
         others = known.setdefault((spec.virtual_router_id, any(":" in v.address for v in spec.vips)), [])
         for other, there in others:
-            pair = frozenset((_resource(other), _resource(address)))
+            pair = frozenset((other.at(None), address.at(None)))
             same_host = other.host == address.host  # its claim reports it, if it is one interface
             if len(pair) == 1 or pair in told or same_host or not _in_one_network(view, there):
                 continue
@@ -76,7 +68,7 @@ def _shared_router_ids(views: Views) -> Iterator[tuple[Address, Mistake]]:
                 address,
                 Mistake.where(
                     "virtual_router_id",
-                    f"is {spec.virtual_router_id} as in {_named(other)}, and {address.host} and {other.host} are in "
+                    f"is {spec.virtual_router_id} as in {other.at(None)}, and {address.host} and {other.host} are in "
                     "one network: their members would take each other for their own; give each instance its own number",
                 ),
             )

@@ -13,6 +13,7 @@ from hacore.contract import Mistake, View
 
 from ..facts.addresses import plain
 from ..facts.keepalived import CONFIG, ConfigFile
+from .companions import companions
 from .config_text import ContradictionError, addresses_in, render
 from .spec import VrrpInstanceSpec
 
@@ -23,13 +24,13 @@ def lost_of_existing(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     file = view.facts.get(CONFIG, path)
     if file is None or file.managed:
         return
-    companions = view.companions or ((view.address, view.spec),)
+    desired = companions(view)
     try:
-        kept = addresses_in(render(companions))
+        kept = addresses_in(render(desired))
     except ContradictionError:
         return  # reported by itself
-    names = {spec.name for _, spec in companions}
-    allowed = {plain(name) for _, spec in companions for name in spec.replace_existing}
+    names = {spec.name for _, spec in desired}
+    allowed = {plain(name) for _, spec in desired for name in spec.replace_existing}
     lost = [item for item in _items(file, kept, names) if allowed.isdisjoint(item.names)]
     if lost:
         yield Mistake.where(

@@ -15,6 +15,7 @@ from ..facts.addresses import ADDRESSES, parse_ip, plain
 from ..facts.keepalived import CONFIG, VERSION
 from ..facts.links import LINKS, Link
 from .check_existing import lost_of_existing
+from .companions import companions
 from .config_text import ContradictionError, render
 from .spec import OWNER, VrrpInstanceSpec
 
@@ -22,7 +23,7 @@ from .spec import OWNER, VrrpInstanceSpec
 def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     """All mistakes; without facts only those of the other instances in the file."""
     try:
-        render(view.companions or ((view.address, view.spec),))
+        render(companions(view))
     except ContradictionError as error:
         yield Mistake("", str(error))
     yield from _interface(view)
@@ -111,7 +112,7 @@ def _swapped(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     file = view.facts.get(CONFIG, view.spec.config)
     if file is None:
         return
-    desired = {spec.name: spec for _, spec in view.companions or ((view.address, view.spec),)}
+    desired = {spec.name: spec for _, spec in companions(view)}
     spec, before = view.spec, file.router_ids.get(view.spec.name)
     if before is None or before == spec.virtual_router_id:
         return
