@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import ask_become_pass
+
 if TYPE_CHECKING:
     from ..contract.commands import Command, CommandOption
     from .runtime import Runtime
@@ -43,7 +45,12 @@ def _clicked(command: Command) -> click.Command:
     @click.pass_obj
     def call(runtime: Runtime, /, arguments: tuple[str, ...], **options: Any) -> int:
         given = {option.name: options[option.name.replace("-", "_")] for option in command.options}
-        result = command.run(arguments, given)
+        hosts = {}
+        if command.asks is not None and (asks := {a: found for a in arguments if (found := command.asks(a, given))}):
+            from .named_hosts import ask_hosts
+
+            hosts = ask_hosts(runtime, asks, sudo=options["sudo"])
+        result = command.run(arguments, given, hosts)
         if result.data is not None:
             runtime.terminal.say_json(result.data)
         elif result.text:
@@ -51,7 +58,10 @@ def _clicked(command: Command) -> click.Command:
         return result.exit_code
 
     params = [argument, *map(_option, command.options)]
-    return click.Command(command.name, params=params, callback=call, help=inspect.cleandoc(command.help))
+    if command.asks is not None:
+        params.append(click.Option(["--sudo"], is_flag=True, help="Become root on hosts with sudo(8)."))
+    clicked = click.Command(command.name, params=params, callback=call, help=inspect.cleandoc(command.help))
+    return ask_become_pass(clicked) if command.asks is not None else clicked
 
 
 def _option(option: CommandOption) -> click.Option:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .facts import Ask, Facts
+
 __all__ = ["Command", "CommandOption", "CommandResult"]
 
 
@@ -50,12 +52,16 @@ class Command:
     """A command `hacore NAME ARGUMENT... [OPTIONS]`.
 
     `help`: its description, as a docstring. `argument`: the name of its arguments in the help, as FILE; any number of
-    them. `run` gets the arguments, and the values of the options by their names; it prints nothing and may raise
-    UsageError (exit 64) and InputError (exit 1).
+    them. `run` gets the arguments, the values of the options by their names, and the answers of hosts by argument; it
+    prints nothing and may raise UsageError (exit 64) and InputError (exit 1).
+
+    `asks`: the questions to an argument that is a host, [USER@]HOST[:PORT]; none for other arguments. The engine asks
+    all hosts at once, one exec each, before `run`; one that cannot be asked ends the command with exit 1.
     """
 
     name: str
     help: str
     argument: str
     options: tuple[CommandOption, ...]
-    run: Callable[[tuple[str, ...], Mapping[str, Any]], CommandResult]
+    run: Callable[[tuple[str, ...], Mapping[str, Any], Mapping[str, Facts]], CommandResult]
+    asks: Callable[[str, Mapping[str, Any]], tuple[Ask, ...]] | None = None
