@@ -56,6 +56,15 @@ class Commands(click.Group):
         command: click.Command = import_module(f".commands.{_MODULES.get(cmd_name, cmd_name)}", __package__).command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help; those of other packages are not imported for it."""
+        own = {name: self.get_command(ctx, name) for name in COMMANDS}
+        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        rows = [(name, command.get_short_help_str(width)) for name, command in own.items() if command is not None]
+        rows += [(name, extensions.summary(name)) for name in extensions.names(COMMANDS)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

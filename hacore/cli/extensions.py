@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection
+from importlib.abc import InspectLoader
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..contract.commands import Command, CommandOption
     from .runtime import Runtime
 
-__all__ = ["GROUP", "load", "names"]
+__all__ = ["GROUP", "load", "names", "summary"]
 
 GROUP = "hacore.commands"
 """The entry-point group."""
@@ -29,6 +30,20 @@ def names(taken: Collection[str]) -> list[str]:
     from importlib.metadata import entry_points
 
     return sorted(entry_points(group=GROUP).names - set(taken))
+
+
+def summary(name: str) -> str:
+    """The first line of the docstring of the command's module, without importing what the module imports."""
+    import ast
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    found = next(iter(entry_points(group=GROUP, name=name)))
+    spec = find_spec(found.module)
+    loader = spec.loader if spec is not None else None
+    text = loader.get_source(found.module) if isinstance(loader, InspectLoader) else None
+    doc = ast.get_docstring(ast.parse(text or "")) or ""
+    return doc.partition("\n")[0]
 
 
 def load(name: str) -> click.Command | None:
@@ -73,6 +88,7 @@ def _option(option: CommandOption) -> click.Option:
         metavar=option.metavar or None,
         type=kind,
         default=() if option.many else option.default,
+        show_default=option.default is not None,
         multiple=option.many,
         help=option.help,
     )

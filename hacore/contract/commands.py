@@ -4,6 +4,8 @@ A package names it in its entry points, in the group `hacore.commands`, with the
 
     [project.entry-points."hacore.commands"]
     lint = "hacore_providers.lint.command:COMMAND"
+
+The first line of that module's docstring is the summary in `hacore --help`, which does not import it.
 """
 
 from __future__ import annotations

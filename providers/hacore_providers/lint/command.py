@@ -1,4 +1,7 @@
-"""`hacore lint`."""
+"""Check the keepalived.conf of a pair: files, or hosts over SSH.
+
+The command `hacore lint`; the first line is its summary in the list of commands.
+"""
 
 from __future__ import annotations
 
