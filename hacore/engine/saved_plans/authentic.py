@@ -2,7 +2,7 @@
 
     signed    a signature beside the file, FILE.sig, by a key of --signers    ssh-keygen -Y, PROTOCOL.sshsig
     keyed     a MAC over head and body by a subkey of the state's key         HKDF-SHA256 (RFC 5869), label "plan"
-    neither   whoever can write the file decides what is applied: the user has to accept that
+    neither   everybody who can write the file decides what is applied: the user has to accept that
 
 A key beside the plan (of a state that has none yet) authenticates nothing: who can exchange the one can exchange the
 other. So there is no MAC by such a key.

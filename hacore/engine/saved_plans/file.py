@@ -57,7 +57,7 @@ def check_place(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A plan's file as it was read: once, so that what is verified is what is applied.
+    """A plan's file, read so that what is verified is what is applied.
 
     `id`: the SHA-256 of the body. `key`: the id of the key that made `mac`; empty if none did. `authenticated`: the
     bytes that the MAC covers, the head without the MAC and the body.
@@ -130,8 +130,8 @@ def read_plan(path: Path) -> tuple[PlanFile, dict[str, Any]]:
     content = json.loads(body)
     if not isinstance(content, dict):
         raise PlanError(f"cannot read the plan {path}: the file contains no plan")
-    texts = {name: str(about.get(name, "")) for name in ("key", "mac")}
-    return PlanFile(path, raw, int(about["format"]), str(about.get("hacore", "?")), checksum, **texts), content
+    key, mac = str(about.get("key", "")), str(about.get("mac", ""))
+    return PlanFile(path, raw, int(about["format"]), str(about.get("hacore", "?")), checksum, key, mac), content
 
 
 def _about(head: bytes) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ class SavedPlan:
 
     @property
     def path(self) -> Path:
-        """The file, as it was named."""
+        """The file, by the name that the user gave."""
         return self.file.path
 
     @property
