@@ -57,7 +57,7 @@ def check_place(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A plan's file, read so that what is verified is what is applied.
+    """A plan's file, read once, so that the content that is verified is the one that is applied.
 
     `id`: the SHA-256 of the body. `key`: the id of the key that made `mac`; empty if none did. `authenticated`: the
     bytes that the MAC covers, the head without the MAC and the body.
