@@ -34,7 +34,7 @@ class Deletes:
         """The tasks that the delete of `need` waits for because `user` is recorded as needing it."""
         mine, theirs = self.by.get(str(user)), self.by[need]
         if mine == theirs or str(user) in self.reloads.get(need, ()):
-            return set()  # a daemon that stays loads what is restored: its row goes last
+            return set()  # a daemon that stays loads what is restored: its row is deleted last
         if mine is not None:
             return {mine}
         if user not in desired or user in self.dependents.get(need, ()):
