@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..address import Address
 from ..contract import Ask, Check, Facts, Image, Provider, Source, Step, View
+from ..contract.claims import token_type
 from ..errors import (
     DeadlineError,
     DoubtError,
@@ -284,5 +285,6 @@ class Context:
         found: set[str] = set()
         for other, row in self.rows.items():
             if other not in self.instances and other != address and address.host in row.hosts:
-                found.update(t for t, mode in split_claims(row.claims).items() if mode != "use" and t[:5] == "path:")
+                claims = split_claims(row.claims).items()
+                found.update(token for token, mode in claims if mode != "use" and token_type(token).contains)
         return frozenset(found - own)
