@@ -22,6 +22,30 @@ SIX = (
 )
 
 
+SERVERS = """virtual_server 192.0.2.10 443 {
+    delay_loop 6
+    lb_algo rr
+    lb_kind DR
+    protocol TCP
+    real_server 192.0.2.21 443 {
+        weight 1
+        HTTP_GET {
+            url {
+                path /
+                status_code 200
+            }
+            connect_timeout 3
+        }
+    }
+    real_server 192.0.2.22 443 {
+        TCP_CHECK {
+            connect_timeout 3
+        }
+    }
+}
+"""
+
+
 def with_lines(*lines: str) -> str:
     """The instance with more lines in front of its addresses."""
     return INSTANCE.replace("    virtual_ip", "".join(f"    {line}\n" for line in lines) + "    virtual_ip")
@@ -79,12 +103,7 @@ CLEAN = {
     "definitions, one line, comments, tabs": "! of HOST\n$IF=eth0\n$VRID=51 # a number\n"
     "vrrp_instance VI_1 {\n\tinterface $IF # {\n\tvirtual_router_id ${VRID}\n\tpriority PRIO\n"
     "\tvirtual_ipaddress { 192.0.2.10/24 dev $IF }\n}\n",
-    "virtual servers": SECURE
-    + INSTANCE
-    + "virtual_server 192.0.2.10 443 {\n    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n"
-    "    real_server 192.0.2.21 443 {\n        weight 1\n        HTTP_GET {\n            url {\n"
-    "                path /\n                status_code 200\n            }\n            connect_timeout 3\n        }\n    }\n"
-    "    real_server 192.0.2.22 443 {\n        TCP_CHECK {\n            connect_timeout 3\n        }\n    }\n}\n",
+    "virtual servers": SECURE + INSTANCE + SERVERS,
     "macvlan, skipped checks": SECURE + with_lines("use_vmac vrrp51", "vmac_xmit_base", "skip_check_adv_addr"),
     "mails": SECURE.replace(
         "    script_user",
