@@ -10,7 +10,7 @@ from .text import BLANK, Text
 
 __all__ = ["Definition", "Sequence", "defined", "list_sequence", "number_sequence", "replaced", "standard"]
 
-_DEFINES = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
+_DEFINES = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")  # no blank before =
 _USES = re.compile(
     r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)((?: *[0-9][0-9 ]*(?<! ))?)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
 )

@@ -138,11 +138,20 @@ class Lines:
         return None
 
     def _bare(self, text: Text) -> Text:
+        """The line as keepalived keeps it: it reads its configuration, and then a copy of it (2.1 and newer).
+
+        In the copy an escaped # or ! has lost its backslash, and begins a comment.
+        """
         bare, open_quote = decommented(text, lambda c: self.comments.append(Comment(c.chars, c.at(0))))
+        lost: list[Text] = []
+        again, _ = decommented(bare, lost.append)
         if open_quote:
-            last = bare.at(bare.chars.rfind('"'))
+            last = bare.at(max(0, bare.chars.rfind('"')))
             self.fault("quote-not-closed", 'the quote does not end: close it with " in the same line', last)
-        return bare
+        elif lost:
+            message = "keepalived reads its configuration twice, and \\# or \\! begins a comment: use quotes"
+            self.fault("escape-lost", message, lost[0].at(0))
+        return again
 
     def _from_sequence(self) -> Text:
         sequence = self._sequences[-1]

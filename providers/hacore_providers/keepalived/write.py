@@ -9,7 +9,7 @@ from .document import Statement
 
 __all__ = ["write"]
 
-_SPECIAL = re.compile(r"@|~(?:SEQ|LST)|\$[A-Za-z_][A-Za-z0-9_]*[ \t]*=|include[rmwba]?[ \t\f\v\r]")
+_SPECIAL = re.compile(r"@|~(?:SEQ|LST)|\$[A-Za-z_][A-Za-z0-9_]*=|include[rmwba]?[ \t\f\v\r]")
 """The beginnings of lines that are carried out, not parsed."""
 
 
@@ -25,13 +25,10 @@ def _lines(statement: Statement, indent: str) -> Iterator[str]:
     raw, open_quote = _escaped(statement.raw)
     if _SPECIAL.match(raw):
         raw = f"\f{raw}"  # white space that is not removed before the line is parsed
-    continues = raw.endswith("\\") and not open_quote
-    if continues:
-        raw += " #"  # at the end of a line the backslash would join what is before it with the next line
     if statement.block is None:
         yield f"{indent}{raw}"
         return
-    if continues or open_quote or raw.count('"') % 2:  # the brace would be a comment, or text
+    if open_quote or raw.count('"') % 2:  # the brace would be text
         yield from (f"{indent}{raw}", f"{indent}{{")
     else:
         yield f"{indent}{raw} {{"

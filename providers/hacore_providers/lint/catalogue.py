@@ -37,6 +37,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "keepalived drops what follows the quote in that line.",
             'Close it with " in the same line.',
         ),
+        "escape-lost": _fault(
+            "an escaped # or !",
+            "keepalived removes the backslash and reads its own copy once more: the rest of the line is a comment.",
+            'Write the value in quotes ("), in which # and ! are text.',
+        ),
         "block-not-closed": _fault(
             "a block has no }",
             "Everything up to the end of the file belongs to the block, also instances and scripts that follow it.",

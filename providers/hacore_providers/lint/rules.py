@@ -54,6 +54,9 @@ def _keywords(statements: Iterable[Statement], block: str) -> Iterator[Finding]:
                     f"{keyword} is {_where(block)}, where keepalived ignores it: it belongs {belongs}; look for a "
                     "{ or } that is missing or superfluous before it",
                 )
+            elif keyword.startswith("$") and statement.value == "=":
+                message = f"a blank is before the =, so that {keyword} defines nothing: write {keyword}=VALUE"
+                yield _found("misspelt-keyword", statement, message)
             elif near:
                 yield _found("misspelt-keyword", statement, f"keepalived does not know {keyword}: {near}")
             else:

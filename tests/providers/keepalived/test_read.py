@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,14 @@ def tree(statements: Iterable[Statement]) -> list[Any]:
     return [
         [w.text for w in s.words] if s.block is None else [[w.text for w in s.words], tree(s.block)] for s in statements
     ]
+
+
+def raws(statements: Iterable[Statement]) -> Iterator[str]:
+    """The lines of statements without a block."""
+    for statement in statements:
+        if statement.block is None:
+            yield statement.raw
+        yield from raws(statement.block or ())
 
 
 def of(text: str, **options: Any) -> Document:
@@ -36,11 +44,12 @@ def of(text: str, **options: Any) -> Document:
         ("a { b { c } }", [[["a"], [[["b"], [["c"]]]]]]),
         ("a # b { \n! c\nd!e\n", [["a"], ["d"]]),
         ('a "b # c {" d\n', [["a", "b # c {", "d"]]),
-        ("a b\\#c\n", [["a", "b#c"]]),
+        ("a b\\#c\n", [["a", "b"]]),  # measured: it is read twice
         ("a 'b c'\n", [["a", "'b", "c'"]]),  # only " is a quote outside of commands
         ('a b"c d"e\n', [["a", "b", "c d", "e"]]),
         ("a ““b””\n", [["a", "““b””"]]),
-        ("$A=1\n$B = 2\na $A ${B}x $C\n", [["a", "1", "2x", "$C"]]),
+        ("$A=1\n$B= 2\na $A ${B}x $C\n", [["a", "1", "2x", "$C"]]),
+        ("$A = 1\na $A\n", [["$A", "=", "1"], ["a", "$A"]]),  # measured: a blank before = makes it a keyword
         ("$A=b {\\\n c\\\n}\na\n$A\n", [["a"], [["b"], [["c"]]]]),
         ("~SEQ(N, 1, 3) a $N\n", [["a", "1"], ["a", "2"], ["a", "3"]]),
         ("~SEQ(N, 5, -2, 1) a${N}\n", [["a5"], ["a3"], ["a1"]]),
@@ -110,6 +119,7 @@ def test_places_count_lines_and_columns_from_one_also_behind_definitions_and_bra
         (f"a {'x' * 1100}\n", "line-too-long", 1, 1024),
         ("a\0b\n", "nul-byte", 1, 2),
         ("\ufeffa\n", "byte-order-mark", 1, 1),
+        ("a b\\#c\n", "escape-lost", 1, 5),
         ("~SEQ(N, 1, 0, 3) a\n", "bad-sequence", 1, 1),
         ("~LST(N) a\n", "bad-sequence", 1, 1),
         ("$A=x $A\na $A\n", "definition-too-long", 2, 1),
@@ -152,8 +162,11 @@ def test_no_bytes_stop_the_reader(data: bytes) -> None:
 @settings(max_examples=500, deadline=None)
 def test_what_is_written_is_read_as_the_same(data: bytes) -> None:
     document = read(data, "x", files=included, config_id="a")
-    # A quote that does not end hides blanks, braces and definitions that no text outside of it can have.
+    # A quote that does not end hides blanks, braces and definitions that no text outside of it can have. A backslash
+    # at the end of a line is joined with the word before.
     if any(fault.rule == "quote-not-closed" for fault in document.faults) or b"~" in data.replace(b"~SEQ", b""):
+        return
+    if any(raw.endswith("\\") for raw in raws(document.statements)):
         return
     again = read(write(document.statements).encode("utf-8", "surrogateescape"), "x")
     assert tree(again.statements) == tree(document.statements)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from hacore.address import Address
 from hacore.contract import Change, Image, Work
 from hacore.model import Action
+from hacore_providers.keepalived import read
 from hacore_providers.vrrp_instance.config_text import render
+from hacore_providers.vrrp_instance.from_config import found_instances
 from hacore_providers.vrrp_instance.provider import PROVIDER
 from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.play import Player, StepFailedError
@@ -239,3 +242,66 @@ def test_a_reload_that_ends_keepalived_is_a_failure(host: Player) -> None:
     with pytest.raises(StepFailedError, match="eth9"):
         host.run(PROVIDER.trigger(Work((Change(address("VI_1", "one"), Action.UPDATE, ours()),)), "reload"))
     host.sh(f"ip addr del {VIP}/32 dev eth0 2>/dev/null || :")
+
+
+# -- what keepalived itself reads
+
+READ_BY_BOTH = {
+    "as rendered": TEXT,
+    "definitions and comments": "$IF= eth0 # the network\n$P=150\n! nothing\nvrrp_instance A {\n interface $IF\n"
+    " virtual_router_id 7 # { not a block\n priority ${P}\n"
+    " virtual_ipaddress { 10.77.3.1/24 dev $IF\n 10.77.3.2 }\n}\n",
+    "a blank before the equals sign": "$P = 150\nvrrp_instance A {\n interface eth0\n virtual_router_id 7\n"
+    " virtual_ipaddress {\n 10.77.3.1\n }\n}\n",
+    "quotes and escapes": 'vrrp_instance "A B" {\n interface "eth0"\n virtual_router_id 8\n priority 9\n'
+    ' authentication {\n auth_type PASS\n auth_pass "a#b {c"\n }\n virtual_ipaddress {\n 10.77.3.3\n }\n}\n',
+    "an escaped number sign": "vrrp_instance A {\n interface eth0\n virtual_router_id 8\n priority 9\n"
+    " authentication {\n auth_type PASS\n auth_pass a\\#b\n }\n virtual_ipaddress {\n 10.77.3.3\n }\n}\n",
+    "a sequence": "vrrp_instance A {\n interface eth0\n virtual_router_id 8\n priority 9\n virtual_ipaddress {\n"
+    "~SEQ(N, 11, 13) 10.77.3.$N\n~LST(N, 21, 25) 10.77.3.${N}/24\n }\n}\n",
+    "lines of other hosts": "vrrp_instance A {\n interface eth0\n virtual_router_id 8\n @other priority 9\n"
+    " @^other priority 77\n virtual_ipaddress {\n 10.77.3.3\n }\n}\n",
+    "several lines of a definition": "$BODY=interface eth0\\\n virtual_router_id 33\\\n priority 44\n"
+    "vrrp_instance A {\n $BODY\n virtual_ipaddress {\n 10.77.3.4\n }\n}\n",
+    "several instances": "".join(
+        f"vrrp_instance V{n}\n{{\n  interface eth0 \n virtual_router_id {n} priority 3\n priority {n}\n"
+        f" virtual_ipaddress {{ 10.77.3.{n} }} }}\n"
+        for n in (11, 12, 13)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_BOTH)
+def test_our_reader_sees_what_keepalived_reads(host: Player, name: str) -> None:
+    """keepalived tells in its log what it has read (-d), in a network of its own so that nothing is served."""
+    text = READ_BY_BOTH[name]
+    host.sh(f"cat >/tmp/read.conf <<'END'\n{text}END\n")
+    alone = "ip link add eth0 type veth peer name p0; ip addr add 10.77.3.9/24 dev eth0; ip link set eth0 up"
+    dump = host.sh(
+        f"unshare -nm sh -c '{alone}; timeout 2 keepalived -n -l -d -P -f /tmp/read.conf -p /tmp/r1 -r /tmp/r2' 2>&1; :"
+    )
+    theirs = dumped(dump)
+    document = read(text.encode(), "/tmp/read.conf", config_id="one")
+    ours = {
+        i.name: (i.spec.virtual_router_id, i.spec.priority, [v.address for v in i.spec.vips])
+        for i in found_instances(document)
+        if i.spec is not None and i.spec.addresses
+    }
+    assert theirs == ours, dump
+    passwords = re.findall(r"(?m)Password = (.*)$", dump)
+    found = [i.spec.authentication.password for i in found_instances(document) if i.spec and i.spec.authentication]
+    assert passwords == found
+
+
+def dumped(dump: str) -> dict[str, tuple[int, int, list[str]]]:
+    """Name to router id, priority and addresses, of the instances in keepalived's dump."""
+    topology = dump.partition("VRRP Topology")[2].partition("VRRP Scripts")[0]
+    found = {}
+    for part in re.split(r"(?m)^.*VRRP Instance = ", topology)[1:]:
+        router = re.search(r"Virtual Router ID = (\d+)", part)
+        priority = re.search(r"Priority = (\d+)", part)
+        assert router is not None
+        assert priority is not None
+        addresses = re.findall(r"(?m)^.{25,40}? {5}(\d[\d./]+) dev", part)
+        found[part.splitlines()[0].strip()] = (int(router[1]), int(priority[1]), addresses)
+    return found
