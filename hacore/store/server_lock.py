@@ -1,12 +1,12 @@
 """The lock of a state on PostgreSQL: a session-level advisory lock that its holder has for the whole run.
 
 A row can outlive its writer, be copied with a database, or come from a clone of a machine; a session cannot. So the
-row tells who holds the state, and the session whether that is still so:
+row names the holder, and the session shows whether it still holds the state:
 
     no record of a session         the rule of holder.py: an older version, or another database, wrote the row
     advisory lock is taken         the holder lives, also if it hangs or its machine looks like another one
     free, backend is still there   not known: its connection is being ended; counts as alive
-    free, backend is gone          dead: the next writer takes the lock over
+    free, no such backend          dead: the next writer takes the lock over
 
 A session that is lost is made again on a new connection: the lock is taken first, then the token of the row is
 checked, in one transaction. A pooler that gives each transaction another session cannot be used, and is refused.

@@ -144,7 +144,7 @@ def _check_run(old: LockInfo, run: int, unfinished: int | None, place: Place, *,
 
 
 def holder_is_dead(url: str, lock: LockInfo) -> bool:
-    """Whether the holder of a state's lock has surely ended; on PostgreSQL its session tells."""
+    """Whether the holder of a state's lock has surely ended; on PostgreSQL its session decides."""
     place = Place.parse(url)
     if place.path is not None:
         return holder.is_dead(lock)
@@ -164,7 +164,7 @@ def _session_gone(database: Database, reading: CoreReading, old: LockInfo) -> bo
 
 
 def _dead(old: LockInfo, gone: bool | None) -> bool:
-    """`gone`: whether its session has ended, None if it has recorded none. Then only the row can tell."""
+    """`gone`: whether its session has ended, None if it has recorded none. Then the row decides."""
     return holder.is_dead(old) if gone is None else gone
 
 
