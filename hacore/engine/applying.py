@@ -17,7 +17,7 @@ from dataclasses import replace
 from ..errors import Cancelled, HacoreError, LockedError, PlanError
 from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
-from ..store.holder import is_dead
+from ..store.session import holder_is_dead
 from .agreement import check_members
 from .ownership import check_ownership
 from .planning import Session, open_session
@@ -41,7 +41,7 @@ async def apply(request: Request, *, approve: Approve, destroy: bool = False, re
     async with open_session(request, destroy=destroy) as session:
         snapshot = await asyncio.to_thread(read_state, session.stack.state)
         if snapshot.unfinished is not None:
-            raise _unfinished(snapshot.unfinished, snapshot.lock)
+            raise await asyncio.to_thread(_unfinished, snapshot.unfinished, snapshot.lock, session.stack.state)
         made, _ = await session.plan(snapshot)
         planned = Planned(made, session.stack, last_run(snapshot), snapshot.unfinished, session.phases)
         check_ownership(made.ownership, session.command, take_over=request.options.take_over)
@@ -91,8 +91,8 @@ async def _shown(session: Session, snapshot: StateSnapshot, run: RunRecord) -> t
     return Planned(made, session.stack, last_run(snapshot), run, session.phases), has_leftovers(left, made, providers)
 
 
-def _unfinished(run: RunRecord, lock: LockInfo | None) -> HacoreError:
-    if lock is not None and not is_dead(lock):
+def _unfinished(run: RunRecord, lock: LockInfo | None, url: str) -> HacoreError:
+    if lock is not None and not holder_is_dead(url, lock):
         return LockedError(f"cannot apply: run {run.id} is in progress, by {lock}; wait for it, or see `hacore unlock`")
     if run.command == "rollback":
         return PlanError(

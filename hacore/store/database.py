@@ -23,6 +23,7 @@ from ..errors import StoreError
 from . import source
 from .columns import Columns
 from .database_errors import fault
+from .server_lock import SessionLock
 from .server_tls import tls_options
 from .source import Reading, connect
 
@@ -62,6 +63,7 @@ class Database:
     path: Path | None
     engine: Engine
     connection: Connection
+    session_lock: SessionLock | None = None  # of a writer on PostgreSQL
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -71,7 +73,7 @@ class Database:
 
     def claim(self) -> None:
         """Keep others from creating or upgrading this state in this transaction. (SQLite locks at its begin.)"""
-        if self._postgres:
+        if self.is_postgres:
             self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIM})
 
     def be_patient(self) -> None:
@@ -82,7 +84,7 @@ class Database:
 
     def _begin(self) -> RootTransaction:
         """Begin; connect to a server once more if the connection was lost since the last transaction."""
-        if not self._postgres:
+        if not self.is_postgres:
             return self.connection.begin()
         for again in (True, False):
             begun = self.connection.begin()
@@ -93,11 +95,22 @@ class Database:
                 if not (again and error.connection_invalidated):
                     raise
             else:
+                if self.session_lock is not None:
+                    self._check(self.session_lock, begun, anew=not again)
                 break
         return begun
 
+    def _check(self, lock: SessionLock, begun: RootTransaction, *, anew: bool) -> None:
+        """Whether this session has the lock; on a new connection it takes it again."""
+        try:
+            (lock.resume if anew else lock.check)(self.connection, self.name)
+        except BaseException:
+            begun.rollback()
+            raise
+
     @property
-    def _postgres(self) -> bool:
+    def is_postgres(self) -> bool:
+        """Whether it is a PostgreSQL server."""
         return self.engine.dialect.name == "postgresql"
 
     @contextmanager

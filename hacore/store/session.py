@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, StoreError
 from . import columns as codec
-from . import holder, keys, queries, schema, versions
-from .database import CoreReading, Database, open_writer
+from . import holder, keys, queries, schema, server_lock, versions
+from .database import CoreReading, Database, explained, open_writer
 from .keys import Keyring
 from .place import Place
 from .records import LockInfo
+from .server_lock import SessionLock, session_key
 from .tables import LOCK, META
 from .transaction import Transaction, exclusive, hold
 
@@ -69,7 +70,7 @@ def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterS
             found = queries.version(reading)
             old = None if found is None else queries.lock(reading)
             if old is not None:
-                _refuse_live(old, place)
+                _refuse_live(old, place, _session_gone(database, reading, old))
             backup = ""
             if found is None:
                 schema.create(connection, "")
@@ -81,7 +82,10 @@ def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterS
             lock = holder.this_process(who, what)
             connection.execute(LOCK.delete())
             connection.execute(LOCK.insert().values(id=1, **codec.lock_columns(lock)))
+            if database.is_postgres:
+                database = _with_session_lock(database, connection, meta.lineage, lock)
         database.be_patient()
+        _check_session(database)
         return WriterSession(
             place, database, lock, meta.lineage, meta.serial, keyring, place.identity(), broke=old, backup=backup
         )
@@ -112,10 +116,12 @@ def unlock(place: Place, *, force: bool, run: int | None = None) -> LockInfo | N
             old = queries.lock(reading)
             if old is not None and run is not None:
                 _check_run(old, run, queries.meta(reading).run, place, force=force)
-            elif old is not None and not force and not holder.is_dead(old):
+            elif old is not None and not force and not _dead(old, _session_gone(database, reading, old)):
                 raise LockedError(
                     f"cannot unlock the state {place.name}: {old} may be running; stop it, or use --force"
                 )
+            if old is not None and database.is_postgres:
+                server_lock.end_session(connection, old.token)
             connection.execute(LOCK.delete())
             return old
     finally:
@@ -137,8 +143,63 @@ def _check_run(old: LockInfo, run: int, unfinished: int | None, place: Place, *,
         )
 
 
-def _refuse_live(old: LockInfo, place: Place) -> None:
-    if not holder.is_dead(old):
+def holder_is_dead(url: str, lock: LockInfo) -> bool:
+    """Whether the holder of a state's lock has surely ended; on PostgreSQL its session decides."""
+    place = Place.parse(url)
+    if place.path is not None:
+        return holder.is_dead(lock)
+    database = open_writer(place.name, None, place.url)
+    try:
+        with database.writing() as connection:
+            return _dead(lock, _session_gone(database, CoreReading(connection), lock))
+    finally:
+        database.close()
+
+
+def _session_gone(database: Database, reading: CoreReading, old: LockInfo) -> bool | None:
+    """See `server_lock.is_gone`; None on other databases."""
+    if not database.is_postgres:
+        return None
+    return server_lock.is_gone(database.connection, session_key(queries.meta(reading).lineage), old.token)
+
+
+def _dead(old: LockInfo, gone: bool | None) -> bool:
+    """`gone`: whether its session has ended, None if it has recorded none. Then the row decides."""
+    return holder.is_dead(old) if gone is None else gone
+
+
+def _with_session_lock(database: Database, connection: Connection, lineage: str, lock: LockInfo) -> Database:
+    """Take the advisory lock for this session, and note that. Raises LockedError if another session has it."""
+    key = session_key(lineage)
+    if not server_lock.take(connection, key):
+        raise LockedError(
+            f"cannot lock the state {database.name}: a session that had it is still connected; wait for it to end, "
+            "or see `hacore unlock --help`"
+        )
+    server_lock.record(connection, lock.token)
+    return replace(database, session_lock=SessionLock(key, lock.token))
+
+
+def _check_session(database: Database) -> None:
+    """A second transaction: raises StoreError if it has another session."""
+    held = database.session_lock
+    if held is None:
+        return
+    try:
+        # a pooler gives the session that is free to the next transaction: this one keeps it busy
+        with explained(database.name), database.engine.connect() as other:
+            other.exec_driver_sql("SELECT 1")
+            with database.writing() as connection:
+                server_lock.check_direct(connection, held.key, database.name, held.token)
+    except StoreError:
+        with replace(database, session_lock=None).writing() as connection:
+            server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
+            connection.execute(LOCK.delete().where(LOCK.c.token == held.token))
+        raise
+
+
+def _refuse_live(old: LockInfo, place: Place, gone: bool | None) -> None:
+    if not _dead(old, gone):
         raise LockedError(
             f"cannot lock the state {place.name}: locked by {old}; wait for it to end, or see `hacore unlock --help`"
         )
