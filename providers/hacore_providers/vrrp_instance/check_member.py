@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hacore.contract import Mistake
 
 from ..facts.addresses import parse_ip
+from .raw_text import raw_mistakes
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 from .tokens import command_fault, line_fault, quoted_fault, raw_faults, word_fault
 
@@ -276,6 +277,10 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
             yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word: {fault}")
     for fault in raw_faults(spec.extra_lines):
         yield Mistake.where("extra", fault)
+    for field, lines in (("raw_before", spec.lines_before), ("raw_after", spec.lines_after)):
+        yield from (Mistake.where(field, fault) for fault in raw_mistakes(lines))
+    if spec.sync_group is not None and not _NAME.match(spec.sync_group):
+        yield Mistake.where("sync_group", f"is {spec.sync_group!r}: use letters, digits, _ . -")
     for field, address in (("unicast_src_ip", spec.unicast_src_ip), *(("unicast", peer) for peer in spec.peers)):
         if address is not None and parse_ip(address) is None:
             why = "has a zone (%), which keepalived does not accept" if "%" in address else "must be an IP address"

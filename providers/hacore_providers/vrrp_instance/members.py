@@ -220,9 +220,9 @@ def lost(members: Sequence[Member], seen: Seen) -> tuple[str, str]:
     remedies = [m.remedy for m in members if m.remedy]
     first = next((m.remedy for m in members if m.state == "MASTER" and m.remedy), remedies[0] if remedies else "")
     if not causes:
-        where = " and ".join(m.host for m in members)
+        where, unit = " and ".join(m.host for m in members), seen[members[0].host][0].service
         return "no member is MASTER: the election is not over, or adverts come from elsewhere", (
-            f"on {where}: journalctl -u keepalived -n 50"
+            f"on {where}: journalctl -u {unit} -n 50"
         )
     return "; ".join(causes), first
 

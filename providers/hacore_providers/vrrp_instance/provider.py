@@ -38,7 +38,7 @@ from hacore.contract import (
 )
 
 from ..facts.addresses import ADDRESSES, holds, plain
-from ..facts.keepalived import CONFIG, DRAIN, HEADER, VERSION
+from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
@@ -46,6 +46,7 @@ from . import steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import mistakes
+from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
 from .members import longest_start, master_down, served
@@ -128,6 +129,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
             Ask(LINKS, ""),
+            *(Ask(INCLUDE, pattern) for _, pattern in patterns(spec)),
         )
 
     def examine(self, view: View[VrrpInstanceSpec]) -> Iterable[Mistake]:
