@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hacore.contract import Mistake
 
 from ..facts.addresses import parse_ip
-from .raw_text import raw_mistakes
+from .raw_text import ELSEWHERE, raw_mistakes
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 from .tokens import command_fault, line_fault, quoted_fault, raw_faults, word_fault
 
@@ -48,6 +48,7 @@ FIELDS = {
 }
 """Keywords of a vrrp_instance that have a field: in `extra` the rules would not see them."""
 
+_NAMESPACES = ("net_namespace", "namespace")
 _STRICT = ("authentication", "unicast", "preempt_delay")
 
 
@@ -160,7 +161,11 @@ def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mi
         return
     size = len(auth.password.encode())
     if size > PASSWORD:
-        yield Mistake.where("authentication.password", f"has {size} bytes: keepalived uses only {PASSWORD}; shorten it")
+        yield Mistake.where(
+            "authentication.password",
+            f"has {size} bytes: keepalived uses only the first {PASSWORD}; set these, and it is the same password as "
+            "before, also for a member that still has the longer one",
+        )
     if not size:
         yield Mistake.where(
             "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or remove authentication"
@@ -297,6 +302,8 @@ def _globals(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         if not re.match(r"[a-z][a-z0-9_]*\Z", key) or any(isinstance(item, dict | list | tuple) for item in items):
             yield Mistake.where(where, "is not a keyword with a value, a flag (true) or a list")
             continue
+        if key in _NAMESPACES:
+            yield Mistake.where(where, f"puts the addresses where hacore does not look: {ELSEWHERE[key]}")
         if key.startswith("include"):
             yield Mistake.where(where, "would make keepalived read another file: write its keywords here")
         for item in items:

@@ -25,8 +25,8 @@ ELSEWHERE = {
     "track_file": "use the field track_files",
     "vrrp_track_process": "use the field track_processes",
     "track_process": "use the field track_processes",
-    "net_namespace": "hacore looks for the addresses outside of it; remove it",
-    "namespace": "hacore looks for the addresses outside of it; remove it",
+    "net_namespace": "run keepalived in the namespace of the host; remove it",
+    "namespace": "run keepalived in the namespace of the host; remove it",
 }
 """Keywords on the level of the file that raw text may not have, and what to do instead."""
 

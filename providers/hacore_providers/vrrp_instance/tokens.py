@@ -34,6 +34,9 @@ __all__ = [
 
 _BARE = re.compile(r"[\s\"'\\{}#!$]")
 _DEFINITION = re.compile(r"\$[A-Za-z_{]")
+_SHELL = re.compile(r"(?:^|\s)(&&|\|\|?|&|;|(?:\d|&)?>>?(?:&?\d|/\S*)?|<)(?=\s|$)")
+"""What only a shell reads as more than an argument: operators and redirections that stand alone."""
+
 _SEQUENCE = re.compile(r"~(SEQ|LST)\b")
 _INCLUDE = re.compile(r"include\w*\Z")
 
@@ -91,6 +94,9 @@ def command_fault(text: str) -> str:
         return "write an absolute path and its arguments"
     if text.count("'") % 2:
         return "a single quote does not end; close it with '"
+    shell = _SHELL.search(re.sub(r"'[^']*'", "''", text))
+    if shell:
+        return f"keepalived starts it without a shell, so {shell[1]} is an argument; move it into a script file"
     return quoted_fault(text)
 
 
