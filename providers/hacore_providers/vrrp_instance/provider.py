@@ -38,6 +38,7 @@ from hacore.contract import (
 )
 
 from ..facts.addresses import ADDRESSES, holds, plain
+from ..facts.firewall import FIREWALL
 from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
@@ -201,8 +202,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
     # -- for status and drift
     def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
-        """The running daemon and its log."""
-        return (Ask(DAEMON, spec.service),)
+        """The running daemon and its log, and whether the firewall stops its adverts."""
+        return (Ask(DAEMON, spec.service), Ask(FIREWALL, ""))
 
     def served(self, view: View[VrrpInstanceSpec]) -> Sequence[Served]:
         """Its addresses; the first member reports for all."""
