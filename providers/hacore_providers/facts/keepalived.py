@@ -34,6 +34,12 @@ $1 == "virtual_server" && NF > 1 { print "server " $2 " " $3 }
 """A program of awk for lines in which each brace stands alone: what the file serves."""
 
 
+_OWN = r"\|".join(
+    ["vrrp_[a-z_]*", "track_file", "track_process", "global_defs", "net_namespace", "namespace", "include[a-z]*"]
+)
+"""A basic regular expression for keywords of the file that hacore writes itself, or would have to read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
     """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
@@ -106,6 +112,45 @@ class ConfigFact:
         return found
 
 
+class IncludeFact:
+    """What the files of the argument, an absolute pattern of `include`, have that hacore writes itself.
+
+    The answer is (keyword, path) pairs: blocks of instances, sync groups, trackers and global_defs, and further
+    includes, which are not followed. No answer if no file matches.
+    """
+
+    name = "keepalived.include"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """Two forks for each file."""
+        calls = "\n".join(f"__i {quote(a.arg)}" for a in asks)
+        return f"""__i() {{
+  IFS=
+  for f in $1; do # the pattern expands, without being split
+    [ -f "$f" ] && [ -r "$f" ] || continue
+    printf 'file %s\\n' "$1"
+    sed -n -e 's/[#!].*//' -e 's/^[[:space:]]*\\({_OWN}\\)\\([[:space:]{{].*\\)*$/\\1/p' <"$f" |
+      while read -r word; do printf 'has %s %s\\n' "$word" "$f"; done
+  done
+  unset IFS
+}}
+{calls}"""
+
+    def parse(self, stdout: bytes) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Lines `file PATTERN`, each followed by lines `has KEYWORD PATH`."""
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
+        pattern = ""
+        for line in stdout.decode("utf-8", "replace").splitlines():
+            word, _, rest = line.partition(" ")
+            if word == "file":
+                pattern = rest
+                found.setdefault(pattern, ())
+            elif word == "has" and pattern:
+                keyword, _, path = rest.partition(" ")
+                found[pattern] = (*found[pattern], (keyword, path))
+        return found
+
+
 class VersionFact:
     """The version of the keepalived at the argument's path: "2.2.7"; no answer if it does not exist."""
 
@@ -142,5 +187,6 @@ class DrainFact:
 
 
 CONFIG = ConfigFact()
+INCLUDE = IncludeFact()
 VERSION = VersionFact()
 DRAIN = DrainFact()

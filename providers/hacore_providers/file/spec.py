@@ -122,6 +122,24 @@ class FileSpec(Spec):
         return self.bulk is not None or self.content is not None or self.content_base64 is not None
 
 
+def _script_faults(data: bytes) -> Iterator[Mistake]:
+    """A script of which the kernel would not find the interpreter (execve(2)): Windows tools hide why."""
+    first = data.partition(b"\n")[0]
+    if first.startswith(b"\xef\xbb\xbf#!"):
+        yield Mistake(
+            "content",
+            "begins with a byte order mark before #!: the host would not run it as a script; save it as "
+            "UTF-8 without it",
+        )
+    if first.removeprefix(b"\xef\xbb\xbf").startswith(b"#!") and first.endswith(b"\r"):
+        program = first.removeprefix(b"\xef\xbb\xbf")[2:-1].strip().decode("utf-8", "replace").partition(" ")[0]
+        yield Mistake(
+            "content",
+            f"has a carriage return at the end of line 1: {program}^M is not found, and the script never "
+            "runs; save it with LF line ends",
+        )
+
+
 def mistakes(spec: FileSpec) -> Iterator[Mistake]:
     """The mistakes in the values of one spec."""
     path = spec.path
@@ -149,6 +167,8 @@ def mistakes(spec: FileSpec) -> Iterator[Mistake]:
         for name in ("mode",) if spec.kind == "link" else ("mode", "owner", "group"):
             if getattr(spec, name) is not None:
                 yield Mistake(name, f"ensure: {spec.kind} has no {name}: remove {name}")
+    if spec.kind == "file" and spec.data is not None:
+        yield from _script_faults(spec.data)
     for name, account in (("owner", spec.owner), ("group", spec.group)):
         if account is not None and account_fault(account):
             yield Mistake.where(name, account_fault(account))

@@ -11,7 +11,18 @@ apt() { # waits for another apt or dpkg; keeps modified configuration files
   quietly apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o APT::Get::AutomaticRemove=false \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
-apt_forced() { apt --allow-downgrades --allow-change-held-packages "$@"; }
+apt_forced() { # apt-get(8) drops the hold of what it changes so: it is the administrator's, and stays
+  holds=$(apt-mark showhold 2>/dev/null || :) rc=0
+  apt --allow-downgrades --allow-change-held-packages "$@" || rc=$?
+  for word in $holds; do ! installed "$word" || quietly apt-mark hold "$word" || :; done
+  return "$rc"
+}
+firmly() { # of the pins of resources that do not change, those that the host has now: no dependency may move them
+  for word in $firm; do
+    ! installed "${word%%=*}" ||
+      [ "$(dpkg-query -W -f '${Version}' -- "${word%%=*}" 2>/dev/null)" != "${word#*=}" ] || printf '%s\n' "$word"
+  done
+}
 removals() { # the names that a call of apt-get would remove, one per line
   apt-get -s -q -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false \
     "$@" >"$HACORE_WORK/simulated" 2>"$HACORE_WORK/output" </dev/null || return 1
@@ -71,7 +82,7 @@ mark_wanted() { quietly apt-mark manual "$@"; }
 configuration_files() { dpkg-query -W -f '${Conffiles}\n' -- "$@" 2>/dev/null | awk 'NF > 1 { print $1 }'; }
 bring_in() { # names; and $pins
   if [ -n "$pins" ]; then call=apt_forced; else call=apt; fi
-  $call install --no-install-recommends --no-remove "$@" $pins
+  $call install --no-install-recommends --no-remove "$@" $pins $(firmly)
 }
 take_off() { apt remove "$@"; }
 take_away() { apt purge "$@"; }
@@ -170,6 +181,7 @@ set --
 for word in $present; do installed "$word" || set -- "$@" "$word"; done
 set -- "$@" $newest $pins
 if [ $# -gt 0 ]; then
+  set -- "$@" $(firmly)
   apt_forced install --no-install-recommends --no-remove --download-only "$@" ||
     { refresh && apt_forced install --no-install-recommends --no-remove --download-only "$@"; } ||
     die "cannot download $*"

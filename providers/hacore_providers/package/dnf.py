@@ -62,6 +62,12 @@ spec() { # NAME=VERSION in the form of dnf
   esac
 }
 specs() { for word do spec "$word"; done; }
+firmly() { # of the pins of resources that do not change, those that the host has now: no dependency may move them
+  for word in $firm; do
+    ! installed "${word%%=*}" || ! awk -v want="${word#*=}" -v have="$(version "${word%%=*}")" \
+      "$alike"' BEGIN { exit !alike(want, have) }' || spec "$word"
+  done
+}
 
 # Package scripts cannot start or stop services by systemctl, but enable them. Afterwards systemd loads new units.
 hold_services() { export SYSTEMD_OFFLINE=1; }
@@ -125,7 +131,7 @@ afresh() { # only `forget` reverts what scripts did
 only_these() { [ "$(removals "$@")" = "$(words "$@")" ]; }
 bring_in() { # dnf marks the names that it is given, and that were not installed, as requested
   for word in "$@" $(words $pins | cut -d = -f 1); do installed "$word" || brought="$brought$word "; done
-  dnf install "$@" $(specs $pins)
+  dnf install "$@" $(specs $pins) $(firmly)
 }
 take_off() { dnf remove "$@"; }
 take_away() { # completely: without the configuration files that rpm would keep
@@ -237,7 +243,7 @@ set --
 for word in $present; do installed "$word" || set -- "$@" "$word"; done
 set -- "$@" $newest
 if [ $# -gt 0 ] || [ -n "$pins" ]; then
-  dnf install --downloadonly "$@" $(specs $pins) || die "cannot download $* $pins"
+  dnf install --downloadonly "$@" $(specs $pins) $(firmly) || die "cannot download $* $pins"
 fi
 set --
 for word in $remove; do ! installed "$word" || set -- "$@" "$word"; done

@@ -13,7 +13,7 @@ Each package manager's module defines the functions that these scripts call:
     hold_services, free_services        forbid package scripts to start daemons, and allow it again
     broken, repair         whether an installation was interrupted; repair it
     configuration_files NAMES...
-    bring_in NAMES...      install or upgrade them; and $pins (NAME=VERSION...)
+    bring_in NAMES...      install or upgrade them; and $pins (NAME=VERSION...); never move $firm, the pins of others
     bring NAME=VERSION...  the same for an undo: also from a cache
     only_these NAMES...    whether a removal would remove no other package
     take_off, take_away, take_broken NAMES...   remove them: without configuration files; with them; half installed
@@ -102,7 +102,7 @@ class Manager:
             return [failing_step(wanted, "choosing packages")]
         if not wanted:
             return []
-        script = _variables(wanted) + self._shell + self.preparing
+        script = _variables(wanted, self._firm(work, wanted)) + self._shell + self.preparing
         return [Step(script, what=f"downloading {_list(wanted)}", deadline=DEADLINE)]
 
     def capture(self, work: Work[PackageSpec]) -> Step:
@@ -117,7 +117,7 @@ class Manager:
         wanted = self._wanted(work)
         steps = []
         if isinstance(wanted, Mapping) and wanted:
-            script = _variables(wanted) + self._shell + RECORDS + _APPLY
+            script = _variables(wanted, self._firm(work, wanted)) + self._shell + RECORDS + _APPLY
             steps.append(
                 Step(
                     script,
@@ -195,6 +195,12 @@ class Manager:
                 return f"cannot choose packages for {change.address}: names has {known}, but not {family!r}"
         return wishes(((change.address, change.spec) for change in changes), family)
 
+    def _firm(self, work: Work[PackageSpec], wanted: Mapping[str, Wish]) -> list[str]:
+        """The versions of packages that do not change in this task: a dependency of others must not move them."""
+        others = wishes(work.wanted, self._family(work)).values()
+        free = {wish.name for wish in wanted.values() if wish.want != "installed"}
+        return sorted(f"{wish.name}={wish.want}" for wish in others if wish.pinned and wish.name not in free)
+
 
 def read_images(output: Output, addresses: Iterable[Address], manager: str) -> Mapping[Address, Image]:
     """The one image from the output of `capture`, for all changes."""
@@ -211,19 +217,20 @@ def _deleted(change: Change[PackageSpec]) -> bool:
     return change.action is Action.DELETE
 
 
-def _variables(wanted: Mapping[str, Wish]) -> str:
+def _variables(wanted: Mapping[str, Wish], firm: Iterable[str]) -> str:
     """Shell variables; names contain no blank, quote or pattern (see spec.py)."""
 
     def of(want: str) -> str:
         return " ".join(sorted(wish.name for wish in wanted.values() if wish.want == want))
 
-    pins = [f"{w.name}={w.want}" for w in wanted.values() if w.want not in ("installed", "latest", "absent")]
+    pins = [f"{wish.name}={wish.want}" for wish in wanted.values() if wish.pinned]
     values = {
         "present": of("installed"),
         "newest": of("latest"),
         "pins": " ".join(sorted(pins)),
         "remove": of("absent"),
         "names": f"{of('installed')} {of('latest')}".strip(),
+        "firm": " ".join(firm),
     }
     return "".join(f"{name}={quote(value)}\n" for name, value in values.items())
 

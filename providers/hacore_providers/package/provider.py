@@ -152,6 +152,10 @@ class PackageProvider(Provider[PackageSpec]):
             return Effect(f"remove {listed}")
         return Effect(f"restore the original state of {listed}")
 
+    def examine(self, view: View[PackageSpec]) -> Iterable[Mistake]:
+        """A hold is the administrator's word: what it forbids is a mistake before anything is changed."""
+        return tuple(_held(view))
+
     def invalidates(self, change: Change[PackageSpec]) -> Sequence[str]:
         """The users of the packages."""
         return [f"pkg:{name}" for name in change.spec.every]
@@ -176,6 +180,29 @@ class PackageProvider(Provider[PackageSpec]):
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
         """Remove the packages that hacore installed; keep those found before."""
         return _manager(work).delete(work)
+
+
+def _held(view: View[PackageSpec]) -> Iterable[Mistake]:
+    spec, host = view.spec, view.host.name if view.host is not None else "the host"
+    for name in spec.of(view.facts.host.family) or ():
+        package = view.facts.get(PACKAGE, name)
+        if package is None or not package.held or package.status == "absent":
+            continue
+        release = f"release it there (apt-mark unhold {name}), or"
+        if spec.ensure == "absent":
+            yield Mistake.where(
+                "ensure", f"is absent, but {name} is held on {host}: {release} remove it from the stack"
+            )
+        elif spec.ensure == "latest" and _newest(view.facts, name) not in ("", package.version):
+            yield Mistake.where(
+                "ensure", f"is latest, but {name} is held on {host} at {package.version}: {release} set its version"
+            )
+        elif spec.version is not None and spec.version != package.version:
+            yield Mistake.where(
+                "version",
+                f"is {spec.version}, and {name} is held on {host} at {package.version}: it changes, and the hold stays",
+                warning=True,
+            )
 
 
 def _version(package: Package, wanted: str | None, packager: str) -> str:

@@ -62,6 +62,11 @@ class Wish:
         """Whether its version is managed, not only its presence."""
         return self.want not in ("installed", "absent")
 
+    @property
+    def pinned(self) -> bool:
+        """Whether it has one version that is right."""
+        return self.want not in ("installed", "latest", "absent")
+
 
 def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping[str, Wish]:
     """The desired states of all specs together, by name; a version wins over `latest`, and that over presence."""

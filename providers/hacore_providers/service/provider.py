@@ -141,7 +141,7 @@ class ServiceProvider(Provider[ServiceSpec]):
             attrs,
             texts={} if spec.sensitive else texts,
             sensitive=frozenset({"definition"} if spec.sensitive and spec.definition is not None else ()),
-            effect=_effect(spec, observed.attrs if observed else {}, attrs),
+            effect=_effect(spec, observed.attrs if observed else {}, attrs, masked=_masked(view)),
             disrupts="restart" if stops else "none",
         )
 
@@ -273,8 +273,16 @@ def _enabled(state: UnitState, wanted: bool) -> bool:
     return state.file_state == "enabled" or (state.file_state == "generated" and state.sysv)
 
 
-def _effect(spec: ServiceSpec, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _masked(view: View[ServiceSpec]) -> bool:
+    """Whether somebody has forbidden it to start: an administrator's wish that the change would end."""
+    state = view.facts.get(UNIT, view.spec.full)
+    return state is not None and (state.load == "masked" or state.file_state in ("masked", "masked-runtime"))
+
+
+def _effect(spec: ServiceSpec, now: Mapping[str, Any], wanted: Mapping[str, Any], *, masked: bool = False) -> str:
     words = []
+    if masked and (wanted.get("running") or wanted.get("enabled")):
+        words.append(f"unmask {spec.short}")
     if "definition" in wanted and now.get("definition") != wanted["definition"]:
         words.append(f"write {spec.full}")
     if "enabled" in wanted and now.get("enabled", False) != wanted["enabled"]:

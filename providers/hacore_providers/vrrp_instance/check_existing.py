@@ -14,7 +14,8 @@ from hacore.contract import Mistake, View
 from ..facts.addresses import plain
 from ..facts.keepalived import CONFIG, ConfigFile
 from .companions import companions
-from .config_text import ContradictionError, addresses_in, render
+from .config_text import addresses_in, render
+from .raw_text import servers_in
 from .spec import VrrpInstanceSpec
 
 
@@ -26,9 +27,10 @@ def lost_of_existing(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
         return
     desired = companions(view)
     try:
-        kept = addresses_in(render(desired))
-    except ContradictionError:
+        text = render(desired)
+    except ValueError:
         return  # reported by itself
+    kept = addresses_in(text) | servers_in(text)
     names = {spec.name for _, spec in desired}
     allowed = {plain(name) for _, spec in desired for name in spec.replace_existing}
     lost = [item for item in _items(file, kept, names) if allowed.isdisjoint(item.names)]
@@ -62,7 +64,7 @@ class _Item:
 
 
 def _items(file: ConfigFile, kept: frozenset[str], names: set[str]) -> Iterator[_Item]:
-    """What the file serves and the desired one does not: `kept` addresses, instances of `names`."""
+    """What the file serves and the desired one does not: `kept` addresses and servers, instances of `names`."""
     for address in dict.fromkeys(file.addresses):
         if plain(address) not in kept:
             instance = file.instance_of.get(address)
@@ -72,6 +74,8 @@ def _items(file: ConfigFile, kept: frozenset[str], names: set[str]) -> Iterator[
         if instance not in file.instance_of.values() and instance not in names:
             yield _Item(f"instance {instance}", (instance,))
     for server in file.servers:
+        if server in kept:
+            continue
         yield _Item(f"virtual server {server}", (server, server.partition(" ")[0]))
 
 

@@ -15,8 +15,9 @@ from ..facts.addresses import ADDRESSES, parse_ip, plain
 from ..facts.keepalived import CONFIG, VERSION
 from ..facts.links import LINKS, Link
 from .check_existing import lost_of_existing
+from .check_raw import mistakes_of_included
 from .companions import companions
-from .config_text import ContradictionError, render
+from .config_text import render
 from .spec import OWNER, VrrpInstanceSpec
 
 
@@ -24,7 +25,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     """All mistakes; without facts only those of the other instances in the file."""
     try:
         render(companions(view))
-    except ContradictionError as error:
+    except ValueError as error:  # a contradiction, or a text that the file cannot have
         yield Mistake("", str(error))
     yield from _interface(view)
     yield from _subnets(view)
@@ -32,6 +33,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from _strict(view)
     yield from _swapped(view)
     yield from lost_of_existing(view)
+    yield from mistakes_of_included(view)
     yield from _peers(view)
 
 

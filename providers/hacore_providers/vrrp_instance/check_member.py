@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hacore.contract import Mistake
 
 from ..facts.addresses import parse_ip
+from .raw_text import ELSEWHERE, raw_mistakes
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
 from .tokens import command_fault, line_fault, quoted_fault, raw_faults, word_fault
 
@@ -47,6 +48,7 @@ FIELDS = {
 }
 """Keywords of a vrrp_instance that have a field: in `extra` the rules would not see them."""
 
+_NAMESPACES = ("net_namespace", "namespace")
 _STRICT = ("authentication", "unicast", "preempt_delay")
 
 
@@ -159,7 +161,11 @@ def _authentication(spec: VrrpInstanceSpec, v3: bool, ipv6: bool) -> Iterator[Mi
         return
     size = len(auth.password.encode())
     if size > PASSWORD:
-        yield Mistake.where("authentication.password", f"has {size} bytes: keepalived uses only {PASSWORD}; shorten it")
+        yield Mistake.where(
+            "authentication.password",
+            f"has {size} bytes: keepalived uses only the first {PASSWORD}; set these, and it is the same password as "
+            "before, also for a member that still has the longer one",
+        )
     if not size:
         yield Mistake.where(
             "authentication.password", f"is empty: give 1 to {PASSWORD} bytes, or remove authentication"
@@ -276,6 +282,10 @@ def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
             yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word: {fault}")
     for fault in raw_faults(spec.extra_lines):
         yield Mistake.where("extra", fault)
+    for field, lines in (("raw_before", spec.lines_before), ("raw_after", spec.lines_after)):
+        yield from (Mistake.where(field, fault) for fault in raw_mistakes(lines))
+    if spec.sync_group is not None and not _NAME.match(spec.sync_group):
+        yield Mistake.where("sync_group", f"is {spec.sync_group!r}: use letters, digits, _ . -")
     for field, address in (("unicast_src_ip", spec.unicast_src_ip), *(("unicast", peer) for peer in spec.peers)):
         if address is not None and parse_ip(address) is None:
             why = "has a zone (%), which keepalived does not accept" if "%" in address else "must be an IP address"
@@ -292,6 +302,8 @@ def _globals(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
         if not re.match(r"[a-z][a-z0-9_]*\Z", key) or any(isinstance(item, dict | list | tuple) for item in items):
             yield Mistake.where(where, "is not a keyword with a value, a flag (true) or a list")
             continue
+        if key in _NAMESPACES:
+            yield Mistake.where(where, f"puts the addresses where hacore does not look: {ELSEWHERE[key]}")
         if key.startswith("include"):
             yield Mistake.where(where, "would make keepalived read another file: write its keywords here")
         for item in items:

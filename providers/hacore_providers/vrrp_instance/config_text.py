@@ -13,6 +13,7 @@ from hacore.contract import Address
 
 from ..facts.addresses import parse_ip, plain
 from ..facts.keepalived import HEADER
+from .raw_text import Item, checked, items
 from .spec import VirtualAddress, VrrpInstanceSpec
 from .tokens import UnsafeTextError, number, quoted, raw_faults, word, word_fault, words
 
@@ -39,11 +40,15 @@ def render(companions: Companions) -> str:
     ordered = sorted(companions, key=lambda item: item[0])
     specs = [spec for _, spec in ordered]
     blocks = [_block("global_defs", _pairs(merged_globals(ordered)))]
+    blocks += merged_raw(ordered, "raw_before")
     kinds = (("vrrp_script", _script_lines), ("vrrp_track_file", _file_lines), ("vrrp_track_process", _process_lines))
     for keyword, lines in kinds:
         blocks += [_block(f"{keyword} {word(name)}", lines(t)) for name, t in merged_trackers(ordered, keyword).items()]
     blocks += [_block(f"vrrp_track_file {_drain(spec)}", _drain_lines(spec)) for spec in specs]
+    for name, group in sync_groups(specs).items():
+        blocks.append(_block(f"vrrp_sync_group {word(name)}", _group_lines(group)))
     blocks += [_block(f"vrrp_instance {word(spec.name)}", _instance_lines(spec)) for spec in specs]
+    blocks += merged_raw(ordered, "raw_after")
     return "\n".join([f"{HEADER}: changes made here by hand are drift\n", *blocks])
 
 
@@ -94,6 +99,33 @@ def merged_trackers(companions: Companions, keyword: str) -> dict[str, Any]:
     for address, spec in companions:
         _merge(found, getattr(spec, fields[keyword]), address, f"{keyword} ")
     return {name: found[name][0] for name in sorted(found)}
+
+
+def merged_raw(companions: Companions, field: str) -> list[str]:
+    """The statements of `raw_before` or `raw_after` of all instances, in order; what two have alike is written once."""
+    known: dict[tuple[str, ...], tuple[Item, Address]] = {}
+    found: list[str] = []
+    for address, spec in companions:
+        lines = spec.lines_before if field == "raw_before" else spec.lines_after
+        for item in items(checked(lines, field)):
+            same, first = known.setdefault(item.words if item.block else item.lines, (item, address))
+            if first == address:
+                found.append("".join(f"{line}\n" for line in item.lines))
+            elif same.lines != item.lines:
+                raise ContradictionError(
+                    f"cannot write one keepalived.conf: {field} has the block {' '.join(item.words)} in {first} and "
+                    f"another one in {address}; give both the same text"
+                )
+    return ["".join(found)] if found else []
+
+
+def sync_groups(specs: Iterable[VrrpInstanceSpec]) -> dict[str, list[VrrpInstanceSpec]]:
+    """The instances of each sync group, by its name, in order."""
+    found: dict[str, list[VrrpInstanceSpec]] = {}
+    for spec in specs:
+        if spec.sync_group is not None:
+            found.setdefault(spec.sync_group, []).append(spec)
+    return dict(sorted(found.items()))
 
 
 def _merge(found: dict[str, tuple[Any, Address]], new: Mapping[str, Any], address: Address, what: str) -> None:
@@ -172,6 +204,12 @@ def _drain_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     yield from (f"file {word(spec.drain_file)}", f"weight {spec.drain_weight}", "init_file 0")
 
 
+def _group_lines(specs: Sequence[VrrpInstanceSpec]) -> Iterator[str]:
+    # the trackers of the group: one drained member drains them all
+    yield from _nested("group", (word(spec.name) for spec in specs))
+    yield from _nested("track_file", map(_drain, specs))
+
+
 def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     yield f"state {spec.role}"
     yield f"interface {word(spec.interface)}"
@@ -191,7 +229,8 @@ def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     )
     yield from _nested("track_script", map(word, sorted(spec.track_scripts)))
     yield from _nested("track_process", map(word, sorted(spec.track_processes)))
-    yield from _nested("track_file", map(word, [*sorted(spec.track_files), _drain(spec)]))
+    drain = [_drain(spec)] if spec.sync_group is None else []
+    yield from _nested("track_file", map(word, [*sorted(spec.track_files), *drain]))
     for keyword, script in spec.notify.scripts().items():
         yield f"{keyword} {quoted(script)}"
     if spec.promote_secondaries and "promote_secondaries" not in spec.extra_keywords:

@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hacore.contract import Facts, Member, Served
 
 from ..facts.addresses import ADDRESSES, Addresses, plain
-from ..facts.keepalived import DRAIN
+from ..facts.firewall import FIREWALL
+from ..facts.keepalived import CONFIG, DRAIN
 from ..facts.keepalived_daemon import DAEMON, REFUSED, DaemonState, LogLine
 from ..facts.links import LINKS
 from .check_pair import effective_priority
@@ -220,9 +221,9 @@ def lost(members: Sequence[Member], seen: Seen) -> tuple[str, str]:
     remedies = [m.remedy for m in members if m.remedy]
     first = next((m.remedy for m in members if m.state == "MASTER" and m.remedy), remedies[0] if remedies else "")
     if not causes:
-        where = " and ".join(m.host for m in members)
+        where, unit = " and ".join(m.host for m in members), seen[members[0].host][0].service
         return "no member is MASTER: the election is not over, or adverts come from elsewhere", (
-            f"on {where}: journalctl -u keepalived -n 50"
+            f"on {where}: journalctl -u {unit} -n 50"
         )
     return "; ".join(causes), first
 
@@ -243,13 +244,34 @@ def doubled(address: str, holders: Sequence[Member], members: Seen) -> tuple[str
     unit = members[holders[0].host][0].service
     refused = [line for one in holders if (line := _refusal(one, *members[one.host]))]
     if refused:
-        return f"{refused[0]}: the members are configured differently", "hacore plan"
+        return f"{' and '.join(refused)}: the members are configured differently", "hacore plan"
+    differs = _numbers(holders, members)
+    if differs:
+        return differs, "hacore plan"
+    walls = [(one.host, reason) for one in holders for reason in members[one.host][1].get(FIREWALL, "") or ()]
+    if walls:
+        words = "; ".join(f"the firewall of {host} {reason}" for host, reason in walls)
+        return f"{names} do not receive each other's adverts: {words}", f"on {walls[0][0]}: nft list ruleset"
     how = "unicast adverts" if members[holders[0].host][0].unicast else "IP protocol 112 to 224.0.0.18"
     return (
         f"{names} do not receive each other's adverts: a firewall or switch drops {how}, or they differ in "
         "virtual_router_id",
         f"on {names}: journalctl -u {unit} -n 50",
     )
+
+
+def _numbers(holders: Sequence[Member], seen: Seen) -> str:
+    """The virtual router ids in the files of the holders, if they differ: then each is alone in its group."""
+    found: dict[str, int] = {}
+    for one in holders:
+        spec, facts = seen[one.host]
+        file = facts.get(CONFIG, spec.config)
+        number = file.router_ids.get(spec.name) if file is not None else None
+        if number is not None:
+            found[one.host] = number
+    if len(set(found.values())) < 2:
+        return ""
+    return f"virtual_router_id is {' and '.join(f'{number} on {host}' for host, number in found.items())}"
 
 
 def _refusal(member: Member, spec: VrrpInstanceSpec, facts: Facts) -> str:

@@ -38,7 +38,8 @@ from hacore.contract import (
 )
 
 from ..facts.addresses import ADDRESSES, holds, plain
-from ..facts.keepalived import CONFIG, DRAIN, HEADER, VERSION
+from ..facts.firewall import FIREWALL
+from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
@@ -46,6 +47,7 @@ from . import steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
+from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
 from .members import longest_start, master_down, served
@@ -128,6 +130,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(DRAIN, spec.drain_file),
             Ask(ADDRESSES, ""),
             Ask(LINKS, ""),
+            *(Ask(INCLUDE, pattern) for _, pattern in patterns(spec)),
         )
 
     def examine(self, view: View[VrrpInstanceSpec]) -> Iterable[Mistake]:
@@ -203,8 +206,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
 
     # -- for status and drift
     def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
-        """The running daemon and its log."""
-        return (Ask(DAEMON, spec.service),)
+        """The running daemon and its log, and whether the firewall stops its adverts."""
+        return (Ask(DAEMON, spec.service), Ask(FIREWALL, ""))
 
     def served(self, view: View[VrrpInstanceSpec]) -> Sequence[Served]:
         """Its addresses; the first member reports for all."""

@@ -145,10 +145,20 @@ class VrrpInstanceSpec(Spec):
     track_interfaces: dict[str, TrackInterface] = Field(
         default_factory=dict, description="additional interfaces to watch, by their name"
     )
+    sync_group: str | None = Field(
+        default=None,
+        description="name of a vrrp_sync_group: the instances of this name on a host are MASTER together, or none is",
+    )
     notify: Notify = Field(default=Notify(), description="scripts to run after a change of state")
     router_id: str | None = Field(default=None, description="router_id of the host in global_defs; one word")
     globals: dict[str, Any] = Field(default_factory=dict, description="keywords of global_defs")
     extra: tuple[str, ...] | str = Field(default=(), description="raw lines for the vrrp_instance block")
+    raw_before: tuple[str, ...] | str = Field(
+        default=(), description="raw lines of the file before trackers and instances, such as static_routes"
+    )
+    raw_after: tuple[str, ...] | str = Field(
+        default=(), description="raw lines of the file after the instances, such as virtual_server blocks"
+    )
     replace_existing: tuple[str, ...] = Field(
         default=(),
         description="instances, addresses and virtual servers of a keepalived.conf not yet managed that may be removed",
@@ -185,8 +195,11 @@ class VrrpInstanceSpec(Spec):
 
     @property
     def drain_weight(self) -> int:
-        """The weight of the drain tracker. 0, that is FAULT, if keepalived would ignore a lower priority."""
-        return 0 if self.nopreempt or self.priority == OWNER else DRAIN_WEIGHT
+        """The weight of the drain tracker. 0, that is FAULT, if keepalived would ignore a lower priority.
+
+        It ignores weights of the members of a sync group (acassen/keepalived#2105).
+        """
+        return 0 if self.nopreempt or self.priority == OWNER or self.sync_group is not None else DRAIN_WEIGHT
 
     @property
     def drain_file(self) -> str:
@@ -217,8 +230,23 @@ class VrrpInstanceSpec(Spec):
     @property
     def extra_lines(self) -> tuple[str, ...]:
         """The raw lines, one by one."""
-        lines = self.extra.splitlines() if isinstance(self.extra, str) else self.extra
-        return tuple(line.rstrip() for line in lines if line.strip())
+        return _lines(self.extra)
+
+    @property
+    def lines_before(self) -> tuple[str, ...]:
+        """The raw lines before trackers and instances."""
+        return _lines(self.raw_before)
+
+    @property
+    def lines_after(self) -> tuple[str, ...]:
+        """The raw lines after the instances."""
+        return _lines(self.raw_after)
+
+
+def _lines(raw: tuple[str, ...] | str) -> tuple[str, ...]:
+    """The lines with text. An entry of a list may have several of them."""
+    entries = [raw] if isinstance(raw, str) else raw
+    return tuple(line.rstrip() for entry in entries for line in (entry.splitlines() or [""]) if line.strip())
 
 
 def instance_name(resource: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "command_fault",
     "line_fault",
     "number",
+    "outside_quotes",
     "quoted",
     "quoted_fault",
     "raw_faults",
@@ -33,6 +34,9 @@ __all__ = [
 
 _BARE = re.compile(r"[\s\"'\\{}#!$]")
 _DEFINITION = re.compile(r"\$[A-Za-z_{]")
+_SHELL = re.compile(r"(?:^|\s)(&&|\|\|?|&|;|(?:\d|&)?>>?(?:&?\d|/\S*)?|<)(?=\s|$)")
+"""What only a shell reads as more than an argument: operators and redirections that stand alone."""
+
 _SEQUENCE = re.compile(r"~(SEQ|LST)\b")
 _INCLUDE = re.compile(r"include\w*\Z")
 
@@ -90,6 +94,9 @@ def command_fault(text: str) -> str:
         return "write an absolute path and its arguments"
     if text.count("'") % 2:
         return "a single quote does not end; close it with '"
+    shell = _SHELL.search(re.sub(r"'[^']*'", "''", text))
+    if shell:
+        return f"keepalived starts it without a shell, so {shell[1]} is an argument; move it into a script file"
     return quoted_fault(text)
 
 
@@ -97,10 +104,11 @@ def _sequence_fault(text: str) -> str:
     return "keepalived expands ~SEQ and ~LST; write each value" if _SEQUENCE.search(text) else ""
 
 
-def raw_faults(lines: Iterable[str]) -> Iterator[str]:
+def raw_faults(lines: Iterable[str], closes: str = "the block of the instance") -> Iterator[str]:
     """Why raw lines are not lines within one block, as predicates of a sentence.
 
-    Quotes and comments are read as keepalived reads them: a brace in one of them is not a brace.
+    Quotes and comments are read as keepalived reads them: a brace in one of them is not a brace. `closes` names what
+    a brace too many would close.
     """
     depth = 0
     for position, line in enumerate(lines, 1):
@@ -108,7 +116,7 @@ def raw_faults(lines: Iterable[str]) -> Iterator[str]:
         if not line.replace("\t", " ").isprintable():
             yield f"{where}with a control character or an invisible one: remove it"
             return
-        bare, closed = _outside_quotes(line)
+        bare, closed = outside_quotes(line)
         if not closed:
             yield f'{where}with a quote that does not end: close it with "'
             return
@@ -122,19 +130,25 @@ def raw_faults(lines: Iterable[str]) -> Iterator[str]:
         for character in bare:
             depth += {"{": 1, "}": -1}.get(character, 0)
             if depth < 0:
-                yield f"{where}with a }} that closes the block of the instance: unbalanced braces"
+                yield f"{where}with a }} that closes {closes}: unbalanced braces"
                 return
     if depth:
         yield f"has unbalanced braces: {depth} more {{ than }}"
 
 
-def _outside_quotes(line: str) -> tuple[str, bool]:
-    """The part of a line that is neither in quotes nor in a comment, and whether the last quote is closed."""
+def outside_quotes(line: str, *, keep: bool = False) -> tuple[str, bool]:
+    """The part of a line that is neither in quotes nor in a comment, and whether the last quote is closed.
+
+    `keep` keeps quotes and their texts, with _ for what would be a blank, a brace or a comment outside of them.
+    """
     bare, inside = "", False
     for character in line:
         if character == '"':
             inside = not inside
-        elif not inside:
+            bare += character if keep else ""
+        elif inside:
+            bare += ("_" if _BARE.match(character) else character) if keep else ""
+        else:
             if character in "#!":
                 break
             bare += character

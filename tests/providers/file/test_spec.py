@@ -219,3 +219,19 @@ def test_an_account_is_one_name(field: str, name: str) -> None:
 @pytest.mark.parametrize("name", ["root", "0", "domain users", r"AD\\user", "svc@example.org", "a-b"])
 def test_names_of_accounts_that_exist_in_the_world(name: str) -> None:
     assert not list(mistakes(FileSpec.model_validate({"path": "/a", "owner": name})))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("#!/bin/sh\r\nexit 0\r\n", "a carriage return at the end of line 1: /bin/sh^M is not found"),
+        ("#! /usr/bin/env bash\r\n", "/usr/bin/env^M is not found"),
+        ("\ufeff#!/bin/sh\n", "begins with a byte order mark before #!"),
+        ("#!/bin/sh\nprintf 'a\r\n'\r\n", ""),
+        ("[Unit]\r\n", ""),
+        ("\ufeffa\n", ""),
+    ],
+)
+def test_a_script_that_the_host_could_not_start(content: str, said: str) -> None:
+    found = [m for m in mistakes(FileSpec.model_validate({"path": "/a", "content": content})) if m.field == "content"]
+    assert [said in mistake.message for mistake in found] == ([True] if said else [])

@@ -53,6 +53,7 @@ E
 done
 
 build demo-user 1.0 'Depends: demo\n'
+build demo-mod 1.0 'Depends: demo (>= 2.0)\n'
 build demo-friend 1.0 'Depends: demo-lib\n'
 build demo-foe 1.0 'Conflicts: demo\n'
 build demo-provider 1.0 'Provides: demo-virtual\n'

@@ -1,8 +1,8 @@
 """Packages made on the spot, in a repository on the twin itself: what a distribution's own would not do on demand.
 
 demo (1.0, 2.0; with a service, scripts that make and edit files, start and enable) needs demo-lib; demo-user needs
-demo, demo-friend demo-lib; demo-foe conflicts with demo; demo-provider provides demo-virtual; the scripts of
-demo-broken fail, those of demo-slow hang.
+demo, demo-mod demo 2.0, demo-friend demo-lib; demo-foe conflicts with demo; demo-provider provides demo-virtual; the
+scripts of demo-broken fail, those of demo-slow hang.
 """
 
 from __future__ import annotations

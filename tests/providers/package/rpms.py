@@ -50,6 +50,7 @@ others() {
   printf '%s\n' %description demo %install 'mkdir -p %{buildroot}/usr/share/demo-lib' \
     'echo lib >%{buildroot}/usr/share/demo-lib/lib' %files /usr/share/demo-lib
   sub demo-user 'Requires: demo'
+  sub demo-mod 'Requires: demo >= 1:2.0'
   sub demo-friend 'Requires: demo-lib'
   sub demo-foe 'Conflicts: demo'
   sub demo-provider 'Provides: demo-virtual'

@@ -25,16 +25,17 @@ def names(*wanted: str) -> Specs:
 
 @dataclass
 class Task:
-    """A task of several package changes on the twin, as the walker runs it."""
+    """A task of several package changes on the twin, as the walker runs it. `others`: resources that do not change."""
 
     player: Player
     specs: Specs
     images: dict[Address, Image] = field(default_factory=dict)
+    others: Specs = field(default_factory=dict)
 
     def work(self, action: Action, wanted: Specs, images: dict[Address, Image], foreign: tuple[str, ...]) -> Any:
         asks = [ask for one in self.specs.values() for ask in PROVIDER.facts(one)]
         changes = tuple(Change(address, action, one) for address, one in self.specs.items())
-        return Work(changes, images, tuple(wanted.items()), frozenset(foreign), self.player.facts(asks))
+        return Work(changes, images, tuple((wanted | self.others).items()), frozenset(foreign), self.player.facts(asks))
 
     def capture(self, action: Action = Action.CREATE) -> dict[Address, Image]:
         work = self.work(action, self.specs, {}, ())

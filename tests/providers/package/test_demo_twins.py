@@ -258,3 +258,36 @@ def test_what_cannot_be_done_is_refused_before_anything_changes(family: Family) 
             Task(host, spec(**fields)).capture()
     assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
     task.undo()
+
+
+def test_a_module_moves_no_pinned_package(family: Family) -> None:
+    """It needs demo 2.0, and the stack pins 1.0 in a resource that does not change."""
+    host = family.host
+    pinned, module = spec("demo", name="demo", version="1.0"), names("demo-mod")
+    task = Task(host, pinned)
+    task.go()
+    before = manifest.take(host.lab, host.twin)
+    later = Task(host, module, others=pinned)
+    with pytest.raises(StepFailedError, match="cannot download"):
+        later.capture()
+    assert (family.version("demo"), family.version("demo-mod")) == ("1.0", "")
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
+    Task(host, names("demo-friend"), others=pinned).go()
+    assert (family.version("demo"), family.version("demo-friend")) == ("1.0", "1.0")
+    family.remove("demo-friend")
+    task.undo()
+
+
+def test_a_hold_outlives_the_change_that_it_does_not_forbid_and_its_undo(family: Family) -> None:
+    host = family.host
+    if family.manager != "apt":
+        pytest.skip("dnf has no holds of its own")
+    family.install("demo", version="1.0")
+    host.sh("apt-mark hold demo")
+    task = Task(host, spec(name="demo", version="2.0"))
+    task.go()
+    assert (family.version("demo"), host.sh("apt-mark showhold").split()) == ("2.0", ["demo"])
+    task.undo()
+    assert (family.version("demo"), host.sh("apt-mark showhold").split()) == ("1.0", ["demo"])
+    host.sh("apt-mark unhold demo")
+    family.remove("demo")

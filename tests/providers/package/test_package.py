@@ -29,7 +29,7 @@ from hacore.contract import (
     View,
     Work,
 )
-from hacore_providers.facts.packages import CANDIDATE, PACKAGE
+from hacore_providers.facts.packages import CANDIDATE, PACKAGE, Package
 from hacore_providers.package.manager import read_images
 from hacore_providers.package.provider import PROVIDER
 from hacore_providers.package.spec import PackageSpec, wishes
@@ -324,3 +324,42 @@ def test_names_for_another_family_are_unknown_not_nothing() -> None:
 
     assert desired.attrs is not None
     assert isinstance(desired.attrs["names"], Unknown)
+
+
+def test_pins_of_resources_that_do_not_change_go_into_every_call() -> None:
+    pin, other = PackageSpec(name="nginx", version="1"), PackageSpec(name="nginx", ensure="present")
+    module = PackageSpec(names=("nginx-module",))
+    everything = tuple((Address("package", f"w{n}", host="lb1"), spec) for n, spec in enumerate((pin, other, module)))
+
+    def firm(*changed: PackageSpec) -> set[str]:
+        work = dataclasses.replace(_work(*changed), wanted=everything)
+        return {
+            line
+            for step in (*PROVIDER.prepare(work), *PROVIDER.apply(work))
+            for line in step.script.splitlines()
+            if line.startswith("firm=")
+        }
+
+    assert firm(module) == {"firm=nginx=1"}
+    assert firm(other) == {"firm=nginx=1"}
+    assert firm(pin) == {"firm=''"}, "a version that changes is no pin of another resource"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "warning"),
+    [
+        ({"ensure": "latest"}, "ensure is latest, but demo is held on the host at 1.0: release it there", False),
+        ({"ensure": "absent"}, "ensure is absent, but demo is held on the host: release it there", False),
+        ({"version": "2.0"}, "version is 2.0, and demo is held on the host at 1.0: it changes, and the hold", True),
+        ({"version": "1.0"}, "", False),
+        ({}, "", False),
+    ],
+)
+def test_a_hold_is_told_before_anything_is_changed(fields: dict[str, Any], said: str, warning: bool) -> None:
+    spec = PackageSpec(name="demo", **fields)
+    for held in (True, False):
+        answers = {("package", "demo"): Package("installed", "1.0", held), ("package candidate", "demo"): "2.0"}
+        facts = Facts(HostFacts(packager="dpkg", family="debian"), answers)
+        found = list(PROVIDER.examine(View(Address("package", "demo", host="lb1"), spec, None, facts)))
+        assert len(found) == (1 if said and held else 0)
+        assert all(said in str(mistake) and mistake.warning is warning for mistake in found)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hacore_providers.vrrp_instance.check_member import member_mistakes
 from hacore_providers.vrrp_instance.check_pair import mistakes
 from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.vrrp_instance.specs import CHECK, HOSTS, pair, spec
@@ -181,3 +182,22 @@ def test_no_message_tells_the_password() -> None:
 
     assert {f for _, f, _ in messages} >= {"authentication", "authentication.password"}
     assert not [m for _, _, m in messages if "s3cr3t" in m]
+
+
+@pytest.mark.parametrize("operator", ["&&", "||", "|", ";", "&", ">/dev/null", "2>&1", ">> /tmp/log", "< /dev/null"])
+def test_a_command_has_no_shell(operator: str) -> None:
+    """keepalived splits the line at blanks and starts the program."""
+    found = [
+        str(m) for m in member_mistakes(spec(track_scripts={"c": {"script": f"/usr/bin/pgrep nginx {operator} x"}}))
+    ]
+    assert any("keepalived starts it without a shell" in text for text in found)
+    inside = {"c": {"script": f"/bin/sh -c 'pgrep nginx {operator} x'"}}
+    assert [str(m) for m in member_mistakes(spec(track_scripts=inside)) if "shell" in str(m)] == []
+    found = [str(m) for m in member_mistakes(spec(notify={"master": f"/bin/up {operator} x"}))]
+    assert any("notify.master" in text and "without a shell" in text for text in found)
+
+
+@pytest.mark.parametrize("keyword", ["net_namespace", "namespace"])
+def test_a_namespace_of_its_own_hides_the_addresses(keyword: str) -> None:
+    (only,) = member_mistakes(spec(globals={keyword: "web"}))
+    assert str(only).startswith(f"globals.{keyword} puts the addresses where hacore does not look")

@@ -128,3 +128,32 @@ def test_two_masters_are_seen(members: Players, specs: dict[str, VrrpInstanceSpe
     configure(members, {"lb2": wrong})
 
     assert until(lambda: holders(members) == ["lb1", "lb2"], 15)
+
+
+DUAL: dict[str, Any] = {"track_scripts": {}, "sync_group": "front", "authentication": None}
+SIX = "fd00:77:4::200"
+
+
+def test_both_families_of_a_group_are_drained_together(members: Players) -> None:
+    """By the file of one member: its weight would be ignored, so the group has the tracker."""
+    for player in members.values():
+        player.sh("systemctl stop keepalived; rm -f /run/hacore-drain.*")
+    four = pair({"state": "BACKUP"}, name="V4", addresses=[SHARED], **DUAL)
+    six = pair({"state": "BACKUP"}, name="V6", addresses=[SIX], version=3, **DUAL)
+    for host, player in members.items():
+        changes = tuple(Change(address(one.name, host=host), Action.UPDATE, one) for one in (four[host], six[host]))
+        player.run(PROVIDER.apply(Work(changes)))
+        player.sh("systemctl start keepalived")
+
+    def where() -> list[list[str]]:
+        facts = {host: player.facts(VIP.facts(FRONT)) for host, player in members.items()}
+        both = (VipSpec(instance="V4", address=SHARED), VipSpec(instance="V6", address=SIX))
+        found = [VIP.observe(View(Address("vip", "x"), v, members={h: (v, f) for h, f in facts.items()})) for v in both]
+        return [one.info["held_by"] if one else [] for one in found]
+
+    assert until(lambda: where() == [["lb1"], ["lb1"]], 20), where()
+    guard = guards(members, four)["lb1"]
+    members["lb1"].run([guard.drain])
+    assert until(lambda: where() == [["lb2"], ["lb2"]], guard.patience), where()
+    members["lb1"].run([guard.undrain])
+    assert until(lambda: where() == [["lb1"], ["lb1"]], 20), where()
