@@ -54,6 +54,7 @@ CODECS = [
 """What writes to a disk or reads from there, here or on a host. Whoever moves one moves its line."""
 
 NO_CODECS = [
+    "hacore/cli/commands/output.py",  # JSON for people and their programs
     "hacore/cli/cron/webhook.py",  # JSON for people and their programs
     "hacore/expressions/sandbox.py",
     "hacore/lab/network.py",

@@ -27,6 +27,7 @@ COMMANDS = (
     "rollback",
     "runs",
     "show",
+    "output",
     "state",
     "unlock",
     "graph",

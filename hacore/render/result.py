@@ -151,10 +151,13 @@ def _leftover(result: RunResult, commands: Mapping[str, str], style: Style) -> l
 
 def output_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozenset()) -> list[str]:
     """`Outputs:` with an aligned line each; nothing when there are none."""
-    if not outputs:
-        return []
-    width = max(len(name) for name in outputs)
-    lines = ["", "Outputs:", ""]
+    return ["", "Outputs:", "", *value_lines(outputs, sensitive)] if outputs else []
+
+
+def value_lines(outputs: Mapping[str, Any], sensitive: frozenset[str] = frozenset()) -> list[str]:
+    """An aligned line for each output."""
+    width = max((len(name) for name in outputs), default=0)
+    lines: list[str] = []
     for name, value in sorted(outputs.items()):
         first, *rest = ["(sensitive)"] if name in sensitive else show_lines(value)
         lines += [f"{name:<{width}} = {first}", *rest]

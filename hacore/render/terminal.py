@@ -79,6 +79,13 @@ class Terminal:
         text = json.dumps(masked, ensure_ascii=False, default=str, **layout)
         self._write(self._out, _BEYOND_ASCII.sub(_json_escaped, text) + "\n")
 
+    def hand_over(self, text: str) -> None:
+        """A value that the user asked for by its name, for a script: unchanged, secrets included.
+
+        On a terminal it is neutralised as all else, since there a person reads it.
+        """
+        self._write(self._out, self.out_style.finished(text) if is_terminal(self._out) else text)
+
     def tell(self, text: str) -> None:
         """A message to stderr."""
         self._write(self._err, self._shown(self._err, self.err_style, text) + "\n")
