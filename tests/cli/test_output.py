@@ -44,7 +44,7 @@ def test_json_marks_what_is_sensitive(web: Console) -> None:
 
 
 def test_one_by_its_name(web: Console) -> None:
-    assert web("output", "url").out.strip().endswith("http://192.0.2.1:8080/")
+    assert web("output", "url").out == 'url = "http://192.0.2.1:8080/"\n'
     assert "hunter2" not in web("output", "login").out
 
 
