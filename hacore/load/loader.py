@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..contract import Provider
 from ..expressions import Expressions
 from ..model import digest
-from ..secrets import Secrets
+from ..secrets import SHORTEST, Secrets
 from .assemble import assemble, load_outputs
 from .blocks import load_blocks
 from .contained import all_contained
@@ -70,7 +70,20 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
         variables=dict(values.values),
         sensitive_variables=values.sensitive,
         unread=frozenset(unread or ()),
+        warnings=tuple(_short_secrets(section(root, "variables", problems), values)),
     )
+
+
+def _short_secrets(node: Node | None, values: Variables) -> Iterator[str]:
+    """Sensitive variables that cannot be found in text: `file:line:column: ...`."""
+    for name in sorted(values.sensitive):
+        value = values.values.get(name)
+        at = node.key(name) if node is not None and name in node.map else None
+        if isinstance(value, str) and 0 < len(value) < SHORTEST and at is not None:
+            yield (
+                f"{at.file}:{at.line}:{at.column}: var.{name} has fewer than {SHORTEST} characters: it is hidden where it "
+                "stands alone, but not within other text; use a longer one"
+            )
 
 
 def _world(

@@ -82,7 +82,7 @@ class Stack:
     `switched_off`: addresses with a false `when`. `secrets`: the sensitive strings, for redaction of all
     output. `digest` identifies the loaded content. `variables` are the values that it was loaded with,
     `sensitive_variables` the names of the secret ones. `unread`: variables of the environment that a closed request
-    did not read; what depends on them is missing.
+    did not read; what depends on them is missing. `warnings`: what `validate` shows, each with its position.
     """
 
     name: str
@@ -101,3 +101,4 @@ class Stack:
     variables: Mapping[str, Any] = field(default_factory=dict)
     sensitive_variables: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()

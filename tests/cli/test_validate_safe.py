@@ -140,3 +140,12 @@ def test_memory_is_limited_and_the_limit_is_lifted_again() -> None:
     with limited(60.0, 64 << 20), pytest.raises(MemoryError):
         bytearray(512 << 20)
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.parametrize(("value", "warned"), [("80", True), ("root1", True), ("longer", False), ("", False)])
+def test_a_secret_that_is_too_short_to_be_found_in_text_is_a_warning(tmp_path: Path, value: str, warned: bool) -> None:
+    pin = f'pin: {{type: string, sensitive: true, default: "{value}"}}'
+    text = f"stack: web\nhosts: {{a: {{address: 192.0.2.1}}}}\nvariables:\n  {pin}\n"
+    done = validate(stack(tmp_path, text))
+    assert done.returncode == 0, done.stderr
+    assert (":4:3: var.pin has fewer than 6 characters" in done.stderr) is warned

@@ -62,6 +62,8 @@ def command(args: StackArgs, as_json: bool) -> int:
     if as_json:
         terminal.say_json({**_report(), "stack": stack.name, "instances": len(stack.instances)})
         return 0
+    for warning in stack.warnings:
+        terminal.tell(f"warning: {warning}")
     if stack.unread:
         names = ", ".join(sorted(stack.unread))
         terminal.tell(f"Not checked: what depends on the environment, which is not read: {names}.")

@@ -164,7 +164,11 @@ def test_what_is_written_is_read_as_the_same(data: bytes) -> None:
     document = read(data, "x", files=included, config_id="a")
     # A quote that does not end hides blanks, braces and definitions that no text outside of it can have. A backslash
     # at the end of a line is joined with the word before; one before a quote escapes it for comments, not for words.
-    if b'\\"' in data or any(fault.rule == "quote-not-closed" for fault in document.faults) or b"~" in data.replace(b"~SEQ", b""):
+    if (
+        b'\\"' in data
+        or any(fault.rule == "quote-not-closed" for fault in document.faults)
+        or b"~" in data.replace(b"~SEQ", b"")
+    ):
         return
     if any(raw.endswith("\\") for raw in raws(document.statements)):
         return
