@@ -81,8 +81,8 @@ def _short_secrets(node: Node | None, values: Variables) -> Iterator[str]:
         at = node.key(name) if node is not None and name in node.map else None
         if isinstance(value, str) and 0 < len(value) < SHORTEST and at is not None:
             yield (
-                f"{at.file}:{at.line}:{at.column}: var.{name} has fewer than {SHORTEST} characters: it is hidden where it "
-                "stands alone, but not within other text; use a longer one"
+                f"{at.file}:{at.line}:{at.column}: var.{name} has fewer than {SHORTEST} characters: it is hidden where "
+                "it stands alone, but not within other text; use a longer one"
             )
 
 
