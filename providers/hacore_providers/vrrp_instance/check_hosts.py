@@ -20,6 +20,9 @@ from .companions import companions
 from .config_text import render
 from .spec import OWNER, VrrpInstanceSpec
 
+MAKERS = ("command", "file", "package")
+"""Kinds that can make an interface: what an instance `needs` of them is applied before its file is tested."""
+
 
 def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     """All mistakes; without facts only those of the other instances in the file."""
@@ -45,7 +48,13 @@ def _interface(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
         link = links.get(name)
         if link is None:
             others = ", ".join(sorted(n for n in links if n != "lo")) or "only lo"
-            yield Mistake.where(field, f"is {name}, which does not exist on {_host(view)}; its interfaces are {others}")
+            made = [need for need in view.needs if need.partition(".")[0] in MAKERS]
+            later = f", unless {' or '.join(made)} makes it in this run" if made else ""
+            yield Mistake.where(
+                field,
+                f"is {name}, which does not exist on {_host(view)}{later}; its interfaces are {others}",
+                warning=bool(made),
+            )
         elif link.down:
             yield Mistake.where(
                 field, f"is {name}, which is {link.state} on {_host(view)}: it cannot hold an address", warning=True
