@@ -123,6 +123,18 @@ def test_what_a_block_needs_is_known_to_its_rules(tmp_path: Path) -> None:
     assert {str(view.address): view.needs for view in views.values()}["vrrp_instance.V@lb1"] == ("file.x",)
 
 
+def test_an_owner_has_the_address() -> None:
+    def found(**changes: Any) -> list[str]:
+        one = pair(state=None, track_scripts={}, **changes)["lb1"]
+        view = View(address(), one, HOSTS["lb1"], facts(), {"lb1": (one, facts())})
+        return [str(m) for m in mistakes_on_hosts(view) if m.field == "priority" and m.warning]
+
+    (only,) = found(priority=255)
+    assert "is 255, that of the owner, and lb1 does not have 192.168.1.200" in only
+    assert found(priority=254) == []
+    assert found(priority=255, addresses=["192.168.1.166/24"]) == []
+
+
 def test_links_are_read_by_sh() -> None:
     found = LINKS.parse(ask(LINKS, Ask(LINKS, "")))[""]
     assert found["lo"].mtu > 0
