@@ -44,7 +44,8 @@ class View(Generic[S]):
     `members`: all hosts of the resource, this one included, each with its spec and facts (empty
     Facts for a host that is unreachable, and at load). `companions`: all desired instances of the kind
     with the same aggregate on this host, this one included, in address order. `lifecycle`: the rules
-    of its block, or the recorded ones.
+    of its block, or the recorded ones. `needs`: what its block names in `needs` and what the graph adds from other
+    fields, as texts of addresses; empty for a recorded instance.
     """
 
     address: Address
@@ -54,6 +55,7 @@ class View(Generic[S]):
     members: Mapping[str, tuple[S, Facts]] = field(default_factory=dict)
     companions: tuple[tuple[Address, S], ...] = ()
     lifecycle: Lifecycle = NO_RULES
+    needs: tuple[str, ...] = ()
 
     def removed(self, found: Found) -> bool:
         """Whether a delete removes it: hacore created it (`found` absent), or `on_delete: remove` is set."""

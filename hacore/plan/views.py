@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..address import Address
@@ -83,7 +83,9 @@ def desired_views(
 ) -> dict[Address, View[Any]]:
     """A view of each wanted instance."""
     items = ((a, i.spec, i.hosts, i.lifecycle) for a, i in instances.items())
-    return _views(items, hosts, facts, providers)
+    views = _views(items, hosts, facts, providers)
+    needs = {a: tuple(str(need.selector) for need in i.needs) for a, i in instances.items() if i.needs}
+    return {address: replace(view, needs=needs.get(address, ())) for address, view in views.items()}
 
 
 def recorded_views(

@@ -12,10 +12,10 @@ apt() { # waits for another apt or dpkg; keeps modified configuration files
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 apt_forced() { # apt-get(8) drops the hold of what it changes so: it is the administrator's, and stays
-  holds=$(apt-mark showhold 2>/dev/null || :) rc=0
-  apt --allow-downgrades --allow-change-held-packages "$@" || rc=$?
-  for word in $holds; do ! installed "$word" || quietly apt-mark hold "$word" || :; done
-  return "$rc"
+  holds=$(apt-mark showhold 2>/dev/null || :) forced=0
+  apt --allow-downgrades --allow-change-held-packages "$@" || forced=$?
+  for held in $holds; do ! installed "$held" || quietly apt-mark hold "$held" || :; done
+  return "$forced"
 }
 firmly() { # of the pins of resources that do not change, those that the host has now: no dependency may move them
   for word in $firm; do

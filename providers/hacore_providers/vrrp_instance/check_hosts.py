@@ -20,6 +20,9 @@ from .companions import companions
 from .config_text import render
 from .spec import OWNER, VrrpInstanceSpec
 
+MAKERS = ("command", "file", "package")
+"""Kinds that can make an interface: what an instance `needs` of them is applied before its file is tested."""
+
 
 def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     """All mistakes; without facts only those of the other instances in the file."""
@@ -30,6 +33,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from _interface(view)
     yield from _subnets(view)
     yield from _source(view)
+    yield from _owner(view)
     yield from _strict(view)
     yield from _swapped(view)
     yield from lost_of_existing(view)
@@ -45,7 +49,13 @@ def _interface(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
         link = links.get(name)
         if link is None:
             others = ", ".join(sorted(n for n in links if n != "lo")) or "only lo"
-            yield Mistake.where(field, f"is {name}, which does not exist on {_host(view)}; its interfaces are {others}")
+            made = [need for need in view.needs if need.partition(".")[0] in MAKERS]
+            later = f", unless {' or '.join(made)} makes it in this run" if made else ""
+            yield Mistake.where(
+                field,
+                f"is {name}, which does not exist on {_host(view)}{later}; its interfaces are {others}",
+                warning=bool(made),
+            )
         elif link.down:
             yield Mistake.where(
                 field, f"is {name}, which is {link.state} on {_host(view)}: it cannot hold an address", warning=True
@@ -94,6 +104,22 @@ def _source(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     has = f"it has {', '.join(own)} on {spec.interface}" if own else f"it has no such address on {spec.interface}"
     right = f"set unicast_src_ip: {own[0]}" if own else "set unicast_src_ip to an address of the host"
     yield Mistake.where("unicast_src_ip", f"is {source}, which is not an address of {_host(view)} ({has}): {right}")
+
+
+def _owner(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """255 is for the router of which the address is the interface's own (RFC 5798, section 5.2.4)."""
+    spec, found = view.spec, view.facts.get(ADDRESSES, "")
+    if spec.priority != OWNER or found is None:
+        return
+    own = {plain(a.address) for a in found}
+    lacking = [vip.address for vip in spec.vips if plain(vip.address) not in own]
+    if lacking:
+        yield Mistake.where(
+            "priority",
+            f"is 255, that of the owner, and {_host(view)} does not have {', '.join(lacking)}: an owner ignores "
+            "weights and always preempts; 254 is the highest priority of others",
+            warning=True,
+        )
 
 
 def _strict(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:

@@ -51,6 +51,7 @@ from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
 from .members import longest_start, master_down, served
+from .origins import origins
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
@@ -245,7 +246,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         wanted = work.wanted or tuple((c.address, c.spec) for c in work.changes if c.action is not Action.DELETE)
         specs = [spec for _, spec in wanted]
         deleted = [change.spec for change in work.changes if change.action is Action.DELETE]
-        install = steps.install(specs[0], render(wanted), _programs(specs))
+        install = steps.install(specs[0], render(wanted), _programs(specs), origins(wanted))
         return (install, steps.forget_drains(deleted)) if deleted else (install,)
 
     def undo(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:

@@ -80,6 +80,13 @@ shown() { # what keepalived -t printed, with the name of the file in place of th
     printf '%s\n' "$before$line"
   done
 }
+where() { # the lines that keepalived names, and what in the stack made them
+  for number in $(printf '%s\n' "$found" | sed -n 's/.*[( ]Line \([0-9][0-9]*\)).*/\1/p' | sort -un | head -n 5); do
+    text=$(sed -n "${number}p" "$temp" | sed -e 's/auth_pass.*/auth_pass (hidden)/' -e 's/^[[:space:]]*//')
+    field=$(sed -n "${number}p" "$HACORE_WORK/origins")
+    [ -z "$text" ] || printf 'line %s is: %s%s\n' "$number" "$text" "${field:+ (from $field)}"
+  done
+}
 config=@config@ binary=@binary@
 dir=${config%/*}
 safe_path "$config"
@@ -105,14 +112,15 @@ case $rc in
 0) ;;
 143)
   if [ -n "$found" ]; then
-    printf '%s\n' "$found" >&2; echo "cannot use $config: keepalived -t reports errors" >&2; exit 1
+    printf '%s\n' "$found" >&2; where >&2; echo "cannot use $config: keepalived -t reports errors" >&2; exit 1
   fi
   echo "keepalived -t did not finish (a bug before 2.2.8 with scripts of a user other than root): not tested" ;;
 *)
   if printf '%s\n' "$found" | grep -q -e 'invalid option' -e 'unrecognized option'; then
     echo "keepalived has no option -t (before 2.0.7): $config was not tested"
   else
-    printf '%s\n' "$found" >&2; echo "cannot use $config: keepalived -t failed with exit code $rc" >&2; exit 1
+    printf '%s\n' "$found" >&2; where >&2
+    echo "cannot use $config: keepalived -t failed with exit code $rc" >&2; exit 1
   fi ;;
 esac
 [ ! -e /sys/fs/selinux/enforce ] || ! command -v restorecon >/dev/null || restorecon "$temp" || :
@@ -121,8 +129,11 @@ mv -fT "$temp" "$config"
 """
 
 
-def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str]) -> Step:
-    """Test the new file in the folder of the old one, then replace the old one."""
+def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str], origins: Iterable[str] = ()) -> Step:
+    """Test the new file in the folder of the old one, then replace the old one.
+
+    `origins`: for each line of the text what in the stack made it, for the message of a failed test.
+    """
     values = {
         "config": quote(spec.config),
         "binary": quote(spec.binary),
@@ -131,7 +142,7 @@ def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str]) -> Step:
     }
     return Step(
         SAFE_PATH + _filled(_INSTALL, values),
-        blobs={"keepalived.conf": text.encode()},
+        blobs={"keepalived.conf": text.encode(), "origins": "".join(f"{line}\n" for line in origins).encode()},
         what=f"testing and replacing {spec.config}",
     )
 

@@ -12,6 +12,7 @@ from hacore.errors import StackError
 from hacore.load import LoadRequest, load
 from hacore.load.registry import load_providers
 from hacore.plan import examine_stack
+from hacore.plan.views import desired_views
 from hacore_providers.facts.addresses import ADDRESSES, Addresses, InterfaceAddress
 from hacore_providers.facts.keepalived import VERSION
 from hacore_providers.facts.links import LINKS, Link
@@ -95,6 +96,43 @@ def test_what_is_wrong_on_the_second_host(changes: dict[str, Any], second: Facts
 def test_an_interface_that_comes_later_is_keepaliveds_matter() -> None:
     members = pair({"interface": "tun0"}, {"interface": "tun0"}, globals={"dynamic_interfaces": True})
     assert said(members, {"lb1": facts(), "lb2": facts()}) == []
+
+
+@pytest.mark.parametrize(
+    ("needs", "warning"),
+    [((), False), (("service.nginx",), False), (("command.vlan",), True), (("file.netdev", "service.x"), True)],
+)
+def test_an_interface_that_the_same_run_makes_is_a_warning(needs: tuple[str, ...], warning: bool) -> None:
+    one = pair({"interface": "eth1.40"})["lb1"]
+    view = View(address(), one, HOSTS["lb1"], facts(), {"lb1": (one, facts())}, needs=needs)
+    (only,) = [m for m in mistakes_on_hosts(view) if m.field == "interface"]
+    assert only.warning is warning
+    assert ("unless" in str(only)) is warning
+
+
+def test_what_a_block_needs_is_known_to_its_rules(tmp_path: Path) -> None:
+    (tmp_path / "stack.yaml").write_text(
+        "stack: s\nhosts: {lb1: {address: 192.168.1.166, groups: [lb]}}\nresources:\n"
+        "  file: {x: {hosts: lb, path: /x, content: x}}\n"
+        "  vrrp_instance: {V: {members: lb, interface: eth0.4, virtual_router_id: 1, addresses: [192.168.1.9],"
+        " needs: [file.x]}}\n"
+    )
+    providers = load_providers()
+    stack = load(LoadRequest(tmp_path / "stack.yaml"), providers)
+    views = desired_views(stack.instances, stack.hosts, {}, providers)
+    assert {str(view.address): view.needs for view in views.values()}["vrrp_instance.V@lb1"] == ("file.x",)
+
+
+def test_an_owner_has_the_address() -> None:
+    def found(**changes: Any) -> list[str]:
+        one = pair(state=None, track_scripts={}, **changes)["lb1"]
+        view = View(address(), one, HOSTS["lb1"], facts(), {"lb1": (one, facts())})
+        return [str(m) for m in mistakes_on_hosts(view) if m.field == "priority" and m.warning]
+
+    (only,) = found(priority=255)
+    assert "is 255, that of the owner, and lb1 does not have 192.168.1.200" in only
+    assert found(priority=254) == []
+    assert found(priority=255, addresses=["192.168.1.166/24"]) == []
 
 
 def test_links_are_read_by_sh() -> None:

@@ -201,3 +201,9 @@ def test_a_command_has_no_shell(operator: str) -> None:
 def test_a_namespace_of_its_own_hides_the_addresses(keyword: str) -> None:
     (only,) = member_mistakes(spec(globals={keyword: "web"}))
     assert str(only).startswith(f"globals.{keyword} puts the addresses where hacore does not look")
+
+
+def test_a_password_that_is_too_long_names_the_bytes_that_count() -> None:
+    (only,) = member_mistakes(spec(authentication={"password": "123456789"}))
+    assert "has 9 bytes: keepalived uses only the first 8; set these, and it is the same password" in str(only)
+    assert "1234" not in str(only)

@@ -148,7 +148,9 @@ def test_both_families_of_a_group_are_drained_together(members: Players) -> None
     def where() -> list[list[str]]:
         facts = {host: player.facts(VIP.facts(FRONT)) for host, player in members.items()}
         both = (VipSpec(instance="V4", address=SHARED), VipSpec(instance="V6", address=SIX))
-        found = [VIP.observe(View(Address("vip", "x"), v, members={h: (v, f) for h, f in facts.items()})) for v in both]
+        found = [
+            VIP.observe(View(Address("vip", "x"), v, None, members={h: (v, f) for h, f in facts.items()})) for v in both
+        ]
         return [one.info["held_by"] if one else [] for one in found]
 
     assert until(lambda: where() == [["lb1"], ["lb1"]], 20), where()

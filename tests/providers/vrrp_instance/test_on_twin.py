@@ -151,6 +151,8 @@ def test_what_was_there_comes_back_to_the_byte(host: Player, before: str) -> Non
     [
         ({"interface": "eth9"}, "eth9"),
         ({"globals": {"nonsense": 1}}, "Unknown keyword 'nonsense'"),
+        ({"globals": {"nonsense": 1}}, "is: nonsense 1 (from globals.nonsense)"),
+        ({"extra": ["nonsense 1"]}, "is: nonsense 1 (from vrrp_instance."),
         (
             {"track_scripts": {"c": CHECK | {"script": "/usr/bin/nothere -x"}}},
             "/usr/bin/nothere does not exist or is not executable",
