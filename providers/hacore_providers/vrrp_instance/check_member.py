@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Iterator
 
 from hacore.contract import Mistake
 
 from ..facts.addresses import parse_ip
-from .raw_text import ELSEWHERE, raw_mistakes
+from .check_text import command_mistakes, text_mistakes
 from .spec import OWNER, TrackScript, VirtualAddress, VrrpInstanceSpec
-from .tokens import command_fault, line_fault, quoted_fault, raw_faults, word_fault
+from .tokens import line_fault, quoted_fault, word_fault
 
 PASSWORD = 8
 """Bytes of auth_pass that an advert carries (RFC 2338, section 5.3.6)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
-_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,239}\Z")
 _PASSWORD = re.compile(r"[\x21-\x7e]*\Z")
 _INTERFACE = "it must be an interface name: 1 to 15 characters, none of them a space, a quote or one of / : { } # ! $"
-_MISSPELT = {"smtp_connection_timeout": "smtp_connect_timeout", "notification_mail": "notification_email"}
-FIELDS = {
-    "state": "state",
-    "interface": "interface",
-    "virtual_router_id": "virtual_router_id",
-    "priority": "priority",
-    "version": "version",
-    "advert_int": "advert_interval",
-    "authentication": "authentication",
-    "nopreempt": "preempt",
-    "preempt": "preempt",
-    "preempt_delay": "preempt_delay",
-    "unicast_src_ip": "unicast_src_ip",
-    "unicast_peer": "unicast",
-    "virtual_ipaddress": "addresses",
-    "track_script": "track_scripts",
-    "track_file": "track_files",
-    "track_process": "track_processes",
-    "track_interface": "track_interfaces",
-    "notify": "notify.any",
-    "notify_master": "notify.master",
-    "notify_backup": "notify.backup",
-    "notify_fault": "notify.fault",
-    "notify_stop": "notify.stop",
-}
-"""Keywords of a vrrp_instance that have a field: in `extra` the rules would not see them."""
-
-_NAMESPACES = ("net_namespace", "namespace")
 _STRICT = ("authentication", "unicast", "preempt_delay")
 
 
@@ -67,7 +37,7 @@ def member_mistakes(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     yield from _authentication(spec, v3, ipv6)
     yield from _election(spec)
     yield from _trackers(spec)
-    yield from _texts(spec)
+    yield from text_mistakes(spec)
     yield from _unicast_family(spec, ipv6)
     if spec.version == 2 and ipv6:
         yield Mistake.where("version", "is 2 with an IPv6 address: IPv6 needs 3")
@@ -239,7 +209,7 @@ def _trackers(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
 
 
 def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
-    yield from _command(f"{where}.script", script.script)
+    yield from command_mistakes(f"{where}.script", script.script)
     if not (script.interval >= 1 and _whole(script.interval)):
         yield Mistake.where(
             f"{where}.interval",
@@ -254,74 +224,3 @@ def _script(where: str, script: TrackScript) -> Iterator[Mistake]:
         count = getattr(script, field)
         if count is not None and count < 1:
             yield Mistake.where(f"{where}.{field}", f"is {count}: it must be 1 or more")
-
-
-def _command(where: str, command: str) -> Iterator[Mistake]:
-    fault = command_fault(command)
-    if fault:
-        yield Mistake.where(where, f"is {command!r}: {fault}")
-
-
-def _texts(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
-    if not _NAME.match(spec.name):
-        yield Mistake.where("name", f"is {spec.name!r}: use letters, digits, _ . -")
-    for keyword, script in spec.notify.scripts().items():
-        yield from _command(f"notify.{keyword.removeprefix('notify_') if keyword != 'notify' else 'any'}", script)
-    for field in ("config", "binary"):
-        path = getattr(spec, field)
-        if not re.match(r"(/[^/\s]+)+\Z", path) or not path.isprintable():
-            yield Mistake.where(
-                field, f"is {path!r}: it must be an absolute path of printable characters, without spaces"
-            )
-    if not _UNIT.match(spec.service):
-        yield Mistake.where("service", f"is {spec.service!r}: it must be the name of a unit, such as keepalived")
-    yield from _globals(spec)
-    if spec.router_id is not None:
-        fault = word_fault(spec.router_id)
-        if fault:
-            yield Mistake.where("router_id", f"is {spec.router_id!r}: it must be one word: {fault}")
-    for fault in raw_faults(spec.extra_lines):
-        yield Mistake.where("extra", fault)
-    for field, lines in (("raw_before", spec.lines_before), ("raw_after", spec.lines_after)):
-        yield from (Mistake.where(field, fault) for fault in raw_mistakes(lines))
-    if spec.sync_group is not None and not _NAME.match(spec.sync_group):
-        yield Mistake.where("sync_group", f"is {spec.sync_group!r}: use letters, digits, _ . -")
-    for field, address in (("unicast_src_ip", spec.unicast_src_ip), *(("unicast", peer) for peer in spec.peers)):
-        if address is not None and parse_ip(address) is None:
-            why = "has a zone (%), which keepalived does not accept" if "%" in address else "must be an IP address"
-            yield Mistake(field, f"names {address!r}: it {why}")
-
-
-def _globals(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
-    for key, value in spec.globals.items():
-        where = f"globals.{key}"
-        if key in _MISSPELT:
-            yield Mistake.where(where, f"is not a keyword of keepalived: write {_MISSPELT[key]}")
-            continue
-        items = value if isinstance(value, list | tuple) else [value]
-        if not re.match(r"[a-z][a-z0-9_]*\Z", key) or any(isinstance(item, dict | list | tuple) for item in items):
-            yield Mistake.where(where, "is not a keyword with a value, a flag (true) or a list")
-            continue
-        if key in _NAMESPACES:
-            yield Mistake.where(where, f"puts the addresses where hacore does not look: {ELSEWHERE[key]}")
-        if key.startswith("include"):
-            yield Mistake.where(where, "would make keepalived read another file: write its keywords here")
-        for item in items:
-            fault = _value_fault(item, alone=items[0] is value)
-            if fault:
-                yield Mistake.where(where, f"{'is' if items[0] is value else 'has'} {item!r}: {fault}")
-    own = spec.globals.get("router_id")
-    if own is not None and spec.router_id is not None and str(own) != spec.router_id:
-        yield Mistake.where("router_id", f"is {spec.router_id}, but globals.router_id is {own}: remove one of them")
-    for keyword in dict.fromkeys(spec.extra_keywords):
-        if keyword in FIELDS:
-            yield Mistake.where("extra", f"has the keyword {keyword}: use the field {FIELDS[keyword]}")
-
-
-def _value_fault(value: object, *, alone: bool) -> str:
-    """Why a value of a global, `alone` or in a list, cannot be written."""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else "write a number"
-    if value is None or isinstance(value, int):
-        return "" if alone or not isinstance(value, bool | None) else "write a word or a number"
-    return line_fault(str(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .check_member import FIELDS
+from .check_text import FIELDS
 from .config_text import Companions, render
 
 _TRACKERS = {

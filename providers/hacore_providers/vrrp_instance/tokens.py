@@ -9,7 +9,7 @@ keepalived.conf(5) has no escapes. What was measured with keepalived 2.2.7:
     a backslash at the end continues the line
 
 So a value that would be anything but the word or the quoted text that it is meant to be is refused: by the rules
-of a stack (check_member.py), where its position is known, and again by each function here.
+of a stack (check_text.py), where its position is known, and again by each function here.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.keepalived import ConfigFile
 from hacore_providers.vrrp_instance.check_all import mistakes_of_all
 from hacore_providers.vrrp_instance.check_hosts import mistakes_on_hosts
-from hacore_providers.vrrp_instance.check_member import FIELDS, member_mistakes
+from hacore_providers.vrrp_instance.check_member import member_mistakes
+from hacore_providers.vrrp_instance.check_text import FIELDS
 from hacore_providers.vrrp_instance.config_text import needs_promotion, render
 from tests.providers.vrrp_instance.specs import HOSTS, address, spec
 
