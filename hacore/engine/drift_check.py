@@ -22,7 +22,7 @@ from .ownership import claimant_of, ownership, with_markers
 from .pair_looks import Items, look_at_pairs, serving_asks
 from .results import DriftReport
 from .second_look import probed_twice
-from .snapshot import StateSnapshot, read_snapshot
+from .snapshot import StateSnapshot, living, read_snapshot
 
 AGAIN = 1.0  # seconds between two checks whether a run has ended
 
@@ -67,7 +67,7 @@ async def _read(state_url: str) -> StateSnapshot:
             where = shown_url(state_url)
             raise StoreError(f"cannot check for drift: there is no state at {where} yet; `hacore apply` creates it")
         with reader:
-            return read_snapshot(reader)
+            return living(read_snapshot(reader), state_url)
 
     return await asyncio.to_thread(read)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..address import Address
 from ..errors import StoreError
@@ -64,6 +64,19 @@ def comparable(snapshot: StateSnapshot) -> StateSnapshot:
             "`hacore state new-key`: the next apply then writes all sensitive values again"
         )
     return snapshot
+
+
+def living(snapshot: StateSnapshot, url: str) -> StateSnapshot:
+    """The same, without the lock of a holder that has surely ended; on PostgreSQL its session decides."""
+    if snapshot.lock is None:
+        return snapshot
+    from ..store.session import holder_is_dead
+
+    try:
+        dead = holder_is_dead(url, snapshot.lock)
+    except StoreError:  # a role that may only read
+        return snapshot
+    return replace(snapshot, lock=None) if dead else snapshot
 
 
 def read_state(url: str, *, keyless: bool = False) -> StateSnapshot:

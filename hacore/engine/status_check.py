@@ -21,7 +21,7 @@ from .ownership import claimant_of, ownership, with_markers
 from .pair_looks import Items, PairLook, look_at_pairs, serving_asks
 from .planning import open_session
 from .request import Request
-from .snapshot import StateSnapshot, comparable, last_run, read_state
+from .snapshot import StateSnapshot, comparable, last_run, living, read_state
 from .verdicts import AddressStatus, worst
 
 
@@ -62,7 +62,7 @@ async def status(request: Request, state_url: str) -> StatusReport:
 
     Raises the error of the stack file when it cannot be used and nothing is recorded either.
     """
-    snapshot = await asyncio.to_thread(read_state, state_url, keyless=True)
+    snapshot = await asyncio.to_thread(lambda: living(read_state(state_url, keyless=True), state_url))
     try:
         return await _by_stack(request, snapshot)
     except HacoreError as error:

@@ -243,3 +243,17 @@ async def test_a_pooler_of_sessions_works(
     with pytest.raises(LockedError, match="locked by ann@desk"):
         await opened(url)
     await ann.close()
+
+
+async def test_drift_and_status_do_not_speak_of_a_run_that_is_dead(
+    url: str, database: str, postgres: Server, child: Callable[[str], Any]
+) -> None:
+    from hacore.engine.snapshot import living, read_state
+
+    bob = child(HOLD)
+    assert bob.hear() == "locked"
+    postgres.sql(database, ELSEWHERE)
+    seen = await asyncio.to_thread(lambda: living(read_state(url), url))
+    assert seen.lock is not None
+    bob.kill()
+    assert (await asyncio.to_thread(lambda: living(read_state(url), url))).lock is None
