@@ -131,6 +131,7 @@ twins: setup
 docs: setup
 	@$(BIN)/python scripts/stack-reference.py >docs/stack-reference.md
 	@$(BIN)/python scripts/provider-reference.py >docs/provider-reference.md
+	@$(BIN)/python scripts/rules.py >docs/rules.md
 
 bench: setup
 	@$(BIN)/python -m bench

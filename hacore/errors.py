@@ -2,6 +2,7 @@
 
     HacoreError
     ├── UsageError              the command line is wrong (exit 64)
+    ├── InputError              a file named on the command line cannot be read
     ├── StackError              one or more mistakes in a stack file; carries Problems
     ├── ExpressionError         a template or an expression cannot be evaluated
     ├── TransportError          cannot reach or run on a host
@@ -47,6 +48,12 @@ class UsageError(HacoreError):
     """The command line names something that does not exist, or combines options that exclude each other."""
 
     code: ClassVar[str] = "UsageError"
+
+
+class InputError(HacoreError):
+    """A file that the command line names cannot be read, or is of another kind."""
+
+    code: ClassVar[str] = "InputError"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -108,7 +108,7 @@ def main() -> None:
 
     headline("create two bare twins, and an application server behind them")
     run(HACORE, "lab", "down", STACK, expect=None, quiet=True)
-    run(HACORE, "lab", "up", STACK)
+    run(HACORE, "lab", "up", "--trusted-stack", STACK)
     lab = Lab.named(STACK)
     bare = {name: manifest.take(lab, name) for name in ("lb1", "lb2")}
 

@@ -15,9 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
 FILES = tuple(
-    CONTRACT / f"{name}.py" for name in ("provider", "claims", "views", "facts", "steps", "serving", "safepath")
+    CONTRACT / f"{name}.py"
+    for name in ("provider", "claims", "views", "facts", "steps", "serving", "safepath", "commands")
 )
-SHARED = (ROOT / "hacore" / "model.py", ROOT / "hacore" / "address.py")
+SHARED = tuple(ROOT / "hacore" / f"{name}.py" for name in ("model", "address", "errors", "spelling"))
 TITLES = {
     "provider.py": "The provider",
     "claims.py": "Claims",
@@ -26,6 +27,7 @@ TITLES = {
     "facts.py": "Questions",
     "steps.py": "Steps",
     "serving.py": "Addresses served together",
+    "commands.py": "Commands",
 }
 
 HEAD = """\

@@ -9,7 +9,7 @@ CODES = {
     "HacoreError", "UsageError", "StackError", "ExpressionError", "TransportError", "UnreachableError",
     "RestartedError", "HostKeyError", "DeadlineError", "FloodError", "ProbeError", "ProviderError", "DoubtError",
     "StepError", "FencedError", "PlanError", "StalePlanError", "StoreError", "DisconnectedError", "ImageError",
-    "SerialError", "LockedError", "RunError", "Cancelled", "LabError",
+    "SerialError", "LockedError", "RunError", "Cancelled", "LabError", "InputError",
 }  # fmt: skip
 """As published: a code may be added, none may be changed or removed."""
 

@@ -26,6 +26,7 @@ NOT_OURS = {
     ("hacore/transport/explain.py", "authentication failures"),  # OpenSSH's server
     ("providers/hacore_providers/facts/packages.py", "  Candidate: "),  # apt-cache
     ("hacore/model.py", "Value error, "),  # pydantic
+    ("hacore/cli/named_hosts.py", "Value error, "),
     ("hacore/transport/route.py", "Value error, "),
     # what our own scripts on a host write for us, and files of ours: a form, shown to nobody
     ("hacore/probe/link.py", "fenced "),

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from . import extensions
 from .exit_codes import guarded
 from .runtime import Runtime
 
@@ -45,24 +46,34 @@ class Commands(click.Group):
     """The group of all commands, with exit codes of hacore instead of those of click."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All commands, in the order of use."""
-        return list(COMMANDS)
+        """All commands, in the order of use; then those that other packages bring."""
+        return [*COMMANDS, *extensions.names(COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import a command."""
         if cmd_name not in COMMANDS:
-            return None
+            return extensions.load(cmd_name)
         command: click.Command = import_module(f".commands.{_MODULES.get(cmd_name, cmd_name)}", __package__).command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help; those of other packages are not imported for it."""
+        own = {name: self.get_command(ctx, name) for name in COMMANDS}
+        width = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        rows = [(name, command.get_short_help_str(width)) for name, command in own.items() if command is not None]
+        rows += [(name, extensions.summary(name)) for name in extensions.names(COMMANDS)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command. Raises click.UsageError with a suggestion for an unknown one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from ..spelling import suggestion
 
-            hint = suggestion(args[0], COMMANDS, f"the commands are {', '.join(COMMANDS)}")
+            known = self.list_commands(ctx)
+            hint = suggestion(args[0], known, f"the commands are {', '.join(known)}")
             raise click.UsageError(f"unknown command {args[0]!r}: {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..events import silent
 from .dialogue import Dialogue
 from .stack_args import StackArgs
 
@@ -75,9 +76,16 @@ def apply_saved_plan(
     parallelism: int,
     *,
     resume: bool,
+    auto_approve: bool,
+    signers: Path | None,
     as_json: bool,
 ) -> int:
-    """Run a saved plan, report; the exit code."""
+    """Run a saved plan, report; the exit code.
+
+    A plan that is authenticated was reviewed when it was made, and is not asked about. Nothing that the file names is
+    opened before it is authenticated, or accepted without that.
+    """
+    from ..engine import check_applyable, check_authentic, state_of
     from ..plan import plan_json
 
     if resume:
@@ -87,9 +95,17 @@ def apply_saved_plan(
     if args.env not in (None, saved.stack["env"]):
         raise UsageError(f"cannot use --env {args.env}: the plan was made with {saved.stack['env'] or 'none'}")
     args = replace(args, env=saved.stack["env"])
-    dialogue = Dialogue(args.runtime, saved.plan.command, auto_approve=True, as_json=as_json, asks=False)
+    check_applyable(saved.plan, options)
     file = Path(saved.stack["file"])
+    doubt = check_authentic(saved, state_of(saved, args.request(silent, file=file)), signers)
+    approved = auto_approve or not doubt
+    dialogue = Dialogue(args.runtime, saved.plan.command, auto_approve=approved, as_json=as_json, asks=bool(doubt))
+    if doubt:
+        dialogue.note(f"warning: {saved.path}: {doubt}")
     request = args.request(dialogue.listener, stop=dialogue.stop, parallelism=parallelism, options=options, file=file)
+    if not approved:
+        question = f"Do you want to apply {saved.path} although it is not known who made it?"
+        dialogue.run(lambda: dialogue.approve(question))
     args.runtime.learn_secrets()  # its values come from the environment again, and no plan is made before
     if as_json:
         dialogue.show_plan(str, lambda: {"type": "plan", **plan_json(saved.plan)})
@@ -97,7 +113,7 @@ def apply_saved_plan(
     async def work() -> RunResult:
         from ..engine import apply_saved
 
-        return await apply_saved(saved, request)
+        return await apply_saved(saved, request, signers=signers, unauthenticated=bool(doubt))
 
     result = dialogue.run(work)
     return _report(replace(args, stack=str(file.parent)), dialogue, result)

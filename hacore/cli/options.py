@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..errors import UsageError
 from .complete import candidates
 from .runtime import BECOME_PASSWORD, Runtime
 
@@ -59,6 +60,31 @@ ask_become_pass = click.option(
     help=f"Ask for the sudo password of the hosts (default: {BECOME_PASSWORD}).",
 )
 """For commands that connect; see `become_password`."""
+
+
+NO_BOUNDARY = "Twins are not a security boundary: root in a twin can become root on this machine."
+
+
+def _trusted(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """In CI the stack may be the pull request of a stranger, and nobody reads the warning."""
+    runtime = ctx.find_object(Runtime)
+    if runtime is None or ctx.resilient_parsing:
+        return
+    if runtime.environ.get("CI", "").lower() not in ("", "0", "false") and not value:
+        raise UsageError(
+            f"cannot start twins: CI is set. {NO_BOUNDARY} Give --trusted-stack if you would run this stack on this "
+            "machine as root"
+        )
+
+
+trusted_stack = click.option(
+    "--trusted-stack",
+    is_flag=True,
+    expose_value=False,
+    callback=_trusted,
+    help="Start twins although CI is set: the stack is trusted with this machine.",
+)
+"""For commands that start twins of a stack."""
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}

@@ -18,13 +18,15 @@ def check(out: Path) -> None:
     check_place(out)
 
 
-def save(args: StackArgs, planned: Planned, request: Request, out: Path) -> None:
-    """Save a plan; name the key file that belongs to it."""
-    from ..engine import save_plan
+def save(args: StackArgs, planned: Planned, request: Request, out: Path, sign_with: str | None) -> None:
+    """Save a plan and sign it; name the key file that belongs to it."""
+    from ..engine import save_plan, sign
 
     terminal = args.runtime.terminal
     saved = save_plan(planned, request, out, redact=terminal.redactor.data)
     terminal.tell(f"Plan saved to {out}.")
+    if sign_with is not None:
+        terminal.tell(f"Signature saved to {sign(out, sign_with)}.")
     if saved.key is not None:
         terminal.tell(
             f"The state has no key yet: the sensitive values of the plan are compared by the key in {out}.key. "

@@ -37,8 +37,11 @@ program (arguments are visible in the process list).
 from __future__ import annotations
 
 from ..address import Address
+from ..errors import InputError, UsageError
 from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle, Unknown
+from ..spelling import suggestion
 from .claims import Claim, TokenType, account_claims
+from .commands import Command, CommandOption, CommandResult
 from .facts import Ask, Fact, Facts, HostFacts
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
@@ -72,6 +75,9 @@ __all__ = [
     "Change",
     "Check",
     "Claim",
+    "Command",
+    "CommandOption",
+    "CommandResult",
     "Daemon",
     "Desired",
     "Disrupts",
@@ -85,6 +91,7 @@ __all__ = [
     "Host",
     "HostFacts",
     "Image",
+    "InputError",
     "Lifecycle",
     "Member",
     "Mistake",
@@ -100,10 +107,12 @@ __all__ = [
     "TokenType",
     "Trigger",
     "Unknown",
+    "UsageError",
     "Verdict",
     "VerdictWord",
     "View",
     "Work",
     "account_claims",
     "quote",
+    "suggestion",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
@@ -172,6 +172,14 @@ class Provider(ABC, Generic[S]):
     def exclusive(self, spec: S) -> str | None:
         """A name such as `apt`: of the tasks with the same one, a host runs one at a time."""
         return None
+
+    def agreement(self, spec: S) -> Mapping[str, Hashable]:
+        """What this member and the others of its resource must have alike at every moment, by a name for messages.
+
+        An apply that lacks a host, or a rollback, is refused if it would change one member and leave another that
+        agreed with it. A secret in a recorded spec is its HMAC: compare it, and nothing else.
+        """
+        return {}
 
     def guard(self, view: View[S]) -> Guard | None:
         """How to drain this host; None if this kind cannot."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .importing import Adoption, adopt
     from .planning import load_stack, plan
     from .rolling_back.choose import rollback
-    from .saved_plans.apply_file import apply_saved
+    from .run import check_applyable
+    from .saved_plans.apply_file import apply_saved, state_of
+    from .saved_plans.authentic import check_authentic, sign
     from .saved_plans.file import check_place, names_plan
     from .saved_plans.read import SavedPlan, load_plan
     from .saved_plans.write import SavedAs, save_plan
@@ -43,6 +45,8 @@ __all__ = [
     "adopt",
     "apply",
     "apply_saved",
+    "check_applyable",
+    "check_authentic",
     "check_place",
     "drift",
     "forget",
@@ -56,6 +60,8 @@ __all__ = [
     "rename_host",
     "rollback",
     "save_plan",
+    "sign",
+    "state_of",
     "state_url_of",
     "status",
 ]
@@ -68,6 +74,8 @@ _WHERE = {
     "adopt": "importing",
     "apply": "applying",
     "apply_saved": "saved_plans.apply_file",
+    "check_applyable": "run",
+    "check_authentic": "saved_plans.authentic",
     "check_place": "saved_plans.file",
     "drift": "drift_check",
     "forget": "state_edits",
@@ -81,6 +89,8 @@ _WHERE = {
     "rename_host": "state_edits",
     "rollback": "rolling_back.choose",
     "save_plan": "saved_plans.write",
+    "sign": "saved_plans.authentic",
+    "state_of": "saved_plans.apply_file",
     "StatusReport": "status_check",
     "status": "status_check",
 }

@@ -18,13 +18,14 @@ from ..errors import Cancelled, HacoreError, LockedError, PlanError
 from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.holder import is_dead
+from .agreement import check_members
 from .ownership import check_ownership
 from .planning import Session, open_session
 from .recover_spill import record_spilled_at
 from .request import Request
 from .results import Planned, RunResult
 from .resumed_run import Resumed, has_leftovers, read_unfinished
-from .run import Approve, Run, check_applyable
+from .run import Approve, Run, check_applyable, standing
 from .snapshot import StateSnapshot, last_run, read_state
 
 
@@ -45,6 +46,7 @@ async def apply(request: Request, *, approve: Approve, destroy: bool = False, re
         planned = Planned(made, session.stack, last_run(snapshot), snapshot.unfinished, session.phases)
         check_ownership(made.ownership, session.command, take_over=request.options.take_over)
         check_applyable(made, request.options)
+        check_members(made, standing(snapshot, made), session, snapshot.seal)
         if made.empty and not made.has_housekeeping:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):

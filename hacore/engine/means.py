@@ -7,7 +7,7 @@ import getpass
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..contract import Provider
@@ -39,11 +39,16 @@ class Means:
     connect: Connect | None = None
     password: Password | None = None
     parallelism: int = 10
-    who: str = field(default_factory=whoami)
+    user: str = ""  # who, unless it is the user of this process
     stop: asyncio.Event | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "providers", all_contained(self.providers))
+
+    @property
+    def who(self) -> str:
+        """The user and machine that a lock and a run name; asked only then, since NSS may use sockets."""
+        return self.user or whoami()
 
     def hosts(self, *, whole: bool = False) -> Hosts:
         """A pool without connections yet; `whole`: see `Hosts`."""

@@ -20,6 +20,7 @@ from ..secrets import Secrets
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
 from ..walk import Context, Walker, ask_all, held_before, lost_addresses
 from ..walk.walker import watched
+from .agreement import check_members
 from .confirm_within import confirmed, prolonged, timer_of
 from .host_locks import HeldHosts, held_hosts
 from .ownership import Marking, check_ownership, host_moves, options_of
@@ -140,6 +141,7 @@ class Run:
         snapshot = self._remembered(shown, None)
         made, _ = await self.session.plan(snapshot)
         check_ownership(made.ownership, self.session.command, take_over=self.options.take_over)
+        check_members(made, standing(snapshot, made), self.session, snapshot.seal)
         current = await self._agreed(shown, made, snapshot, approve)
         if made.empty:
             metadata_only = metadata_moves(made, standing(snapshot, made), 0, self.session, self.writer)

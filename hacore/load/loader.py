@@ -32,17 +32,19 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
     providers = all_contained(providers)
     environ = request.environ
     file = request.file.absolute()
-    root = root_of(file, problems)
+    within = file.parent if request.closed else None
+    root = root_of(file, problems, within=within)
     if root is None:
         raise problems.error()
-    environment = environment_of(file.parent, request.env_name, problems)
+    environment = environment_of(file.parent, request.env_name, problems, within=within)
     files = read_var_files(request.var_files, problems)
     given = Given(request.variables, files, environ, section(environment, "variables", problems))
     values = load_variables(section(root, "variables", problems), given, problems, root)
     secrets = set(values.secrets())
     name = name_of(root, problems)
     state = state_of(root, environment, file.parent, name, request.env_name, environ, request.state_url, problems)
-    world = _world(root, environment, file.parent, environ, values, secrets, problems)
+    unread: set[str] | None = set() if request.closed else None
+    world = _world(root, environment, file.parent, environ, values, secrets, problems, unread)
     blocks = load_blocks(section(root, "resources", problems), providers, world)
     instances = Instances(blocks, world, cache_folder(environ))
     built = assemble(instances, world)
@@ -67,6 +69,7 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
         digest=digest([name, built.digest, sorted(world.hosts), {k: list(v) for k, v in world.groups.items()}]),
         variables=dict(values.values),
         sensitive_variables=values.sensitive,
+        unread=frozenset(unread or ()),
     )
 
 
@@ -78,6 +81,7 @@ def _world(
     values: Variables,
     secrets: set[str],
     problems: Problems,
+    unread: set[str] | None,
 ) -> World:
     inside = Folder(folder)
     sensitive = frozenset(("var", name) for name in values.sensitive)
@@ -89,6 +93,7 @@ def _world(
         variables=values,
         secrets=secrets,
         secret=sensitive | {("env",)},
+        unread=unread,
     )
     hosts = section(root, "hosts", problems)
     if hosts is None or not hosts.map:

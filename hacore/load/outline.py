@@ -53,11 +53,16 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def root_of(file: Path, problems: Problems, known: frozenset[str] | None = None) -> Node | None:
+def root_of(
+    file: Path, problems: Problems, known: frozenset[str] | None = None, *, within: Path | None = None
+) -> Node | None:
     """The mapping in a file; None (and a problem) when it is not a mapping. Raises UsageError when it is unreadable.
 
-    `known` are the allowed keys; default: those of a stack.
+    `known` are the allowed keys; default: those of a stack. `within`: a folder that symbolic links must not leave,
+    because messages quote what a file contains.
     """
+    if within is not None and not file.resolve().is_relative_to(within.resolve()):
+        raise UsageError(f"cannot read {shown(file)}: it is a link to a file outside of the stack's folder")
     if known is None:
         from .models import SECTIONS
 
@@ -91,13 +96,15 @@ def section(root: Node | None, name: str, problems: Problems) -> Node | None:
     return node
 
 
-def environment_of(folder: Path, env_name: str | None, problems: Problems) -> Node | None:
+def environment_of(
+    folder: Path, env_name: str | None, problems: Problems, *, within: Path | None = None
+) -> Node | None:
     """`env/NAME.yaml`. Raises UsageError when it does not exist."""
     if env_name is None:
         return None
     from .models import ENVIRONMENT
 
-    return root_of(environment_file(folder, env_name), problems, ENVIRONMENT)
+    return root_of(environment_file(folder, env_name), problems, ENVIRONMENT, within=within)
 
 
 def name_of(root: Node, problems: Problems) -> str:

@@ -18,6 +18,10 @@ class LoadRequest:
 
     `variables` are the texts of --var, `env_name` names `env/NAME.yaml`, `state_url` overrides the stack's
     state, `environ` has HACORE_VAR_*, HACORE_STATE, HACORE_CACHE and what `env('…')` reads.
+
+    `closed`: the stack may be a stranger's. `env('…')` without a default has no value, which is not reported; what
+    depends on it is left out of the stack. A stack file or environment file that is a link out of its folder is an
+    error.
     """
 
     file: Path
@@ -26,3 +30,4 @@ class LoadRequest:
     env_name: str | None = None
     state_url: str | None = None
     environ: Mapping[str, str] = field(default_factory=_environ)
+    closed: bool = False

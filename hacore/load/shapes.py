@@ -239,6 +239,19 @@ def _is(wanted: type | tuple[type, ...], words: str) -> Shape:
 
 _NAME = _is((str, type(None)), "a string or None")
 
+
+def _agreement(value: Any, _: Provider[Any]) -> dict[str, Any]:
+    """Names with values that can be compared and hashed."""
+    _need(value, Mapping, "a mapping")
+    for name, item in value.items():
+        _need(name, str, "a string", "a key")
+        try:
+            hash(item)
+        except TypeError:
+            raise Misshapen(f"a {type(item).__name__} for {name!r}, which cannot be hashed") from None
+    return dict(value)
+
+
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {
         "resolve": spec,
@@ -258,6 +271,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "contents": _contents,
         "invalidates": _all(str),
         "exclusive": _NAME,
+        "agreement": _agreement,
         "guard": guard,
         "checks": _all(Check),
         "serving_facts": _asks,

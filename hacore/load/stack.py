@@ -81,7 +81,8 @@ class Stack:
 
     `switched_off`: addresses with a false `when`. `secrets`: the sensitive strings, for redaction of all
     output. `digest` identifies the loaded content. `variables` are the values that it was loaded with,
-    `sensitive_variables` the names of the secret ones.
+    `sensitive_variables` the names of the secret ones. `unread`: variables of the environment that a closed request
+    did not read; what depends on them is missing.
     """
 
     name: str
@@ -99,3 +100,4 @@ class Stack:
     digest: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     sensitive_variables: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..address import Address
-from ..expressions import Expressions, NoSuchNameError, Path
+from ..expressions import BrokenError, Expressions, NoSuchNameError, Path
 from ..model import Host
 from .files import Folder
 from .problems import Problems
@@ -33,6 +33,7 @@ class World:
     views: Mapping[str, Any] = field(default_factory=dict)
     secret: frozenset[Path] = frozenset()
     seen: Mapping[str, Any] = field(default_factory=dict)
+    unread: set[str] | None = None  # of a closed request: the variables of the environment that were not read
 
     def compiler(
         self, names: frozenset[str], address: str, place: str, also: frozenset[Path] = frozenset()
@@ -65,6 +66,11 @@ class World:
 
     def env(self, name: str, default: str | None = None) -> str:
         """The result of `env('…')`; it counts as a secret."""
+        if self.unread is not None:
+            if default is None:
+                self.unread.add(name)
+                raise BrokenError(name)  # what depends on it is not checked
+            return default
         value = self.environ.get(name, default)
         if value is None:
             raise NoSuchNameError(f"the environment variable {name} is not set")

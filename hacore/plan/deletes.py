@@ -20,19 +20,21 @@ class Deletes:
     """The deletes of a plan, by address as text.
 
     `by`: the task that deletes it. `mixed`: tasks that also make changes. `triggers`: the reloads and restarts that
-    follow a delete. `dependents`: of what moves, everything in the stack that depends on it.
+    follow a delete. `dependents`: of what moves, everything in the stack that depends on it. `reloads`: the
+    daemons that are deleted as well, stay on their host, and load what the delete restores.
     """
 
     by: Mapping[str, str]
     mixed: Collection[str] = frozenset()
     triggers: Mapping[str, set[str]] = field(default_factory=dict)
     dependents: Mapping[str, Collection[Address]] = field(default_factory=dict)
+    reloads: Mapping[str, set[str]] = field(default_factory=dict)
 
     def follow(self, user: Address, need: str, done_by: DoneBy, desired: Collection[Address]) -> set[str]:
         """The tasks that the delete of `need` waits for because `user` is recorded as needing it."""
         mine, theirs = self.by.get(str(user)), self.by[need]
-        if mine == theirs:
-            return set()
+        if mine == theirs or str(user) in self.reloads.get(need, ()):
+            return set()  # a daemon that stays loads what is restored: its row is deleted last
         if mine is not None:
             return {mine}
         if user not in desired or user in self.dependents.get(need, ()):
@@ -69,7 +71,11 @@ def wire_deletes(drafts: Mapping[str, Draft], done_by: DoneBy, given: Inputs) ->
             for text in by
             if Address.parse(text) in given.graph.needs
         },
+        _reloads(drafts, by),
     )
+    for draft in drafts.values():
+        if draft.op is Op.TRIGGER and str(draft.addresses[0]) in by:
+            drafts[by[str(draft.addresses[0])]].needs.add(draft.key)
     loose: set[Edge] = set()
     for user, item in given.recorded.items():
         for need in item.row.needs:
@@ -97,6 +103,16 @@ def _triggers(drafts: Mapping[str, Draft], by: Mapping[str, str], given: Inputs)
                 found.setdefault(str(source), set()).add(draft.key)
                 if draft.trigger == "restart":
                     delete.disrupts = "restart"
+    return found
+
+
+def _reloads(drafts: Mapping[str, Draft], by: Mapping[str, str]) -> dict[str, set[str]]:
+    """The deleted daemons that load the delete of a source."""
+    found: dict[str, set[str]] = {}
+    for draft in drafts.values():
+        if draft.op is Op.TRIGGER and str(draft.addresses[0]) in by:
+            for source in draft.sources:
+                found.setdefault(str(source), set()).add(str(draft.addresses[0]))
     return found
 
 

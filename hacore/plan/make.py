@@ -62,7 +62,7 @@ def _plan(given: Inputs, lineage: str, serial: int, hosts: Mapping[str, HostStat
         sensitive_outputs=given.stack.sensitive_outputs,
         facts=dict(given.facts),
         views=outcome.views,
-        sources=all_sources(given, {c.address for c in outcome.changes if c.action is Action.DELETE}),
+        sources=all_sources(given, outcome.changes),
         observed=dict(outcome.observed),
         secrets=outcome.secrets,
         selection=given.selection,
@@ -114,7 +114,9 @@ def _with_effect(planned: PlannedChange, pulled: Iterable[Draft], given: Inputs)
 
 def _daemon(consumer: Address, given: Inputs) -> str:
     """The name of what reloads: a unit's, where the kind has one."""
-    return given.providers[consumer.kind].daemon(given.stack.instances[consumer].spec) or consumer.name
+    instance = given.stack.instances.get(consumer)
+    spec = instance.spec if instance is not None else given.recorded[consumer].spec
+    return given.providers[consumer.kind].daemon(spec) or consumer.name
 
 
 def _health(outcome: Comparison) -> dict[str, Health]:

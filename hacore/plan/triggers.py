@@ -8,7 +8,7 @@ start before that does not replace.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -70,21 +70,47 @@ def plan_triggers(
         still = outcome.still.get(address) or _left_alone(address, scope)
         if still is None and own is None and address not in adopted:  # its host did not answer
             continue
-        drafts.append(
-            Draft(
-                key=f"{pulled.op} {address}",
-                op=Op.TRIGGER,
-                kind=address.kind,
-                host=address.host,
-                addresses=(address,),
-                trigger=pulled.op,
-                sources=pulled.sources,
-                disrupts=pulled.op,
-            )
-        )
+        drafts.append(_draft(pulled))
         if still is not None:
             extra.append(_consumer_change(still, pulled))
+    drafts += [_draft(pulled) for pulled in _left_behind(outcome, deleted, given)]
     return drafts, extra
+
+
+def _draft(pulled: Pulled) -> Draft:
+    address = pulled.consumer
+    return Draft(
+        key=f"{pulled.op} {address}",
+        op=Op.TRIGGER,
+        kind=address.kind,
+        host=address.host,
+        addresses=(address,),
+        trigger=pulled.op,
+        sources=pulled.sources,
+        disrupts=pulled.op,
+    )
+
+
+def _left_behind(outcome: Comparison, deleted: Set[Address], given: Inputs) -> Iterator[Pulled]:
+    """The triggers of daemons that this plan no longer manages, and that stay on their host.
+
+    They run with what the plan deletes or restores: it must be loaded before their row is deleted.
+    """
+    for planned in outcome.changes:
+        if not stays(planned):
+            continue
+        found = {s: t for s, t in gone_sources(planned.address, deleted, given) if s != planned.address}
+        if found:
+            op = strongest(*(trigger.op for trigger in found.values()))
+            yield Pulled(planned.address, op, dict.fromkeys(found, Reason.DELETED), 0)
+
+
+def stays(planned: PlannedChange) -> bool:
+    """Whether a delete leaves the resource on its host, because it existed before hacore."""
+    row = planned.row
+    if planned.action is not Action.DELETE or row is None or planned.address.host is None:
+        return False
+    return row.found in ("same", "different") and row.lifecycle.on_delete == "restore"
 
 
 def _concerns(scope: Scope, consumer: Address, pulled: Pulled, changed: Set[Address]) -> bool:
@@ -128,9 +154,10 @@ def gone_sources(address: Address, deleted: Set[Address], given: Inputs) -> Iter
         yield source, next(named, Trigger(text, "reload", marked_keys(mark)))
 
 
-def all_sources(given: Inputs, deleted: Set[Address]) -> dict[Address, dict[Address, tuple[str, ...]]]:
+def all_sources(given: Inputs, changes: Collection[PlannedChange]) -> dict[Address, dict[Address, tuple[str, ...]]]:
     """The sources of each consumer's triggers, deleted ones as well, with the attrs that count (none named: all)."""
     index = by_resource(given.stack)
+    deleted = {c.address for c in changes if c.action is Action.DELETE}
     found = {
         address: {
             source: trigger.attrs
@@ -139,6 +166,10 @@ def all_sources(given: Inputs, deleted: Set[Address]) -> dict[Address, dict[Addr
         }
         for address in given.stack.instances
     }
+    for planned in changes:
+        if stays(planned):
+            gone = gone_sources(planned.address, deleted, given)
+            found[planned.address] = {source: trigger.attrs for source, trigger in gone}
     return {address: sources for address, sources in found.items() if sources}
 
 

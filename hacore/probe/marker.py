@@ -17,6 +17,7 @@ from ..contract import Ask, quote
 from ..contract.claims import token_type
 from ..errors import FencedError, TransportError
 from ..model import JSON
+from ..printable import one_line
 from . import HostLink
 from .folders import FOLDERS
 from .lock import LOCKING
@@ -74,14 +75,17 @@ class Marker:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Marker:
-        """A marker from `to_json`; raises KeyError, TypeError, AttributeError or ValueError when invalid."""
+        """A marker from `to_json`; raises KeyError, TypeError, AttributeError or ValueError when invalid.
+
+        Texts that are shown to people are those of a host, which may be captured: they become one printable line.
+        """
         return cls(
-            stack=str(data["stack"]),
-            env=str(data["env"]),
+            stack=one_line(str(data["stack"])),
+            env=one_line(str(data["env"])),
             host=str(data["host"]),
             lineage=str(data["lineage"]),
             serial=int(data["serial"]),
-            who=str(data["who"]),
+            who=one_line(str(data["who"])),
             when=float(data["when"]),
             claims={str(mark): str(address) for mark, address in data["claims"].items()},
         )

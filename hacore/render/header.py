@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..contract import Health, Verdict
 from ..plan import HostStatus, NewMachine, Stranger
+from ..printable import one_line
 from ..store import RunRecord
 from ..urls import shown_url
 from .style import Style
@@ -31,7 +32,8 @@ def stack_line(stack: str, state: str, lineage: str, serial: int) -> str:
 
 def run_words(run: RunRecord) -> str:
     """`#4 apply done 2026-11-22 10:12:05 UTC by root@vm`."""
-    about = f"#{run.id} {run.command} {_ENDS.get(run.status, run.status)} {when(run.ended or run.started)} by {run.who}"
+    end, who = _ENDS.get(run.status, run.status), one_line(run.who)
+    about = f"#{run.id} {run.command} {end} {when(run.ended or run.started)} by {who}"
     undone = f", undoes {listed(f'#{number}' for number in run.undoes)}" if run.undoes else ""
     return clean(about + undone)
 
@@ -48,7 +50,7 @@ def run_lines(last: RunRecord | None, unfinished: RunRecord | None, style: Style
 
 def interrupted_line(run: RunRecord) -> str:
     """`Interrupted run #4 apply ... by root@vm: resume with ..., or undo with ...`."""
-    number = f"#{run.id} {run.command} {when(run.ended or run.started)} by {run.who}"
+    number = f"#{run.id} {run.command} {when(run.ended or run.started)} by {one_line(run.who)}"
     if run.command == "rollback":
         return f"Interrupted run {number}: finish with `hacore rollback`, or undo with `hacore rollback {run.id}`"
     return f"Interrupted run {number}: resume with `hacore apply --resume`, or undo with `hacore rollback`"
@@ -66,10 +68,10 @@ def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
     marker = max((stranger.marker for stranger in group), key=lambda marker: marker.when)
     at = listed(f"{stranger.host}@{stranger.address}" for stranger in group)
     managed = f"{at} {'is' if len(group) == 1 else 'are'} managed by"
-    by = f"{marker.who} on {when(marker.when)}"
+    by = f"{one_line(marker.who)} on {when(marker.when)}"
     if group[0].why == "name":
         return (
-            f"State of another stack: {managed} stack {marker.title} in this same state, last by {by}. "
+            f"State of another stack: {managed} stack {one_line(marker.title)} in this same state, last by {by}. "
             "Give this stack a state of its own; if it was renamed: `hacore apply --take-over`"
         )
     if group[0].why == "newer":
@@ -77,10 +79,11 @@ def _stranger_line(group: Sequence[Stranger], lineage: str) -> str:
             f"Old copy of the state: {managed} a newer copy, last at serial {marker.serial} by {by}. "
             "Use the newer copy; to continue with this one: `hacore apply --take-over`"
         )
+    title, theirs = one_line(marker.title), one_line(marker.lineage[:8])
     mine = f"this state is lineage {lineage[:8]}" if lineage else "this state is new"
     return (
-        f"Managed by another state: {managed} stack {marker.title} in another state (lineage {marker.lineage[:8]}), "
-        f"last by {by}; {mine}. To take over: `hacore apply --take-over`"
+        f"Managed by another state: {managed} stack {title} in another state (lineage {theirs}), last by {by}; {mine}. "
+        "To take over: `hacore apply --take-over`"
     )
 
 
@@ -89,8 +92,8 @@ def machine_lines(machines: Iterable[NewMachine], consequence: str, style: Style
     return [
         style(
             "yellow",
-            f"New machine: {m.host}@{m.address} is not the recorded one (machine-id {m.found[:8]}, recorded "
-            f"{m.recorded[:8]}): {consequence}",
+            f"New machine: {m.host}@{m.address} is not the recorded one (machine-id {one_line(m.found[:8])}, recorded "
+            f"{one_line(m.recorded[:8])}): {consequence}",
         )
         for m in machines
     ]

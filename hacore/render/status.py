@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..plan.public_json import FORMAT_VERSION, counts_json, new_machine_json, stranger_json
+from ..printable import one_line
 from .header import health_lines, host_lines, interrupted_line, machine_lines, stack_line, stranger_lines
 from .plan import count_line
 from .style import PLAIN, Style
@@ -52,7 +53,7 @@ def status_text(report: StatusReport, style: Style = PLAIN) -> str:
     if report.unfinished is not None:
         run = report.unfinished
         words = (
-            f"Run #{run.id} {run.command} by {run.who} is in progress since {when(run.started)}"
+            f"Run #{run.id} {run.command} by {one_line(run.who)} is in progress since {when(run.started)}"
             if report.running
             else interrupted_line(run)
         )

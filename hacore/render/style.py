@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TextIO
+
+from ..printable import printable
 
 Name = Literal["bold", "dim", "red", "green", "yellow", "cyan"]
 
@@ -13,13 +17,27 @@ _CODES: Mapping[Name, str] = {"bold": "1", "dim": "2", "red": "31", "green": "32
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Colours text, or leaves it unchanged."""
+    """Colours text, or leaves it unchanged.
+
+    `mark`: a number that nobody else knows, in each code that this style makes. `finished` removes it, and shows any
+    other escape as text: nothing that a host or a stack contains can colour what the terminal shows.
+    """
 
     colour: bool = False
+    mark: str = ""
 
     def __call__(self, name: Name, text: str) -> str:
         """`text` in a colour or weight (ECMA-48, SGR)."""
-        return f"\x1b[{_CODES[name]}m{text}\x1b[0m" if self.colour and text else text
+        if not self.colour or not text:
+            return text
+        return f"\x1b[{_CODES[name]}{self.mark}m{text}\x1b[0{self.mark}m"
+
+    def finished(self, text: str) -> str:
+        """`text` as it is written to the terminal: only printable characters, and the codes of this style."""
+        if not self.colour:
+            return printable(text)
+        parts = re.split(rf"\x1b\[([0-9]+){self.mark}m", text)
+        return "".join(f"\x1b[{part}m" if i % 2 else printable(part) for i, part in enumerate(parts))
 
 
 PLAIN = Style()
@@ -35,4 +53,5 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def style_for(stream: TextIO | None, environ: Mapping[str, str]) -> Style:
     """Colour for a terminal that can show it, unless NO_COLOR is set."""
-    return Style(is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb")
+    colour = is_terminal(stream) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return Style(colour, f";{secrets.randbelow(10**12)}" if colour else "")

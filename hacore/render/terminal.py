@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from ..printable import one_line
 from .redact import Redactor
 from .style import Style, is_terminal, style_for
 
@@ -20,6 +21,7 @@ _CLEAR = "\r\x1b[2K"
 _COLUMNS = 80
 _CONTENT = " " * 10  # the indent of lines of a file in a plan
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
 def wrapped(line: str, width: int) -> list[str]:
@@ -46,8 +48,16 @@ def wrapped(line: str, width: int) -> list[str]:
     return parts
 
 
+def _json_escaped(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
+
+
 class Terminal:
-    """stdout and stderr of a command, with secrets masked."""
+    """stdout and stderr of a command: secrets are masked, and what is not printable is shown as its code.
+
+    That holds for all that any command writes, whatever the renderers have done: text of hosts, stacks and states
+    cannot move the cursor, colour, reorder or hide anything (see `hacore.printable`).
+    """
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str], redactor: Redactor | None = None) -> None:
         self.redactor = redactor or Redactor()
@@ -60,29 +70,35 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """A part of the result: one or several lines to stdout."""
-        self._write(self._out, self._fit(self._out, self.redactor.text(text)) + "\n")
+        self._write(self._out, self._shown(self._out, self.out_style, text) + "\n")
 
     def say_json(self, value: Any, *, line: bool = False) -> None:
         """A JSON value to stdout, indented, or as one line of a stream."""
         masked = self.redactor.data(value)
         layout = {"separators": (",", ":")} if line else {"indent": 2}
-        self._write(self._out, json.dumps(masked, ensure_ascii=False, default=str, **layout) + "\n")
+        text = json.dumps(masked, ensure_ascii=False, default=str, **layout)
+        self._write(self._out, _BEYOND_ASCII.sub(_json_escaped, text) + "\n")
 
     def tell(self, text: str) -> None:
         """A message to stderr."""
-        self._write(self._err, self._fit(self._err, self.redactor.text(text)) + "\n")
+        self._write(self._err, self._shown(self._err, self.err_style, text) + "\n")
 
     def ask(self, text: str) -> None:
         """A question to stderr, without a newline."""
-        self._write(self._err, self.redactor.text(text))
+        self._write(self._err, self.err_style.finished(self.redactor.text(text)))
 
     def live(self, text: str) -> None:
         """Set the live line; empty clears it. Only on a terminal."""
         if not self.watched or (not text and not self._live):
             return
-        self._live = self.redactor.text(text).splitlines()[0][: self._columns() - 1] if text else ""
-        self._err.write(_CLEAR + self.err_style("dim", self._live))
+        line = one_line(self.redactor.text(text).split("\n")[0]) if text else ""
+        self._live = line[: self._columns() - 1]
+        self._err.write(_CLEAR + self.err_style.finished(self.err_style("dim", self._live)))
         self._err.flush()
+
+    def _shown(self, stream: TextIO, style: Style, text: str) -> str:
+        """Text with masked secrets, neutralised, and broken into lines of a terminal."""
+        return self._fit(stream, style.finished(self.redactor.text(text)))
 
     def _columns(self, stream: TextIO | None = None) -> int:
         try:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\t\n"}
+from ..printable import printable
 
-
-def clean(text: str) -> str:
-    """Text from a host with control characters escaped."""
-    return text if text.isprintable() else text.translate(_CONTROL)
+clean = printable
+"""Text of several lines from a host, a stack or a state, for output."""
 
 
 def cut(lines: Sequence[str], most: int) -> list[str]:

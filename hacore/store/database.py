@@ -23,6 +23,7 @@ from ..errors import StoreError
 from . import source
 from .columns import Columns
 from .database_errors import fault
+from .server_tls import tls_options
 from .source import Reading, connect
 
 # libpq's parameters. A silent connection must survive a long build behind a NAT, and a dead one must
@@ -166,6 +167,7 @@ def _server(name: str, url: str) -> Engine:
     options: dict[str, Any] = {}
     if parsed.get_backend_name() == "postgresql":
         options = {key: value for key, value in _LIBPQ.items() if key not in parsed.query}
+        options |= tls_options(parsed.host, parsed.query)
     try:
         return sa.create_engine(parsed, connect_args=options, poolclass=NullPool, hide_parameters=True)
     except NoSuchModuleError:

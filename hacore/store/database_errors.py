@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from ..errors import DisconnectedError, StoreError
+from .server_tls import HINT
 
 _DAMAGED = "the file is damaged ({}); move it away and restore a backup"
 _MEANINGS = {
@@ -26,6 +27,8 @@ _SERVER_MEANINGS = {
     "53": "the server is out of resources ({})",
     "55P03": "it is busy, another process is writing it; try again",
 }
+# libpq's words (fe-secure-openssl.c, fe-connect.c): it has no codes for them
+_TLS = ("SSL error:", "does not support SSL", "certificate verify failed", "server certificate for", "root.crt")
 _LOST = "the connection to the server was lost ({})"
 
 
@@ -37,6 +40,8 @@ def fault(name: str, cause: BaseException | None, *, lost: bool = False) -> Stor
         for prefix, meaning in meanings.items():
             if code.startswith(prefix):
                 return StoreError(f"cannot use the state {name}: {meaning.format(detail)}")
+    if any(word in detail for word in _TLS):
+        return StoreError(f"cannot use the state {name}: {detail}; {HINT}")
     if lost:
         return DisconnectedError(f"cannot use the state {name}: {_LOST.format(detail)}")
     return StoreError(f"cannot use the state {name}: {detail}")

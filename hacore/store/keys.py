@@ -52,6 +52,14 @@ class Key:
         """`hmac:<hex>`: equal for equal values; cannot be guessed without the key."""
         return f"hmac:{self._mac('value', value.encode('utf-8', 'surrogatepass'))}"
 
+    def plan_mac(self, content: bytes) -> str:
+        """The MAC of a saved plan, hex: HMAC-SHA256 by a subkey of HKDF (RFC 5869) with the label `plan`."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        subkey = HKDF(SHA256(), 32, salt=None, info=b"hacore plan").derive(self.secret)
+        return hmac.new(subkey, content, hashlib.sha256).hexdigest()
+
     def name(self, content: bytes) -> str:
         """The name under which encrypted content is stored."""
         return f"{self.id}:{self._mac('content', content)}"

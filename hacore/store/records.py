@@ -24,6 +24,7 @@ from typing import Any
 
 from ..address import Address
 from ..model import JSON, Row
+from ..printable import one_line
 
 UNFINISHED = ("running", "interrupted")  # statuses of a run that can be resumed or rolled back
 
@@ -207,7 +208,7 @@ class LockInfo:
     token: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        return f"{self.who} ({self.what}, pid {self.pid} on {self.hostname}, since {_utc(self.since)})"
+        return one_line(f"{self.who} ({self.what}, pid {self.pid} on {self.hostname}, since {_utc(self.since)})")
 
 
 def _utc(seconds: float) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..address import Address
-from ..contract import Ask, Check, Claim, Facts, Image, Provider, Source, Step, View
+from ..contract import Ask, Check, Facts, Image, Provider, Source, Step, View
+from ..contract.claims import token_type
 from ..errors import (
     DeadlineError,
     DoubtError,
@@ -34,6 +34,7 @@ from ..probe import Frame, HostLink, Result, token_digest
 from ..probe.link import Started
 from ..secrets import Secrets
 from ..store import Committed, Move, PutRow, SetTask, StateWriter, row_from_json
+from .foreign import Owned, Together
 from .held import HeldAddresses
 
 if TYPE_CHECKING:
@@ -265,8 +266,11 @@ class Context:
         self.emit(Event(type_, self.secrets.scrub(message), **more))
 
     def foreign(self, address: Address) -> Set[str]:
-        """Tokens that other wanted instances, or other stacks, own or share on the host of `address`."""
-        ours = self._owned.by_others(address)
+        """Tokens that other wanted instances, or other stacks, own or share on the host of `address`.
+
+        Also the paths of recorded ones that this run still has to delete: their tasks run at the same time.
+        """
+        ours = Together(self._owned.by_others(address), lambda: self._leaving(address))
         theirs = self.others.get(address.host or "")
         if not theirs:
             return ours
@@ -275,44 +279,12 @@ class Context:
         shared = {token for claims in here for token in split_claims(claims) if token_digest(token) in theirs}
         return frozenset(ours) | shared
 
-
-EVERYWHERE = None
-"""The place of what has no host of its own: it meets whatever is claimed on any host."""
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign(Set[str]):
-    """Tokens that others own: all owners of each token, less one's own claims. Costs nothing until it is read."""
-
-    owners: Mapping[str, int]
-    own: Set[str]
-
-    def __contains__(self, token: object) -> bool:
-        return self.owners.get(token, 0) > (token in self.own)  # type: ignore[call-overload,no-any-return]
-
-    def __iter__(self) -> Iterator[str]:
-        return (token for token in self.owners if token in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-@dataclass(slots=True)
-class Owned:
-    """The tokens that wanted instances own or share. `hosts`: of each instance."""
-
-    claims: Mapping[Address, Sequence[Claim]]
-    hosts: Mapping[Address, Sequence[str]]
-    _owners: dict[str | None, Counter[str]] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for address in self.claims:
-            for place in (*self.hosts[address], EVERYWHERE):
-                self._owners.setdefault(place, Counter()).update(self._tokens(address))
-
-    def by_others(self, address: Address) -> Set[str]:
-        """Tokens on the host of `address` (of one that has none: on any host) that others own or share."""
-        return Foreign(self._owners.get(address.host, Counter()), self._tokens(address))
-
-    def _tokens(self, address: Address) -> frozenset[str]:
-        return frozenset(claim.token for claim in self.claims.get(address, ()) if claim.mode != "use")
+    def _leaving(self, address: Address) -> frozenset[str]:
+        """Paths that rows without a wanted instance own or share on the host, but those of `address`."""
+        own = split_claims(self.rows[address].claims).keys() if address in self.rows else frozenset()
+        found: set[str] = set()
+        for other, row in self.rows.items():
+            if other not in self.instances and other != address and address.host in row.hosts:
+                claims = split_claims(row.claims).items()
+                found.update(token for token, mode in claims if mode != "use" and token_type(token).contains)
+        return frozenset(found - own)

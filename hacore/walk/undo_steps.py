@@ -25,8 +25,9 @@ async def undo_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
 
 
 async def trigger_steps(live: RunningTask, ctx: Context) -> tuple[Step, ...]:
-    """The daemon's reload or restart with the desired sources."""
-    return await _steps(live, ctx, ctx.views.get(live.task.addresses[0]))
+    """The daemon's reload or restart with the desired sources; by its row if this run ends its management."""
+    address = live.task.addresses[0]
+    return await _steps(live, ctx, ctx.views.get(address) or recorded_view(address, ctx, ctx.rows))
 
 
 async def settle_steps(live: RunningTask, ctx: Context, rows: Mapping[Address, Row]) -> tuple[Step, ...]:

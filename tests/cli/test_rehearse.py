@@ -14,6 +14,25 @@ GOOD = Act("twins", True, 2.0, "a 192.0.2.1")
 BAD = Act("destroy", False, 61.0, "the hosts differ from their manifest before", "a: path /etc/x: new\x1b[31m")
 
 
+@pytest.fixture(autouse=True)
+def outside_of_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+@pytest.mark.parametrize("command", [("rehearse",), ("lab", "up")])
+def test_in_ci_twins_need_a_stack_that_is_trusted(
+    console: Console, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    console.stack(ONE)
+    monkeypatch.setenv("CI", "true")
+
+    done = console(*command)
+
+    assert (done.code, done.out) == (64, "")
+    assert "cannot start twins: CI is set. Twins are not a security boundary" in done.err
+    assert "--trusted-stack" in done.err
+
+
 def test_what_this_machine_lacks_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     console.stack(ONE)
     monkeypatch.setattr("hacore.lab.rehearsal.check_prerequisites", lambda: ["root: a lab makes namespaces"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -42,14 +43,17 @@ def test_plan_out_show_apply(console: Console, monkeypatch: pytest.MonkeyPatch) 
     console("show", "web.plan", "--json")
     assert [m.execs for m in console.world] == execs
 
-    done = console("apply", "web.plan", stdin=None)
+    asked = console("apply", "web.plan", stdin=None)
+    assert (asked.code, "stdin is closed; use --auto-approve" in asked.err) == (1, True)
+    assert "warning: web.plan: it is not authenticated, because its state has no key yet" in asked.err
+    assert "although it is not known who made it?" in asked.err
+    done = console("apply", "web.plan", "--auto-approve", stdin=None)
     assert done.code == 0, done.err + done.out
-    assert "Do you want" not in done.err
     assert "Apply complete: 6 tasks done" in done.out
     assert console.world["b"].data["/etc/web.key"]["text"] == "geheim-from-outside"
-    again = console("apply", "web.plan")
+    again = console("apply", "web.plan", "--auto-approve")
     assert again.code == 1
-    assert "error: cannot apply web.plan: it was already applied, as run 1" in again.err
+    assert "error: cannot apply web.plan: it is not authenticated, although its state has a key" in again.err
 
 
 def test_a_refusal_names_addresses_in_text_and_json(console: Console) -> None:
@@ -69,7 +73,7 @@ def test_a_refusal_names_addresses_in_text_and_json(console: Console) -> None:
 def test_another_password_is_refused_and_not_told(console: Console) -> None:
     console.stack(WEB)
     assert console("plan", "--out", "web.plan", "--var", "password=geheim-one").code == 0
-    refused = console("apply", "web.plan", "--var", "password=geheim-two")
+    refused = console("apply", "web.plan", "--auto-approve", "--var", "password=geheim-two")
     assert refused.code == 1
     assert "thing.key@a: a sensitive value differs from the planned one: var.password" in refused.err
     assert "geheim" not in refused.err + refused.out
@@ -117,7 +121,7 @@ def test_a_plan_goes_from_another_folder_and_with_another_name(console: Console)
     assert console("plan", "--out", "out/1.plan").code == 0
     shutil.move(console.folder / "out" / "1.plan", console.folder / "two")
     shutil.move(console.folder / "out" / "1.plan.key", console.folder / "two.key")
-    assert console("apply", "two").code == 0
+    assert console("apply", "two", "--auto-approve").code == 0
 
 
 def test_an_incomplete_plan_is_saved_and_says_so(console: Console) -> None:
@@ -127,5 +131,39 @@ def test_an_incomplete_plan_is_saved_and_says_so(console: Console) -> None:
     assert json.loads(console("show", "web.plan", "--json").out)["complete"] is False
     refused = console("apply", "web.plan")
     assert (refused.code, "--allow-degraded" in refused.err) == (1, True)
-    assert console("apply", "web.plan", "--allow-degraded").code == 0
+    assert console("apply", "web.plan", "--auto-approve", "--allow-degraded").code == 0
     assert console.world["a"].data["/etc/web.conf"]["text"] == "v1"
+
+
+# -- who made it
+
+
+def test_a_plan_of_a_state_with_a_key_is_applied_without_a_question_and_once(console: Console) -> None:
+    console.stack(WEB)
+    assert console("apply", "--auto-approve").code == 0
+    console.stack(WEB.replace("v1", "v2"))
+    assert console("plan", "--out", "web.plan").code == 0
+    done = console("apply", "web.plan", stdin=None)
+    assert done.code == 0, done.err
+    assert "Do you want" not in done.err
+    again = console("apply", "web.plan")
+    assert "error: cannot apply web.plan: it was already applied, as run 2" in again.err
+
+
+def test_a_plan_that_was_changed_is_refused_before_anything_of_it_is_opened(console: Console) -> None:
+    console.stack(WEB)
+    assert console("apply", "--auto-approve").code == 0
+    console.stack(WEB.replace("v1", "v2"))
+    assert console("plan", "--out", "web.plan").code == 0
+    file = console.folder / "web.plan"
+    head, _, body = file.read_bytes().partition(b"\n")
+    body = body.replace(b"v2", b"v3")
+    about = json.loads(head)
+    about["hacore_plan"]["sha256"] = hashlib.sha256(body).hexdigest()
+    file.write_bytes(json.dumps(about, separators=(",", ":")).encode() + b"\n" + body)
+    assert "v3" in console("show", "web.plan").out
+    execs = [machine.execs for machine in console.world]
+    refused = console("apply", "web.plan", "--auto-approve")
+    assert refused.code == 1
+    assert "error: cannot apply web.plan: it was changed after it was made, or made by somebody" in refused.err
+    assert [machine.execs for machine in console.world] == execs

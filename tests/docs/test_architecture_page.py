@@ -18,6 +18,7 @@ BASE = {
     "endpoint",
     "scalars",
     "address",
+    "printable",
     "spelling",
     "disk",
     "proc",

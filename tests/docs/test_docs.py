@@ -62,7 +62,7 @@ def test_each_kind_has_an_example() -> None:
     assert {path.stem for path in EXAMPLES} == set(load_providers())
 
 
-@pytest.mark.parametrize("page", ["stack-reference", "provider-reference"])
+@pytest.mark.parametrize("page", ["stack-reference", "provider-reference", "rules"])
 def test_the_references_are_what_the_code_says(page: str) -> None:
     script = ROOT / "scripts" / f"{page}.py"
 

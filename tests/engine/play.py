@@ -83,7 +83,7 @@ class Play:
 
     @property
     def means(self) -> Means:
-        return Means(KINDS, connect=self.world.connect, listener=self.events.append, who="tester@test")
+        return Means(KINDS, connect=self.world.connect, listener=self.events.append, user="tester@test")
 
     @property
     def url(self) -> str:

@@ -365,10 +365,10 @@ async def test_a_saved_plan_is_no_way_around(play: Play, tmp_path: Path) -> None
     save_plan(await plan(lost.request), lost.request, late, redact=lambda data: data)
     for path in (early, late):
         with pytest.raises(PlanError, match="cannot apply"):
-            await apply_saved(load_plan(path), lost.request)
+            await apply_saved(load_plan(path), lost.request, unauthenticated=True)
     shown = plan_text(load_plan(late).plan, PlanText("state"))
     assert shown.startswith("Managed by another state: a@192.0.2.1 and ")
-    assert (await apply_saved(load_plan(late), changed(lost.request, take_over=True))).ok
+    assert (await apply_saved(load_plan(late), changed(lost.request, take_over=True), unauthenticated=True)).ok
     assert marker(play, "a").lineage == lineage(lost)
 
 

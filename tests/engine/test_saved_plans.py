@@ -40,7 +40,7 @@ async def save(play: Play, *, destroy: bool = False) -> Planned:
 
 
 async def apply_file(play: Play, **more: Any) -> RunResult:
-    return await apply_saved(load_plan(file_of(play)), changed(play.request, **more))
+    return await apply_saved(load_plan(file_of(play)), changed(play.request, **more), unauthenticated=True)
 
 
 async def refused(play: Play, **more: Any) -> tuple[list[str], str]:
@@ -555,9 +555,9 @@ async def test_another_format_says_what_to_do(play: Play) -> None:
     await save(play)
     head, _, body = file_of(play).read_bytes().partition(b"\n")
     file_of(play).write_bytes(
-        head.replace(b'"format":1', b'"format":2').replace(b'"hacore":"', b'"hacore":"9') + b"\n" + body
+        head.replace(b'"format":2', b'"format":9').replace(b'"hacore":"', b'"hacore":"9') + b"\n" + body
     )
-    with pytest.raises(PlanError, match=r"hacore 9.* wrote it in format 2.*use the hacore that wrote it") as caught:
+    with pytest.raises(PlanError, match=r"hacore 9.* wrote it in format 9.*use the hacore that wrote it") as caught:
         load_plan(file_of(play))
     assert "hacore plan --out" in str(caught.value)
 

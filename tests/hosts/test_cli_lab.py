@@ -58,10 +58,10 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def test_a_lab_from_up_to_down(shell: Shell) -> None:
-    assert f"box {ADDRESS}" in shell("lab", "up", "stacks/tiny")
+    assert f"box {ADDRESS}" in shell("lab", "up", "--trusted-stack", "stacks/tiny")
     assert shell.listed()[NAME]
     assert f"{NAME}  up  {ADDRESS}" in shell("lab", "list")
-    assert "already up" in shell("lab", "up", code=1)
+    assert "already up" in shell("lab", "up", "--trusted-stack", code=1)
     assert shell.listed()[NAME]
 
     # by the stack's folder, its file or its name; the command's own code comes out, and its words go in as they are
@@ -95,9 +95,9 @@ def test_what_is_not_there_cannot_be_taken_down(shell: Shell) -> None:
 
 
 def test_a_stack_that_does_not_load_has_its_lab_still_taken_down(shell: Shell) -> None:
-    shell("lab", "up", "stacks/tiny")
+    shell("lab", "up", "--trusted-stack", "stacks/tiny")
     (shell.folder / "stacks/tiny/stack.yaml").write_text(STACK.replace("content:", "contnet:"))
-    assert "contnet" in shell("lab", "up", code=1)
+    assert "contnet" in shell("lab", "up", "--trusted-stack", code=1)
     assert shell.listed()[NAME]
     shell("lab", "down")
     assert NAME not in shell.listed()

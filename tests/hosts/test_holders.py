@@ -94,6 +94,39 @@ def test_a_file_of_somebody_else_is_named_kept_and_given_back_with_its_service(p
     assert after == before
 
 
+READER = """\
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'cp /etc/reader.conf /run/reader; exec sleep infinity'
+ExecReload=/bin/cp /etc/reader.conf /run/reader
+"""
+
+
+def test_a_daemon_that_was_there_before_reads_what_a_destroy_restores(project: Project) -> None:
+    for host in ("lb1", "lb2"):
+        unit = f"cat >/etc/systemd/system/reader.service <<'END'\n{READER}END\n"
+        project.ssh(host, f"echo v0 >/etc/reader.conf\n{unit}systemctl daemon-reload; systemctl start reader")
+    project.write(
+        '  file: {reader: {path: /etc/reader.conf, content: "v1\\n"}}\n'
+        "  service: {reader: {running: true, reload_on: [file.reader]}}\n"
+    )
+    project.apply()
+    started = [project.ssh(host, "systemctl show -p MainPID reader") for host in ("lb1", "lb2")]
+    assert [project.ssh(host, "cat /run/reader") for host in ("lb1", "lb2")] == ["v1\n"] * 2
+    plan = json.loads(project.ok("plan", "--destroy", "--json"))
+    assert {c["effect"] for c in plan["changes"] if c["address"].startswith("file.")} == {
+        "restore the original /etc/reader.conf, reload reader"
+    }
+    project.ok("destroy", "--auto-approve")
+    assert [project.ssh(host, "cat /etc/reader.conf /run/reader") for host in ("lb1", "lb2")] == ["v0\nv0\n"] * 2
+    assert [project.ssh(host, "systemctl show -p MainPID reader") for host in ("lb1", "lb2")] == started
+    project.ok("rollback", "--auto-approve")
+    assert [project.ssh(host, "cat /etc/reader.conf /run/reader") for host in ("lb1", "lb2")] == ["v1\nv1\n"] * 2
+    project.ok("destroy", "--auto-approve")
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl stop reader; rm /etc/systemd/system/reader.service /etc/reader.conf")
+
+
 def test_one_address_less_and_the_others_stay(project: Project) -> None:
     """192.168.1.0/24 is the network of the hosts: in 10.98.0.0/24 they have no address of their own."""
     for host in ("lb1", "lb2"):

@@ -82,7 +82,7 @@ def test_what_init_writes_is_valid_and_can_be_rehearsed(tmp_path: Path) -> None:
     assert hacore(tmp_path, "init", "--name", NAME, *pair).returncode == 0
     assert hacore(tmp_path, "validate").returncode == 0
 
-    done = hacore(tmp_path, "rehearse", "--json")
+    done = hacore(tmp_path, "rehearse", "--trusted-stack", "--json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
@@ -100,7 +100,7 @@ def test_a_host_with_init_scripts_comes_out(tmp_path: Path) -> None:
     (tmp_path / "napper").write_text(NAPPER)
     (tmp_path / "stack.yaml").write_text(SCRIPTS.replace("SHA256", hashlib.sha256(tarball.read_bytes()).hexdigest()))
 
-    done = hacore(tmp_path, "rehearse", "--json")
+    done = hacore(tmp_path, "rehearse", "--trusted-stack", "--json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     acts = {act["name"]: act["said"] for act in json.loads(done.stdout)["acts"]}
@@ -111,7 +111,7 @@ def test_a_host_with_init_scripts_comes_out(tmp_path: Path) -> None:
 def test_a_stack_that_leaves_something_behind_does_not_come_out(tmp_path: Path) -> None:
     (tmp_path / "stack.yaml").write_text(LITTER)
 
-    done = hacore(tmp_path, "rehearse")
+    done = hacore(tmp_path, "rehearse", "--trusted-stack")
 
     assert done.returncode == 1
     assert "FAIL  rollback" in done.stdout

@@ -297,3 +297,16 @@ async def test_what_cannot_be_kept_at_all_is_a_warning() -> None:
         await ctx.commit(cast("Any", "done"))
     assert [(event.type, event.message) for event in said] == [("warning", "no room; the next run checks it")]
     assert "could not be recorded" not in str(ctx.lost(error.value))
+
+
+def test_paths_that_this_run_still_deletes_are_of_others_until_then() -> None:
+    """A package that is purged at the same moment must not restore them."""
+    leaving = replace(row_of(str(Y)), claims=("own path:/y", "own pkg:y", "use path:/used"))
+    mine = replace(row_of(str(X)), claims=("own path:/x",))
+    far = replace(row_of(str(Z)), claims=("own path:/z",))
+    ctx = context(leaving, mine, far)
+    assert set(ctx.foreign(X)) == {"path:/y"}
+    assert ("path:/y" in ctx.foreign(X), "pkg:y" in ctx.foreign(X), "path:/x" in ctx.foreign(X)) == (True, False, False)
+    assert len(ctx.foreign(X)) == 1
+    del ctx.rows[Y]
+    assert set(ctx.foreign(X)) == set()

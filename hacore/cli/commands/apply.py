@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ...errors import UsageError
 from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, selection
 from ..stack_args import StackArgs, stack_options
 
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 @auto_approve
 @apply_options()
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option(
+    "--signers",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Apply PLAN only if one of these keys signed it (ssh-keygen(1), ALLOWED SIGNERS).",
+)
 @selection
 @parallelism
 @as_json
@@ -27,6 +35,7 @@ def command(
     args: StackArgs,
     options: ApplyOptions,
     resume: bool,
+    signers: Path | None,
     selection: Selection,
     parallelism: int,
     auto_approve: bool,
@@ -43,7 +52,9 @@ def command(
     With PLAN, a file of `hacore plan --out`, that saved plan is applied:
     without a question, once, and not at all when anything that it depends on has
     changed since. Sensitive variables must be given again; a plan without some
-    hosts needs --allow-degraded.
+    hosts needs --allow-degraded. A plan is authenticated by the key of its state, or
+    by a signature (--signers); one that was changed is refused, and one that nothing
+    authenticates is applied only after a `yes`, or with --auto-approve.
 
     With --confirm-within a change of a firewall, of sshd or of the network cannot
     lock you out: each host reverts automatically when it gets no message for TIME,
@@ -63,6 +74,7 @@ def command(
       hacore apply --confirm-within 5m  revert hosts that are no longer reachable
       hacore apply --resume
       hacore apply web.plan             a plan of `hacore plan --out web.plan`
+      hacore apply web.plan --signers deployers
       hacore apply --take-over          after the state of the hosts was lost
     """
     from ..apply_run import apply_saved_plan, apply_stack
@@ -70,5 +82,17 @@ def command(
 
     saved = named_plan(args)
     if saved is not None:
-        return apply_saved_plan(args, saved, options, selection, parallelism, resume=resume, as_json=as_json)
+        return apply_saved_plan(
+            args,
+            saved,
+            options,
+            selection,
+            parallelism,
+            resume=resume,
+            auto_approve=auto_approve,
+            signers=signers,
+            as_json=as_json,
+        )
+    if signers is not None:
+        raise UsageError("cannot use --signers: it is for a saved plan")
     return apply_stack(args, options, selection, parallelism, resume=resume, auto_approve=auto_approve, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..complete import candidates
-from ..options import as_json
+from ..options import as_json, trusted_stack
 from ..runtime import Runtime
 from ..stack_args import StackArgs, stack_options
 
@@ -36,12 +36,14 @@ def command() -> None:
 
 @command.command("up")
 @stack_options()
+@trusted_stack
 def up(args: StackArgs) -> int:
     """Start the twins and the bystanders of a stack.
 
     The first start creates an image of the system, which takes a minute or two;
     later ones take a few seconds. Variables without a value get a placeholder, as
-    a lab depends on hosts and addresses only.
+    a lab depends on hosts and addresses only. Twins are not a security boundary: root
+    in a twin can become root on this machine.
 
     \b
     Examples:

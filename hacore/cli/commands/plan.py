@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan to FILE, for `hacore apply FILE`."
 )
+@click.option(
+    "--sign", "sign_with", metavar="KEY", help="Sign FILE with an SSH key, for `hacore apply FILE --signers`."
+)
 @selection
 @click.option("--destroy", is_flag=True, help="Plan to destroy all managed resources.")
 @click.option("--no-refresh", is_flag=True, help="Compare with the state; contact no host.")
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 def command(
     args: StackArgs,
     out: Path | None,
+    sign_with: str | None,
     selection: Selection,
     destroy: bool,
     no_refresh: bool,
@@ -48,7 +52,8 @@ def command(
     With --out the plan is saved, which is the only thing that is written. `hacore
     apply FILE` applies exactly that plan, once, and refuses when anything that it
     depends on has changed since. The file (mode 0600) has the contents of files,
-    but no sensitive values.
+    but no sensitive values. It is authenticated by the key of the state. To plan on
+    one machine and apply on another, sign it: --sign KEY writes FILE.sig.
 
     \b
     Examples:
@@ -67,6 +72,8 @@ def command(
     clock = Clock()
     from ...engine import plan
 
+    if sign_with is not None and out is None:
+        raise UsageError("cannot use --sign without --out: it signs the saved plan")
     if out is not None:
         if no_refresh:
             raise UsageError("cannot save a plan with --no-refresh: an apply compares it with facts of the hosts")
@@ -88,7 +95,7 @@ def command(
     if out is not None:
         from ..saved_plans import save
 
-        save(args, planned, request, out)
+        save(args, planned, request, out, sign_with)
     if as_json:
         terminal.say_json(plan_json(planned.plan))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import UsageError
-from ..options import as_json
+from ..options import as_json, trusted_stack
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @click.command("rehearse")
 @stack_options()
 @click.option("--keep", is_flag=True, help="Keep the twins running when the rehearsal fails.")
+@trusted_stack
 @as_json
 def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     """Rehearse the life of a stack on twins of its hosts.
 
-    For CI. On bare twins in a network of their own: plan, apply, a second plan that must be
+    For CI, of stacks that are trusted (--trusted-stack): twins are not a security
+    boundary. On bare twins in a network of their own: plan, apply, a second plan that must be
     empty; a file on each host and a service on one are changed by hand, which drift
     must report and apply must repair; rollback must restore every byte, and destroy
     the original twins. No real host is reached. Needs root on Linux with
@@ -32,7 +34,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     \b
     Examples:
       hacore rehearse stacks/nginx-keepalived
-      hacore rehearse --var-file ci.yaml --json >report.json
+      hacore rehearse --trusted-stack --var-file ci.yaml --json >report.json
       hacore rehearse --keep
     """
     from ...engine import load_stack

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from ...events import silent
+from ..limits import limited
 from ..options import as_json
 from ..stack_args import StackArgs, stack_options
 
@@ -25,6 +27,12 @@ def command(args: StackArgs, as_json: bool) -> int:
     missing references, cycles, two resources with the same claim, and mistakes that
     show only when all members of a pair are compared.
 
+    Safe for a stack that you have not read, as on the pull request of a stranger:
+    it starts no program, opens no connection, reads no file outside of the stack's
+    folder and no environment variable that the stack names (what depends on env()
+    is not checked), and ends after 30 seconds or 1 GiB. All other commands run what
+    a stack contains.
+
     \b
     Examples:
       hacore validate
@@ -39,11 +47,13 @@ def command(args: StackArgs, as_json: bool) -> int:
 
     terminal = args.runtime.terminal
     request = args.request(silent)
+    request = replace(request, load=replace(request.load, closed=True))
     try:
-        stack = load_stack(request)
-        args.know(stack)
-        build_graph(stack, request.means.providers)
-        examine_stack(stack, request.means.providers)
+        with limited():
+            stack = load_stack(request)
+            args.know(stack)
+            build_graph(stack, request.means.providers)
+            examine_stack(stack, request.means.providers)
     except StackError as error:
         if as_json:
             terminal.say_json(_report(error))
@@ -52,6 +62,9 @@ def command(args: StackArgs, as_json: bool) -> int:
     if as_json:
         terminal.say_json({**_report(), "stack": stack.name, "instances": len(stack.instances)})
         return 0
+    if stack.unread:
+        names = ", ".join(sorted(stack.unread))
+        terminal.tell(f"Not checked: what depends on the environment, which is not read: {names}.")
     resources = {str(address.at(None)) for address in stack.instances}
     terminal.say(
         f"Stack {stack.name} is valid: {count(len(resources), 'resource')}, "

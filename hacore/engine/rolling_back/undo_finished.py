@@ -34,6 +34,7 @@ from ...store import Move, PutRun, RunRecord, SetTask, row_from_json
 from ...walk import Context, Walker
 from ...walk.forward import POLL
 from ...walk.walker import watched
+from ..agreement import check_members_restored
 from ..ownership import check_ownership, claimant_of, options_of, replaced_since, skip_replaced_hosts
 from ..results import RollbackPlan, RollbackResult, WayBack, summarize
 from ..run import outcome
@@ -70,6 +71,7 @@ async def undo(runs: Sequence[RunRecord], session: RollbackSession) -> RollbackR
     names = rollback.reach(lives, target)
     first = await rollback.plan(undone, names, target)
     check_rollback(first.shown, first.seen, session, strict=True)
+    check_members_restored(rollback.snapshot.rows, target, providers)
     await ask_approval(first.shown, session)
     links = await session.hosts.links(names)
     async with locked_hosts(session, rollback.snapshot, first.seen, runs[-1].stack, links) as locked:

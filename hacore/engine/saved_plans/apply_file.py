@@ -26,6 +26,7 @@ from ..request import Request, state_url_of
 from ..results import Planned, RunResult
 from ..run import Approve, Run, check_applyable
 from ..snapshot import StateSnapshot, last_run, read_state
+from .authentic import check_authentic
 from .read import SavedPlan, seal_of, stack_of
 
 SHOWN = 20  # differences in a message
@@ -40,13 +41,20 @@ def state_of(saved: SavedPlan, request: Request) -> str:
     return saved.state or state_url_of(request.load.file, env_name=saved.stack["env"])
 
 
-async def apply_saved(saved: SavedPlan, request: Request) -> RunResult:
+async def apply_saved(
+    saved: SavedPlan, request: Request, *, signers: Path | None = None, unauthenticated: bool = False
+) -> RunResult:
     """Apply a saved plan, and nothing else, without approval: the plan was reviewed when it was made.
 
-    Raises StalePlanError (with the addresses) when it was applied already or when anything that it was
-    made from has changed; PlanError, UnreachableError and what else prevents a run from beginning.
+    `signers`: a file of keys of which one must have signed the plan. `unauthenticated`: the user has accepted that
+    it is not known who made it. Raises StalePlanError (with the addresses) when it was applied already or when
+    anything that it was made from has changed; PlanError, UnreachableError and what else prevents a run from beginning.
     """
     began = time.monotonic()
+    if not unauthenticated:
+        doubt = await asyncio.to_thread(check_authentic, saved, state_of(saved, request), signers)
+        if doubt:
+            raise PlanError(f"cannot apply {saved.path}: {doubt}")
     check_applyable(saved.plan, request.options)
     load = replace(request.load, env_name=saved.stack["env"])
     request = replace(request, load=load, selection=saved.plan.selection)

@@ -27,20 +27,29 @@ from ...store.place import Place
 from ..planning import load_stack
 from ..request import Request
 from ..snapshot import no_key
-from .file import read_plan
+from .file import PlanFile, read_plan
 from .write import GONE, beside, checksum, sealed_spec
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan's file. `id` names its content; `made` is Unix time in seconds."""
+    """A plan's file and its content; `made` is Unix time in seconds."""
 
-    path: Path
-    id: str
+    file: PlanFile
     made: float
     who: str
     plan: Plan
     content: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The file, by the name that the user gave."""
+        return self.file.path
+
+    @property
+    def id(self) -> str:
+        """The name of its content."""
+        return self.file.id
 
     @property
     def stack(self) -> Mapping[str, Any]:
@@ -61,10 +70,10 @@ class SavedPlan:
 
 def load_plan(path: Path) -> SavedPlan:
     """Read a plan's file and nothing else. Raises PlanError with what to do."""
-    id, content = read_plan(path)
+    file, content = read_plan(path)
     try:
         plan = plan_from_json(content["plan"])
-        return SavedPlan(path, id, float(content["made"]), str(content["who"]), plan, content)
+        return SavedPlan(file, float(content["made"]), str(content["who"]), plan, content)
     except (KeyError, TypeError, ValueError, StopIteration, UsageError) as error:
         raise PlanError(f"cannot read the plan {path}: missing or invalid field: {error}") from error
 

@@ -94,7 +94,9 @@ def save_plan(planned: Planned, request: Request, path: Path, *, redact: Callabl
         "plan": plan,
     }
     content["key"] = seal.key_id
-    write_plan(path, content)
+    write_plan(path, content, find(key_file(Place.parse(stack.state).path), "").key)
+    old = path.with_name(path.name + ".sig")
+    old.unlink(missing_ok=True)  # of the plan that was there before
     return SavedAs(path, seal.made)
 
 

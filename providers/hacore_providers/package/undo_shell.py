@@ -43,7 +43,8 @@ purge() { # a command, then names; restores the configuration files that existed
   $plain_tar -tf "$image/etc.tar" | sed 's,^,/,; s,/$,,' | sort >"$image/before.paths"
   purged=0
   "$@" || purged=$?
-  comm -12 "$image/before.paths" "$image/paths" | while IFS= read -r path; do
+  # what another task of this run removes at the same time is not to be restored
+  comm -12 "$image/before.paths" "$image/paths" | not_foreign | while IFS= read -r path; do
     [ -e "$path" ] || [ -L "$path" ] || printf '%s\n' "${path#/}"
   done >"$image/members"
   [ ! -s "$image/members" ] || { safe_members <"$image/members" &&

@@ -6,7 +6,7 @@ the address. Sources: RFC 5798 (VRRPv3), RFC 3768 (VRRPv2), keepalived.conf(5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from hacore.contract import Host, Mistake
@@ -87,6 +87,21 @@ def _unequal(members: Members) -> Iterator[tuple[str, Mistake]]:
                     f"differs from {first}: both would hold the address; give all members the same type and password",
                 ),
             )
+
+
+def agreement(spec: VrrpInstanceSpec) -> dict[str, Hashable]:
+    """What adverts carry, and how they are sent: it must be the same on all members at every moment."""
+    auth = spec.authentication
+    found: dict[str, Hashable] = {
+        "virtual_router_id": spec.virtual_router_id,
+        "version": _version(spec),
+        "addresses": _ips(spec),
+        "unicast": bool(spec.unicast),
+        "authentication": None if auth is None else (auth.type, auth.password),
+    }
+    if _version(spec) == 2:  # RFC 5798 5.2.7: with version 3 a backup learns the master's interval
+        found["advert_interval"] = spec.advert_interval
+    return found
 
 
 def _text(value: object) -> str:

@@ -5,7 +5,7 @@ hacore owns the whole file. All instances of a host that share a file are one ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from hacore.contract import (
@@ -46,7 +46,7 @@ from ..facts.stat import sha256
 from . import steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
-from .check_pair import mistakes
+from .check_pair import agreement, mistakes
 from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
@@ -182,6 +182,10 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
         """The file, for its other users."""
         return (f"path:{change.spec.config}",)
+
+    def agreement(self, spec: VrrpInstanceSpec) -> Mapping[str, Hashable]:
+        """What adverts carry."""
+        return agreement(spec)
 
     def guard(self, view: View[VrrpInstanceSpec]) -> Guard | None:
         """By the drain tracker: the peer becomes master without missing an advert. None without a peer."""

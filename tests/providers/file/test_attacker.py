@@ -86,7 +86,7 @@ def test_root_is_led_nowhere(
     assert run(["plan", "--out", "saved"]) == 0
     os.chown(home, 65534, 65534)
     with attacked(home, victim, when):
-        assert run(["apply", "saved"]) == 1
+        assert run(["apply", "saved", "--auto-approve"]) == 1
         told = capsys.readouterr()
         why = f"cannot write {home}/.profile: the folder {home} belongs to uid 65534, who could redirect the write"
         assert why in told.out + told.err

@@ -1,0 +1,56 @@
+"""TLS to a state's server: verified, unless the user has decided otherwise (postgresql.org, "SSL Support").
+
+libpq's own default, sslmode=prefer, verifies nothing and falls back to plain text: somebody in the middle reads the
+password and the state.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["HINT", "tls_options"]
+
+HINT = (
+    "hacore requires TLS with a certificate that the system trusts for a server on another machine; for another "
+    "certificate set ?sslrootcert=FILE&sslmode=verify-full in the URL, else ?sslmode= to what the network allows"
+)
+_DECIDED = ("sslmode", "sslrootcert", "sslnegotiation", "requiressl", "service")
+_DECIDED_OUTSIDE = ("PGSSLMODE", "PGSSLROOTCERT", "PGREQUIRESSL", "PGSSLNEGOTIATION", "PGSERVICE", "PGSERVICEFILE")
+
+
+def tls_options(
+    host: str | None,
+    query: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+    home: Path | None = None,
+) -> dict[str, str]:
+    """Parameters of libpq in addition to those of the URL; none for a socket, this machine, or a decision of the user.
+
+    `host`: of the URL; `query`: its parameters. A decision is a parameter of TLS or a service in the URL, one of
+    libpq's variables, or a file ~/.postgresql/root.crt.
+    """
+    named = str(query.get("hostaddr") or query.get("host") or host or environ.get("PGHOSTADDR") or "")
+    named = named or environ.get("PGHOST", "")
+    if not named or all(_near(part) for part in named.split(",")):
+        return {}
+    if any(key in query for key in _DECIDED) or any(environ.get(key) for key in _DECIDED_OUTSIDE):
+        return {}
+    try:
+        if ((home or Path.home()) / ".postgresql" / "root.crt").exists():
+            return {}
+    except RuntimeError:  # no home
+        pass
+    return {"sslmode": "verify-full", "sslrootcert": "system"}
+
+
+def _near(host: str) -> bool:
+    """A socket's folder, or an address of this machine."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
