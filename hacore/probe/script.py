@@ -153,7 +153,7 @@ def _answer(found: Mapping[str, bytes], fact: Fact[Any], frame: str, stderr: str
 FENCED = 75  # EX_TEMPFAIL: the host's lock has another token
 
 _RUNNER = r"""
-__work= __bad=0
+__work= __lost= __bad=0
 trap '[ -z "$__work" ] || rm -rf "$__work"' EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 __run_folder || exit 1
@@ -161,6 +161,12 @@ __heard() { (trap '' PIPE; __f "$1" >&3) 2>/dev/null || :; } # to the connection
 __step() { # frame, deadline in seconds, tries, pause in seconds: runs $__work/.script
   __held || { __f "fenced $__why"; exit 75; }
   __heard "out $1"; __f "out $1"
+  if [ -n "$__lost" ]; then # run nothing: half a script, or one without its content, may do harm
+    __f "err $1"; echo "cannot write the step to $HACORE_RUN: is it full?"
+    __f "rc $1 1"
+    [ -z "$__work" ] || rm -rf "$__work"
+    __work=; return 1
+  fi
   __n=1
   while :; do
     read -r __from __rest </proc/uptime
@@ -220,15 +226,18 @@ def steps_script(
 def _load(step: Step, nonce: str) -> str:
     """Write a step's blobs and its script to a new private folder; what was uploaded is linked there.
 
-    The script does not begin without it: most scripts take a missing blob for one that was not given.
+    The script does not begin without it: most scripts take a missing blob for one that was not given. `__lost` is set
+    when something of it could not be written.
     """
-    lines = ['__work=$(mktemp -d "$HACORE_RUN/step.XXXXXXXX")\n']
+    lines = ['__lost=; __work=$(mktemp -d "$HACORE_RUN/step.XXXXXXXX") || __lost=1\n']
+    whole = '[ -n "$__lost" ] ||'
     for name, blob in step.blobs.items():
         text = base64.encodebytes(blob).decode()
-        lines.append(f"base64 -d >\"$__work\"/{quote(name)} <<'B{nonce}'\n{text}B{nonce}\n")
+        lines.append(f"{whole} base64 -d >\"$__work\"/{quote(name)} <<'B{nonce}' || __lost=1\n{text}B{nonce}\n")
     needs = ""
     for name, source in step.sources.items():
-        lines.append(f'ln -s -- "$__uploads"/{source.sha256} "$__work"/{quote(name)}\n')
+        lines.append(f'{whole} ln -s -- "$__uploads"/{source.sha256} "$__work"/{quote(name)} || __lost=1\n')
         needs += f'[ -f "$HACORE_WORK"/{quote(name)} ] || {{ echo "its uploaded content is missing" >&2; exit 1; }}\n'
-    lines.append(f"cat >\"$__work/.script\" <<'S{nonce}'\nset -eu\n{needs}{step.script}\nS{nonce}\n")
+    script = f"set -eu\n{needs}{step.script}\n"
+    lines.append(f"{whole} cat >\"$__work/.script\" <<'S{nonce}' || __lost=1\n{script}S{nonce}\n")
     return "".join(lines)

@@ -49,7 +49,7 @@ class Armed:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Armed:
+def host(tmp_path: Path, own_folders: Path) -> Armed:
     return Armed(tmp_path)
 
 
