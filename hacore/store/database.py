@@ -68,8 +68,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, committed at the end; raises StoreError when the database refuses it."""
-        with explained(self.name), self._begin():
-            yield self.connection
+        with explained(self.name):
+            with self._begin():
+                yield self.connection
+            if self.session_lock is not None:
+                self.session_lock.holds(self.connection)
 
     def claim(self) -> None:
         """Keep others from creating or upgrading this state in this transaction. (SQLite locks at its begin.)"""
@@ -95,18 +98,14 @@ class Database:
                 if not (again and error.connection_invalidated):
                     raise
             else:
-                if self.session_lock is not None:
-                    self._check(self.session_lock, begun, anew=not again)
                 break
+        if self.session_lock is not None:
+            try:
+                self.session_lock.begin(self.connection, self.name)
+            except BaseException:
+                begun.rollback()
+                raise
         return begun
-
-    def _check(self, lock: SessionLock, begun: RootTransaction, *, anew: bool) -> None:
-        """Whether this session has the lock; on a new connection it takes it again."""
-        try:
-            (lock.resume if anew else lock.check)(self.connection, self.name)
-        except BaseException:
-            begun.rollback()
-            raise
 
     @property
     def is_postgres(self) -> bool:

@@ -27,6 +27,7 @@ __all__ = ["SessionLock", "check_direct", "end_session", "is_gone", "record", "s
 PATIENCE = 5.0
 """Seconds to wait for a session that is being ended."""
 _PAUSE = 0.1
+_MARK = "hacore: the state's lock was taken here"
 
 _POOLED = (
     "cannot lock the state {name}: a transaction pooler is between, which gives each transaction another session; "
@@ -45,8 +46,20 @@ class SessionLock:
     key: int
     token: str
 
+    def begin(self, connection: Connection, name: str) -> None:
+        """At the begin of each transaction: whether this session has the lock; on a new connection it takes it again.
+
+        Raises StoreError or LockedError.
+        """
+        # a driver's connection has an `info` of its own: one that was lost takes its mark along
+        (self.check if connection.info.get(_MARK) == self.token else self.resume)(connection, name)
+
+    def holds(self, connection: Connection) -> None:
+        """A transaction that took the lock on this connection is committed."""
+        connection.info[_MARK] = self.token
+
     def check(self, connection: Connection, name: str) -> None:
-        """At the begin of each transaction: raise StoreError if it has another session than the one with the lock."""
+        """Raise StoreError if this transaction has another session than the one with the lock."""
         same = connection.execute(
             text("SELECT backend_pid = pg_backend_pid() FROM lock_session WHERE token = :token"), {"token": self.token}
         ).scalar_one_or_none()
@@ -54,7 +67,13 @@ class SessionLock:
             raise StoreError(_POOLED.format(name=name))
 
     def resume(self, connection: Connection, name: str) -> None:
-        """Take the lock again on a new connection, in the transaction that then checks the token."""
+        """Take the lock again on a new connection, in the transaction that then checks the token.
+
+        With another token in the row the lock was broken: that check reports it, and nothing is taken here.
+        """
+        mine = connection.execute(text("SELECT count(*) FROM lock WHERE token = :token"), {"token": self.token})
+        if not mine.scalar_one():
+            return
         if not take(connection, self.key):
             raise LockedError(
                 f"cannot write the state {name}: the connection was lost, and another session has its lock now"

@@ -177,7 +177,9 @@ def _with_session_lock(database: Database, connection: Connection, lineage: str,
             "or see `hacore unlock --help`"
         )
     server_lock.record(connection, lock.token)
-    return replace(database, session_lock=SessionLock(key, lock.token))
+    held = SessionLock(key, lock.token)
+    held.holds(connection)
+    return replace(database, session_lock=held)
 
 
 def _check_session(database: Database) -> None:

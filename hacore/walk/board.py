@@ -24,11 +24,12 @@ Whatever else a trigger needs (the package of its daemon) stays until it has set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..model import Op, Status
+from .circle import out_of_a_circle
 from .nodes import Node, undrains
 from .statuses import Statuses
 
@@ -58,6 +59,7 @@ class Board:
             self._lanes.setdefault(node.lane, []).append(node)
             for need in node.needs:
                 self._dependants.setdefault(need, []).append(node.id)
+        self._triggers = [node for node in self.nodes.values() if node.op is Op.TRIGGER]
         self._drains = [node for node in self.nodes.values() if node.op is Op.DRAIN]
         self._undrain_of = undrains(self.nodes)
 
@@ -73,29 +75,44 @@ class Board:
         ready = self._statuses.ready()
         return [id for id in ready if self._inside_open_block(self.nodes[id])] if self.stopped else ready
 
-    def undoable(self) -> Iterator[str]:
-        """Tasks to undo with no dependent left to undo, newest first; found as they are read."""
+    def undoable(self, blocked: Callable[[str], bool] = lambda _id: False) -> Iterator[str]:
+        """Tasks to undo with no dependent left to undo, newest first; found as they are read.
+
+        `blocked`: whether one that could be undone must wait for its turn all the same.
+        """
         waiting = self._statuses.having(Status.UNDO)[::-1]
         if self.paused:
             still_open = set(self.out_of_service())
-            waiting = [id for id in waiting if self._in_block(id) & still_open]
-        found = False
+            waiting = self.waited_for([id for id in waiting if self.in_block(id) & still_open], waiting)
+        free = found = False
         for id in waiting:
-            if self._free(id):
-                found = True
-                yield id
+            if self.free(id):
+                free = True
+                if not blocked(id):
+                    found = True
+                    yield id
         if found or not waiting or self._statuses.any(Status.DOING, Status.UNDOING):
             return
-        # triggers that wait for each other's sources: the files are restored first, then all of them settle
-        changes = [id for id in waiting if self.nodes[id].op is not Op.TRIGGER]
-        yield next((id for id in changes if self._free(id, triggers=False)), (changes or waiting)[0])
+        yield from [id for id in out_of_a_circle(self, waiting, free=free) if not blocked(id)][:1]
 
-    def _free(self, id: str, *, triggers: bool = True) -> bool:
+    def waited_for(self, ids: Sequence[str], waiting: Sequence[str]) -> list[str]:
+        """These of `waiting`, and all that must be undone before them, in the order of `waiting`."""
+        found, queue = set(ids), list(ids)
+        while queue:
+            node = self.nodes[queue.pop()]
+            before = {*node.sources, *node.consumer, *self.resting_on(node.id, triggers=True)}
+            new = (before & set(waiting)) - found
+            found |= new
+            queue.extend(new)
+        return [id for id in waiting if id in found]
+
+    def free(self, id: str, *, triggers: bool = True) -> bool:
+        """Whether nothing that must be undone before `id` is left to undo; without `triggers` these do not count."""
         taken_in = self.nodes[id].sources | self.nodes[id].consumer
         if any(self.status[s] in _ACTIVE for s in taken_in if s in self.nodes):
             return False
         return all(
-            self.status[d] not in _ACTIVE and not self._standing(d) for d in self._resting_on(id, triggers=triggers)
+            self.status[d] not in _ACTIVE and not self._standing(d) for d in self.resting_on(id, triggers=triggers)
         )
 
     def _standing(self, id: str) -> bool:
@@ -106,7 +123,7 @@ class Board:
             and self.nodes[id].lane in self.failed_lanes
         )
 
-    def _resting_on(self, id: str, *, triggers: bool) -> set[str]:
+    def resting_on(self, id: str, *, triggers: bool) -> set[str]:
         """The tasks that must be undone before `id`: its dependents, looking through its own triggers."""
         found: set[str] = set()
         queue = list(self._dependants.get(id, ()))
@@ -119,8 +136,8 @@ class Board:
                 continue  # the tasks in its block count; the drain itself is undone after all of them
             if node.op is Op.TRIGGER and (not triggers or id in node.sources | node.consumer):
                 queue.extend(self._dependants.get(dependant, ()))
-                continue
-            found.add(dependant)
+            else:
+                found.add(dependant)
         return found
 
     def _inside_open_block(self, node: Node) -> bool:
@@ -132,7 +149,7 @@ class Board:
             for other in self._above(node.id)
         )
 
-    def _in_block(self, id: str) -> set[str]:
+    def in_block(self, id: str) -> set[str]:
         """The drains of the block that a task is part of, its own included."""
         group = self.nodes[id].group
         return {n.id for n in (self.nodes[id], *self._above(id)) if group and n.op is Op.DRAIN and n.group == group}
@@ -238,9 +255,13 @@ class Board:
         """Hold what can no longer start, because a host of its group stays out of service."""
         return sorted(self._hold(self.nodes))
 
-    def undone(self, id: str) -> None:
-        """Its host is restored."""
+    def undone(self, id: str) -> list[str]:
+        """Its host is restored. Returns the triggers that settled before that, and settle again."""
         self.status[id] = Status.UNDONE
+        loading = [t for t in self._triggers if id in t.sources or id in t.consumer]
+        again = [t.id for t in loading if self.status[t.id] is Status.UNDONE]
+        self.status.update(dict.fromkeys(again, Status.UNDO))
+        return again
 
     def undo_failed(self, id: str) -> list[str]:
         """The others are still undone, but its host stays out of service. Returns the drains that are not undone."""

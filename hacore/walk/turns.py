@@ -88,11 +88,32 @@ class Turns:
         if task.op is Op.DRAIN and status is Status.DO:
             others = [drain for drain in self.board.open_blocks(task.group) if drain != live.id]
             return bool(others) or self._first.get(task.group) != live.id
-        if task.op is Op.UNDRAIN and self.board.serves(live.id):
-            return bool(self.board.open_blocks(task.group))  # its undo takes the host out of service
+        if task.op is Op.UNDRAIN and self.board.serves(live.id):  # its undo takes the host out of service
+            return any(not self._undone_beside(live, drain) for drain in self.board.open_blocks(task.group))
+        if task.op is Op.DRAIN:  # its undo puts the host back into service
+            return self._more_open(live)
         if task.guarded and status is Status.DO:
             return self._first.get(task.group) != live.id
         return bool(task.reload_group) and self._peers_to_come(live)
+
+    def _undone_beside(self, live: RunningTask, drain: str) -> bool:
+        """Whether an open block keeps the same host out of service, and is being undone.
+
+        A trigger in it may load what a closed block of that host changed: it can settle only after that block is
+        opened again. The host does not serve anyhow; both blocks end together.
+        """
+        return self.lives[drain].task.host == live.task.host and self.board.status[drain] is Status.UNDO
+
+    def _more_open(self, live: RunningTask) -> bool:
+        """Whether the host of this drain must stay out of service: for another block, or a trigger about to settle."""
+        ready = set(self.board.undoable())
+        others = {drain for drain in self.board.open_blocks(live.task.group) if drain not in ready}
+        for other in self.lives.values():
+            if other.task.op is Op.TRIGGER and other.task.group == live.task.group:
+                status = self.board.status[other.id]
+                if status is Status.UNDOING or (status is Status.UNDO and other.id in ready):
+                    others.add(other.id)
+        return any(other != live.id and self.lives[other].task.host == live.task.host for other in others)
 
     def _peers_to_come(self, live: RunningTask) -> bool:
         """Whether others of its reload group are not ready yet.

@@ -110,9 +110,8 @@ class Walker:
                 batches.setdefault(host, []).append(live)
         for lives in batches.values():
             self._start(lives, self._do(lives))
-        for id in self.board.undoable() if self._may_start() else ():
-            if not self._blocked(live := self.lives[id]):
-                self._start([live], self._undo(live), undo=True)
+        for id in self.board.undoable(lambda id: self._blocked(self.lives[id])) if self._may_start() else ():
+            self._start([self.lives[id]], self._undo(self.lives[id]), undo=True)
             if not self._may_start():
                 break
 
@@ -216,8 +215,8 @@ class Walker:
             error = await undo_task(live, self.ctx, triggered=self._loaded)
         live.ended = self.ctx.now()
         if error is None:
-            self.board.undone(live.id)
-            await self._save([live.id])
+            again = self.board.undone(live.id)
+            await self._save([live.id, *again])
             self._say("task_undone", live, seconds=live.ended - (live.started or live.ended))
             return
         live.shown = f"{live.shown or live.error}\n{error}".strip()

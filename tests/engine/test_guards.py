@@ -179,6 +179,51 @@ gate:
     ], pair.story(result)  # fmt: skip
 
 
+LOADS_AN_EARLIER_BLOCK = """
+thing:
+  one: {hosts: a, text: v1, disrupts: restart}
+  mid: {hosts: b, text: v1, disrupts: restart, needs: [thing.one@a]}
+daemon:
+  web: {hosts: a, reads: [/things/one], restart_on: [thing.one@a], needs: [thing.mid@b]}
+gate:
+  g: {vip: v}
+"""
+"""Three blocks, on a, b and a: the daemon of the third loads what the first one changes."""
+
+
+async def test_a_failed_restart_is_undone_with_what_an_earlier_block_changed(pair: Play) -> None:
+    """The daemon settles after its source is restored: a block of its host is opened beside the one that is open."""
+    await pair.make(LOADS_AN_EARLIER_BLOCK)
+    before = pair.world.snapshot()
+    pair.world["a"].fail("restart web *", "does not start")
+    worst = 0
+
+    def count(_machine: Machine, _text: str) -> None:
+        nonlocal worst
+        worst = max(worst, sum("v" in m.drained for m in pair.world))
+
+    for machine in pair.world:
+        machine.watchers.append(count)
+    pair.stack(LOADS_AN_EARLIER_BLOCK.replace("v1", "v2"))
+    result = await pair.apply()
+    assert result.status == "rolled_back", pair.story(result)
+    assert pair.world.snapshot() == before, pair.story(result)
+    assert worst == 1
+    assert pair.world.cuts == []
+
+
+async def test_a_host_whose_undo_failed_stays_drained_when_an_earlier_block_of_it_is_undone(play: Play) -> None:
+    play.world.vips["v"] = ["a", "b"]
+    await play.make(LOADS_AN_EARLIER_BLOCK)
+    play.world["a"].fail("restart web *", "does not start", times=None)
+    play.stack(LOADS_AN_EARLIER_BLOCK.replace("v1", "v2"))
+    result = await play.apply()
+    assert result.status == "failed", play.story(result)
+    assert play.world["a"].drained == {"v"}
+    assert play.world["b"].drained == set()
+    assert play.world.cuts == []
+
+
 async def test_a_halt_leaves_the_host_drained_says_so_and_the_next_apply_ends_it(pair: Play) -> None:
     """What failed is not undone, so its host is in doubt and stays out of service; the other one is not touched."""
     await pair.make(PAIR)

@@ -295,3 +295,58 @@ def test_a_consumer_does_not_wait_for_its_own_trigger_while_others_are_undone() 
         board.status[id] = Status.UNDO
     board.start_undo("z")
     assert list(board.undoable()) == ["c"]
+
+
+def test_a_pause_also_undoes_what_a_trigger_in_an_open_block_loads() -> None:
+    """Otherwise it could not settle, and its host would stay out of service."""
+    board = board_of("s1 d1!d#g t1:s1,d1!t#g v1:t1!v#g u1:v1!u#g other")
+    play(board)
+    board.roll_back_all()
+    board.start_undo("u1")
+    board.undone("u1")
+    board.paused = True
+    story = []
+    while back := list(board.undoable()):
+        for id in back:
+            board.start_undo(id)
+            board.undone(id)
+        story += back
+    assert story == ["v1", "s1", "t1", "d1"]
+    assert board.status["other"] is Status.UNDO
+
+
+def test_a_trigger_that_settled_before_its_source_was_restored_settles_again() -> None:
+    board = board_of("s t:s!t")
+    play(board)
+    board.roll_back_all()
+    board.start_undo("t")
+    board.undone("t")
+    board.start_undo("s")
+    assert board.undone("s") == ["t"]
+    assert list(board.undoable()) == ["t"]
+
+
+def test_a_file_that_waits_for_a_trigger_that_waits_for_it_is_restored_first() -> None:
+    """b needs a; the daemon needs b, and loads a."""
+    tasks = "a b:a t:a,b!t x"
+    board = board_of(tasks)
+    board.nodes = {**board.nodes, "t": replace(board.nodes["t"], sources=frozenset({"a"}))}
+    play(board)
+    board.roll_back_all()
+    board.start_undo("x")
+    board.undone("x")
+    assert list(board.undoable()) == ["b"]
+
+
+def test_what_is_free_but_for_its_turn_does_not_hide_a_circle() -> None:
+    board = board_of("a b:a t:a,b!t x")
+    board.nodes = {**board.nodes, "t": replace(board.nodes["t"], sources=frozenset({"a"}))}
+    play(board)
+    board.roll_back_all()
+    assert list(board.undoable(lambda id: id == "x")) == ["b"]
+    # without a circle nothing else is chosen: what a trigger of another block needs stays
+    plain = board_of("a b t:a,b!t x")
+    plain.nodes = {**plain.nodes, "t": replace(plain.nodes["t"], sources=frozenset({"a"}))}
+    play(plain)
+    plain.roll_back_all()
+    assert list(plain.undoable(lambda id: id in ("x", "a"))) == []
