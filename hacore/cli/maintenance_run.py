@@ -16,7 +16,10 @@ Work = Callable[["Means", str, Callable[[str], None]], Awaitable["MaintenanceRes
 
 
 def show(args: StackArgs, work: Work, *, as_json: bool) -> int:
-    """Run it and show the result. Exit code 0: done and healthy; 2: done, but an address is not healthy."""
+    """Run it and show the result. Exit code 0: done; 2: done, but an address is not served, or has no standby.
+
+    A drain is done where it leaves no standby: nobody else would take over from the present holder then.
+    """
     from ..render.maintenance import maintenance_json, maintenance_text
     from ..render.progress import Progress
     from .interruptible import quietly, run
@@ -30,7 +33,8 @@ def show(args: StackArgs, work: Work, *, as_json: bool) -> int:
         terminal.say_json(maintenance_json(done))
     else:
         terminal.say(maintenance_text(done, terminal.out_style))
-    return 0 if all(found.verdict in ("healthy", "drained") for found in done.addresses) else 2
+    fine = ("healthy", "drained", *(("no-redundancy",) if done.order is not None else ()))
+    return 0 if all(found.verdict in fine for found in done.addresses) else 2
 
 
 __all__ = ["show"]

@@ -23,6 +23,7 @@ def project(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("maintenance"), pair)
     made.web()
     made.apply()
+    eventually(lambda: told(made)["verdict"] == "healthy", "healthy", seconds=60)
     return made
 
 

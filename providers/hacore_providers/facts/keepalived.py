@@ -193,7 +193,7 @@ class DrainFact:
 
 
 class MaintenanceFact:
-    """The record of an operator's drain at the argument's path; no answer if there is none.
+    """The record of an operator's drain, PATH.json for the drain file at PATH; no answer if there is none.
 
     A record that cannot be read counts as one without an author: the host is drained all the same.
     """
@@ -203,7 +203,8 @@ class MaintenanceFact:
     def command(self, asks: Sequence[Ask]) -> str:
         """No fork."""
         names = " ".join(quote(a.arg) for a in asks)
-        return f'for f in {names}; do [ -r "$f" ] && IFS= read -r v <"$f" && printf \'%s\\t%s\\n\' "$f" "$v"; done'
+        has = '[ -r "$f.json" ] && IFS= read -r v <"$f.json"'
+        return f'for f in {names}; do {has} && printf \'%s\\t%s\\n\' "$f" "$v"; done'
 
     def parse(self, stdout: bytes) -> Mapping[str, Drained]:
         """Lines `PATH<tab>JSON`."""

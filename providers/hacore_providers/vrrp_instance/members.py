@@ -103,8 +103,9 @@ def member(host: str, spec: VrrpInstanceSpec, facts: Facts, address: str) -> Mem
     holds, drained = holds_here(here, spec, address), is_drained(spec, facts)
     ordered = facts.get(DRAIN, spec.maintenance_file)
     order = (facts.get(MAINTENANCE, spec.maintenance_file) or Drained()) if ordered else None
+    fault = drained and (not spec.drain_weight or (order is not None and order.hard))
     log = own_lines(daemon, facts.host.time)
-    state, cause, remedy = _state(host, spec, facts, daemon, log, holds=holds, drained=drained)
+    state, cause, remedy = _state(host, spec, facts, daemon, log, holds=holds, fault=fault)
     last = _last(log, spec.name)
     changed = last if last is not None and last[1] == state else None
     if state == "stopped":
@@ -161,9 +162,9 @@ def _state(
     log: Sequence[LogLine],
     *,
     holds: bool,
-    drained: bool,
+    fault: bool,
 ) -> tuple[str, str, str]:
-    """State, why the member would not take over, and the next command."""
+    """State, why the member would not take over, and the next command; `fault`: it is drained by FAULT."""
     read = f"on {host}: journalctl -u {spec.service} -n 50"
     if daemon.age is None:
         left = f", and {', '.join(_left(spec, facts))} is still there" if holds else ""
@@ -176,7 +177,7 @@ def _state(
     word = last[1] if last is not None else ""
     failed = [name for name, script in spec.track_scripts.items() if not script.weight and _failed(log, name)]
     link = (facts.get(LINKS, "") or {}).get(spec.interface)
-    if drained and not spec.drain_weight:
+    if fault:
         ordered = facts.get(DRAIN, spec.maintenance_file)
         remedy = f"hacore undrain {host}" if ordered else f"on {host}: echo 0 >{spec.drain_file}"
         return "FAULT", f"{host} is drained, and would not take over", remedy

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import Drained, Facts, HostFacts, Step, View
+from hacore.contract import Ask, Drained, Facts, HostFacts, Step, View
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.keepalived import MAINTENANCE, ConfigFile, drained_from, drained_text
 from hacore_providers.facts.keepalived_daemon import DaemonState, LogLine
@@ -229,3 +229,11 @@ def test_the_record_is_one_line_and_read_back() -> None:
 def test_a_unit_name_has_no_letter_of_a_shell() -> None:
     assert of.timer_name(spec(name="VI_1")) == "hacore-undrain-VI_1"
     assert of.timer_name(spec(name="a b/c")).removeprefix("hacore-undrain-").isalnum()
+
+
+def test_the_record_is_found_beside_the_file_of_the_tracker(tmp_path: Path) -> None:
+    (tmp_path / "VI_1").write_text("1\n")
+    (tmp_path / "VI_1.json").write_text(drained_text(ORDER))
+    asks = [Ask(MAINTENANCE, str(tmp_path / name)) for name in ("VI_1", "VI_2")]
+    said = subprocess.run(["sh", "-c", MAINTENANCE.command(asks)], capture_output=True, check=False)
+    assert MAINTENANCE.parse(said.stdout) == {str(tmp_path / "VI_1"): ORDER}
