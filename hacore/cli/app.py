@@ -27,6 +27,7 @@ COMMANDS = (
     "drain",
     "undrain",
     "move",
+    "roll",
     "rollback",
     "runs",
     "show",

@@ -14,6 +14,7 @@ from tests.hosts.prober import Prober
 from tests.hosts.project import Project, eventually
 
 pytestmark = pytest.mark.twins
+SINCE = "systemctl show -p ActiveEnterTimestampMonotonic nginx"
 VIP = "192.168.1.200"
 FILES = "/var/lib/hacore/drain"
 
@@ -117,6 +118,45 @@ def test_a_host_undrains_itself_and_not_before_its_units_run(project: Project) -
     project.ssh("lb1", "systemctl start nginx")
     eventually(lambda: holders(project) == ["lb1"], "undrained by itself", seconds=90)
     assert told(project)["verdict"] == "healthy"
+
+
+def test_a_roll_restarts_both_without_a_lost_request(project: Project) -> None:
+    began = {host: project.ssh(host, SINCE) for host in ("lb1", "lb2")}
+    with Prober(project.lab, f"http://{VIP}/") as prober:
+        said = project.run("roll", "--restart", "nginx", "--auto-approve")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines()[:2] == ["lb2: done", "lb1: done"]
+    for host, before in began.items():
+        assert project.ssh(host, SINCE) != before
+    assert prober.lost == []
+    assert "restart nginx: lb2 done, lb1 done" in project.ok("runs")
+    eventually(lambda: told(project)["verdict"] == "healthy", "healthy", seconds=30)
+    assert "it is a roll" in project.run("rollback", "2", "--auto-approve").stderr
+
+
+def test_a_roll_stops_at_a_failure_with_that_host_drained_and_goes_on_later(project: Project) -> None:
+    failed = project.run("roll", "--auto-approve", "--", "test -e /root/good || { echo no >&2; exit 3; }")
+    assert failed.returncode == 1
+    assert "lb2: failed: cannot" in failed.stdout and "no; lb2 stays drained" in failed.stdout
+    assert "lb1: not begun" in failed.stdout
+    (address,) = told(project)["addresses"]
+    assert address["verdict"] == "drained" and "(hacore roll: test -e" in address["cause"]
+    again = failed.stdout.rpartition("hacore roll --resume ")[2].split()[0]
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "touch /root/good")
+    resumed = project.run("roll", "--resume", again, "--auto-approve")
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout.splitlines()[:2] == ["lb2: done", "lb1: done"]
+
+
+def test_a_roll_that_is_killed_leaves_a_drain_that_everybody_sees(project: Project) -> None:
+    rolling = project.start("roll", "--auto-approve", "--", "touch /root/rolling; sleep 5")
+    eventually(lambda: project.ssh("lb2", "ls /root").find("rolling") >= 0, "lb2 is under way", seconds=60)
+    rolling.kill()
+    rolling.wait()
+    (address,) = told(project)["addresses"]
+    assert address["verdict"] == "drained" and "lb2 is drained since" in address["cause"]
+    assert address["holders"] == ["lb1"]
 
 
 def test_a_destroy_takes_the_drain_along(project: Project) -> None:
