@@ -264,3 +264,25 @@ def test_a_twin_that_cannot_boot_says_why(make_lab: Callable[..., Lab], monkeypa
     with pytest.raises(LabError, match=r"cannot boot twin one: .*; its console shows:\n"):
         lab.up()
     assert remains(before, lab) == []
+
+
+def test_a_twin_reboots_and_is_a_host_after_a_boot(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab("reboot", twins=(ONE,))
+    lab.up()
+    before = lab.ssh("one", "cat /proc/sys/kernel/random/boot_id; touch /run/mark /root/mark").stdout.split()[0]
+    lab.ssh("one", "systemctl reboot")
+    end = time.monotonic() + 60
+    while True:
+        said = lab.ssh("one", "cat /proc/sys/kernel/random/boot_id; ls /run/mark /root/mark 2>/dev/null").stdout.split()
+        if said and said[0] != before:
+            break
+        assert time.monotonic() < end, "the twin did not boot again"
+        time.sleep(0.2)
+    assert said[1:] == ["/root/mark"]
+    assert lab.processes().keys() == {"one"}
+    lab.ssh("one", "systemctl poweroff")
+    while lab.processes():
+        assert time.monotonic() < end, "the twin is still on"
+        time.sleep(0.2)
+    lab.boot("one")
+    assert lab.ssh("one", "ls /root/mark").returncode == 0
