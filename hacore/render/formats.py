@@ -262,6 +262,8 @@ class LabJson(TypedDict):
     name: str
     alive: bool
     addresses: list[str]
+    twins: dict[str, bool]
+    """By name, whether the twin is on."""
 
 
 @published

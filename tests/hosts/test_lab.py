@@ -266,6 +266,37 @@ def test_a_twin_that_cannot_boot_says_why(make_lab: Callable[..., Lab], monkeypa
     assert remains(before, lab) == []
 
 
+TWO = Twin("two", "10.20.30.41", "ens4")
+
+
+def test_an_up_starts_what_is_off_and_drops_nothing(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab("revived", twins=(ONE, TWO), bystanders=(SIDE,))
+    assert lab.up() == ()
+    (lab.root / "state.db").write_text("kept")
+    since = "cat /proc/sys/kernel/random/boot_id"
+    before = lab.ssh("two", since).stdout
+    lab.ssh("one", "echo by hand >/root/mark")
+    lab.crash("one")
+    (info,) = [found for found in Lab.list_labs() if found.name == lab.spec.stack]
+    assert (info.alive, info.twins) == (True, {"one": False, "two": True})
+
+    assert lab.up() == ("one",)
+
+    assert lab.ssh("one", "cat /root/mark").stdout == "by hand\n"
+    assert lab.ssh("two", since).stdout == before
+    assert (lab.root / "state.db").read_text() == "kept"
+    with pytest.raises(LabError, match="already up"):
+        lab.up()
+    other = Lab(LabSpec(lab.spec.stack, (ONE,), (SIDE,)))
+    lab.crash("two")
+    with pytest.raises(LabError, match="it has other hosts, addresses or systems than the stack now"):
+        other.up()
+    lab.crash("one")  # and, as after a restart of the machine, nothing of its network
+    lab._network.down()
+    assert lab.up() == ("one", "two")
+    assert lab.ssh("one", "cat /root/mark").stdout == "by hand\n"
+
+
 def test_a_twin_reboots_and_is_a_host_after_a_boot(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab("reboot", twins=(ONE,))
     lab.up()
