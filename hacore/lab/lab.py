@@ -6,16 +6,16 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hacore.disk import replace_file
 from hacore.errors import LabError
-from hacore.lab import bystander, image
+from hacore.lab import image
+from hacore.lab.bystanders import Bystanders
 from hacore.lab.cgroups import Cgroups
-from hacore.lab.model import Bystander, LabSpec, Names, check_name
+from hacore.lab.model import LabSpec, Names, check_name
 from hacore.lab.mounts import mounts_below, unmount
 from hacore.lab.network import Network
 from hacore.lab.sshfiles import SYSTEM, SshFiles
@@ -26,9 +26,6 @@ from hacore.lab.system import (
     kill_all,
     locked,
     readable,
-    spawn,
-    tail,
-    wait_until,
 )
 from hacore.lab.twin import Machine
 
@@ -68,6 +65,7 @@ class Lab:
         self._network = Network(self.names, spec.addresses(), spec.reserved)
         self._cgroups = Cgroups(self.names.digest)
         self._ssh = SshFiles(self.root)
+        self._bystanders = Bystanders(spec.bystanders, self.root / "bystanders", self._network, self._cgroups)
         self._machines = {
             twin.name: Machine(twin, index, self.root / "twins" / twin.name, self._network, self._cgroups, self._ssh)
             for index, twin in enumerate(spec.twins)
@@ -141,10 +139,7 @@ class Lab:
         """Whether the network, every twin and every bystander are up."""
         if not self._network.exists() or not (self.root / "lab.json").exists():
             return False
-        bystanders = [Process.read(self._bystander_home(b) / "process") for b in self.spec.bystanders]
-        return all(m.running() for m in self._machines.values()) and all(
-            p is not None and p.alive() for p in bystanders
-        )
+        return all(m.running() for m in self._machines.values()) and self._bystanders.running()
 
     def up(self) -> tuple[str, ...]:
         """Bring the lab up, in about three seconds once the image is built.
@@ -193,7 +188,7 @@ class Lab:
         if not self._network.exists():
             self._network.down()  # what a restart of the machine left of it
             self._network.up()
-        self._start_bystanders()
+        self._bystanders.start()
         self._boot(off)
         for machine in off:
             self._say(f"twin {machine.twin.name} is up again at {machine.twin.address}")
@@ -206,7 +201,7 @@ class Lab:
         self._network.up()
         keys = {name: machine.make_identity() for name, machine in self._machines.items()}
         self._ssh.make(self.spec.twins, keys)
-        self._start_bystanders()
+        self._bystanders.start()
         for machine in self._machines.values():
             machine.install(images[machine.twin.os])
             machine.start()
@@ -309,38 +304,6 @@ class Lab:
         if name not in self._machines:
             raise LabError(f"cannot find twin {name}: the lab has {', '.join(self._machines)}")
         return self._machines[name]
-
-    def _bystander_home(self, one: Bystander) -> Path:
-        return self.root / "bystanders" / one.name
-
-    def _start_bystanders(self) -> None:
-        addresses = list(dict.fromkeys(b.address for b in self.spec.bystanders))
-        for index, address in enumerate(addresses):
-            if not self._network.has_bystander(index):
-                self._network.up_bystander(index, address)
-        started = []
-        for one in self.spec.bystanders:
-            home = self._bystander_home(one)
-            before = Process.read(home / "process")
-            if before is not None and before.alive():
-                continue
-            home.mkdir(parents=True, exist_ok=True)
-            program = [sys.executable, "-I", str(Path(bystander.__file__)), one.name, one.address, str(one.port)]
-            argv = [*program, str(one.status), one.body]
-            inside = self._network.bystander_inside(addresses.index(one.address), argv)
-            cgroups = self._cgroups.make(f"bystander-{one.name}")
-            started.append((one, spawn(inside, record=home / "process", log=home / "log", cgroups=cgroups)))
-        for one, process in started:
-            self._await_bystander(one, process)
-
-    def _await_bystander(self, one: Bystander, process: Process) -> None:
-        index = list(dict.fromkeys(b.address for b in self.spec.bystanders)).index(one.address)
-        look = self._network.bystander_inside(index, ["sh", "-c", "cat /proc/net/tcp"])
-        listening = f":{one.port:04X} 00000000:0000 0A"
-        ready = wait_until(lambda: not process.alive() or listening in attempt(look).stdout, 10)
-        if not (ready and process.alive()):
-            log = self._bystander_home(one) / "log"
-            raise LabError(f"cannot start bystander {one.name} at {one.address}:{one.port}: {tail(log)}")
 
 
 __all__ = ["Lab", "LabInfo"]
