@@ -98,9 +98,9 @@ class FileProvider(Provider[FileSpec]):
         return {} if spec.data is None else {spec.path: spec.data}
 
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
-        """One question; the host sends the content if it is governed, differs and is not secret."""
+        """One question; the host sends the content if it is governed, differs, is not secret and not too large."""
         wanted = spec.wanted_sha256
-        silent = spec.sensitive or not spec.has_content
+        silent = spec.sensitive or not wanted
         return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent)]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
