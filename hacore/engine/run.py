@@ -18,7 +18,7 @@ from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack
 from ..probe import HostLink
 from ..secrets import Secrets
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, Walker, ask_all, held_before, lost_addresses
+from ..walk import Context, Walker, ask_all, await_moves, held_before, lost_addresses
 from ..walk.walker import watched
 from .agreement import check_members
 from .confirm_within import confirmed, prolonged, timer_of
@@ -195,6 +195,9 @@ class Run:
             ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, rows)})
         await self.writer.commit(PutRun(ended), *metadata_only)
         self.means.listener(Event("run_finished", status, data={"run": number, "status": status}))
+        if status == "done":
+            for words in await await_moves(ctx, [c.address for c in made.changes]):
+                self.means.warn(f"{words}: `hacore status` shows the members")
         lost = await lost_addresses(ctx)
         if status == "done":
             await self._warn_of_new_checks(made)

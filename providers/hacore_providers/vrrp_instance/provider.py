@@ -45,7 +45,7 @@ from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERS
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
-from . import maintenance, steps
+from . import effects, maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
@@ -173,7 +173,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             masked=frozenset({"config"}) if secret and not withheld else frozenset(),
-            effect="reload keepalived",
+            effect=", ".join(["reload keepalived", *effects.words(view)]),
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
@@ -181,7 +181,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         spec = view.spec
         reload = f" and reload {spec.service}" if found != "absent" else ""
         back = "" if view.removed(found) else f"; with the last one, restore the original file{reload}"
-        return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
+        gone = effects.removal(view, [plain(vip.address) for vip in spec.vips]) if view.removed(found) else []
+        return Effect(", ".join([f"remove VRRP instance {spec.name} from {spec.config}{back}", *gone]))
 
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
         """The file, for its other users."""
@@ -242,6 +243,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             addresses_in(render(companions(view))),
             master_down(view.spec) + 1.0,
             min(LONGEST_ELECTION, longest_start(view.spec) + master_down(view.spec)),
+            {address: (move.taker, move.seconds) for address, move in effects.moves(view.members).items()},
         )
 
     # -- at apply
