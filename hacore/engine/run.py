@@ -22,6 +22,7 @@ from ..walk import Context, Walker, ask_all, await_moves, held_before, lost_addr
 from ..walk.walker import watched
 from .agreement import check_members
 from .confirm_within import confirmed, prolonged, timer_of
+from .drained_peers import check_drained_peers
 from .host_locks import HeldHosts, held_hosts
 from .ownership import Marking, check_ownership, host_moves, options_of
 from .plan_changes import changed_words, plan_differences
@@ -142,6 +143,7 @@ class Run:
         made, _ = await self.session.plan(snapshot)
         check_ownership(made.ownership, self.session.command, take_over=self.options.take_over)
         check_members(made, standing(snapshot, made), self.session, snapshot.seal)
+        check_drained_peers(made, self.means.providers)
         current = await self._agreed(shown, made, snapshot, approve)
         if made.empty:
             metadata_only = metadata_moves(made, standing(snapshot, made), 0, self.session, self.writer)

@@ -11,7 +11,7 @@ import pytest
 
 from hacore.lab import Lab
 from tests.hosts.prober import Prober
-from tests.hosts.project import Project, eventually
+from tests.hosts.project import NGINX, SITE, WEB, Project, eventually
 
 pytestmark = pytest.mark.twins
 SINCE = "systemctl show -p ActiveEnterTimestampMonotonic nginx"
@@ -71,6 +71,20 @@ def test_a_drain_moves_the_address_without_a_lost_request_and_is_seen_everywhere
     assert project.run("status", "--accept", "drained").returncode == 0
     project.ok("drift")
     project.ok("plan", "--detailed-exitcode")
+
+
+def test_an_apply_restarts_nothing_on_the_only_host_in_service(project: Project) -> None:
+    project.ok("drain", "lb2")
+    restarted = WEB.replace("reload_on: [file.site, file.main]", "reload_on: [file.site], restart_on: [file.main]")
+    project.write(restarted, site__conf=SITE, nginx__conf=NGINX.replace("512", "511"))
+    refused = project.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "lb2 is drained; `hacore undrain lb2` first" in refused.stderr
+    project.web(site=SITE.replace("first", "second"))  # a reload needs no drain
+    project.apply()
+    assert holders(project) == ["lb1"]
+    project.web()
+    project.apply()
 
 
 def test_it_survives_a_restart_of_keepalived_and_ends_once(project: Project) -> None:

@@ -208,6 +208,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             undrain=steps.drain(spec, on=False),
             clear=clear,
             patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
+            held=bool(view.facts.get(DRAIN, spec.maintenance_file)),
         )
 
     def maintenance(
