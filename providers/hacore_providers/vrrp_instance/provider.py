@@ -19,6 +19,7 @@ from hacore.contract import (
     Desired,
     Drained,
     Effect,
+    FailOver,
     Found,
     Guard,
     Held,
@@ -45,7 +46,7 @@ from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERS
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
-from . import effects, maintenance, steps
+from . import effects, fail_over, maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
@@ -216,6 +217,10 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     ) -> Maintenance | None:
         """By a drain tracker of its own, which survives a restart of the host."""
         return maintenance.maintenance(view, order, units)
+
+    def fail_over(self, view: View[VrrpInstanceSpec]) -> FailOver | None:
+        """By the timers and weights of the members."""
+        return fail_over.fail_over(view)
 
     # -- for status and drift
     def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
