@@ -22,8 +22,7 @@ def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
     first = plan[0]
     lines = [
         f"Drill of {clean(first.address)}, held by {first.host}; {first.taker} takes over.",
-        f"{order.rate:g} new connections a second to {clean(first.url)}, for {order.baseline:g} s before and after each "
-        "scenario.",
+        f"{order.rate:g} new connections a second to {clean(first.url)}, {order.baseline:g} s before and after each.",
     ]
     for one in plan:
         if one.budget is None:
@@ -83,11 +82,12 @@ def drill_json(done: DrillResult) -> DrillJson:
 
 
 def _scenario_json(one: Measured) -> dict[str, object]:
-    changes = [
-        o
-        for o, before in zip(one.looks, (None, *one.looks), strict=False)
-        if before is None or o.holders != before.holders
-    ]
+    before: tuple[str, ...] | None = None
+    changes = []
+    for look in one.looks:
+        if look.holders != before:
+            changes.append(look)
+        before = look.holders
     return {
         **measured_json(one),
         "acted": round(one.acted, 3),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="Play this one (repeatable; default: drain and stop).",
 )
 @click.option(
-    "--rate", type=click.FloatRange(min=1, max=200), default=100.0, show_default=True, help="Requests a second."
+    "--rate", type=click.FloatRange(1, 200), default=100.0, show_default=True, metavar="N", help="Requests a second."
 )
 @click.option(
     "--baseline", type=Duration(), default="10s", show_default=True, metavar="TIME", help="Time before and after each."
