@@ -19,7 +19,7 @@ class DrillJson(TypedDict):
     verdict: str
     """passed, failed, or void: nothing is known."""
     restored: bool
-    """Whether all hosts are as they were; `problem` is why not."""
+    """Whether all hosts were restored; `problem` is why not."""
     problem: str
     rate: float
     """Requests a second."""

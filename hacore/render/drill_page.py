@@ -33,14 +33,14 @@ svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--f
 """
 
 
-def drill_page(done: DrillResult, stack: str) -> str:
+def drill_page(done: DrillResult) -> str:
     """The page: verdict, a table and a time line for each scenario, and the numbers as JSON."""
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        f"<title>Drill of {_text(stack)}: {_text(done.verdict)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>Drill of {_text(stack)}: <span class={done.verdict}>{_text(done.verdict)}</span></h1>",
+        f"<title>Drill of {_text(done.stack)}: {_text(done.verdict)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>Drill of {_text(done.stack)}: <span class={done.verdict}>{_text(done.verdict)}</span></h1>",
         f"<p class=dim>{_text(when(done.started))}, run {done.run}, {done.order.rate:g} new connections a second</p>",
     ]
     if not done.restored:
@@ -81,7 +81,7 @@ def _scenario(one: Measured) -> list[str]:
 def _timeline(one: Measured) -> str:
     """Requests by the second, the holders, and the two events, on one axis of seconds."""
     end = max([o.at for o in one.looks] + [r.at for r in one.requests] + [one.restored, 1.0])
-    scale = (WIDTH - LEFT - 10) / end
+    scale = (WIDTH - LEFT - 20) / end
 
     def x(at: float) -> float:
         return round(LEFT + at * scale, 1)

@@ -23,7 +23,7 @@ BROWSER = (
     "--disable-component-update --disable-sync --enable-logging=stderr --v=0 --virtual-time-budget=2000"
 )
 BAD = replace(GOOD, scenario="service", problem='cannot stop <lb1>: "no" & no')
-DONE = DrillResult(7, DrillOrder(), (GOOD, BAD), started=1_795_694_400.0)
+DONE = DrillResult(7, DrillOrder(), (GOOD, BAD), started=1_795_694_400.0, stack="web <&>")
 
 
 def browse(page: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def browse(page: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no browser here")
 def test_a_browser_shows_it_without_an_error(tmp_path: Path) -> None:
     page = tmp_path / "drill.html"
-    page.write_text(drill_page(DONE, "web <&>"))
+    page.write_text(drill_page(DONE))
     seen = browse(page, tmp_path, "--dump-dom")
     assert seen.returncode == 0, seen.stderr
     assert "CONSOLE" not in seen.stderr, seen.stderr
@@ -57,7 +57,7 @@ def test_a_browser_shows_it_without_an_error(tmp_path: Path) -> None:
 
 
 def test_it_asks_nothing_of_anybody() -> None:
-    page = drill_page(DONE, "web")
+    page = drill_page(DONE)
     assert not re.search(r"(?:src|href)=", page)
     assert "url(" not in page and "@import" not in page
     assert "<script>" not in page

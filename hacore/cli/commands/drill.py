@@ -48,12 +48,12 @@ def command(
     auto_approve: bool,
     as_json: bool,
 ) -> int:
-    """Prove the fail-over: cause one, measure it, put everything back.
+    """Prove the fail-over: cause one, measure it, and undo it.
 
     New connections at a fixed rate from this machine show what clients lose. Each
     number is compared with its budget, which follows from the configuration. A host
-    puts itself back if this machine fails. Asks for a literal `yes`. Exit code 0:
-    passed; 2: failed; 1: not known, or not begun; 3: a host was not put back.
+    reverts automatically if this machine fails. Asks for a literal `yes`. Exit code
+    0: passed; 2: failed; 1: not known, or not begun; 3: a host was not restored.
 
     \b
     Scenarios, on the holder of the address:
@@ -98,7 +98,7 @@ def command(
         from ...disk import replace_file
         from ...render.drill_page import drill_page
 
-        replace_file(page, drill_page(done, args.stack or "this stack").encode())
+        replace_file(page, drill_page(done).encode())
     if as_json:
         terminal.say_json(drill_json(done))
     else:

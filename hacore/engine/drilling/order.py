@@ -62,7 +62,7 @@ def rehearsed(site: MaintenanceSite, host: str, word: Word, order: DrillOrder) -
         raise PlanError(f"cannot drill: {why}")
     facts = answered(site.statuses)[host]
     if facts.host.init != "systemd":
-        raise PlanError(f"cannot drill: {host} has no systemd, so it could not put itself back if this machine failed")
+        raise PlanError(f"cannot drill: {host} has no systemd, so it could not revert by itself if this machine failed")
     url, status = _url(site, order)
     found = Rehearsed(word, address.address, host, taker(address, host) or "", url, status, None, None, parts.notify)
     budget = {"drain": parts.drain, "stop": parts.stop, "service": parts.service}[word]

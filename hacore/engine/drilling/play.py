@@ -1,4 +1,4 @@
-"""One scenario: act, wait, restore; the host puts itself back if this process does not."""
+"""One scenario: act, wait, restore; the host reverts automatically if this process does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOLD = 2.0
 """Seconds that the new holder serves before the cause ends."""
 
 GRACE = 30.0
-"""Seconds beyond the budgets after which the host puts itself back."""
+"""Seconds beyond the budgets after which the host reverts automatically."""
 
 
 class NotRestoredError(PlanError):
@@ -91,7 +91,7 @@ async def _restore(site: MaintenanceSite, one: Rehearsed, undo: Step) -> None:
                 await asyncio.sleep(1.0)
                 continue
             raise NotRestoredError(
-                f"cannot restore {one.host}: {error}; it puts itself back within a minute or so (hacore-watch.timer), "
+                f"cannot restore {one.host}: {error}; hacore-watch.timer reverts it within a minute or so, "
                 f"else on {one.host}: systemctl start keepalived, and `hacore undrain {one.host}`"
             ) from error
         return

@@ -1,11 +1,11 @@
 """Drill: cause a fail-over of a served address, measure it from outside, and put everything back.
 
     baseline     requests only: none may be lost
-    arm          the host puts itself back if this process does not (systemd-run, hacore-watch)
+    arm          the host reverts automatically if this process does not (systemd-run, hacore-watch)
     act          drain the holder, stop its daemon, or stop what it serves
     wait         until another host holds the address
     restore      the mirror; then the watchdog is taken away
-    wait         until the address is back, where the configuration says so
+    wait         until the address is back, where the configuration provides for it
     baseline
 
 Every way out restores: a failure, Ctrl-C, a lost connection (the watchdog does), a killed controller (the watchdog
@@ -47,6 +47,7 @@ class DrillResult:
     restored: bool = True
     problem: str = ""
     started: float = 0.0
+    stack: str = ""
 
     @property
     def verdict(self) -> str:
@@ -91,8 +92,9 @@ async def drill(
             say(f"{one.scenario}: {_short(done[-1])}")
             await _healthy(site)
     findings = tuple(one.finding for one in plan if one.finding)
-    result = DrillResult(0, order, tuple(done), findings, not problem, problem, started)
-    return replace(result, run=await _record(means, state_url, result))
+    return await _recorded(
+        means, state_url, DrillResult(0, order, tuple(done), findings, not problem, problem, started)
+    )
 
 
 def _short(one: Measured) -> str:
@@ -101,7 +103,7 @@ def _short(one: Measured) -> str:
 
 
 async def _healthy(site: MaintenanceSite) -> None:
-    """Wait until the pair is as it was before the scenario."""
+    """Wait until the pair is healthy again."""
     end = time.monotonic() + SETTLE
     while time.monotonic() < end:
         await site.ask()
@@ -110,7 +112,8 @@ async def _healthy(site: MaintenanceSite) -> None:
         await asyncio.sleep(1.0)
 
 
-async def _record(means: Means, state_url: str, result: DrillResult) -> int:
+async def _recorded(means: Means, state_url: str, result: DrillResult) -> DrillResult:
+    """The result with the number of its run, and the name of its stack."""
     async with await StateWriter.open(state_url, who=means.who, what=COMMAND) as writer:
         last = last_run(read_snapshot(writer, keyless=True))
         record = RunRecord(
@@ -130,7 +133,7 @@ async def _record(means: Means, state_url: str, result: DrillResult) -> int:
                 "findings": list(result.findings),
             },
         )
-        return await writer.new_run(record, [])
+        return replace(result, run=await writer.new_run(record, []), stack=record.stack)
 
 
 __all__ = ["COMMAND", "DrillResult", "drill"]

@@ -1,4 +1,4 @@
-"""The two observers of a scenario: the prober, a process of its own, and the looks at who holds the address."""
+"""The two observers of a scenario: the prober, a process of its own, and checks of who holds the address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..maintenance_site import MaintenanceSite
 from .order import DrillOrder, Rehearsed
 
 LOOK = 0.2
-"""Seconds between two looks at who holds the address."""
+"""Seconds between two checks of who holds the address."""
 
 
 @asynccontextmanager
