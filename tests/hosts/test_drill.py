@@ -58,7 +58,8 @@ def test_a_drill_is_measured_and_put_back(project: Project) -> None:
     text = page.read_text()
     assert "http" not in text.replace(f"http://{VIP}", "")  # no external asset
     assert f"{stopped['lost']} of {stopped['sent']}" in text
-    assert "drill" in project.ok("runs")
+    assert f"passed: drain 0 of {drained['sent']} lost, stop {stopped['lost']} of" in project.ok("runs")
+    assert "Last drill: passed, 20" in project.ok("status")
     assert "it is a roll or a drill" in project.run("rollback", "2", "--auto-approve").stderr
 
 
