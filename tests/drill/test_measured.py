@@ -70,7 +70,11 @@ def test_the_numbers() -> None:
         ({"looks": looks((0, "lb1"), (5.6, "lb2"), (18, "lb1"))}, "192.0.2.1 returned after 8.0 s, by the budget"),
         ({"looks": looks((0, "lb1"), (5.6, "lb2")), "back": None}, ""),  # it stays where it went
         ({"problem": "cannot stop lb1: no"}, "cannot stop lb1: no"),
-        ({"budget": Budget(0.0, "0"), "requests": requests(5.0)}, "1 requests were lost, 0 by the budget of 0.00 s"),
+        ({"budget": Budget(0.0, "0"), "requests": requests(5.0)}, ""),  # at the very moment of the move
+        (
+            {"budget": Budget(0.0, "0"), "requests": requests(5.0, 5.1)},
+            "2 requests were lost, 1 by the budget of 0.00 s",
+        ),
         ({"budget": Budget(0.0, "0"), "requests": requests()}, ""),
     ],
 )
