@@ -17,9 +17,9 @@ VOID = 0.01
 """The share of requests that the prober may not have sent in time, before it has measured nothing."""
 
 TOLERANCE = 1
-"""Requests that may be lost beyond a budget: one may begin at its very edge. In a drain, too: keepalived sends its
-first advert before its gratuitous ARP, so the former holder may remove the address a moment before the network knows the
-new one."""
+"""Requests that may be lost beyond a budget: one may begin at its very edge. In a drain, too: a new master sends its
+advert before its gratuitous ARP (RFC 5798, 6.4.2), so the former one may remove the address a moment before the network
+knows where it is."""
 
 
 @dataclass(frozen=True, slots=True)
