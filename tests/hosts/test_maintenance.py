@@ -87,6 +87,21 @@ def test_an_apply_restarts_nothing_on_the_only_host_in_service(project: Project)
     project.apply()
 
 
+def test_an_address_that_stays_where_it_went_is_moved(project: Project) -> None:
+    refused = project.run("move")
+    assert refused.returncode == 1
+    assert "its priority is higher (101, not 100) and it preempts" in refused.stderr
+    staying = WEB.replace("virtual_router_id: 66", "virtual_router_id: 66\n      preempt: false")
+    project.write(staying, site__conf=SITE, nginx__conf=NGINX)
+    project.apply()
+    for words, way in ((("move",), "lb1 -> lb2"), (("move", "lb1"), "lb2 -> lb1")):
+        eventually(lambda: told(project)["verdict"] == "healthy", "healthy", seconds=60)
+        assert f"{VIP} moved: {way}" in project.ok(*words)
+        assert holders(project) == [way[-3:]]
+    project.web()
+    project.apply()
+
+
 def test_it_survives_a_restart_of_keepalived_and_ends_once(project: Project) -> None:
     project.ok("drain", "lb1")
     project.ssh("lb1", "systemctl restart keepalived")
