@@ -13,7 +13,7 @@ __all__ = ["SAFE_PATH"]
 
 SAFE_PATH = r"""
 __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $__last: mode of the last folder
-  __rest=${1#/} __at= __links=0 __why= __ours=
+  __rest=${1#/} __at= __links=0 __why= __ours= __closed=
   set -- /
   while :; do
     case $__rest in */*) ;; *) break ;; esac
@@ -47,6 +47,7 @@ __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $
     if [ "$__what" = 'the folder' ]; then
       __sticky=; case $__mode in [1357]???) __sticky=1 ;; esac
       [ "$1" != "${__at:-/}" ] || __open=
+      case $__mode in *[02468]) __closed=1 ;; esac
       case $__mode in
         *[2367]) [ -n "$__sticky" ] || { __why="everybody can write in the folder $1"; return 0; } ;;
         *[2367]?)
@@ -85,6 +86,9 @@ __END
 }
 __known() { # whether the entry at the path last checked is safe to use: no other user can have made it since
   [ -z "$__open" ] || [ -n "$__ours" ]
+}
+content_mode() { # PATH: after safe_path PATH its mode, octal; 0 if it lies below a folder that not everybody may enter
+  if [ -n "$__closed" ]; then echo 0; else stat -c %a -- "$1"; fi
 }
 __alone() { # GID FOLDER: whether only root and this user are in the group, and no ACL admits others
   case $(ls -ld -- "$2") in ??????????+*) return 1 ;; esac
@@ -145,6 +149,8 @@ Folders that do not exist yet are not checked: a step that creates them calls `s
 sticky folder in which others may write (/tmp), names made by mktemp(1) are safe, and so are files of root or of the
 connection's user that have one name. `__known` is true after `safe_path PATH` unless the folder is such a one and
 PATH did not exist: whatever exists there later may be another user's, and must not be read, changed or followed.
+
+`content_mode PATH` is for captures: who may read the content on the host (`Image.modes`).
 
 `changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
 

@@ -191,7 +191,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
         desired.attrs,
         before_texts=None if observed is None else observed.texts,
         after_texts=desired.texts,
-        sensitive=desired.sensitive,
+        sensitive=secrets,
         masked=desired.masked,
         ignore=ignore,
     )

@@ -27,14 +27,30 @@ def seal_attrs(attrs: Attrs | None, sensitive: Collection[str], seal: Seal) -> d
 
 
 def with_secrets(desired: Desired, fields: Collection[str], secrets: Secrets) -> Desired:
-    """The desired state with every attr marked as sensitive that stands for a sensitive field, or holds a secret."""
-    if desired.attrs is None or not (fields or secrets.values):
+    """The desired state with every attr marked as sensitive that stands for a sensitive field, or holds a secret.
+
+    Its free texts, which plans and runs keep, are scrubbed.
+    """
+    if not (fields or secrets.values):
+        return desired
+    desired = _scrubbed(desired, secrets)
+    if desired.attrs is None:
         return desired
     found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} - desired.sensitive
     if not found:
         return desired
     texts = {key: text for key, text in desired.texts.items() if key not in found}
     return replace(desired, texts=texts, sensitive=desired.sensitive | found)
+
+
+def _scrubbed(desired: Desired, secrets: Secrets) -> Desired:
+    other = desired.replace_effect
+    return replace(
+        desired,
+        effect=secrets.scrub(desired.effect),
+        irreversible=secrets.scrub(desired.irreversible),
+        replace_effect=None if other is None else replace(other, text=secrets.scrub(other.text)),
+    )
 
 
 def sealed(value: Any) -> bool:

@@ -123,7 +123,8 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
     before = None if observed is None else observed.attrs
     if same(before, _known(desired), ignore):
         return Verdict(replace(planned, desired=desired), observed, desired, True)
-    left = compare(before, desired.attrs, sensitive=desired.sensitive, ignore=ignore)
+    hidden = desired.sensitive | planned.sensitive
+    left = compare(before, desired.attrs, sensitive=hidden, ignore=ignore)
     words = ", ".join(
         f"{a.path} differs" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
     )

@@ -38,6 +38,7 @@ safe_paths() {{ while IFS= read -r one; do safe_path "$one"; done; }}
 safe_folders() {{
   sed 's,/[^/]*$,/.,' | LC_ALL=C sort -u | while IFS= read -r one; do
     safe_path "$one"
+    [ -z "$__closed" ] || echo "$one" >>"$HACORE_WORK/closed"
     [ -n "$__open" ] || continue
     echo "cannot write in ${{one%.}}: other users can write there as well; {UNSAFE}" >&2
     exit 1

@@ -59,7 +59,8 @@ made "$manifest" | without foreign | while IFS= read -r path; do
   if [ -d "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
 done >folders
 sed 's/^/had /' had
-[ ! -s had ] || ! xargs -d '\n' stat -c %a -- <had | grep -qv '[4567]$' || echo 'private 1'
+if [ -s closed ]; then echo 'content 0'; fi
+[ ! -s had ] || xargs -d '\n' stat -c 'content %a' -- <had | sort -u
 sed 's/^/folder /' folders
 if [ -s had ] || [ -s folders ]; then
   cat folders had >all
@@ -83,7 +84,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from the output of `capture`."""
     blobs = dict.fromkeys(_PATHS, b"")  # paths are bytes: not every name is text
     record: str | None = None
-    private = False
+    modes: tuple[int, ...] = ()
     for line in output.stdout.split(b"\n"):
         key, _, value = line.partition(b" ")
         name = key.decode("utf-8", "replace")
@@ -91,11 +92,12 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
             blobs[name] += value + b"\n"
         elif name in ("files", "manifest"):
             blobs[name] = base64.b64decode(value)
-        elif name == "private":  # one of the files is not for everybody to read
-            private = True
+        elif name == "content":
+            modes += (int(value, 8),)
         elif name == "record":
             record = value.decode("utf-8", "replace")
-    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive or private)
+    # the record can be read by its owner only: what it was built with may be secret
+    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive or record is not None, modes=modes)
 
 
 # --- apply -----------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def read_image(config: str, output: Output) -> Image:
     if word == "file":
         data |= dict(zip(("mode", "uid", "gid"), numbers, strict=True))
     if word == "absent":
-        return Image(data)
+        return Image(data, modes=())
     return Image(data, {"content": base64.b64decode(content)}, sensitive=True)
 
 
