@@ -46,6 +46,7 @@ class FileProvider(Provider[FileSpec]):
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
     plain = ("path",)
+    arguments: ClassVar[Mapping[str, str]] = {"validate": "let the program read it from a file"}
     confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("content", "content_base64", "link_to")}
 
     # -- at load

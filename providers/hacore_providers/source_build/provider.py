@@ -7,7 +7,7 @@ inputs of the build, and the hash of the binary shows whether it was modified.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hacore.contract import (
     NO_RULES,
@@ -49,6 +49,11 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     api = 2
     kind = "source_build"
     spec = SourceBuildSpec
+    arguments: ClassVar[Mapping[str, str]] = {
+        "configure": "give it by environment",
+        "make": "give it by environment, and name the variable here",
+        "install": "give it by environment, and name the variable here",
+    }
 
     # -- at load
     def resolve(self, spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
