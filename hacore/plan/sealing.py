@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Desired, Provider
+from ..contract import Desired, Observed, Provider
 from ..load.stack import Instance
 from ..model import JSON, Attrs, Unknown, canonical
 from ..secrets import Secrets
@@ -51,6 +51,21 @@ def _scrubbed(desired: Desired, secrets: Secrets) -> Desired:
         irreversible=secrets.scrub(desired.irreversible),
         replace_effect=None if other is None else replace(other, text=secrets.scrub(other.text)),
     )
+
+
+def opened(observed: Observed | None, desired: Desired, seal: Seal) -> Observed | None:
+    """The observed state with the desired value in place of its HMAC, where a host has the one and it is of the other.
+
+    A kind that keeps a digest of something secret on a host keeps it as the state does (`Change.sealed`).
+    """
+    if observed is None or desired.attrs is None:
+        return observed
+    attrs = dict(observed.attrs)
+    for key in desired.sensitive & attrs.keys() & desired.attrs.keys():
+        value = desired.attrs[key]
+        if sealed(attrs[key]) and not isinstance(value, Unknown) and attrs[key] == seal(canonical(value)):
+            attrs[key] = value
+    return observed if attrs == observed.attrs else replace(observed, attrs=attrs)
 
 
 def sealed(value: Any) -> bool:

@@ -65,23 +65,35 @@ def state_bytes(path: Path) -> bytes:
 
 
 class Arguments:
-    """Reads the arguments of all processes, again and again, while a command runs.
+    """Reads the arguments of all processes, again and again, while a command runs; those of containers as well.
 
-    `environ`: also what other users see of environments, which is nothing; so those of processes that are not ours.
+    Also the environment of processes of other users than root: those users can read it.
     """
 
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
+        self.environments: set[bytes] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def _watch(self) -> None:
         while not self._over.is_set():
             for name in filter(str.isdigit, os.listdir("/proc")):
+                process = Path("/proc", name)
                 try:
-                    self.seen.add(Path("/proc", name, "cmdline").read_bytes())
+                    self.seen.add((process / "cmdline").read_bytes())
+                    if process.stat().st_uid:
+                        self.environments.add((process / "environ").read_bytes())
                 except OSError:
                     continue
+
+    def leaks(self, canaries: Iterable[bytes]) -> Iterator[str]:
+        """Where a canary is in one of them."""
+        canaries = list(canaries)
+        for line in self.seen:
+            yield from found_in("arguments of a process", line, canaries)
+        for line in self.environments:
+            yield from found_in("the environment of a process of another user", line, canaries)
 
     def __enter__(self) -> Arguments:
         self._thread.start()

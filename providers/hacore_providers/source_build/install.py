@@ -15,7 +15,7 @@ from typing import Any
 from hacore.contract import Image, Output
 from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build.compile import head
-from hacore_providers.source_build.spec import SourceBuildSpec, listing, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, listing
 
 _PATHS = ("absent", "had", "dir", "folder", "runtime")
 """Lists of an image: missing paths, existing paths, missing directories, the build's directories, run-time files."""
@@ -193,16 +193,16 @@ mv -fT -- "$manifest.new" "$manifest"
 now=; [ -z "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
 { printf '%s, "binary": "%s", "toolchain": "%s", ' "$(cat "$HACORE_WORK/record")" "$now" "$(cat "$scratch/toolchain")"
   printf '"libraries": "%s", "built": %s}\n' "$(cat "$scratch/libraries")" "$(date +%s)"; } >"$record.new"
-chmod 0600 "$record.new" # its stamp is a plain digest of all inputs, which may be a secret that can be guessed
+chmod 0600 "$record.new" # what it was built with, and its libraries, are of no use to others
 mv -fT -- "$record.new" "$record"
 rm -rf -- "$scratch"
 """
 
 
-def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
-    """The script that installs the stage on the host, and its blobs."""
+def install(spec: SourceBuildSpec, foreign: Iterable[str], stamp: str) -> tuple[str, dict[str, bytes]]:
+    """The script that installs the stage on the host, and its blobs; `stamp` is that of `compile.steps`."""
     rows = [f"{d.path.rstrip('/')}\t{d.mode}\t{d.owner}:{d.group}" for d in spec.directories]
-    known = {"stamp": stamp(spec), "sha256": spec.sha256}
+    known = {"stamp": stamp, "sha256": spec.sha256}
     if not spec.sensitive:
         known["source"] = spec.source
         known["inputs"] = listing(spec)
@@ -211,7 +211,7 @@ def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[st
         "directories": "".join(f"{row}\n" for row in rows).encode(),
         "record": json.dumps(known).removesuffix("}").encode(),
     }
-    return head(spec) + _SETS + _PLACE + _INSTALL, blobs
+    return head(spec, stamp) + _SETS + _PLACE + _INSTALL, blobs
 
 
 # --- undo ------------------------------------------------------------------------------------------

@@ -138,7 +138,9 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     # -- at apply
     def prepare(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
         """Build in scratch space, unless the installed build matches."""
-        return [step for change in work.changes if _builds(change) for step in making.steps(change.spec)]
+        return [
+            step for change in work.changes if _builds(change) for step in making.steps(change.spec, _stamp(change))
+        ]
 
     def capture(self, work: Work[SourceBuildSpec]) -> Step | None:
         """Back up the files at the paths of the new build and of the old one."""
@@ -167,7 +169,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         if change.action is Action.DELETE:
             yield from self._undo(change, work)
             return
-        script, blobs = installing.install(change.spec, work.foreign)
+        script, blobs = installing.install(change.spec, work.foreign, _stamp(change))
         yield Step(script, blobs=blobs, what=f"installing {change.spec.title}", deadline=600.0)
 
     def undo(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
@@ -180,6 +182,11 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             return
         script, blobs = installing.undo(change.spec, image, work.foreign)
         yield Step(script, blobs=blobs, what=f"undoing the installation of {change.spec.title}", deadline=600.0)
+
+
+def _stamp(change: Change[SourceBuildSpec]) -> str:
+    """The stamp as it is kept on the host: of a build with a secret an HMAC, from which nothing can be guessed."""
+    return str(change.sealed.get("stamp") or specs.stamp(change.spec))
 
 
 def _builds(change: Change[SourceBuildSpec]) -> bool:
