@@ -370,7 +370,7 @@ def test_source_build(top: Path, victim: Path) -> None:
     (stage / str(victim / "bin/program").lstrip("/")).write_text("#!/bin/sh\n")
     (stage.parent / "built").write_text("sha256:1\n")
     listed = {"foreign": b"", "directories": f"{victim}/made\n".encode()}
-    install, blobs = source_build_install.install(spec, ())
+    install, blobs = source_build_install.install(spec, (), "sha256:1")
     undo, more = source_build_install.undo(
         spec, Image(data={"record": None}, blobs={"absent": f"{victim}/to-ours/kept\n".encode()}), ()
     )

@@ -75,6 +75,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 
 _WRITE = r"""
 safe_path "$definition"
+rm -f -- "$new" # of a step that was killed
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
   put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
@@ -155,10 +156,11 @@ def run_unit(unit: str, *, running: bool) -> str:
 # --- undo ------------------------------------------------------------------------------------------
 
 _UNDO_WRITE = r"""
+rm -f -- "$new" # of a step that was killed
 if [ -f "$HACORE_WORK/before" ]; then
   put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
-else rm -f -- "$definition" "$new"; fi
+else rm -f -- "$definition"; fi
 """
 
 _UNDO_MASK = r"""

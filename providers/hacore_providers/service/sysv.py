@@ -149,6 +149,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
 
 _WRITE = r"""
 safe_path "$definition"
+rm -f -- "$new" # of a step that was killed
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
   put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
@@ -199,10 +200,11 @@ def run_unit(unit: str, *, running: bool) -> str:
 # --- undo ------------------------------------------------------------------------------------------
 
 _UNDO_WRITE = r"""
+rm -f -- "$new" # of a step that was killed
 if [ -f "$HACORE_WORK/before" ]; then
   put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$target" ]; then ln -sfnT -- "$target" "$definition"
-else rm -f -- "$definition" "$new"; fi
+else rm -f -- "$definition"; fi
 """
 
 # Restore this service's links, and with them the numbers of the others and the computed order, unless another script
