@@ -22,7 +22,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILTERS = ("", " | upper", " | reverse", " | replace('-', '_')", " | title")
-STACKS = int(os.environ.get("HACORE_CANARIES", "4"))
+STACKS = max(4, int(os.environ.get("HACORE_CANARIES", "40")) // 10)
 FIRST = int(os.environ.get("HACORE_SEED", "1"))
 
 

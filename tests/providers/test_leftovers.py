@@ -1,4 +1,4 @@
-"""What a step that was killed leaves beside its target, a secret perhaps, is removed by the next step for that target."""
+"""What a killed step leaves beside its target, perhaps a secret, is removed by the next step for that target."""
 
 from __future__ import annotations
 
@@ -28,11 +28,7 @@ def run(folder: Path, script: str, blobs: dict[str, bytes]) -> None:
     work.mkdir(exist_ok=True)
     for name, blob in blobs.items():
         (work / name).write_bytes(blob)
-    environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "HACORE_WORK": str(work),
-        "HACORE_HOME": str(folder / "home"),
-    }
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HACORE_WORK": str(work)}
     done = subprocess.run(["sh", "-c", f"set -eu\n{script}"], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -46,9 +42,7 @@ STEPS: dict[str, Callable[[str], list[tuple[str, dict[str, bytes]]]]] = {
     "install": lambda config: [_of(vrrp_steps.install(_vrrp(config), "text", ()))],
     "restore a file": lambda config: [_of(vrrp_steps.restore(_image(config, "file")))],
     "restore a link": lambda config: [_of(vrrp_steps.restore(_image(config, "link")))],
-    "restore nothing": lambda config: [
-        _of(vrrp_steps.restore(Image({"config": config, "type": "absent", "missing": []})))
-    ],
+    "restore nothing": lambda config: [_of(vrrp_steps.restore(_image(config, "absent")))],
 }
 
 
@@ -85,10 +79,8 @@ def test_of_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
     path = str(folder / "app.conf")
-    for step in (
-        file_steps.replace(FileSpec(path=path, content="x")),
-        file_steps.restore(path, Image({"kind": "absent"})),
-    ):
+    steps = file_steps.replace(FileSpec(path=path, content="x")), file_steps.restore(path, Image({"kind": "absent"}))
+    for step in steps:
         stem = head(path).partition("stem=")[2].split()[0]
         Path(f"{stem}.Ab3xYz.conf").write_text(SECRET)
         run(tmp_path, step.script, dict(step.blobs))
