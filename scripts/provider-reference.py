@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
 FILES = tuple(
     CONTRACT / f"{name}.py"
-    for name in ("provider", "claims", "views", "facts", "steps", "serving", "safepath", "commands")
+    for name in ("provider", "claims", "views", "facts", "steps", "maintenance", "serving", "safepath", "commands")
 )
 SHARED = tuple(ROOT / "hacore" / f"{name}.py" for name in ("model", "address", "errors", "spelling"))
 TITLES = {
@@ -26,6 +26,7 @@ TITLES = {
     "views.py": "Views and values",
     "facts.py": "Questions",
     "steps.py": "Steps",
+    "maintenance.py": "Maintenance",
     "serving.py": "Addresses served together",
     "commands.py": "Commands",
 }

@@ -20,6 +20,7 @@ The methods of a provider, in the order of their calls:
     delete    work + origins -> steps, by default undo to the origins
     trigger   work -> steps that reload or restart
     guard     view -> how to drain and undrain this host
+    maintenance  view, order -> how an operator drains this host for longer       (drain, undrain, move, roll)
     served    view -> the addresses that its hosts serve together                 (status and drift)
     daemons   view -> the daemons of its host                                     (status and drift)
     held      view -> the addresses that must stay held around reloads            (apply)
@@ -43,6 +44,7 @@ from ..spelling import suggestion
 from .claims import Claim, TokenType, account_claims
 from .commands import Command, CommandOption, CommandResult
 from .facts import Ask, Fact, Facts, HostFacts
+from .maintenance import Drained, Maintenance
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
 from .serving import VERDICTS, Daemon, Held, Member, Served, VerdictWord
@@ -81,6 +83,7 @@ __all__ = [
     "Daemon",
     "Desired",
     "Disrupts",
+    "Drained",
     "Effect",
     "Fact",
     "Facts",
@@ -93,6 +96,7 @@ __all__ = [
     "Image",
     "InputError",
     "Lifecycle",
+    "Maintenance",
     "Member",
     "Mistake",
     "Network",

@@ -11,6 +11,7 @@ from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
+from .maintenance import Drained, Maintenance
 from .serving import Daemon, Held, Served
 from .steps import Check, Guard, Source, Step
 from .views import NO_RULES, Change, Desired, Effect, Mistake, Network, Observed, S, Spec, Trigger, View, Work
@@ -186,6 +187,14 @@ class Provider(ABC, Generic[S]):
 
     def guard(self, view: View[S]) -> Guard | None:
         """How to drain this host; None if this kind cannot."""
+        return None
+
+    def maintenance(self, view: View[S], order: Drained, units: Sequence[str] = ()) -> Maintenance | None:
+        """How an operator drains this host until further notice; None if this kind cannot.
+
+        `order` is kept on the host. If it has an end, the host undrains itself then, and later if `units`, or what the
+        resource itself checks, do not run at that time.
+        """
         return None
 
     def checks(self, spec: S) -> Sequence[Check]:

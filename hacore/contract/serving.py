@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from .maintenance import Drained
 from .views import Verdict
 
 VerdictWord = Literal["no-holder", "split-brain", "not-serving", "unknown", "no-redundancy", "drained", "healthy"]
@@ -22,6 +23,7 @@ class Member:
     `state`: a word of the kind's protocol, such as MASTER, BACKUP, FAULT, stopped; `unknown` if the host did not
     answer. `able`: whether it would take the address over now; None: the host did not answer. `cause`: why it would
     not, and `remedy`: the next command. `priority`: the effective one, and `trackers`: what changes it now.
+    `order`: the operator's order that keeps it drained, if there is one; `overdue`: it should be over.
     `since`: Unix time of its last change of state; None: not recorded. `recorded_from`: Unix time of the oldest
     record that the host has. `takeovers`: Unix times at which it became the holder.
     """
@@ -38,6 +40,8 @@ class Member:
     trackers: tuple[str, ...] = ()
     drained: bool = False
     takeovers: tuple[float, ...] = ()
+    order: Drained | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,12 @@ class DriftReport:
 
     @property
     def outages(self) -> tuple[AddressStatus, ...]:
-        """The addresses that nobody or several hosts hold."""
-        return tuple(found for found in self.addresses if found.verdict in OUTAGES)
+        """The addresses that nobody or several hosts hold, and those with a host that is drained for too long."""
+        return tuple(a for a in self.addresses if a.verdict in OUTAGES or any(m.overdue for m in a.members))
 
     @property
     def differs(self) -> bool:
-        """Whether there is drift, an address without exactly one holder, a new machine or another state's host."""
+        """Whether there is drift, an outage, an overdue drain, a new machine or another state's host."""
         return bool(self.drift or self.outages or self.ownership.new_machines or self.ownership.foreign_hosts)
 
     @property

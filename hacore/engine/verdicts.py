@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from ..contract import VERDICTS, Daemon, Member, Served, Verdict, VerdictWord
 
@@ -109,9 +110,10 @@ def _verdict(
         return "no-redundancy", causes, next((m.remedy for m in standby if m.remedy), "")
     if holder.cause:  # holds it, although its daemon does not run
         return "no-redundancy", holder.cause, holder.remedy
-    drained = [m.host for m in members if m.drained]
+    drained = [m for m in members if m.drained]
     if drained:
-        return "drained", f"{_and(drained)} {'is' if len(drained) == 1 else 'are'} drained", ""
+        ordered = next((m.host for m in drained if m.order is not None), "")
+        return "drained", "; ".join(map(drained_words, drained)), f"hacore undrain {ordered}" if ordered else ""
     return "healthy", "", ""
 
 
@@ -135,6 +137,25 @@ def _with_daemons(member: Member, daemons: Mapping[str, Sequence[Daemon]]) -> Me
         return member
     cause = f"{_and(down)} is stopped on {member.host} and should run there"
     return replace(member, able=False, cause=cause, remedy=f"on {member.host}: systemctl start {down[0]}")
+
+
+def drained_words(member: Member) -> str:
+    """Since when a host is drained, by whom, until when, and why."""
+    order = member.order
+    if order is None:
+        return f"{member.host} is drained"
+    words = [f"{member.host} is drained"]
+    words += [f"since {_at(order.since)}"] if order.since is not None else []
+    words += [f"by {order.by}"] if order.by else []
+    words += [f"until {_at(order.until)}"] if order.until is not None else []
+    late = ""
+    if member.overdue:
+        late = ", which is overdue" if order.until is not None else ", for more than a day"
+    return " ".join(words) + late + (f" ({order.reason})" if order.reason else "")
+
+
+def _at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _and(names: Iterable[str]) -> str:

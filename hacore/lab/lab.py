@@ -6,16 +6,16 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hacore.disk import replace_file
 from hacore.errors import LabError
-from hacore.lab import bystander, image
+from hacore.lab import image
+from hacore.lab.bystanders import Bystanders
 from hacore.lab.cgroups import Cgroups
-from hacore.lab.model import Bystander, LabSpec, Names, check_name
+from hacore.lab.model import LabSpec, Names, check_name
 from hacore.lab.mounts import mounts_below, unmount
 from hacore.lab.network import Network
 from hacore.lab.sshfiles import SYSTEM, SshFiles
@@ -26,27 +26,28 @@ from hacore.lab.system import (
     kill_all,
     locked,
     readable,
-    spawn,
-    tail,
-    wait_until,
 )
 from hacore.lab.twin import Machine
 
 HOME = Path("/var/lib/hacore/lab")
 """The folder of labs, each in a folder of its name."""
 
+_MADE = "made"
+"""A file in the folder of a lab that was up: its twins have disks to keep."""
+
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class LabInfo:
-    """A lab of this machine: its running processes, and all its addresses."""
+    """A lab of this machine: its running processes, and all its addresses; `twins`: by name, whether it is on."""
 
     name: str
     root: Path
     alive: bool
     pids: tuple[int, ...]
     addresses: tuple[str, ...]
+    twins: Mapping[str, bool] = field(default_factory=dict)
 
 
 class Lab:
@@ -64,6 +65,7 @@ class Lab:
         self._network = Network(self.names, spec.addresses(), spec.reserved)
         self._cgroups = Cgroups(self.names.digest)
         self._ssh = SshFiles(self.root)
+        self._bystanders = Bystanders(spec.bystanders, self.root / "bystanders", self._network, self._cgroups)
         self._machines = {
             twin.name: Machine(twin, index, self.root / "twins" / twin.name, self._network, self._cgroups, self._ssh)
             for index, twin in enumerate(spec.twins)
@@ -87,7 +89,8 @@ class Lab:
             lab = Lab.named(path.parent.name)
             processes = [p for p in map(Process.read, path.parent.glob("*/*/process")) if p is not None and p.alive()]
             pids = tuple(sorted(p.pid for p in processes))
-            found.append(LabInfo(path.parent.name, path.parent, bool(pids), pids, lab.spec.addresses()))
+            twins = {name: machine.running() for name, machine in lab._machines.items()}
+            found.append(LabInfo(path.parent.name, path.parent, bool(pids), pids, lab.spec.addresses(), twins))
         return found
 
     @property
@@ -136,27 +139,60 @@ class Lab:
         """Whether the network, every twin and every bystander are up."""
         if not self._network.exists() or not (self.root / "lab.json").exists():
             return False
-        bystanders = [Process.read(self._bystander_home(b) / "process") for b in self.spec.bystanders]
-        return all(m.running() for m in self._machines.values()) and all(
-            p is not None and p.alive() for p in bystanders
-        )
+        return all(m.running() for m in self._machines.values()) and self._bystanders.running()
 
-    def up(self) -> None:
-        """Bring the lab up, in about three seconds once the image is built. Remains of a crash are removed first."""
+    def up(self) -> tuple[str, ...]:
+        """Bring the lab up, in about three seconds once the image is built.
+
+        A lab that was up before keeps the disks of its twins and its state: what is off is started again, also after a
+        restart of the machine. Returns the names of the twins that were off in such a lab. What a killed `up` left is
+        removed first. Raises LabError for a lab that is up, or that was made with other twins or addresses.
+        """
         missing = check_prerequisites()
         if missing:
             raise LabError(f"cannot bring up lab {self.spec.stack}: this machine lacks {', '.join(missing)}")
+        self._made()  # of the same spec
         if self.running():
             raise LabError(f"cannot bring up lab {self.spec.stack}: it is already up")
         with readable():
             images = {system: image.ensure(system, self._say) for system in {t.os for t in self.spec.twins}}
         with readable(), locked(HOME):
+            if self._made():
+                return self._again()
             self._down()
             try:
                 self._up(images)
             except BaseException:
                 self._down()
                 raise
+        return ()
+
+    def _made(self) -> bool:
+        """Whether the lab was up before. Raises LabError if it was made for another spec."""
+        if not (self.root / _MADE).exists():
+            return False
+        try:
+            known = LabSpec.loads((self.root / "lab.json").read_text())
+        except (OSError, LabError):
+            return False
+        if known != self.spec:
+            raise LabError(
+                f"cannot bring up lab {self.spec.stack}: it has other hosts, addresses or systems than the stack now; "
+                f"`hacore lab down {self.spec.stack}` deletes it, with the disks of its twins"
+            )
+        return True
+
+    def _again(self) -> tuple[str, ...]:
+        """Start what is off, and leave the rest as it is."""
+        off = [machine for machine in self._machines.values() if not machine.running()]
+        if not self._network.exists():
+            self._network.down()  # what a restart of the machine left of it
+            self._network.up()
+        self._bystanders.start()
+        self._boot(off)
+        for machine in off:
+            self._say(f"twin {machine.twin.name} is up again at {machine.twin.address}")
+        return tuple(machine.twin.name for machine in off)
 
     def _up(self, images: Mapping[str, Path]) -> None:
         self.root.mkdir(parents=True)
@@ -165,13 +201,14 @@ class Lab:
         self._network.up()
         keys = {name: machine.make_identity() for name, machine in self._machines.items()}
         self._ssh.make(self.spec.twins, keys)
-        self._start_bystanders()
+        self._bystanders.start()
         for machine in self._machines.values():
             machine.install(images[machine.twin.os])
             machine.start()
         for machine in self._machines.values():
             machine.ready()
             self._say(f"twin {machine.twin.name} is up at {machine.twin.address}")
+        (self.root / _MADE).touch()
 
     def down(self) -> None:
         """Destroy the lab without a trace: whole, incomplete or crashed."""
@@ -267,34 +304,6 @@ class Lab:
         if name not in self._machines:
             raise LabError(f"cannot find twin {name}: the lab has {', '.join(self._machines)}")
         return self._machines[name]
-
-    def _bystander_home(self, one: Bystander) -> Path:
-        return self.root / "bystanders" / one.name
-
-    def _start_bystanders(self) -> None:
-        addresses = list(dict.fromkeys(b.address for b in self.spec.bystanders))
-        for index, address in enumerate(addresses):
-            self._network.up_bystander(index, address)
-        started = []
-        for one in self.spec.bystanders:
-            home = self._bystander_home(one)
-            home.mkdir(parents=True)
-            program = [sys.executable, "-I", str(Path(bystander.__file__)), one.name, one.address, str(one.port)]
-            argv = [*program, str(one.status), one.body]
-            inside = self._network.bystander_inside(addresses.index(one.address), argv)
-            cgroups = self._cgroups.make(f"bystander-{one.name}")
-            started.append((one, spawn(inside, record=home / "process", log=home / "log", cgroups=cgroups)))
-        for one, process in started:
-            self._await_bystander(one, process)
-
-    def _await_bystander(self, one: Bystander, process: Process) -> None:
-        index = list(dict.fromkeys(b.address for b in self.spec.bystanders)).index(one.address)
-        look = self._network.bystander_inside(index, ["sh", "-c", "cat /proc/net/tcp"])
-        listening = f":{one.port:04X} 00000000:0000 0A"
-        ready = wait_until(lambda: not process.alive() or listening in attempt(look).stdout, 10)
-        if not (ready and process.alive()):
-            log = self._bystander_home(one) / "log"
-            raise LabError(f"cannot start bystander {one.name} at {one.address}:{one.port}: {tail(log)}")
 
 
 __all__ = ["Lab", "LabInfo"]

@@ -86,6 +86,10 @@ class Network:
             run(["ip", "-n", space, *words.split()], "create a bystander's network")
         self.attach(port)
 
+    def has_bystander(self, index: int) -> bool:
+        """Whether the namespace of a bystander's address exists."""
+        return Path("/run/netns", self.names.bystander(index)).exists()
+
     def bystander_inside(self, index: int, argv: Sequence[str]) -> list[str]:
         """The argv that runs `argv` in a bystander's namespace."""
         return ["nsenter", f"--net=/run/netns/{self.names.bystander(index)}", *argv]

@@ -25,6 +25,7 @@ NEEDED = {
     "unshare": "util-linux",
     "mount": "mount",
     "setsid": "util-linux",
+    "setpriv": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "chroot": "coreutils",

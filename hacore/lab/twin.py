@@ -49,6 +49,23 @@ _SCRIPT = """#!/bin/sh
 """
 
 
+# $1 its port, $2 the bridge, then systemd-nspawn, which ends with 133 when the twin reboots (systemd.exec(5) names such
+# codes; systemd-nspawn@.service restarts for it). SIGTERM is an orderly shutdown.
+_POWER = """
+port=$1 bridge=$2; shift 2
+child=; trap 'kill -TERM "$child"' TERM
+while :; do
+  setpriv --pdeathsig KILL "$@" & child=$!  # the twin does not outlive its power supply
+  (n=0; until ip link set "$port" master "$bridge" up 2>/dev/null || [ "$n" -ge 300 ]; do
+    n=$((n + 1)); sleep 0.05
+  done) &
+  while :; do rc=0; wait "$child" || rc=$?; kill -0 "$child" 2>/dev/null || break; done
+  [ "$rc" -eq 133 ] || exit "$rc"
+  ip link delete "$port" 2>/dev/null
+done
+"""
+
+
 class Machine:
     """A twin as a machine that can be installed, booted, stopped, crashed and wiped."""
 
@@ -68,7 +85,7 @@ class Machine:
 
     @property
     def process(self) -> Process | None:
-        """The systemd-nspawn that runs it, or ran it last."""
+        """The power supply that runs it, or ran it last."""
         return Process.read(self._record)
 
     def running(self) -> bool:
@@ -163,8 +180,9 @@ class Machine:
             # The host's own machine-id, not one that the machine assigns.
             f"--uuid={uuid.UUID((self._identity / 'machine-id').read_text().strip())}",
         ]  # fmt: skip
+        supply = ["sh", "-c", _POWER, "power", self._port, self._names.bridge, *argv]
         process = spawn(
-            self._network.inside(argv), record=self._record, log=self.console, cgroups=self._cgroups.make(self._id)
+            self._network.inside(supply), record=self._record, log=self.console, cgroups=self._cgroups.make(self._id)
         )
         if not self._network.attach(self._port):
             self._fail("its network port did not appear", process)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Guard, Provider, Spec, Step, View, Work
+from ..contract import Change, Guard, Maintenance, Provider, Spec, Step, View, Work
 from ..errors import HacoreError, ProviderError
 from .shapes import SHAPES, Misshapen, images
 
@@ -74,6 +74,8 @@ def _behind(name: str) -> Callable[..., Any]:
             raise _fault(self, name, args, error) from error
         if name == "capture" and value is not None and value.parse is not None:
             return _with_parse(self, value, args)
+        if name == "maintenance" and value is not None:
+            return _with_effects(self, value, args)
         return _with_clear(self, value, args) if name == "guard" and value is not None else value
 
     method.__name__ = name
@@ -88,6 +90,14 @@ def _with_parse(door: Contained, step: Step, args: tuple[Any, ...]) -> Step:
 
 def _with_clear(door: Contained, guard: Guard, args: tuple[Any, ...]) -> Guard:
     return replace(guard, clear=_door(door, "guard's clear", args, lambda view: bool(guard.clear(view))))
+
+
+def _with_effects(door: Contained, found: Maintenance, args: tuple[Any, ...]) -> Maintenance:
+    return replace(
+        found,
+        drained=_door(door, "maintenance's drained", args, lambda view: bool(found.drained(view))),
+        back=_door(door, "maintenance's back", args, lambda view: bool(found.back(view))),
+    )
 
 
 def _door(door: Contained, name: str, args: tuple[Any, ...], call: Callable[[Any], Any]) -> Callable[[Any], Any]:

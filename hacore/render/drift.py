@@ -47,7 +47,7 @@ def drift_text(
         lines.append(style("bold", f"Drift: {count(len(report.drift), 'resource')}{where} changed; {checked}."))
         lines.append(f"To show what an apply would change: {plan_command}")
     elif report.outages:
-        lines.append(style("bold", f"No resource changed, but an address does not have one holder; {checked}."))
+        lines.append(style("bold", f"No resource changed, but {_trouble(report)}; {checked}."))
     elif report.ownership.new_machines:
         lines.append(f"No drift on the recorded machines; {checked}.")
     elif news is not None and news.known:
@@ -66,6 +66,13 @@ def drift_text(
     for host, reason in sorted(report.unreachable.items()):
         lines.append(style("red", f"Incomplete: {host} was not checked, changes there are not known: {clean(reason)}"))
     return "\n".join(lines)
+
+
+def _trouble(report: DriftReport) -> str:
+    """What is wrong with the addresses."""
+    if any(found.verdict != "drained" for found in report.outages):
+        return "an address does not have one holder"
+    return "a host is drained for too long"
 
 
 def drift_json(report: DriftReport, news: NewDrift | None = None) -> DriftReportJson:

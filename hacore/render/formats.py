@@ -100,6 +100,21 @@ class HostStatusJson(TypedDict):
 
 
 @published
+class DrainJson(TypedDict):
+    """An operator's order that keeps a host out of service."""
+
+    by: str
+    since: float | None
+    until: float | None
+    """Unix time of its end; null: until `hacore undrain`."""
+    overdue: bool
+    """The end has come, and the host did not undrain itself: something that must run there does not."""
+    reason: str
+    hard: bool
+    """It does not take over even if no other member is left."""
+
+
+@published
 class MemberJson(TypedDict):
     """A host's part in serving an address."""
 
@@ -119,6 +134,8 @@ class MemberJson(TypedDict):
     """The effective priority."""
     trackers: list[str]
     """What lowers the priority now."""
+    order: NotRequired[DrainJson]
+    """The operator's order that keeps it drained."""
     drained: bool
 
 
@@ -245,6 +262,8 @@ class LabJson(TypedDict):
     name: str
     alive: bool
     addresses: list[str]
+    twins: dict[str, bool]
+    """By name, whether the twin is on."""
 
 
 @published

@@ -137,6 +137,10 @@ def _undone(run: RunRecord, undone: Mapping[int, int]) -> str:
 
 
 def _summary(run: RunRecord) -> str:
+    if run.command == "roll" and isinstance(run.options, Mapping):
+        act = " ".join(word for word in (run.options["act"], run.options["text"]) if word)
+        words = {"done": "done", "failed": "failed", "hold": "not begun"}
+        return clean(f"  ({act}: {', '.join(f'{h} {words.get(s, s)}' for h, s in run.options['hosts'])})")
     counts = run.summary if isinstance(run.summary, Mapping) else {}
     parts = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
     return f"  (planned: {', '.join(parts)})" if parts else ""

@@ -13,11 +13,11 @@ from .style import PLAIN, Style
 from .words import clean, count, listed, when
 
 if TYPE_CHECKING:
-    from ..contract import Daemon, Member
+    from ..contract import Daemon, Drained, Member
     from ..engine.status_check import StatusReport
     from ..engine.verdicts import AddressStatus
     from ..plan import HostStatus
-    from .formats import AddressStatusJson, HostStatusJson, MemberJson, StatusJson
+    from .formats import AddressStatusJson, DrainJson, HostStatusJson, MemberJson, StatusJson
 
 
 def status_exit_code(report: StatusReport, accepted: Collection[str] = ()) -> int:
@@ -176,7 +176,7 @@ def address_json(found: AddressStatus) -> AddressStatusJson:
 
 
 def _member_json(member: Member) -> MemberJson:
-    return {
+    found: MemberJson = {
         "host": member.host,
         "state": member.state,
         "holds": member.holds,
@@ -187,6 +187,20 @@ def _member_json(member: Member) -> MemberJson:
         "priority": member.priority,
         "trackers": list(member.trackers),
         "drained": member.drained,
+    }
+    if member.order is not None:
+        found["order"] = _order_json(member.order, overdue=member.overdue)
+    return found
+
+
+def _order_json(order: Drained, *, overdue: bool) -> DrainJson:
+    return {
+        "by": order.by,
+        "since": order.since,
+        "until": order.until,
+        "overdue": overdue,
+        "reason": order.reason,
+        "hard": order.hard,
     }
 
 

@@ -46,7 +46,7 @@ class HostRecord:
 class RunRecord:
     """One run. `id` 0 means not stored yet; `started` and `ended` are Unix times in seconds.
 
-    `command`: apply, destroy or rollback. `status`: running, done, failed, rolled_back or
+    `command`: apply, destroy, rollback or roll. `status`: running, done, failed, rolled_back or
     interrupted. `undoes`: the ids of the runs that a rollback rolls back.
     """
 

@@ -72,7 +72,7 @@ def offered(console: Console, line: str) -> list[str]:
 
 def test_commands_and_their_options(web: Console) -> None:
     assert offered(web, "hacore ") == [*COMMANDS, "lint"]
-    assert offered(web, "hacore ro") == ["rollback"]
+    assert offered(web, "hacore ro") == ["roll", "rollback"]
     assert offered(web, "hacore apply --on-f") == ["--on-failure"]
     assert offered(web, "hacore apply --on-failure h") == ["halt"]
     assert offered(web, "hacore state m") == ["mv"]

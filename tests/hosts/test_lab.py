@@ -264,3 +264,56 @@ def test_a_twin_that_cannot_boot_says_why(make_lab: Callable[..., Lab], monkeypa
     with pytest.raises(LabError, match=r"cannot boot twin one: .*; its console shows:\n"):
         lab.up()
     assert remains(before, lab) == []
+
+
+TWO = Twin("two", "10.20.30.41", "ens4")
+
+
+def test_an_up_starts_what_is_off_and_drops_nothing(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab("revived", twins=(ONE, TWO), bystanders=(SIDE,))
+    assert lab.up() == ()
+    (lab.root / "state.db").write_text("kept")
+    since = "cat /proc/sys/kernel/random/boot_id"
+    before = lab.ssh("two", since).stdout
+    lab.ssh("one", "echo by hand >/root/mark")
+    lab.crash("one")
+    (info,) = [found for found in Lab.list_labs() if found.name == lab.spec.stack]
+    assert (info.alive, info.twins) == (True, {"one": False, "two": True})
+
+    assert lab.up() == ("one",)
+
+    assert lab.ssh("one", "cat /root/mark").stdout == "by hand\n"
+    assert lab.ssh("two", since).stdout == before
+    assert (lab.root / "state.db").read_text() == "kept"
+    with pytest.raises(LabError, match="already up"):
+        lab.up()
+    other = Lab(LabSpec(lab.spec.stack, (ONE,), (SIDE,)))
+    lab.crash("two")
+    with pytest.raises(LabError, match="it has other hosts, addresses or systems than the stack now"):
+        other.up()
+    lab.crash("one")  # and, as after a restart of the machine, nothing of its network
+    lab._network.down()
+    assert lab.up() == ("one", "two")
+    assert lab.ssh("one", "cat /root/mark").stdout == "by hand\n"
+
+
+def test_a_twin_reboots_and_is_a_host_after_a_boot(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab("reboot", twins=(ONE,))
+    lab.up()
+    before = lab.ssh("one", "cat /proc/sys/kernel/random/boot_id; touch /run/mark /root/mark").stdout.split()[0]
+    lab.ssh("one", "systemctl reboot")
+    end = time.monotonic() + 60
+    while True:
+        said = lab.ssh("one", "cat /proc/sys/kernel/random/boot_id; ls /run/mark /root/mark 2>/dev/null").stdout.split()
+        if said and said[0] != before:
+            break
+        assert time.monotonic() < end, "the twin did not boot again"
+        time.sleep(0.2)
+    assert said[1:] == ["/root/mark"]
+    assert lab.processes().keys() == {"one"}
+    lab.ssh("one", "systemctl poweroff")
+    while lab.processes():
+        assert time.monotonic() < end, "the twin is still on"
+        time.sleep(0.2)
+    lab.boot("one")
+    assert lab.ssh("one", "ls /root/mark").returncode == 0

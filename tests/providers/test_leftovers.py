@@ -28,7 +28,7 @@ def run(folder: Path, script: str, blobs: dict[str, bytes]) -> None:
     work.mkdir(exist_ok=True)
     for name, blob in blobs.items():
         (work / name).write_bytes(blob)
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HACORE_WORK": str(work)}
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HACORE_WORK": str(work), "HACORE_HOME": str(folder)}
     done = subprocess.run(["sh", "-c", f"set -eu\n{script}"], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

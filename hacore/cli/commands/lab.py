@@ -42,7 +42,8 @@ def up(args: StackArgs) -> int:
 
     The first start creates an image of the system, which takes a minute or two;
     later ones take a few seconds. Variables without a value get a placeholder, as
-    a lab depends on hosts and addresses only. Twins are not a security boundary: root
+    a lab depends on hosts and addresses only. In a lab that was up before, twins that
+    are off start again with their disks; the others are not touched. Twins are not a security boundary: root
     in a twin can become root on this machine.
 
     \b
@@ -57,8 +58,10 @@ def up(args: StackArgs) -> int:
     terminal = args.runtime.terminal
     stack = stack_for_lab(args)
     lab = Lab(lab_spec(stack, providers()), say=terminal.tell)
-    lab.up()
+    again = lab.up()
     admit(lab, lab_users(stack))
+    if again:
+        terminal.say(f"Started again, with their disks: {', '.join(again)}. The other twins were not touched.")
     terminal.say(f"Lab {lab.spec.stack} is up: {', '.join(f'{t.name} {t.address}' for t in lab.spec.twins)}.")
     terminal.say(
         f"Run commands in it: hacore lab exec {args.stack or lab.spec.stack} -- hacore plan {args.stack or ''}".rstrip()
@@ -122,7 +125,8 @@ def list_(runtime: Runtime, as_json: bool) -> int:
         runtime.terminal.say_json(_labs_json(labs))
         return 0
     for lab in labs:
-        state = "up" if lab.alive else "down"
+        off = [name for name, on in lab.twins.items() if not on]
+        state = "up" if not off else f"{', '.join(off)} off" if lab.alive else "down"
         runtime.terminal.say(f"{lab.name}  {state}  {', '.join(lab.addresses)}")
     if not labs:
         runtime.terminal.say("No labs.")
@@ -132,7 +136,10 @@ def list_(runtime: Runtime, as_json: bool) -> int:
 def _labs_json(labs: Iterable[LabInfo]) -> LabsJson:
     from ...plan.public_json import FORMAT_VERSION
 
-    found: list[LabJson] = [{"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses)} for lab in labs]
+    found: list[LabJson] = [
+        {"name": lab.name, "alive": lab.alive, "addresses": list(lab.addresses), "twins": dict(lab.twins)}
+        for lab in labs
+    ]
     return {"format_version": FORMAT_VERSION, "labs": found}
 
 

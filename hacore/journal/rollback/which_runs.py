@@ -8,7 +8,8 @@ rollback that cancelled it are skipped together: their effects cancel each other
 
     before 5: 5      before 4: 5 4      before 3: 5 4 3      before 2: 5      before 1: 5 1
 
-A rollback that failed halfway cancels nothing: its tasks are undone like those of a run.
+A roll (planned maintenance) leaves nothing that a rollback undoes. A rollback that failed halfway cancels nothing: its
+tasks are undone like those of a run.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def way_back(runs: Sequence[RunRecord], before: int) -> list[RunRecord]:
     for run in sorted(runs, key=lambda r: -r.id):
         if run.id < before:
             break
-        if run.id in skipped or run.status == "rolled_back":
+        if run.id in skipped or run.status == "rolled_back" or run.command == "roll":
             continue
         if _cancels(run) and min(run.undoes) >= before:
             skipped |= set(run.undoes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hacore.contract import Ask, quote
+from hacore.contract import Ask, Drained, quote
 
 HEADER = "# managed by hacore"
 """The beginning of each keepalived.conf that hacore writes."""
@@ -29,6 +30,7 @@ inside && depth == inside { print "address " $1; next }
 $1 == "virtual_ipaddress" || $1 == "virtual_ipaddress_excluded" { want = 1 }
 $1 == "vrrp_instance" && NF > 1 { print "instance " $2 }
 $1 == "virtual_router_id" && NF > 1 { print "router_id " $2 }
+$1 == "file" && $2 ~ /^\/var\/lib\/hacore\/drain\// { print "drain " $2 }
 $1 == "virtual_server" && NF > 1 { print "server " $2 " " $3 }
 """
 """A program of awk for lines in which each brace stands alone: what the file serves."""
@@ -45,9 +47,10 @@ class ConfigFile:
     """An existing keepalived.conf: its hash (hex), mode (octal), owner, and what it serves.
 
     `instances`: their names; `addresses`: as written, of all instances, with excluded ones; `servers`: virtual servers
-    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance;
-    `instance_of`: instance by address. What the file includes is not read. `managed`: hacore has written it.
-    `text`, with hidden passwords, is set only if the file differs from the desired one and may be shown.
+    as `ADDRESS PORT`, `fwmark N` or `group NAME`; `router_ids`: virtual router id by instance; `instance_of`: instance
+    by address; `drains`: the files of operators' drains that it tracks. What the file includes is not read.
+    `managed`: hacore has written it. `text`, with hidden passwords, is set only if the file differs from the desired
+    one and may be shown.
     """
 
     sha256: str
@@ -60,6 +63,7 @@ class ConfigFile:
     instance_of: Mapping[str, str] = field(default_factory=dict)
     managed: bool = False
     text: str | None = None
+    drains: tuple[str, ...] = ()
 
 
 class ConfigFact:
@@ -104,6 +108,8 @@ class ConfigFact:
                 now = found[path]
                 known = {**now.instance_of, rest: now.instances[-1]} if now.instances else now.instance_of
                 found[path] = replace(now, addresses=(*now.addresses, rest), instance_of=known)
+            elif word == "drain" and path:
+                found[path] = replace(found[path], drains=(*found[path].drains, rest.strip()))
             elif word == "server" and path:
                 found[path] = replace(found[path], servers=(*found[path].servers, rest.strip()))
             elif word == "text" and path and size <= LIMIT:
@@ -186,7 +192,51 @@ class DrainFact:
         return {path: value not in ("", "0") for value, path in lines}
 
 
+class MaintenanceFact:
+    """The record of an operator's drain, PATH.json for the drain file at PATH; no answer if there is none.
+
+    A record that cannot be read counts as one without an author: the host is drained all the same.
+    """
+
+    name = "keepalived.maintenance"
+
+    def command(self, asks: Sequence[Ask]) -> str:
+        """No fork."""
+        names = " ".join(quote(a.arg) for a in asks)
+        has = '[ -r "$f.json" ] && IFS= read -r v <"$f.json"'
+        return f'for f in {names}; do {has} && printf \'%s\\t%s\\n\' "$f" "$v"; done'
+
+    def parse(self, stdout: bytes) -> Mapping[str, Drained]:
+        """Lines `PATH<tab>JSON`."""
+        lines = (line.split("\t", 1) for line in stdout.decode("utf-8", "replace").splitlines() if "\t" in line)
+        return {path: drained_from(text) for path, text in lines}
+
+
+def drained_from(text: str) -> Drained:
+    """The record of a drain, from the JSON that `drained_text` wrote."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        return Drained()
+
+    def seconds(name: str) -> float | None:
+        value = data.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    by, reason = (str(data.get(name, "")) for name in ("by", "reason"))
+    return Drained(by, seconds("since"), seconds("until"), reason, data.get("hard") is True)
+
+
+def drained_text(order: Drained) -> str:
+    """The record of a drain as one line of JSON."""
+    data = {"by": order.by, "since": order.since, "until": order.until, "reason": order.reason, "hard": order.hard}
+    return json.dumps(data) + "\n"
+
+
 CONFIG = ConfigFact()
 INCLUDE = IncludeFact()
 VERSION = VersionFact()
 DRAIN = DrainFact()
+MAINTENANCE = MaintenanceFact()

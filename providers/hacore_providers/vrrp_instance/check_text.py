@@ -53,7 +53,7 @@ def command_mistakes(where: str, command: str) -> Iterator[Mistake]:
 
 def text_mistakes(spec: VrrpInstanceSpec) -> Iterator[Mistake]:
     """Mistakes in names, paths, globals and raw lines."""
-    if not _NAME.match(spec.name):
+    if not _NAME.match(spec.name) or spec.name in (".", ".."):
         yield Mistake.where("name", f"is {spec.name!r}: use letters, digits, _ . -")
     for keyword, script in spec.notify.scripts().items():
         yield from command_mistakes(

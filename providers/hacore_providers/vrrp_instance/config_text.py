@@ -44,7 +44,7 @@ def render(companions: Companions) -> str:
     kinds = (("vrrp_script", _script_lines), ("vrrp_track_file", _file_lines), ("vrrp_track_process", _process_lines))
     for keyword, lines in kinds:
         blocks += [_block(f"{keyword} {word(name)}", lines(t)) for name, t in merged_trackers(ordered, keyword).items()]
-    blocks += [_block(f"vrrp_track_file {_drain(spec)}", _drain_lines(spec)) for spec in specs]
+    blocks += [_block(f"vrrp_track_file {name}", lines) for spec in specs for name, lines in _drains(spec).items()]
     for name, group in sync_groups(specs).items():
         blocks.append(_block(f"vrrp_sync_group {word(name)}", _group_lines(group)))
     blocks += [_block(f"vrrp_instance {word(spec.name)}", _instance_lines(spec)) for spec in specs]
@@ -195,19 +195,17 @@ def _path(text: str) -> str:
     return word(text) if not word_fault(text) else quoted(text)
 
 
-def _drain(spec: VrrpInstanceSpec) -> str:
-    return f"hacore_drain_{spec.name}"
-
-
-def _drain_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
+def _drains(spec: VrrpInstanceSpec) -> dict[str, tuple[str, ...]]:
+    """The drain trackers, either of which drains: that of runs, gone after a boot, and that of operators."""
+    files = {f"hacore_drain_{spec.name}": spec.drain_file, f"hacore_drained_{spec.name}": spec.maintenance_file}
     # Without `overwrite` a drained host stays drained after a restart of keepalived.
-    yield from (f"file {word(spec.drain_file)}", f"weight {spec.drain_weight}", "init_file 0")
+    return {n: (f"file {word(file)}", f"weight {spec.drain_weight}", "init_file 0") for n, file in files.items()}
 
 
 def _group_lines(specs: Sequence[VrrpInstanceSpec]) -> Iterator[str]:
     # the trackers of the group: one drained member drains them all
     yield from _nested("group", (word(spec.name) for spec in specs))
-    yield from _nested("track_file", map(_drain, specs))
+    yield from _nested("track_file", [name for spec in specs for name in _drains(spec)])
 
 
 def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
@@ -229,7 +227,7 @@ def _instance_lines(spec: VrrpInstanceSpec) -> Iterator[str]:
     )
     yield from _nested("track_script", map(word, sorted(spec.track_scripts)))
     yield from _nested("track_process", map(word, sorted(spec.track_processes)))
-    drain = [_drain(spec)] if spec.sync_group is None else []
+    drain = _drains(spec) if spec.sync_group is None else {}
     yield from _nested("track_file", map(word, [*sorted(spec.track_files), *drain]))
     for keyword, script in spec.notify.scripts().items():
         yield f"{keyword} {quoted(script)}"

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
-from hacore.contract import Facts, Member, Served
+from hacore.contract import Drained, Facts, Member, Served
 
 from ..facts.addresses import ADDRESSES, Addresses, plain
 from ..facts.firewall import FIREWALL
-from ..facts.keepalived import CONFIG, DRAIN
+from ..facts.keepalived import CONFIG, DRAIN, MAINTENANCE
 from ..facts.keepalived_daemon import DAEMON, REFUSED, DaemonState, LogLine
 from ..facts.links import LINKS
 from .check_pair import effective_priority
@@ -72,8 +73,7 @@ def devices(spec: VrrpInstanceSpec, address: str) -> frozenset[str]:
 
 def holds_here(addresses: Addresses | None, spec: VrrpInstanceSpec, address: str) -> bool:
     """Whether a host holds an address of an instance."""
-    allowed = devices(spec, address)
-    return any(plain(a.address) == address and a.dev in allowed for a in addresses or ())
+    return any(plain(a.address) == address and a.dev in devices(spec, address) for a in addresses or ())
 
 
 def master_down(spec: VrrpInstanceSpec) -> float:
@@ -100,9 +100,12 @@ def member(host: str, spec: VrrpInstanceSpec, facts: Facts, address: str) -> Mem
     here, daemon = facts.get(ADDRESSES, ""), facts.get(DAEMON, spec.service)
     if here is None or daemon is None:
         return Member(host, "unknown", cause=f"{host} did not answer")
-    holds, drained = holds_here(here, spec, address), bool(facts.get(DRAIN, spec.drain_file))
+    holds, drained = holds_here(here, spec, address), is_drained(spec, facts)
+    ordered = facts.get(DRAIN, spec.maintenance_file)
+    order = (facts.get(MAINTENANCE, spec.maintenance_file) or Drained()) if ordered else None
+    fault = drained and (not spec.drain_weight or (order is not None and order.hard))
     log = own_lines(daemon, facts.host.time)
-    state, cause, remedy = _state(host, spec, facts, daemon, log, holds=holds, drained=drained)
+    state, cause, remedy = _state(host, spec, facts, daemon, log, holds=holds, fault=fault)
     last = _last(log, spec.name)
     changed = last if last is not None and last[1] == state else None
     if state == "stopped":
@@ -123,8 +126,24 @@ def member(host: str, spec: VrrpInstanceSpec, facts: Facts, address: str) -> Mem
             *((f"drained ({spec.drain_weight:+d})" if spec.drain_weight else "drained",) if drained else ()),
         ),
         drained=drained,
+        order=order,
+        overdue=order is not None and order.overdue(facts.host.time),
         takeovers=tuple(at for at, word in _changes(daemon.log, spec.name) if word == "MASTER"),
     )
+
+
+def is_drained(spec: VrrpInstanceSpec, facts: Facts) -> bool:
+    """Whether a member is drained, by a run or by an operator."""
+    return any(facts.get(DRAIN, file) for file in (spec.drain_file, spec.maintenance_file))
+
+
+def drain_state(spec: VrrpInstanceSpec, daemon: DaemonState, now: float) -> Literal["", "lowered", "FAULT"]:
+    """What keepalived made of the drain trackers, by its log: the lowest priority, FAULT, or nothing."""
+    log = own_lines(daemon, now)
+    last = _last(log, spec.name)
+    if last is not None and last[1] == "FAULT":
+        return "FAULT"
+    return "lowered" if (_logged_priority(spec, log) or 2) < 2 else ""
 
 
 def own_lines(daemon: DaemonState, now: float) -> tuple[LogLine, ...]:
@@ -143,9 +162,9 @@ def _state(
     log: Sequence[LogLine],
     *,
     holds: bool,
-    drained: bool,
+    fault: bool,
 ) -> tuple[str, str, str]:
-    """State, why the member would not take over, and the next command."""
+    """State, why the member would not take over, and the next command; `fault`: it is drained by FAULT."""
     read = f"on {host}: journalctl -u {spec.service} -n 50"
     if daemon.age is None:
         left = f", and {', '.join(_left(spec, facts))} is still there" if holds else ""
@@ -158,8 +177,10 @@ def _state(
     word = last[1] if last is not None else ""
     failed = [name for name, script in spec.track_scripts.items() if not script.weight and _failed(log, name)]
     link = (facts.get(LINKS, "") or {}).get(spec.interface)
-    if drained and not spec.drain_weight:
-        return "FAULT", f"{host} is drained, and would not take over", f"on {host}: echo 0 >{spec.drain_file}"
+    if fault:
+        ordered = facts.get(DRAIN, spec.maintenance_file)
+        remedy = f"hacore undrain {host}" if ordered else f"on {host}: echo 0 >{spec.drain_file}"
+        return "FAULT", f"{host} is drained, and would not take over", remedy
     if link is not None and link.down:
         why = f"{spec.interface} is {link.state} on {host}"
         return "FAULT", why, f"on {host}: ip link set {spec.interface} up"
@@ -184,8 +205,7 @@ def _changes(log: Iterable[LogLine], name: str) -> list[tuple[float, str]]:
 
 
 def _last(log: Iterable[LogLine], name: str) -> tuple[float, str] | None:
-    changes = _changes(log, name)
-    return changes[-1] if changes else None
+    return next(reversed(_changes(log, name)), None)
 
 
 def _failed(log: Iterable[LogLine], script: str) -> bool:
@@ -197,18 +217,25 @@ def _priority(
     spec: VrrpInstanceSpec, log: Sequence[LogLine], failed: Mapping[str, int], *, drained: bool
 ) -> int | None:
     """The last one in the log since the configuration was loaded, else by the trackers with a known result."""
-    line = re.compile(rf"\({re.escape(spec.name)}\) Changing effective priority from \d+ to (\d+)")
-    for entry in reversed(log):
-        if match := line.search(entry.text):
-            return int(match[1])
-        if "Reload" in entry.text:
-            break
+    logged = _logged_priority(spec, log)
+    if logged is not None:
+        return logged
     trackers = [(script.weight, name not in failed) for name, script in spec.track_scripts.items() if script.weight]
     trackers += [(of.weight, True) for of in spec.track_processes.values() if of.weight]
     trackers += [(link.weight, True) for link in spec.track_interfaces.values() if link.weight]
     if drained and spec.drain_weight:
         trackers.append((spec.drain_weight, False))
     return effective_priority(spec.priority, trackers)
+
+
+def _logged_priority(spec: VrrpInstanceSpec, log: Sequence[LogLine]) -> int | None:
+    line = re.compile(rf"\({re.escape(spec.name)}\) Changing effective priority from \d+ to (\d+)")
+    for entry in reversed(log):
+        if match := line.search(entry.text):
+            return int(match[1])
+        if "Reload" in entry.text:
+            break
+    return None
 
 
 def lost(members: Sequence[Member], seen: Seen) -> tuple[str, str]:
@@ -287,4 +314,4 @@ def _refusal(member: Member, spec: VrrpInstanceSpec, facts: Facts) -> str:
     return ""
 
 
-__all__ = ["devices", "holds_here", "longest_start", "master_down", "member", "served"]
+__all__ = ["devices", "drain_state", "holds_here", "is_drained", "longest_start", "master_down", "member", "served"]

@@ -17,6 +17,7 @@ from hacore.contract import (
     Claim,
     Daemon,
     Desired,
+    Drained,
     Effect,
     Found,
     Guard,
@@ -24,6 +25,7 @@ from hacore.contract import (
     Host,
     Image,
     Lifecycle,
+    Maintenance,
     Mistake,
     Network,
     Observed,
@@ -39,18 +41,18 @@ from hacore.contract import (
 
 from ..facts.addresses import ADDRESSES, holds, plain
 from ..facts.firewall import FIREWALL
-from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, VERSION
+from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.stat import sha256
-from . import steps
+from . import maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
 from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
-from .members import longest_start, master_down, served
+from .members import is_drained, longest_start, master_down, served
 from .origins import origins
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
@@ -129,6 +131,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(CONFIG, spec.config, wanted=wanted(spec), secret=hidden(spec)),
             Ask(VERSION, spec.binary),
             Ask(DRAIN, spec.drain_file),
+            Ask(DRAIN, spec.maintenance_file),
+            Ask(MAINTENANCE, spec.maintenance_file),
             Ask(ADDRESSES, ""),
             Ask(LINKS, ""),
             *(Ask(INCLUDE, pattern) for _, pattern in patterns(spec)),
@@ -154,7 +158,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         info = {
             "version": facts.get(VERSION, spec.binary),
             "holds": held,
-            "drained": bool(facts.get(DRAIN, spec.drain_file)),
+            "drained": is_drained(spec, facts),
         }
         texts = {} if found.text is None or any_hidden(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
@@ -204,6 +208,12 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             clear=clear,
             patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
         )
+
+    def maintenance(
+        self, view: View[VrrpInstanceSpec], order: Drained, units: Sequence[str] = ()
+    ) -> Maintenance | None:
+        """By a drain tracker of its own, which survives a restart of the host."""
+        return maintenance.maintenance(view, order, units)
 
     # -- for status and drift
     def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:

@@ -21,6 +21,9 @@ OWNER = 255
 
 _BYTE: dict[str, JsonValue] = {"minimum": 1, "maximum": 255}  # for editors; check_member.py has the rule
 
+MAINTENANCE = "/var/lib/hacore/drain"
+"""The folder of the drains of operators: keepalived drops a tracker in a folder that does not exist."""
+
 DRAIN_WEIGHT = -253
 """The weight of a drained member: lowers every priority to the lowest one, 1 (keepalived clamps it there)."""
 
@@ -209,6 +212,11 @@ class VrrpInstanceSpec(Spec):
         after a boot. The file must not be replaced by a rename: keepalived (2.2.7) watches the file, not the name.
         """
         return f"/run/hacore-drain.{self.name}"
+
+    @property
+    def maintenance_file(self) -> str:
+        """The path of the drain file of `hacore drain`: an operator's drain survives a restart of the host."""
+        return f"{MAINTENANCE}/{self.name}"
 
     @property
     def peers(self) -> tuple[str, ...]:

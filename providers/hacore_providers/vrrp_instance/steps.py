@@ -26,6 +26,7 @@ from typing import Any
 
 from hacore.contract import SAFE_PATH, Address, Image, Output, Step, quote
 
+from . import maintenance
 from .spec import VrrpInstanceSpec
 
 MODE = "0600"
@@ -110,6 +111,9 @@ for script in@scripts@; do
   fi
 done
 [ -d "$dir" ] || { mkdir -p "$dir"; safe_path "$config"; }
+# keepalived drops a tracker in a folder that is missing
+[ -d "$HACORE_HOME/drain" ] || mkdir -p "$HACORE_HOME/drain"
+safe_path "$HACORE_HOME/drain/x"
 temp=$(mktemp "$stem.XXXXXX")
 trap 'rm -f "$temp"' EXIT
 cat "$HACORE_WORK/keepalived.conf" >"$temp"
@@ -207,9 +211,11 @@ def restore(image: Image) -> Step:
 
 
 def forget_drains(specs: Iterable[VrrpInstanceSpec]) -> Step:
-    """Remove the drain files of deleted instances."""
-    files = " ".join(quote(spec.drain_file) for spec in specs)
-    return Step(f"{SAFE_PATH}safe_path {files}\nrm -f {files}", what="removing drain files")
+    """Remove the drain files of deleted instances, with the drains of operators."""
+    gone = list(specs)
+    files = " ".join(quote(spec.drain_file) for spec in gone)
+    orders = "".join(maintenance.forget(spec) for spec in gone)
+    return Step(f"{SAFE_PATH}safe_path {files}\nrm -f {files}\n{orders}", what="removing drain files")
 
 
 _RELOAD = r"""

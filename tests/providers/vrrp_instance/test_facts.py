@@ -91,7 +91,11 @@ def test_a_config_that_is_as_wanted_brings_no_text(tmp_path: Path) -> None:
 
     owner = f"{file.owner()}:{file.group()}"
     served = {"addresses": ("192.168.1.200",), "router_ids": {"VI_1": 66}, "instance_of": {"192.168.1.200": "VI_1"}}
-    assert found == {str(file): ConfigFile(sha256, "0600", owner, ("VI_1",), managed=True, **served)}
+    assert found == {
+        str(file): ConfigFile(
+            sha256, "0600", owner, ("VI_1",), managed=True, drains=("/var/lib/hacore/drain/VI_1",), **served
+        )
+    }
 
 
 def test_a_config_that_differs_brings_its_text_without_passwords(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def test_a_group_is_written_with_the_drains_of_all_members() -> None:
     assert (
         "vrrp_sync_group front {\n"
         "    group {\n        V4\n        V6\n    }\n"
-        "    track_file {\n        hacore_drain_V4\n        hacore_drain_V6\n    }\n}\n"
+        "    track_file {\n        hacore_drain_V4\n        hacore_drained_V4\n"
+        "        hacore_drain_V6\n        hacore_drained_V6\n    }\n}\n"
     ) in text
     for name in ("V4", "V6"):
         drain = f"vrrp_track_file hacore_drain_{name} {{\n    file /run/hacore-drain.{name}\n    weight 0\n"
@@ -32,7 +33,7 @@ def test_a_group_is_written_with_the_drains_of_all_members() -> None:
 def test_an_instance_without_group_keeps_its_own_drain() -> None:
     text = render([(address("V4"), V4), (address("V6"), V6), (address("X"), spec(name="X", addresses=["10.0.0.9"]))])
     own = text.partition("vrrp_instance X {")[2]
-    assert "track_file {\n        hacore_drain_X\n    }" in own
+    assert "track_file {\n        hacore_drain_X\n        hacore_drained_X\n    }" in own
     assert "weight -253" in text.partition("vrrp_track_file hacore_drain_X {")[2].partition("}")[0]
 
 

@@ -35,5 +35,6 @@ EXPECTED = {
     "192.168.1.201": "vrrp_instance.VI_2 addresses",
     'notify "/bin/moved"': "vrrp_instance.VI_1 notify.any",
     "file /run/hacore-drain.VI_1": "",
+    "file /var/lib/hacore/drain/VI_1": "",
     "}": "",
 }

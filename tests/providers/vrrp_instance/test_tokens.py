@@ -127,7 +127,7 @@ def swap(line: tuple[str, ...], old: tuple[str, ...], new: tuple[str, ...]) -> l
     """A line with the tokens of the other value; the drain tracker has the instance's name in its own."""
     found: list[str] = []
     for token in line:
-        found += new if (token,) == old else [re.sub(rf"(?<=drain[_.]){SAFE}\Z", "".join(new), token)]
+        found += new if (token,) == old else [re.sub(rf"(?<=drain[_./]|ained_){SAFE}\Z", "".join(new), token)]
     return found
 
 
