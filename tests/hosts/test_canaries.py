@@ -79,10 +79,16 @@ PLACES = "/run/hacore /var/lib/hacore /var/log /tmp /var/tmp /etc/hacore /run/sy
 LEFT = "ls -d /run/hacore/step.* /var/lib/hacore/uploads/* /etc/.hacore* /etc/*/.hacore* 2>/dev/null || :"
 
 
+@pytest.fixture(scope="module")
+def lab(make_lab: Callable[..., Lab]) -> Lab:
+    made = make_lab("canaries", twins=(LB1,))
+    made.up()
+    return made
+
+
 @pytest.fixture
-def project(make_lab: Callable[..., Lab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    lab = make_lab("canaries", twins=(LB1,))
-    lab.up()
+def project(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    lab.reset()
     monkeypatch.setenv("HACORE_VAR_pw", SECRET)
     monkeypatch.setenv("HACORE_VAR_pin", PIN)
     return Project(tmp_path, lab)
