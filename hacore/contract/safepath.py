@@ -35,7 +35,7 @@ __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $
     else break # does not exist yet, or is not a folder
     fi
   done
-  __me=$(id -u) __open=
+  __me=${__me:-$(id -u)} __open=
   __seen=$(stat -c '%u %g %a %f' -- "$@" 2>&1) || { __why="its folders change: $__seen"; return 0; }
   while read -r __uid __gid __mode __type; do
     __last=$__mode

@@ -34,6 +34,7 @@ from hacore.contract import (
     account_claims,
 )
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
+from hacore_providers.facts.paths import PATHS, unsafe_path
 from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build import compile as making
 from hacore_providers.source_build import install as installing
@@ -88,6 +89,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     def facts(self, spec: SourceBuildSpec) -> Sequence[Ask]:
         """The record and the binary; with `rebuild_on: toolchain` the compiler."""
         asks: list[Ask] = [Ask(BUILD, build_arg(spec.name, spec.binary or ""))]
+        asks += [Ask(PATHS, path) for path in _paths(spec)]
         if spec.rebuild_on == "toolchain":
             asks.append(Ask(TOOLCHAIN, spec.compiler))
         return asks
@@ -123,6 +125,14 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             sensitive=frozenset({"stamp"} if spec.sensitive else ()),
             effect="build, install",
         )
+
+    def examine(self, view: View[SourceBuildSpec]) -> Iterable[Mistake]:
+        """Paths that another user can redirect, of a build that is to be installed."""
+        observed, wanted = self.observe(view), self.desire(view).attrs
+        if (None if observed is None else observed.attrs) != wanted:
+            for path in _paths(view.spec):
+                if mistake := unsafe_path(view.facts, path):
+                    yield mistake
 
     def delete_effect(self, view: View[SourceBuildSpec], found: Found) -> Effect:
         """Remove the files of its manifest, and restore the files that they replaced."""
@@ -182,6 +192,12 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             return
         script, blobs = installing.undo(change.spec, image, work.foreign)
         yield Step(script, blobs=blobs, what=f"undoing the installation of {change.spec.title}", deadline=600.0)
+
+
+def _paths(spec: SourceBuildSpec) -> tuple[str, ...]:
+    """What a build is known to write before it is built: its program, and the folders that are created first."""
+    folders = (directory.path.rstrip("/") for directory in spec.directories)
+    return tuple(dict.fromkeys([*([spec.binary] if spec.binary else []), *folders]))
 
 
 def _stamp(change: Change[SourceBuildSpec]) -> str:

@@ -44,6 +44,7 @@ from ..facts.firewall import FIREWALL
 from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
+from ..facts.paths import PATHS
 from ..facts.stat import sha256
 from . import maintenance, steps
 from .check_all import mistakes_of_all
@@ -130,6 +131,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return (
             Ask(CONFIG, spec.config, wanted=wanted(spec), secret=hidden(spec)),
             Ask(VERSION, spec.binary),
+            Ask(PATHS, spec.config),
             Ask(DRAIN, spec.drain_file),
             Ask(DRAIN, spec.maintenance_file),
             Ask(MAINTENANCE, spec.maintenance_file),
