@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hacore.contract import SAFE_PATH, Action, Address, Ask, Facts, HostFacts, Image, View
+from hacore.probe.script import frames, probe_script, read_probe
 from hacore_providers.facts.paths import PATHS
 from hacore_providers.facts.stat import STAT, UNSAFE, Stat, unsafe_folder
 from hacore_providers.file import steps as file_steps
@@ -190,6 +191,20 @@ def test_a_probe_finds_what_a_step_would_refuse(top: Path, shell: str) -> None:
     assert done.stderr == b""
     answers = PATHS.parse(done.stdout)
     assert answers == {f"{top}/{path}": why.format(top) for path, why in TABLE if "//" not in path}
+
+
+def test_a_probe_of_another_user_counts_his_own_folders_as_his(top: Path) -> None:
+    """In a whole probe, of which the other parts have shell variables of their own."""
+    asks = [Ask(PATHS, f"{top}/{path}") for path in ("other/x", "sticky/other/x", "ours/x")]
+    done = subprocess.run(
+        ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", "sh", "-s"],
+        input=probe_script(asks, "nonce").encode(),
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"},
+        capture_output=True,
+        check=True,
+    )
+    facts = read_probe(dict(frames(done.stdout, "nonce")), asks)
+    assert [facts.get(PATHS, ask.arg) for ask in asks] == ["", "", ""]
 
 
 def test_each_kind_that_writes_a_path_is_refused_by_the_plan() -> None:
