@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import hacore.engine
+from hacore.load import load_providers
 from tests.cli.canaries import state_bytes
 from tests.cli.conftest import Console
 
@@ -172,3 +173,30 @@ def test_the_text_of_an_effect_is_scrubbed_before_it_is_stored(console: Console)
     assert OLD.encode() not in state_of(console)
     done = console("runs", "1", "--json")
     assert OLD not in done.out
+
+
+PAIR = "interface: eth0, virtual_router_id: 5, priority: 100, addresses: [192.0.2.9]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        ("file", 'path: /etc/x, content: x, validate: "check SECRET %s"', "validate"),
+        ("source_build", 'BUILD, make: ["make PIN=SECRET"]', "make"),
+        ("source_build", 'BUILD, install: ["make install PIN=SECRET"]', "install"),
+        ("source_build", 'BUILD, configure: ["--with-pin=SECRET"]', "configure"),
+        ("vrrp_instance", f'{PAIR}, track_scripts: {{c: {{script: "/usr/bin/check SECRET"}}}}', "track_scripts"),
+        ("vrrp_instance", f'{PAIR}, notify: {{master: "/usr/bin/tell SECRET"}}', "notify"),
+    ],
+)
+@pytest.mark.parametrize("secret", ["{{ var.password }}", "{{ var.password | upper }}", "hunter2-and-more"])
+def test_no_kind_puts_a_secret_into_arguments(
+    console: Console, monkeypatch: pytest.MonkeyPatch, kind: str, body: str, field: str, secret: str
+) -> None:
+    monkeypatch.setattr("hacore.cli.stack_args.providers", load_providers)
+    build = f"source: http://192.0.2.1/x.tar.gz, sha256: '{'0' * 64}'"
+    console.stack(f"{kind}: {{x: {{hosts: a, {body.replace('SECRET', secret).replace('BUILD', build)}}}}}")
+    done = console("validate")
+    assert done.code == 1
+    assert f"{field} must not use a sensitive value: all users of the host can read the arguments" in done.err
+    assert SECRET not in done.err

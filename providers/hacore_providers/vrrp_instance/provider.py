@@ -71,6 +71,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     spec = VrrpInstanceSpec
     whole = True  # the file
     plain = ("name", "config", "service")  # the undo of a run needs them in the state
+    arguments = dict.fromkeys(("track_scripts", "notify"), "let the script read it from a file")
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
