@@ -16,7 +16,18 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "hacore" / "contract"
 FILES = tuple(
     CONTRACT / f"{name}.py"
-    for name in ("provider", "claims", "views", "facts", "steps", "maintenance", "serving", "safepath", "commands")
+    for name in (
+        "provider",
+        "claims",
+        "views",
+        "facts",
+        "steps",
+        "maintenance",
+        "fail_over",
+        "serving",
+        "safepath",
+        "commands",
+    )
 )
 SHARED = tuple(ROOT / "hacore" / f"{name}.py" for name in ("model", "address", "errors", "spelling"))
 TITLES = {
@@ -27,6 +38,7 @@ TITLES = {
     "facts.py": "Questions",
     "steps.py": "Steps",
     "maintenance.py": "Maintenance",
+    "fail_over.py": "Fail-over",
     "serving.py": "Addresses served together",
     "commands.py": "Commands",
 }

@@ -28,6 +28,7 @@ COMMANDS = (
     "undrain",
     "move",
     "roll",
+    "drill",
     "rollback",
     "runs",
     "show",

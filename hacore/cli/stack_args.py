@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from ..contract import Provider
-    from ..engine import Means, Request
+    from ..engine import LoadRequest, Means, Request
     from ..events import Listener
     from ..load.stack import Stack
     from ..transport import Password
@@ -117,6 +117,16 @@ class StackArgs:
         self.runtime.terminal.redactor.add(url_secrets(self.state or ""))
         self.runtime.learn = lambda: self.secrets_of(load_stack(request))
         return request
+
+    def load_request(self) -> LoadRequest | None:
+        """What to load, for a command that can do without; None if there is no stack file."""
+        from ..engine import LoadRequest
+
+        try:
+            file = self.file()
+        except UsageError:
+            return None
+        return LoadRequest(file, self.variables(), self.var_file, env_name=self.env, state_url=self.state)
 
     def means(self, listener: Listener, *, parallelism: int = 10, stop: asyncio.Event | None = None) -> Means:
         """The kinds and the connections, for any command."""

@@ -21,6 +21,7 @@ The methods of a provider, in the order of their calls:
     trigger   work -> steps that reload or restart
     guard     view -> how to drain and undrain this host
     maintenance  view, order -> how an operator drains this host for longer       (drain, undrain, move, roll)
+    fail_over  view -> how its addresses move when this host fails                (drill)
     served    view -> the addresses that its hosts serve together                 (status and drift)
     daemons   view -> the daemons of its host                                     (status and drift)
     held      view -> the addresses that must stay held around reloads            (apply)
@@ -44,6 +45,7 @@ from ..spelling import suggestion
 from .claims import Claim, TokenType, account_claims
 from .commands import Command, CommandOption, CommandResult
 from .facts import Ask, Fact, Facts, HostFacts
+from .fail_over import Budget, FailOver
 from .maintenance import Drained, Maintenance
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
@@ -74,6 +76,7 @@ __all__ = [
     "Address",
     "Ask",
     "Attrs",
+    "Budget",
     "Change",
     "Check",
     "Claim",
@@ -87,6 +90,7 @@ __all__ = [
     "Effect",
     "Fact",
     "Facts",
+    "FailOver",
     "Found",
     "Guard",
     "Health",

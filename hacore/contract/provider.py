@@ -11,6 +11,7 @@ from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
 from .facts import Ask
+from .fail_over import FailOver
 from .maintenance import Drained, Maintenance
 from .serving import Daemon, Held, Served
 from .steps import Check, Guard, Source, Step
@@ -195,6 +196,10 @@ class Provider(ABC, Generic[S]):
         `order` is kept on the host. If it has an end, the host undrains itself then, and later if `units`, or what the
         resource itself checks, do not run at that time.
         """
+        return None
+
+    def fail_over(self, view: View[S]) -> FailOver | None:
+        """How the addresses of the resource move when this host fails, by its configuration; None: they do not."""
         return None
 
     def checks(self, spec: S) -> Sequence[Check]:

@@ -5,7 +5,8 @@ A kind reports members and causes as it sees them; the engine makes the verdict 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from .maintenance import Drained
@@ -66,7 +67,8 @@ class Held:
     `present`: all addresses of the host, in their shortest form. `served`: those that its daemon serves by the
     configuration of now, by any resource or by hand. `kept`: those that the desired configuration serves.
     `settle`: seconds within which a wrong configuration shows; `elect`: seconds within which a new holder is elected
-    when all daemons have just started.
+    when all daemons have just started. `moves`: addresses that another host takes over, by the desired configuration
+    alone: that host, and about how many seconds later.
     """
 
     present: frozenset[str]
@@ -74,6 +76,7 @@ class Held:
     kept: frozenset[str] = frozenset()
     settle: float = 0.0
     elect: float = 0.0
+    moves: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ class Guard:
     """How to drain a host before a service on it restarts, and to undrain it.
 
     `drain` takes the host out of service; it is drained once `clear(view after a new probe)` is true.
-    `group` names the guarded service: only one host of a group is drained at a time.
+    `group` names the guarded service: only one host of a group is drained at a time. `held`: an operator keeps the host
+    drained (`Provider.maintenance`), so it takes nothing over from the others.
     """
 
     group: str
@@ -82,3 +83,4 @@ class Guard:
     undrain: Step
     clear: Callable[[View[Any]], bool]
     patience: float = 30.0  # seconds for a host to drain, else the block fails
+    held: bool = False

@@ -101,6 +101,12 @@ def _present(value: Any) -> Any:
     return None if type(value).__name__ == "NotPresent" else value
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text, as the kernel and daemons see them: a carriage return is a part of its line."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def hunks(before: str | None, after: str, *, known: bool = False) -> tuple[str, ...]:
     """A unified diff with 3 lines of context, without its file header.
 
@@ -108,7 +114,7 @@ def hunks(before: str | None, after: str, *, known: bool = False) -> tuple[str, 
     """
     if before is None and not known:
         return ()
-    old, new = (before or "").splitlines(), after.splitlines()
+    old, new = _lines(before or ""), _lines(after)
     if not old:  # most of a first plan: no need to search for what the two have in common
         count = "" if len(new) == 1 else f",{len(new)}"
         lines = [f"@@ -0,0 +1{count} @@", *(f"+{line}" for line in new)] if new else []

@@ -19,6 +19,7 @@ from ..plan import Selection
 from ..store import LockInfo, RunRecord, StateWriter
 from ..store.session import holder_is_dead
 from .agreement import check_members
+from .drained_peers import check_drained_peers
 from .ownership import check_ownership
 from .planning import Session, open_session
 from .recover_spill import record_spilled_at
@@ -47,6 +48,7 @@ async def apply(request: Request, *, approve: Approve, destroy: bool = False, re
         check_ownership(made.ownership, session.command, take_over=request.options.take_over)
         check_applyable(made, request.options)
         check_members(made, standing(snapshot, made), session, snapshot.seal)
+        check_drained_peers(made, session.request.means.providers)
         if made.empty and not made.has_housekeeping:
             return RunResult(None, "nothing", planned, outputs=made.outputs, seconds=time.monotonic() - began)
         if not made.empty and not await approve(planned, ""):

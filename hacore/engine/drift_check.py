@@ -1,4 +1,6 @@
-"""Drift: recorded against observed. Reads the state and the hosts only: no stack, no variable.
+"""Drift: recorded against observed. Reads the state and the hosts: no stack, no variable is needed.
+
+Where the stack can be loaded all the same, it shows what has changed in files: a state has their hashes only.
 
 Changes by a run in progress are not drift: differences found while one was in progress are checked again.
 """
@@ -7,12 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-from ..contract import Health, Provider
-from ..errors import StoreError
+from ..address import Address
+from ..contract import Desired, Facts, Health, Provider, View
+from ..errors import HacoreError, ProviderError, StoreError
+from ..load.request import LoadRequest
+from ..load.stack import Stack
 from ..model import Host, has_loaded, has_loaded_deleted
 from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, merge_asks, recorded_views, revive
+from ..plan.views import views_of
+from ..probe.logins import ASK_LOGINS, LOGINS, logged_in
 from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..urls import shown_url
@@ -27,19 +36,22 @@ from .snapshot import StateSnapshot, living, read_snapshot
 AGAIN = 1.0  # seconds between two checks whether a run has ended
 
 
-async def drift(state_url: str, means: Means, *, timeout: float | None = None) -> DriftReport:
+async def drift(
+    state_url: str, means: Means, *, timeout: float | None = None, stack: LoadRequest | None = None
+) -> DriftReport:
     """Compare all that is recorded with the hosts. `timeout` (seconds) bounds the whole, with the wait for a
-    run in progress to end.
+    run in progress to end. `stack`: where the contents of files are, for hunks; a stack that cannot be loaded has none.
 
     Raises StoreError when there is no state, or drift cannot be determined; writes nothing.
     """
     snapshot = await _read(state_url)
     hosts = means.hosts()
     why = "the hosts did not answer"
+    contents = _Contents(stack, means.providers)
     try:
         async with asyncio.timeout(timeout):
             while True:
-                report = await _compare(snapshot, hosts, means.providers)
+                report = await _compare(snapshot, hosts, means.providers, contents)
                 if not report.differs:
                     return report
                 later = await _read(state_url)
@@ -88,13 +100,42 @@ def recorded_hosts(snapshot: StateSnapshot) -> dict[str, Host]:
     return {n: host_from_json(r.host) for n, r in sorted(snapshot.hosts.items()) if n in used}
 
 
-async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str, Provider[Any]]) -> DriftReport:
+class _Contents:
+    """The desired state by the stack, loaded when it is needed: the state does not keep the contents of files."""
+
+    def __init__(self, request: LoadRequest | None, providers: Mapping[str, Provider[Any]]) -> None:
+        self._request = request
+        self._providers = providers
+
+    @cached_property
+    def _stack(self) -> Stack | None:
+        from ..load import load
+
+        try:
+            return None if self._request is None else load(self._request, self._providers)
+        except HacoreError:  # a variable is missing, or the file is being edited
+            return None
+
+    def desired(self, address: Address, known: Mapping[str, Host], facts: Mapping[str, Facts]) -> Desired | None:
+        """The desired state of an address; None if the stack does not have it."""
+        stack = self._stack
+        instance = None if stack is None else stack.instances.get(address)
+        if stack is None or instance is None:
+            return None
+        same_kind = {a: (i.spec, i.hosts) for a, i in stack.instances.items() if a.kind == address.kind}
+        return _desired(self._providers[address.kind], views_of(same_kind, known, facts, self._providers)[address])
+
+
+async def _compare(
+    snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str, Provider[Any]], contents: _Contents
+) -> DriftReport:
     known = recorded_hosts(snapshot)
     hosts.connect(known)
     recorded = revive(snapshot.rows, providers)
     hosts.askers = lambda: askers([(a.kind, item.spec) for a, item in recorded.items()], providers)
     items: Items = {a: (item.spec, item.row.hosts) for a, item in recorded.items()}
     asks = with_markers(merge_asks(asks_of_recorded(recorded, providers), serving_asks(items, providers)), known)
+    asks = merge_asks(asks, {name: [ASK_LOGINS] for name in known})
     once = await hosts.probe(asks, known)
     statuses = await probed_twice(once, recorded, hosts, providers, snapshot.seal)
     twice = {name for name, status in statuses.items() if status is not once[name]}
@@ -112,6 +153,14 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
         checked += 1
         observed = providers[address.kind].observe(views[address])
         drifted = drift_of(item.row, observed, snapshot.seal)
+        if drifted is not None and observed is not None and observed.texts:
+            drifted = drift_of(item.row, observed, snapshot.seal, _desired(providers[address.kind], views[address]))
+            if drifted is not None and not any(attr.hunks for attr in drifted.attrs):
+                wanted = await asyncio.to_thread(contents.desired, address, known, facts)
+                drifted = drift_of(item.row, observed, snapshot.seal, wanted)
+        if drifted is not None and drifted.changed is not None and drifted.host in facts:
+            logins = facts[drifted.host].get(LOGINS, "") or ()
+            drifted = replace(drifted, logins=logged_in(logins, drifted.changed))
         if drifted is not None:
             found.append(drifted)
         found.extend(_pending(snapshot, address, item.row.loaded) if drifted is None else ())
@@ -135,6 +184,14 @@ async def _compare(snapshot: StateSnapshot, hosts: Hosts, providers: Mapping[str
         hosts=tuple(known),
         addresses=look.addresses,
     )
+
+
+def _desired(provider: Provider[Any], view: View[Any]) -> Desired | None:
+    """The desired state by a recorded spec, which may lack what the state does not keep."""
+    try:
+        return provider.desire(view)
+    except (ProviderError, ValueError):
+        return None
 
 
 def _pending(snapshot: StateSnapshot, address: Any, loaded: Mapping[str, str | None]) -> list[Drift]:

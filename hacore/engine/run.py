@@ -18,10 +18,11 @@ from ..plan import Claimant, Plan, marks_of_rows, marks_of_stack
 from ..probe import HostLink
 from ..secrets import Secrets
 from ..store import DropRow, PutRow, PutRun, RunRecord, StateWriter
-from ..walk import Context, Walker, ask_all, held_before, lost_addresses
+from ..walk import Context, Walker, ask_all, await_moves, held_before, lost_addresses
 from ..walk.walker import watched
 from .agreement import check_members
 from .confirm_within import confirmed, prolonged, timer_of
+from .drained_peers import check_drained_peers
 from .host_locks import HeldHosts, held_hosts
 from .ownership import Marking, check_ownership, host_moves, options_of
 from .plan_changes import changed_words, plan_differences
@@ -142,6 +143,7 @@ class Run:
         made, _ = await self.session.plan(snapshot)
         check_ownership(made.ownership, self.session.command, take_over=self.options.take_over)
         check_members(made, standing(snapshot, made), self.session, snapshot.seal)
+        check_drained_peers(made, self.means.providers)
         current = await self._agreed(shown, made, snapshot, approve)
         if made.empty:
             metadata_only = metadata_moves(made, standing(snapshot, made), 0, self.session, self.writer)
@@ -195,6 +197,9 @@ class Run:
             ended = replace(ended, options={**ended.options, QUIET: previous_rows(metadata_only, rows)})
         await self.writer.commit(PutRun(ended), *metadata_only)
         self.means.listener(Event("run_finished", status, data={"run": number, "status": status}))
+        if status == "done":
+            for words in await await_moves(ctx, [c.address for c in made.changes]):
+                self.means.warn(f"{words}: `hacore status` shows the members")
         lost = await lost_addresses(ctx)
         if status == "done":
             await self._warn_of_new_checks(made)

@@ -45,6 +45,7 @@ class StatusReport:
     loaded: Stack | None = None
     problem: str = ""
     ownership: Ownership = field(default_factory=Ownership)
+    drill: RunRecord | None = None  # the last one
 
     @property
     def verdict(self) -> VerdictWord | None:
@@ -138,6 +139,7 @@ def _report(
         running=snapshot.lock is not None and not is_dead(snapshot.lock),
         problem=problem,
         ownership=owner,
+        drill=next((run for run in reversed(snapshot.runs) if run.command == "drill"), None),
     )
 
 

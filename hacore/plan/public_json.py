@@ -144,9 +144,12 @@ def _attr(change: AttrChange) -> AttrJson:
 
 
 def _drift(drift: Drift) -> PlanDriftJson:
-    return {
+    found: PlanDriftJson = {
         "address": str(drift.address),
         "host": drift.host,
         "reason": drift.reason,
         "attrs": [_attr(a) for a in drift.attrs],
     }
+    if drift.changed is not None:
+        found["changed"] = drift.changed
+    return found

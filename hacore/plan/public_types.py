@@ -63,6 +63,8 @@ class PlanDriftJson(TypedDict):
     host: str | None
     reason: str
     attrs: list[AttrJson]
+    changed: NotRequired[float]
+    """Unix time of the last change of a file."""
 
 
 @published

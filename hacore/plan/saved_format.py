@@ -50,6 +50,8 @@ def plan_to_json(plan: Plan, seal: Seal) -> dict[str, JSON]:
                 "reason": d.reason,
                 "again": d.again,
                 "pending": list(d.pending),
+                "changed": d.changed,
+                "logins": list(d.logins),
                 "gone": d.gone,
                 "attrs": [_attr(a) for a in d.attrs],
             }
@@ -98,6 +100,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
                 gone=d["gone"] if "gone" in d else gone_of(d["reason"]),
                 again=d.get("again", False),
                 pending=tuple(d.get("pending", ())),
+                changed=d.get("changed"),
+                logins=tuple(d.get("logins", ())),
             )
             for d in data["drift"]
         ),

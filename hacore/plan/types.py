@@ -61,7 +61,8 @@ class Drift:
     """Recorded against observed: somebody changed the host since the last apply.
 
     `gone`: it does not exist on the host. `again`: it was recorded as absent. `pending`: the sources that its
-    daemon has not loaded. `reason` is only shown.
+    daemon has not loaded. `reason` is only shown. `changed`: Unix time of the last change of a file; `logins`: who was
+    logged in on the host then.
     """
 
     address: Address
@@ -71,6 +72,8 @@ class Drift:
     gone: bool = False
     again: bool = False
     pending: tuple[str, ...] = ()
+    changed: float | None = None
+    logins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..address import Address
 from ..model import Action
 from ..plan import Drift, PlannedChange
 from .attrs import COLOURS, Line, Mode, attr_lines, root
 from .style import Style
-from .words import clean, count
+from .words import clean, count, when
 
 _ADDRESSES = 3  # with more, the heading has their number and the line below it their names
 _PHRASES = {
@@ -107,17 +108,27 @@ def found_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
 
 
 def drift_blocks(drift: Iterable[Drift], style: Style) -> list[str]:
-    """Recorded -> found, each followed by a blank line."""
-    return _render([(d.address, _drift_block(d)) for d in sorted(drift, key=_place)], style)
+    """Recorded -> found, each followed by a blank line; equal ones of several hosts once, with the times of each."""
+    known = sorted(drift, key=_place)
+    notes = {d.address: _changed_words(d) for d in known if d.changed is not None}
+    return _render([(d.address, _drift_block(d)) for d in known], style, notes)
 
 
-def _render(items: Iterable[tuple[Address, Block]], style: Style) -> list[str]:
+def _changed_words(drift: Drift) -> str:
+    who = f"; logged in then: {', '.join(drift.logins)}" if drift.logins else ""
+    return clean(f"{drift.host or drift.address}: last change of the file {when(drift.changed or 0.0)}{who}")
+
+
+def _render(
+    items: Iterable[tuple[Address, Block]], style: Style, notes: Mapping[Address, str] = MappingProxyType({})
+) -> list[str]:
     found: dict[Block, list[Address]] = {}
     for address, block in items:
         found.setdefault(block, []).append(address)
     lines: list[str] = []
     for block, addresses in found.items():
-        lines += [*block.render(addresses, style), ""]
+        told = [style("dim", f"      # {notes[address]}") for address in addresses if address in notes]
+        lines += [*block.render(addresses, style), *told, ""]
     return lines
 
 

@@ -102,5 +102,12 @@ def one_drift_json(drift: Drift) -> DriftJson:
         entry: DriftAttrJson = {"path": change.path, "sensitive": change.sensitive}
         if not change.sensitive:
             entry["recorded"], entry["found"] = change.before, change.after
+        if change.hunks:
+            entry["hunks"] = list(change.hunks)
         attrs.append(entry)
-    return {"address": str(drift.address), "host": drift.host, "reason": drift.reason, "attrs": attrs}
+    found: DriftJson = {"address": str(drift.address), "host": drift.host, "reason": drift.reason, "attrs": attrs}
+    if drift.changed is not None:
+        found["changed"] = drift.changed
+    if drift.logins:
+        found["logins"] = list(drift.logins)
+    return found

@@ -37,6 +37,8 @@ class DriftAttrJson(TypedDict):
     """Whether the values are sensitive; they are omitted then."""
     recorded: NotRequired[Any]
     found: NotRequired[Any]
+    hunks: NotRequired[list[str]]
+    """Lines of a unified diff from the recorded text to the one found; secrets are masked."""
 
 
 @published
@@ -47,6 +49,10 @@ class DriftJson(TypedDict):
     host: str | None
     reason: str
     attrs: list[DriftAttrJson]
+    changed: NotRequired[float]
+    """Unix time of the last change of a file."""
+    logins: NotRequired[list[str]]
+    """Who was logged in on the host then, as last(1) has it."""
 
 
 @published

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..plan.public_types import PlanJson
-from . import formats, maintenance_formats, run_formats, state_formats
+from . import drill_formats, formats, maintenance_formats, run_formats, state_formats
 
 VERSION = "1.0"
 FORMATS: Mapping[str, tuple[Any, str]] = {
@@ -15,6 +15,7 @@ FORMATS: Mapping[str, tuple[Any, str]] = {
     "drift": (formats.DriftReportJson, "drift --json"),
     "status": (formats.StatusJson, "status --json"),
     "maintenance": (maintenance_formats.MaintenanceJson, "drain, undrain, and move --json"),
+    "drill": (drill_formats.DrillJson, "drill --json"),
     "resources": (state_formats.ResourcesJson, "show --json, state show --json"),
     "addresses": (state_formats.AddressesJson, "state list --json"),
     "runs": (state_formats.RunsJson, "runs --json"),

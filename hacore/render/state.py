@@ -137,13 +137,22 @@ def _undone(run: RunRecord, undone: Mapping[int, int]) -> str:
 
 
 def _summary(run: RunRecord) -> str:
-    if run.command == "roll" and isinstance(run.options, Mapping):
-        act = " ".join(word for word in (run.options["act"], run.options["text"]) if word)
-        words = {"done": "done", "failed": "failed", "hold": "not begun"}
-        return clean(f"  ({act}: {', '.join(f'{h} {words.get(s, s)}' for h, s in run.options['hosts'])})")
+    if run.command in ("roll", "drill") and isinstance(run.options, Mapping):
+        return clean(f"  ({_rolled(run.options) if run.command == 'roll' else _drilled(run.options)})")
     counts = run.summary if isinstance(run.summary, Mapping) else {}
     parts = [f"{number} to {word}" for word, number in counts.items() if number and word != "noop"]
     return f"  (planned: {', '.join(parts)})" if parts else ""
+
+
+def _rolled(options: Mapping[str, Any]) -> str:
+    act = " ".join(word for word in (options["act"], options["text"]) if word)
+    words = {"done": "done", "failed": "failed", "hold": "not begun"}
+    return f"{act}: {', '.join(f'{host} {words.get(status, status)}' for host, status in options['hosts'])}"
+
+
+def _drilled(options: Mapping[str, Any]) -> str:
+    found = [f"{one['scenario']} {one['lost']} of {one['sent']} lost" for one in options["scenarios"]]
+    return f"{options['verdict']}: {', '.join([*found, *options['findings']])}"
 
 
 def _operation(task: TaskRecord) -> str:

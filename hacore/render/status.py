@@ -64,6 +64,10 @@ def status_text(report: StatusReport, style: Style = PLAIN) -> str:
     lines += _unassessed(report, style)
     if len(report.addresses) > 1 and report.verdict is not None:
         lines.append(f"All addresses: {_coloured(report.verdict, style)}")
+    if report.drill is not None and isinstance(report.drill.options, Mapping):
+        word = str(report.drill.options.get("verdict", report.drill.status))
+        shown = style("green" if word == "passed" else "red", clean(word))
+        lines.append(f"Last drill: {shown}, {when(report.drill.started)}")
     plan = report.plan
     if plan is not None and plan.drift:
         lines.append(style("yellow", f"Drift: {count(len(plan.drift), 'resource')} changed outside of hacore."))

@@ -6,7 +6,7 @@ from .board import Board, OnFailure
 from .context import Context, Relock, never
 from .health import ask_all
 from .held import HeldAddresses, held_before
-from .held_check import lost_addresses
+from .held_check import await_moves, lost_addresses
 from .hostlock import Holder, acquire, release
 from .nodes import Node, nodes_of
 from .timer import Timer
@@ -24,6 +24,7 @@ __all__ = [
     "Walker",
     "acquire",
     "ask_all",
+    "await_moves",
     "held_before",
     "lost_addresses",
     "marking",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from ..address import Address
 from ..contract import Facts
 from ..errors import DoubtError, HacoreError, ProbeError, TransportError
 from ..journal import RunningTask
@@ -21,6 +22,12 @@ from .work import fresh_view
 
 PAUSE = 1.0
 """Seconds between two looks."""
+
+LONGEST = 60.0
+"""Seconds that a run waits for an address to move to where it stays."""
+
+MARGIN = 5.0
+"""Seconds that a move may take longer than its timers."""
 
 
 async def check_held(live: RunningTask, ctx: Context) -> Failed | None:
@@ -43,6 +50,28 @@ async def lost_addresses(ctx: Context) -> tuple[str, ...]:
         return tuple(await _wrong(ctx, 0.0, doubled_for=ctx.must_hold.elect))
     except HacoreError as error:
         return (f"the holders of {', '.join(ctx.must_hold.holders)} are not known: {error}",)
+
+
+async def await_moves(ctx: Context, changed: Collection[Address]) -> tuple[str, ...]:
+    """At the end of a run: wait until the addresses of the changed resources are where their configuration puts them.
+
+    At most LONGEST seconds. What is still on its way, or has not moved, in words.
+    """
+    resources = {address.at(None) for address in changed}
+    moves: dict[str, tuple[str, float]] = {}
+    for address, view in ctx.must_hold.views.items():
+        held = ctx.providers[address.kind].held(view) if address.at(None) in resources else None
+        moves.update(held.moves if held is not None else {})
+    late = [f"{name} will move to {to} in about {s:.0f} s" for name, (to, s) in moves.items() if s > LONGEST]
+    soon = {name: (to, s) for name, (to, s) in moves.items() if s <= LONGEST}
+    end = time.monotonic() + min(LONGEST, 2 * max((s for _, s in soon.values()), default=0.0) + MARGIN)
+    while soon:
+        found, _ = await _look(ctx)
+        soon = {name: (to, s) for name, (to, s) in soon.items() if name not in found.get(to, frozenset())}
+        if not soon or time.monotonic() >= end:
+            break
+        await asyncio.sleep(PAUSE)
+    return (*late, *(f"{name} has not moved to {to}, which has the higher priority" for name, (to, _) in soon.items()))
 
 
 async def _wrong(ctx: Context, span: float, *, doubled_for: float = PAUSE) -> list[str]:
@@ -108,4 +137,4 @@ def _words(held: HeldAddresses, found: Mapping[str, frozenset[str]], silent: Ite
             yield f"{name}, which {before} held before the run, is held by {' and '.join(now)}"
 
 
-__all__ = ["check_held", "lost_addresses"]
+__all__ = ["await_moves", "check_held", "lost_addresses"]

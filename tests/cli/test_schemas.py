@@ -174,6 +174,7 @@ def test_the_other_outputs(web: Console) -> None:
     assert {name for name, _ in checks} >= set(FORMATS) - {
         "plan",
         "rehearsal",
+        "drill",
         "maintenance",
     }  # those of twins in tests/hosts
 

@@ -11,7 +11,7 @@ import pytest
 
 from hacore.lab import Lab
 from tests.hosts.prober import Prober
-from tests.hosts.project import Project, eventually
+from tests.hosts.project import NGINX, SITE, WEB, Project, eventually
 
 pytestmark = pytest.mark.twins
 SINCE = "systemctl show -p ActiveEnterTimestampMonotonic nginx"
@@ -73,6 +73,20 @@ def test_a_drain_moves_the_address_without_a_lost_request_and_is_seen_everywhere
     project.ok("plan", "--detailed-exitcode")
 
 
+def test_an_apply_restarts_nothing_on_the_only_host_in_service(project: Project) -> None:
+    project.ok("drain", "lb2")
+    restarted = WEB.replace("reload_on: [file.site, file.main]", "reload_on: [file.site], restart_on: [file.main]")
+    project.write(restarted, site__conf=SITE, nginx__conf=NGINX.replace("512", "511"))
+    refused = project.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "lb2 is drained; `hacore undrain lb2` first" in refused.stderr
+    project.web(site=SITE.replace("first", "second"))  # a reload needs no drain
+    project.apply()
+    assert holders(project) == ["lb1"]
+    project.web()
+    project.apply()
+
+
 def test_it_survives_a_restart_of_keepalived_and_ends_once(project: Project) -> None:
     project.ok("drain", "lb1")
     project.ssh("lb1", "systemctl restart keepalived")
@@ -132,7 +146,7 @@ def test_a_roll_restarts_both_without_a_lost_request(project: Project) -> None:
     assert prober.lost == []
     assert "restart nginx: lb2 done, lb1 done" in project.ok("runs")
     eventually(lambda: told(project)["verdict"] == "healthy", "healthy", seconds=30)
-    assert "it is a roll" in project.run("rollback", "2", "--auto-approve").stderr
+    assert "it is a roll or a drill" in project.run("rollback", "2", "--auto-approve").stderr
 
 
 def test_a_roll_reboots_both_without_a_lost_request(project: Project) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hacore.lab import Lab
-from tests.hosts.project import Project, eventually
+from tests.hosts.project import HEAD, WEB, Project, eventually
 
 pytestmark = pytest.mark.twins
 VIP = "192.168.1.200"
@@ -98,6 +98,15 @@ def test_a_drained_host(project: Project) -> None:
     assert {m["host"]: m["priority"] for m in found["members"]} == {"lb1": 1, "lb2": 100}
     assert found["cause"] == "lb1 is drained"
     assert "drained" in project.ok("drift")  # shown, and no drift
+
+
+def test_a_swap_of_priorities_names_the_move_and_ends_when_the_address_is_there(project: Project) -> None:
+    swapped = HEAD.replace("priority: 101", "priority: 99")
+    for head, way in ((swapped, "lb1 -> lb2"), (HEAD, "lb2 -> lb1")):
+        project.write(WEB, head=head)
+        assert f"{VIP} moves {way} in about 4 s" in project.ok("plan")
+        project.apply()
+        assert told(project)["addresses"][0]["holders"] == [way[-3:]]
 
 
 def test_both_hold_it_and_the_log_has_the_reason(project: Project) -> None:

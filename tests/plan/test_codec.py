@@ -76,7 +76,7 @@ PLAN = Plan(
     },
     changes=(CHANGE,),
     metadata_only=(CHANGE,),
-    drift=(Drift(A, (ATTR,), "is gone", "a", True, True, ("thing.t@a",)),),
+    drift=(Drift(A, (ATTR,), "is gone", "a", True, True, ("thing.t@a",), 1.5, ("root",)),),
     tasks=(TASK,),
     noop=4,
     warnings=("beware",),

@@ -130,6 +130,6 @@ def _check(args: StackArgs, timeout: float | None) -> DriftReport:
     url, means = args.state_url(), args.means(quietly(progress))
     return run(
         terminal,
-        lambda _: drift(url, means, timeout=timeout),
+        lambda _: drift(url, means, timeout=timeout, stack=args.load_request()),
         progress=progress,
     )

@@ -92,8 +92,8 @@ def choose(state: StateView, wanted: int | None) -> RollbackTarget:
 def _nothing_left(runs: Sequence[RunRecord], wanted: int | None) -> str:
     if wanted is None:
         return "cannot roll back: no run is left to undo"
-    if any(run.id == wanted and run.command == "roll" for run in runs):
-        return f"cannot roll back run {wanted}: it is a roll, which changes nothing that can be undone"
+    if any(run.id == wanted and run.command in ("roll", "drill") for run in runs):
+        return f"cannot roll back run {wanted}: it is a roll or a drill, which changes nothing that can be undone"
     by = cancelled(runs).get(wanted)
     why = f"run {by} undid it" if by is not None else "it was undone when it failed"
     again = f"; to undo run {by}: `hacore rollback {by}`" if by is not None else ""

@@ -26,7 +26,7 @@ def way_back(runs: Sequence[RunRecord], before: int) -> list[RunRecord]:
     for run in sorted(runs, key=lambda r: -r.id):
         if run.id < before:
             break
-        if run.id in skipped or run.status == "rolled_back" or run.command == "roll":
+        if run.id in skipped or run.status == "rolled_back" or run.command in ("roll", "drill"):
             continue
         if _cancels(run) and min(run.undoes) >= before:
             skipped |= set(run.undoes)

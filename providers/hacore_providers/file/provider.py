@@ -100,9 +100,12 @@ class FileProvider(Provider[FileSpec]):
         return {} if spec.data is None else {spec.path: spec.data}
 
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
-        """The entry, with its content if that is governed, differs and is not secret; who can redirect its path."""
+        """The entry, and who can redirect its path.
+
+        The host sends the content if it is governed, differs, is not secret and not too large.
+        """
         wanted = spec.wanted_sha256
-        silent = spec.sensitive or not spec.has_content
+        silent = spec.sensitive or not wanted
         return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent), Ask(PATHS, spec.path)]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:

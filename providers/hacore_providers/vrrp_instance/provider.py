@@ -19,6 +19,7 @@ from hacore.contract import (
     Desired,
     Drained,
     Effect,
+    FailOver,
     Found,
     Guard,
     Held,
@@ -46,7 +47,7 @@ from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
 from ..facts.paths import PATHS
 from ..facts.stat import sha256
-from . import maintenance, steps
+from . import effects, fail_over, maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
@@ -158,11 +159,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         if found is None or (found.managed and spec.name not in found.instances):
             return None
         held = [vip.address for vip in spec.vips if holds(facts.get(ADDRESSES, ""), vip.address)]
-        info = {
-            "version": facts.get(VERSION, spec.binary),
-            "holds": held,
-            "drained": is_drained(spec, facts),
-        }
+        info = {"version": facts.get(VERSION, spec.binary), "holds": held, "drained": is_drained(spec, facts)}
         texts = {} if found.text is None or any_hidden(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
         return Observed(attrs, info, texts)
@@ -176,7 +173,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             masked=frozenset({"config"}) if secret and not withheld else frozenset(),
-            effect="reload keepalived",
+            effect=", ".join(["reload keepalived", *effects.words(view)]),
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
@@ -184,7 +181,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         spec = view.spec
         reload = f" and reload {spec.service}" if found != "absent" else ""
         back = "" if view.removed(found) else f"; with the last one, restore the original file{reload}"
-        return Effect(f"remove VRRP instance {spec.name} from {spec.config}{back}")
+        gone = effects.removal(view, [plain(vip.address) for vip in spec.vips]) if view.removed(found) else []
+        return Effect(", ".join([f"remove VRRP instance {spec.name} from {spec.config}{back}", *gone]))
 
     def invalidates(self, change: Change[VrrpInstanceSpec]) -> Sequence[str]:
         """The file, for its other users."""
@@ -210,6 +208,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             undrain=steps.drain(spec, on=False),
             clear=clear,
             patience=max(30.0, 4 * spec.advert_interval + 10),  # master_down is 3 intervals and a bit
+            held=bool(view.facts.get(DRAIN, spec.maintenance_file)),
         )
 
     def maintenance(
@@ -217,6 +216,10 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     ) -> Maintenance | None:
         """By a drain tracker of its own, which survives a restart of the host."""
         return maintenance.maintenance(view, order, units)
+
+    def fail_over(self, view: View[VrrpInstanceSpec]) -> FailOver | None:
+        """By the timers and weights of the members."""
+        return fail_over.fail_over(view)
 
     # -- for status and drift
     def serving_facts(self, spec: VrrpInstanceSpec) -> Sequence[Ask]:
@@ -245,6 +248,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             addresses_in(render(companions(view))),
             master_down(view.spec) + 1.0,
             min(LONGEST_ELECTION, longest_start(view.spec) + master_down(view.spec)),
+            {address: (move.taker, move.seconds) for address, move in effects.moves(view.members).items()},
         )
 
     # -- at apply

@@ -1,0 +1,1 @@
+"""The drill: a fail-over is caused, measured from outside, and compared with its budget."""

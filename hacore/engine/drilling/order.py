@@ -1,0 +1,116 @@
+"""What a drill is asked to do, and what each of its scenarios would do to this pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...address import Address
+from ...contract import Budget, FailOver, Guard, Step, View, quote
+from ...drill.measured import Word
+from ...errors import PlanError, UsageError
+from ..connections import answered
+from ..maintenance import refusal, taker
+from ..maintenance_site import MaintenanceSite
+from ..pair_looks import SEALED
+from ..verdicts import AddressStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DrillOrder:
+    """What the operator asks. `rate`: requests a second; `baseline`: seconds; `url`: instead of the check of a vip."""
+
+    scenarios: tuple[Word, ...] = ("drain", "stop")
+    rate: float = 100.0
+    baseline: float = 10.0
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One scenario before it begins: what it does, and what it may cost. `findings`: why it cannot be played."""
+
+    scenario: Word
+    address: str
+    host: str
+    taker: str
+    url: str
+    status: int
+    budget: Budget | None
+    back: Budget | None
+    notify: tuple[str, ...] = ()
+    finding: str = ""
+
+
+def holder_of(site: MaintenanceSite) -> str:
+    """The host to play on. Raises UsageError where nothing fails over, PlanError for a pair that is not healthy."""
+    served = [address for address in site.look.addresses if len(address.members) > 1]
+    if not served:
+        raise UsageError("cannot drill: no address is served by several hosts")
+    for address in served:
+        if address.verdict != "healthy":
+            why = f": {address.cause}" if address.cause else ""
+            raise PlanError(f"cannot drill: {address.address} is {address.verdict}{why}; a drill begins healthy")
+    return served[0].holders[0]
+
+
+def rehearsed(site: MaintenanceSite, host: str, word: Word, order: DrillOrder) -> Rehearsed:
+    """A scenario on this holder, with its budgets. Raises PlanError where nobody would take over."""
+    address, parts = _parts(site, host)
+    if why := refusal(address, host):
+        raise PlanError(f"cannot drill: {why}")
+    facts = answered(site.statuses)[host]
+    if facts.host.init != "systemd":
+        raise PlanError(f"cannot drill: {host} has no systemd, so it could not revert by itself if this machine failed")
+    url, status = _url(site, order)
+    found = Rehearsed(word, address.address, host, taker(address, host) or "", url, status, None, None, parts.notify)
+    budget = {"drain": parts.drain, "stop": parts.stop, "service": parts.service}[word]
+    if budget is None:
+        return replace(found, finding="service: no check of keepalived would see that a service on the holder stops")
+    return replace(found, budget=budget, back=parts.back)
+
+
+def _parts(site: MaintenanceSite, host: str) -> tuple[AddressStatus, FailOver]:
+    for resource, view in site.views(host).items():
+        parts = site.means.providers[resource.kind].fail_over(view)
+        if parts is not None:
+            for address in site.look.addresses:
+                if str(resource.resource) in address.resources and address.holders == (host,):
+                    return address, parts
+    raise UsageError(f"cannot drill: nothing on {host} moves an address to another host")
+
+
+def _url(site: MaintenanceSite, order: DrillOrder) -> tuple[str, int]:
+    if order.url:
+        return order.url, 200
+    for resource, (spec, _) in site.items.items():
+        for check in site.means.providers[resource.kind].checks(spec):
+            if SEALED not in check.http:
+                return check.http, check.status
+    raise UsageError("cannot drill: no `vip` has a check to ask; give --url http://ADDRESS/")
+
+
+def acts(site: MaintenanceSite, one: Rehearsed) -> tuple[Step, Step]:
+    """What is done to the holder, and its mirror."""
+    units = [d.name for d in (site.look.daemons or {}).get(one.host, ()) if d.wanted]
+    _, parts = _parts(site, one.host)
+    if one.scenario == "drain":
+        guards = [guard for guard in (_guard(site, *item) for item in site.views(one.host).items()) if guard]
+        return _joined([g.drain for g in guards], "drain"), _joined([g.undrain for g in guards], "undrain")
+    unit = parts.unit if one.scenario == "stop" else next((name for name in units if name != parts.unit), "")
+    if not unit:
+        raise UsageError(f"cannot drill service: no unit that should run on {one.host} is managed beside {parts.unit}")
+    return Step(f"systemctl stop -- {quote(unit)}", what=f"stopping {unit}"), Step(f"systemctl start -- {quote(unit)}")
+
+
+def _guard(site: MaintenanceSite, address: Address, view: View[Any]) -> Guard | None:
+    return site.means.providers[address.kind].guard(view)
+
+
+def _joined(steps: Sequence[Step], what: str) -> Step:
+    """One step of several; each in a shell of its own, as their helpers have the same names."""
+    return Step("\n".join(f"(\n{step.script}\n)" for step in steps), what=what)
+
+
+__all__ = ["DrillOrder", "Rehearsed", "acts", "holder_of", "rehearsed"]

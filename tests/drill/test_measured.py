@@ -1,0 +1,105 @@
+"""The verdict on what a drill measured: pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hacore.contract import Budget
+from hacore.drill.measured import Look, Measured, Request, measured_json, verdict
+
+BUDGET = Budget(1.0, "skew + margin")
+BACK = Budget(5.0, "master_down")
+
+
+def looks(*changes: tuple[float, str]) -> tuple[Look, ...]:
+    """A look every 0.2 s; `changes`: from when which hosts hold the address, `a+b` for both."""
+    found = []
+    for tick in range(101):
+        at = tick / 5
+        held = [names for since, names in changes if since <= at + 1e-9][-1]
+        found.append(Look(at, tuple(name for name in held.split("+") if name)))
+    return tuple(found)
+
+
+def requests(*lost: float, rate: float = 10.0) -> tuple[Request, ...]:
+    """Requests for 20 s; `lost`: seconds at which one is lost."""
+    missing = {round(at * rate) for at in lost}
+    return tuple(Request(n / rate, 0.01, "timed out" if n in missing else "") for n in range(round(20 * rate)))
+
+
+GOOD = Measured(
+    scenario="stop",
+    address="192.0.2.1",
+    holder="lb1",
+    rate=10.0,
+    acted=5.0,
+    restored=10.0,
+    budget=BUDGET,
+    back=BACK,
+    requests=requests(5.0, 5.1, 5.2),
+    looks=looks((0, "lb1"), (5, ""), (5.6, "lb2"), (13, "lb1")),
+)
+
+
+def test_the_numbers() -> None:
+    assert (len(GOOD.lost), GOOD.took_over, GOOD.returned, GOOD.doubled) == (
+        3,
+        pytest.approx(0.6),
+        pytest.approx(3.0),
+        0,
+    )
+    assert GOOD.gap == pytest.approx(0.3)
+    assert list(GOOD.failures()) == []
+    found = measured_json(GOOD)
+    assert (found["sent"], found["lost"], found["passed"]) == (200, 3, True)
+    assert found["budget"] == {"seconds": 1.0, "formula": "skew + margin"}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"requests": requests(*(5 + n / 10 for n in range(11)))}, ""),  # the budget, and one at its edge
+        ({"requests": requests(*(5 + n / 10 for n in range(12)))}, "12 requests were lost, 11 by the budget of 1.00 s"),
+        ({"requests": requests(2.0, 5.0)}, "1 requests were lost before anything was done"),
+        ({"requests": requests(15.0)}, ""),  # one of eleven, whenever it is
+        ({"looks": looks((0, "lb1"))}, "no other host took 192.0.2.1 over"),
+        ({"looks": looks((0, "lb1"), (5, "lb1+lb2"), (13, "lb1"))}, "no other host took 192.0.2.1 over"),
+        ({"looks": looks((0, "lb1"), (5.6, "lb2"))}, "192.0.2.1 did not return, by the budget of 5.00 s"),
+        ({"looks": looks((0, "lb1"), (5.6, "lb2"), (18, "lb1"))}, "192.0.2.1 returned after 8.0 s, by the budget"),
+        ({"looks": looks((0, "lb1"), (5.6, "lb2")), "back": None}, ""),  # it stays where it went
+        ({"problem": "cannot stop lb1: no"}, "cannot stop lb1: no"),
+        ({"budget": Budget(0.0, "0"), "requests": requests(5.0)}, "1 requests were lost, 0 by the budget of 0.00 s"),
+        ({"budget": Budget(0.0, "0"), "requests": requests()}, ""),
+    ],
+)
+def test_what_fails(change: dict[str, object], why: str) -> None:
+    failures = list(replace(GOOD, **change).failures())  # type: ignore[arg-type]
+    assert (failures == []) if not why else why in failures[0]
+
+
+def test_a_doubled_address_is_timed_by_looks_in_a_row() -> None:
+    both = replace(GOOD, looks=looks((0, "lb1"), (5, "lb1+lb2"), (6, "lb2"), (13, "lb1")))
+    assert both.doubled == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "void"),
+    [(0, ""), (2, ""), (3, "the prober could not send 3 of 200 requests in time")],
+)
+def test_the_probers_own_errors_are_never_lost_requests(own: int, void: str) -> None:
+    mine = tuple(replace(r, lost="late" if n % 2 else "local: EMFILE") for n, r in enumerate(requests()[:own]))
+    found = replace(GOOD, requests=(*mine, *requests()[own:]))
+    assert found.void == void
+    assert len(found.lost) == 0
+
+
+def test_the_verdict_on_all() -> None:
+    bad = replace(GOOD, problem="x")
+    void = replace(GOOD, requests=())
+    assert verdict([GOOD, GOOD]) == "passed"
+    assert verdict([GOOD, bad, void]) == "failed"
+    assert verdict([GOOD, void]) == "void"
+    assert verdict([]) == "void"
+    assert measured_json(void)["passed"] is False

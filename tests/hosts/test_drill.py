@@ -1,0 +1,92 @@
+"""The drill on a real pair: measured, compared with its budgets, and put back whatever happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from hacore.lab import Lab
+from tests.hosts.project import Project, eventually
+
+pytestmark = pytest.mark.twins
+VIP = "192.168.1.200"
+
+
+@pytest.fixture(scope="module")
+def project(pair: Lab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = Project(tmp_path_factory.mktemp("drill"), pair)
+    made.web()
+    made.apply()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def healthy(project: Project) -> Iterator[None]:
+    """Each test begins with a healthy pair, and leaves one behind without help."""
+    eventually(lambda: told(project)["verdict"] == "healthy", "healthy", seconds=60)
+    yield
+    eventually(lambda: told(project)["verdict"] == "healthy", "healthy again", seconds=120)
+    for host in ("lb1", "lb2"):
+        assert project.ssh(host, "systemctl is-active hacore-watch.timer || :").strip() == "inactive"
+        assert project.ssh(host, "cat /run/hacore-drain.VI_1").strip() == "0"
+
+
+def told(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(project.run("status", "--json").stdout)
+    return found
+
+
+def test_a_drill_is_measured_and_put_back(project: Project) -> None:
+    page = project.folder / "drill.html"
+    said = project.run("drill", "--baseline", "2s", "--auto-approve", "--json", "--html", str(page))
+    assert said.returncode == 0, said.stdout + said.stderr
+    found = json.loads(said.stdout)
+    jsonschema.Draft202012Validator(json.loads(project.ok("schema", "drill"))).validate(found)
+    drained, stopped = found["scenarios"]
+    assert (drained["scenario"], drained["lost"], drained["passed"]) == ("drain", 0, True)
+    assert (stopped["scenario"], stopped["passed"]) == ("stop", True)
+    assert 0 < stopped["lost"] <= 112  # skew of a priority of 100, and the margin, at 100 a second
+    assert stopped["sent"] > 500
+    assert next(hosts["hosts"] for hosts in stopped["holders"]) == ["lb1"]
+    assert stopped["returned"] is not None
+    text = page.read_text()
+    assert "http" not in text.replace(f"http://{VIP}", "")  # no external asset
+    assert f"{stopped['lost']} of {stopped['sent']}" in text
+    assert f"passed: drain 0 of {drained['sent']} lost, stop {stopped['lost']} of" in project.ok("runs")
+    assert "Last drill: passed, 20" in project.ok("status")
+    assert "it is a roll or a drill" in project.run("rollback", "2", "--auto-approve").stderr
+
+
+def test_a_service_that_no_check_sees_is_a_finding(project: Project) -> None:
+    found = project.run("drill", "--scenario", "service", "--auto-approve")
+    assert found.returncode == 2
+    assert "no check of keepalived would see" in found.stdout
+
+
+def test_nothing_begins_unless_the_pair_is_healthy(project: Project) -> None:
+    project.ssh("lb2", "systemctl stop keepalived")
+    try:
+        refused = project.run("drill", "--auto-approve")
+        assert refused.returncode == 1
+        assert "is no-redundancy: keepalived is stopped on lb2; a drill begins healthy" in refused.stderr
+    finally:
+        project.ssh("lb2", "systemctl start keepalived")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_drill_that_ends_early_leaves_the_pair_as_it_was(project: Project, number: signal.Signals) -> None:
+    """Ctrl-C: it restores. Killed: the host does, when its time is over."""
+    drilling = project.start("drill", "--scenario", "stop", "--baseline", "1s", "--auto-approve")
+    active = "systemctl is-active keepalived || :"
+    eventually(lambda: project.ssh("lb1", active).strip() == "inactive", "keepalived is stopped", seconds=60)
+    drilling.send_signal(number)
+    drilling.wait(timeout=60)
+    end = time.monotonic() + 60
+    eventually(lambda: project.ssh("lb1", active).strip() == "active", "started again", seconds=120)
+    assert time.monotonic() < end
