@@ -36,7 +36,10 @@ def with_secrets(desired: Desired, fields: Collection[str], secrets: Secrets) ->
     desired = _scrubbed(desired, secrets)
     if desired.attrs is None:
         return desired
-    found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} - desired.sensitive
+    texts = {key: text for key, text in desired.texts.items() if key not in desired.masked}
+    held = {key for key, text in texts.items() if secrets.holds(text)}  # the attr may be a hash of it
+    found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} | held
+    found -= desired.sensitive
     if not found:
         return desired
     texts = {key: text for key, text in desired.texts.items() if key not in found}

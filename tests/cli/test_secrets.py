@@ -175,6 +175,20 @@ def test_the_text_of_an_effect_is_scrubbed_before_it_is_stored(console: Console)
     assert OLD not in done.out
 
 
+def test_drift_shows_no_text_with_a_pasted_secret(console: Console) -> None:
+    """Found by its value, where no expression names it; the text is that of the stack, and of the host."""
+    body = f"thing: {{t: {{text: 'key = {SECRET}'}}, open: {{text: public}}}}"
+    console.stack(body)
+    assert console("apply", "--auto-approve").code == 0
+    for key in ("/things/t", "/things/open"):
+        console.world["a"].data[key]["text"] += " by hand"
+    for argv in (("drift",), ("drift", "--json"), ("plan",), ("plan", "--json")):
+        done = console(*argv)
+        assert "by hand" in done.out  # of the other one
+        assert "key =" not in done.out + done.err
+        assert SECRET not in done.out + done.err
+
+
 PAIR = "interface: eth0, virtual_router_id: 5, priority: 100, addresses: [192.0.2.9]"
 
 

@@ -38,6 +38,7 @@ STACK = f"""\
   file:
     conf: {{path: /etc/canary.conf, content: "WORD {{{{ var.pw }}}} {{{{ var.pin }}}}\\n", mode: "0640"}}
     derived: {{path: /etc/canary.d, content: "{{{{ var.pw | upper }}}} WORD\\n", validate: "grep -q WORD %s"}}
+    pasted: {{path: /etc/canary.p, content: "WORD key = {SECRET}\n"}}
   service:
     sleeper:
       unit: canary
@@ -136,8 +137,17 @@ def test_no_secret_is_left_or_shown_anywhere(project: Project) -> None:
         killed(running)
         assert hacore("apply", "--auto-approve", "--resume") in (0, 1)
         assert hacore("apply", "--auto-approve") == 0, shown[-1].decode()
-        project.ssh(HOST, "echo by hand >>/etc/canary.conf")
-        for words in (("drift",), ("drift", "--json"), ("status",), ("state", "pull"), ("runs",), ("show", "one.plan")):
+        project.ssh(HOST, "for one in conf d p; do echo by hand >>/etc/canary.$one; done")
+        for words in (
+            ("plan",),
+            ("plan", "--json"),
+            ("drift",),
+            ("drift", "--json"),
+            ("status",),
+            ("state", "pull"),
+            ("runs",),
+            ("show", "one.plan"),
+        ):
             hacore(*words)
         for number in ("1", "2", "3"):
             hacore("runs", number, "--json")
