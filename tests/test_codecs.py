@@ -56,12 +56,15 @@ CODECS = [
 NO_CODECS = [
     "hacore/cli/commands/output.py",  # JSON for people and their programs
     "hacore/cli/cron/webhook.py",  # JSON for people and their programs
+    "hacore/drill/prober.py",  # a pipe
+    "hacore/engine/drilling/watch.py",  # the other end of it
     "hacore/expressions/sandbox.py",
     "hacore/lab/network.py",
     "hacore/lab/rehearsal.py",
     "hacore/load/problems.py",
     "hacore/load/variables.py",
     "hacore/load/vetting.py",
+    "hacore/render/drill_page.py",  # JSON for people and their programs
     "hacore/render/graph.py",
     "hacore/secrets.py",
     "hacore/render/terminal.py",

@@ -20,7 +20,7 @@ from ..errors import PlanError, UsageError
 from ..probe import HostLink
 from .connections import answered
 from .drift_check import recorded_hosts
-from .maintenance_site import PAUSE, MaintenanceSite, maintenance_site
+from .maintenance_site import PAUSE, SBIN, MaintenanceSite, maintenance_site
 from .means import Means
 from .snapshot import read_state
 from .verdicts import OUTAGES, AddressStatus
@@ -203,7 +203,7 @@ async def _connections(link: HostLink, addresses: Sequence[str]) -> int | None:
     if not addresses:
         return 0
     told = " or ".join(f"src [{a}]" if ":" in a else f"src {a}" for a in addresses)
-    out = await link.shell(f"command -v ss >/dev/null || exit 3; ss -Htn state established '( {told} )' | wc -l")
+    out = await link.shell(f"{SBIN}command -v ss >/dev/null || exit 3; ss -Htn state established '( {told} )' | wc -l")
     return int(out.text.strip()) if out.rc == 0 and out.text.strip().isdigit() else None
 
 

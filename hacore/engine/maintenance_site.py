@@ -30,6 +30,9 @@ from .verdicts import OUTAGES, AddressStatus
 PAUSE = 0.5
 """Seconds between two looks."""
 
+SBIN = "PATH=$PATH:/usr/sbin:/sbin; "
+"""Before a script of the engine: a connection's own PATH may lack the folders of ip(8), ss(8) and reboot(8)."""
+
 
 @dataclass
 class MaintenanceSite:
@@ -136,4 +139,4 @@ async def maintenance_site(means: Means, state_url: str, host: str, what: str) -
             await hosts.close()
 
 
-__all__ = ["PAUSE", "MaintenanceSite", "maintenance_site"]
+__all__ = ["PAUSE", "SBIN", "MaintenanceSite", "maintenance_site"]

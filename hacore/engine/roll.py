@@ -24,7 +24,7 @@ from ..store import RunRecord, StateWriter
 from .connections import answered
 from .drift_check import recorded_hosts
 from .maintenance import DrainOrder, drain, undrain
-from .maintenance_site import PAUSE, MaintenanceSite, maintenance_site
+from .maintenance_site import PAUSE, SBIN, MaintenanceSite, maintenance_site
 from .means import Means
 from .snapshot import last_run, read_snapshot, read_state
 
@@ -165,7 +165,7 @@ async def _reboot(means: Means, state_url: str, host: str) -> None:
         before = _boot(site, host)
         link = await site.hosts.link(host)
         # in the background: the connection ends first
-        await link.shell("(sleep 1; systemctl reboot || reboot) >/dev/null 2>&1 </dev/null 3>&- & exit 0")
+        await link.shell(f"{SBIN}(sleep 1; systemctl reboot || reboot) >/dev/null 2>&1 </dev/null 3>&- & exit 0")
     until = time.monotonic() + REBOOT
     while time.monotonic() < until:
         await asyncio.sleep(2 * PAUSE)

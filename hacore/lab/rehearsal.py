@@ -115,13 +115,17 @@ def touches(changes: Sequence[Mapping[str, Any]], claims: Mapping[str, Sequence[
 
 @dataclass
 class Rehearsal:
-    """`command` gives the words of a hacore command on the stack; `claims` as in `touches`, `users` as in `admit`."""
+    """`command` gives the words of a hacore command on the stack; `claims` as in `touches`, `users` as in `admit`.
+
+    `maintenance`: also reboot the hosts one after the other, and drill, if an address is served by several hosts.
+    """
 
     lab: Lab
     stack: str
     command: Callable[[Sequence[str]], list[str]]
     claims: Mapping[str, Sequence[str]]
     users: Mapping[str, str] = field(default_factory=dict)
+    maintenance: bool = False
     say: Say = lambda _: None
     _bare: dict[str, Manifest] = field(default_factory=dict)
     _before: dict[str, Manifest] = field(default_factory=dict)
@@ -161,6 +165,9 @@ class Rehearsal:
             yield "heal", self._heal
         yield "rollback", self._rollback
         yield "forward", self._apply
+        if self.maintenance:
+            yield "roll", self._roll
+            yield "drill", self._drill
         yield "destroy", self._destroy
 
     def _played(self, name: str, act: Callable[[], str]) -> Act:
@@ -225,6 +232,29 @@ class Rehearsal:
         self._run("rollback", "--auto-approve")
         self._same(self._before)
         return "byte for byte as before the last apply"
+
+    def _roll(self) -> str:
+        if not self._is_served():
+            return "not needed: no address is served by several hosts"
+        self._run("roll", "--reboot", "--auto-approve")
+        return "all hosts rebooted, one after the other"
+
+    def _drill(self) -> str:
+        if not self._is_served():
+            return "not needed: no address is served by several hosts"
+        done = json.loads(self._run("drill", "--baseline", "3s", "--auto-approve", "--json"))
+        return "; ".join(f"{one['scenario']}: {one['lost']} of {one['sent']} lost" for one in done["scenarios"])
+
+    def _is_served(self) -> bool:
+        """Whether there is an address to drill; waits until it is served well after an apply or a reboot."""
+        found: list[dict[str, Any]] = []
+
+        def healthy() -> bool:
+            found[:] = json.loads(self._run("status", "--json", expect=(0, 1, 2)))["addresses"]
+            return all(address["verdict"] == "healthy" for address in found)
+
+        wait_until(healthy, PATIENCE + 30, 1.0)
+        return bool(found)
 
     def _destroy(self) -> str:
         self._run("destroy", "--auto-approve")

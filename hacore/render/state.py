@@ -168,6 +168,8 @@ def _operation(task: TaskRecord) -> str:
 def run_text_of(run: RunRecord, tasks: Sequence[TaskRecord], style: Style = PLAIN) -> str:
     """One run with its tasks in their order."""
     lines = [style("bold", f"Run {run_words(run)}"), f"started {when(run.started)}, on failure: {run.on_failure}", ""]
+    if run.command in ("roll", "drill"):
+        lines.append(_summary(run))
     width = max((len(task.status) for task in tasks), default=0)
     for task in sorted(tasks, key=lambda t: t.position):
         took = "" if task.started is None or task.ended is None else f"  {span(task.ended - task.started)}"

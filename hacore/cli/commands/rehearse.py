@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @click.command("rehearse")
 @stack_options()
 @click.option("--keep", is_flag=True, help="Keep the twins running when the rehearsal fails.")
+@click.option("--maintenance", is_flag=True, help="Also reboot the hosts one after the other, and drill the fail-over.")
 @trusted_stack
 @as_json
-def command(args: StackArgs, as_json: bool, keep: bool) -> int:
+def command(args: StackArgs, as_json: bool, keep: bool, maintenance: bool) -> int:
     """Rehearse the life of a stack on twins of its hosts.
 
     For CI, of stacks that are trusted (--trusted-stack): twins are not a security
@@ -35,7 +36,7 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     Examples:
       hacore rehearse stacks/nginx-keepalived
       hacore rehearse --trusted-stack --var-file ci.yaml --json >report.json
-      hacore rehearse --keep
+      hacore rehearse --maintenance --keep
     """
     from ...engine import load_stack
     from ...events import silent
@@ -60,9 +61,10 @@ def command(args: StackArgs, as_json: bool, keep: bool) -> int:
     rehearsal = Rehearsal(
         lab,
         stack.name,
-        lambda words: [words[0], folder, *_fitting(words[0], options), *words[1:]],
+        lambda words: [words[0], *_named(words[0], folder), *_fitting(words[0], options), *words[1:]],
         _claims(stack, kinds),
         lab_users(stack),
+        maintenance,
         say=terminal.tell,
     )
     report = rehearsal.play(keep=keep)
@@ -99,6 +101,11 @@ def _options(args: StackArgs) -> dict[str, list[str]]:
     variables = [word for text in args.var for word in ("--var", text)]
     files = [word for path in args.var_file for word in ("--var-file", str(path.absolute()))]
     return {"variables": [*variables, *files], "env": ["--env", args.env] if args.env else []}
+
+
+def _named(verb: str, folder: str) -> list[str]:
+    """The stack, as a command takes it."""
+    return ["--stack", folder] if verb == "roll" else [folder]
 
 
 def _fitting(verb: str, options: Mapping[str, list[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from ...contract import quote
 from ...drill import prober
 from ...drill.measured import Look, Request
 from ...errors import HacoreError, PlanError
-from ..maintenance_site import MaintenanceSite
+from ..maintenance_site import SBIN, MaintenanceSite
 from .order import DrillOrder, Rehearsed
 
 LOOK = 0.2
@@ -57,7 +57,7 @@ async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list
 async def watch(site: MaintenanceSite, address: str, looks: list[Look], begin: float) -> None:
     """Who holds the address, again and again, over the connections that are there."""
     hosts = sorted({m.host for a in site.look.addresses if a.address == address for m in a.members})
-    script = f"ip -o addr show to {quote(address)} 2>/dev/null | grep -qv ' lo ' && echo held || :"
+    script = f"{SBIN}ip -o addr show to {quote(address)} 2>/dev/null | grep -qv ' lo ' && echo held || :"
 
     async def held(host: str) -> bool:
         try:
