@@ -81,6 +81,7 @@ class Stack:
         self.bodies["conf"].append(f'open: {{path: /etc/conf, text: "{PUBLIC}"}}')
         # pasted, where no expression names it: found by its value
         self.bodies["conf"].append('pasted: {path: /etc/conf, text: "key = PASTED"}')
+        self.bodies["thing"].append('pasted: {text: "key = PASTED"}')
         self.bodies["pack"].append("p: {names: [nginx, make]}")
         self.bodies["daemon"].append("d: {reads: [/things/t0], reload_on: [thing.t0], hosts: a}")
         if "hosts: b" in self.bodies["thing"][0]:
