@@ -106,8 +106,14 @@ soak: schedules canaries
 	@HACORE_ATTACKS=5000 $(PYTEST) -n 0 tests/providers/test_attacker.py
 
 # Stacks with secrets, drawn at random: nothing that a run leaves or prints may have one of them.
+# Each commit has seeds of its own: CANARY_SEED=n repeats those that it printed.
+CANARIES ?= 500
+CANARY_SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1))
 canaries: setup
-	@HACORE_CANARIES=500 $(PYTEST) -n auto tests/cli/test_canaries.py
+	@echo "stacks with secrets: seeds $(CANARY_SEED) to $$(($(CANARY_SEED) + $(CANARIES) - 1)) in memory, \
+	the first $$(($(CANARIES) / 10)) of them on this machine"
+	@HACORE_CANARIES=$(CANARIES) HACORE_SEED=$(CANARY_SEED) $(PYTEST) -n auto --dist loadgroup \
+	  tests/cli/test_canaries_memory.py tests/cli/test_canaries.py
 
 # Single faults, planted one at a time; which of them the tests of their own package catch. PACKAGES="plan engine" has
 # those packages only.

@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=10, help="hosts of the plan (default: 10)")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances (default: %(default)s)")
     parser.add_argument("--mb", type=int, default=300, help="MB of the source of content (default: 300)")
-    parser.add_argument("--twins", action="store_true", help="plan twins with systemd, too; needs root")
+    parser.add_argument("--twins", action="store_true", help="plan and content: twins with systemd, too; needs root")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     from .plan import plan
@@ -32,7 +32,7 @@ def main() -> int:
         "start": lambda: start(args.times),
         "plan": lambda: plan(args.times, args.hosts, twins=args.twins),
         "graph": lambda: graph(args.times, sizes),
-        "content": lambda: content(args.mb),
+        "content": lambda: content(args.mb, twins=args.twins),
     }
     unknown = [name for name in args.names if name not in known]
     if unknown:

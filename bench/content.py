@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from hacore.lab import Lab, LabSpec, Twin
+
 from .child import HACORE, Run, environment, run
 from .sshd import Sshds, private
 from .table import Line
@@ -13,8 +15,13 @@ from .table import Line
 GOAL = "< 300 MB"
 
 
-def content(size: int) -> list[Line]:
-    """A file of `size` MB to two hosts over SSH, then to this machine."""
+def content(size: int, *, twins: bool = False) -> list[Line]:
+    """A file of `size` MB to two hosts over SSH, then to this machine; with `twins` to two containers as well."""
+    return to_sshds(size) + (to_twins(size) if twins else [])
+
+
+def to_sshds(size: int) -> list[Line]:
+    """Two sshds of this machine, and this machine without one."""
     with tempfile.TemporaryDirectory(prefix="hacore-bench-") as name, Sshds(Path(name), 2) as sshds:
         folder = Path(name)
         environ = environment(sshds.home)
@@ -28,6 +35,27 @@ def content(size: int) -> list[Line]:
                 ("hacore apply, this machine", apply(folder, here(folder), environ), GOAL),
             ]
         ]
+
+
+def to_twins(size: int) -> list[Line]:
+    """Two containers with systemd and an sshd of their own. Needs root, and a minute."""
+    if os.geteuid() != 0:
+        raise SystemExit("bench: twins need root")
+    twins = (Twin("h0", "192.168.77.10"), Twin("h1", "192.168.77.11"))
+    with tempfile.TemporaryDirectory(prefix="hacore-bench-") as name:
+        folder = Path(name)
+        lab = Lab(LabSpec("bench-content", twins), root=folder / "lab")
+        try:
+            lab.up()
+            random_file(folder / "big", size)
+            hosts = "".join(f"  {twin.name}: {{address: {twin.address}}}\n" for twin in twins)
+            resources = 'resources: {file: {big: {source: big, path: "/srv/big"}}}\n'
+            (folder / "stack.yaml").write_text(f"stack: twins\nconnection: {{user: root}}\nhosts:\n{hosts}{resources}")
+            done = run(lab.command([*HACORE, "apply", "--auto-approve", str(folder)]), environment())
+            title = f"a source of {size} MB, sent once to each of two twins with systemd"
+            return [Line(title, "hacore apply, two twins", done.wall, done.cpu, done.rss / 1e6, goal=GOAL)]
+        finally:
+            lab.down()
 
 
 def random_file(path: Path, size: int) -> None:

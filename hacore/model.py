@@ -150,13 +150,16 @@ class Image:
     """A before-image: JSON data and byte blobs, sufficient for `undo` to restore the previous state.
 
     `run` is the number of the run that captured it (0: not stored yet); of two origins of one shared resource
-    the older one is the true origin.
+    the older one is the true origin. `modes` are the modes of the files of which it has the content, with 0 for one
+    below a folder that not everybody may enter: the engine encrypts the image unless all of them can be read by
+    everybody. None: they are not known. They are not stored.
     """
 
     data: JSON = None
     blobs: Mapping[str, bytes] = field(default_factory=dict)
     sensitive: bool = False
     run: int = 0
+    modes: tuple[int, ...] | None = field(default=None, compare=False)
 
 
 Found = Literal["absent", "same", "different"]

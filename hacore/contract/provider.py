@@ -89,6 +89,9 @@ class Provider(ABC, Generic[S]):
     """each: one instance per host. together: one instance, without a host, over all of them."""
     plain: ClassVar[tuple[str, ...]] = ()
     """Fields that the state keeps as text, because drift or an undo needs them: they must not name a secret."""
+    arguments: ClassVar[Mapping[str, str]] = {}
+    """Fields that become arguments of programs on the host, which all of its users can read (proc(5), cmdline): they
+    must not name a secret. By their name, what to do in place of it, as the end of a sentence."""
     confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """By the name of a boolean field: the fields of which the text is a secret where it is true."""
     whole: ClassVar[bool] = False

@@ -12,8 +12,9 @@ from __future__ import annotations
 __all__ = ["SAFE_PATH"]
 
 SAFE_PATH = r"""
+__acting= # uid; no name of the scripts around
 __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $__last: mode of the last folder
-  __rest=${1#/} __at= __links=0 __why= __ours=
+  __rest=${1#/} __at= __links=0 __why= __ours= __closed=
   set -- /
   while :; do
     case $__rest in */*) ;; *) break ;; esac
@@ -35,18 +36,19 @@ __unsafe() { # PATH: whether another user can redirect it; $__why: the reason. $
     else break # does not exist yet, or is not a folder
     fi
   done
-  __me=$(id -u) __open=
+  __acting=${__acting:-$(id -u)} __open=
   __seen=$(stat -c '%u %g %a %f' -- "$@" 2>&1) || { __why="its folders change: $__seen"; return 0; }
   while read -r __uid __gid __mode __type; do
     __last=$__mode
     case $__type in a*) __what='the link' ;; *) __what='the folder' ;; esac
-    if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+    if [ "$__uid" != 0 ] && [ "$__uid" != "$__acting" ]; then
       __why="$__what $1 belongs to uid $__uid, who could redirect the write"
       return 0
     fi
     if [ "$__what" = 'the folder' ]; then
       __sticky=; case $__mode in [1357]???) __sticky=1 ;; esac
       [ "$1" != "${__at:-/}" ] || __open=
+      case $__mode in *[02468]) __closed=1 ;; esac
       case $__mode in
         *[2367]) [ -n "$__sticky" ] || { __why="everybody can write in the folder $1"; return 0; } ;;
         *[2367]?)
@@ -69,7 +71,7 @@ __END
     read -r __uid __links __type <<__END
 $__seen
 __END
-    if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+    if [ "$__uid" != 0 ] && [ "$__uid" != "$__acting" ]; then
       __why="others can write in the folder ${__at:-/}, and the file belongs to uid $__uid"
       return 0
     fi
@@ -86,14 +88,17 @@ __END
 __known() { # whether the entry at the path last checked is safe to use: no other user can have made it since
   [ -z "$__open" ] || [ -n "$__ours" ]
 }
+content_mode() { # PATH: after safe_path PATH its mode, octal; 0 if it lies below a folder that not everybody may enter
+  if [ -n "$__closed" ]; then echo 0; else stat -c %a -- "$1"; fi
+}
 __alone() { # GID FOLDER: whether only root and this user are in the group, and no ACL admits others
   case $(ls -ld -- "$2") in ??????????+*) return 1 ;; esac
   [ "$1" != 0 ] || return 0
   __seats=$(getent group "$1") || return 1
   { getent passwd || cat /etc/passwd; } 2>/dev/null |
-    awk -F : -v g="$1" -v me="$__me" '$4 == g && $3 != 0 && $3 != me { other = 1 } END { exit other }' || return 1
+    awk -F : -v g="$1" -v me="$__acting" '$4 == g && $3 != 0 && $3 != me { other = 1 } END { exit other }' || return 1
   for __member in $(printf '%s\n' "${__seats##*:}" | tr , ' '); do
-    case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__me") ;; *) return 1 ;; esac
+    case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__acting") ;; *) return 1 ;; esac
   done
 }
 safe_path() { # PATH...: fails the step if another user can redirect one of them
@@ -131,7 +136,7 @@ safe_owner() { # PATH OWNER: fails the step if the owner could exchange the entr
   safe_path "$1"
   [ -n "$__open" ] || return 0
   case $2 in *[!0-9]*) __uid=$(id -u -- "$2") || exit 1 ;; *) __uid=$2 ;; esac
-  if [ "$__uid" != 0 ] && [ "$__uid" != "$__me" ]; then
+  if [ "$__uid" != 0 ] && [ "$__uid" != "$__acting" ]; then
     printf 'cannot write %s: others can write in the folder %s, and its new owner %s could exchange the entry' \
       "$1" "${__at:-/}" "$2" >&2
     printf '%s\n' '; hacore writes only where no other user can redirect it' >&2
@@ -145,6 +150,8 @@ Folders that do not exist yet are not checked: a step that creates them calls `s
 sticky folder in which others may write (/tmp), names made by mktemp(1) are safe, and so are files of root or of the
 connection's user that have one name. `__known` is true after `safe_path PATH` unless the folder is such a one and
 PATH did not exist: whatever exists there later may be another user's, and must not be read, changed or followed.
+
+`content_mode PATH` is for captures: who may read the content on the host (`Image.modes`).
 
 `changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
 

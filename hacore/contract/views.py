@@ -187,7 +187,10 @@ class Trigger:
 class Change(Generic[S]):
     """The change of one address from observed to desired, as a task gets it.
 
-    `recorded`, `observed` and `desired` are attrs: of the last run, of the plan's probe, of the stack.
+    `recorded`, `observed` and `desired` are attrs: of the last run, of the plan's probe, of the stack. `sealed`: the
+    desired attrs of which some are sensitive, as the state keeps them: an HMAC, with the key of the state, in place of
+    each sensitive one. For `prepare` and `apply` of a kind that keeps such a value on its host; when `observe` returns
+    the HMAC it is compared as the value.
     """
 
     address: Address
@@ -199,6 +202,7 @@ class Change(Generic[S]):
     observed: Attrs | None = None
     desired: Attrs | None = None
     view: View[S] | None = None
+    sealed: Attrs = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

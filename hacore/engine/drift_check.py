@@ -20,8 +20,10 @@ from ..load.request import LoadRequest
 from ..load.stack import Stack
 from ..model import Host, has_loaded, has_loaded_deleted
 from ..plan import Drift, answered_by, askers, asks_of_recorded, drift_of, merge_asks, recorded_views, revive
+from ..plan.sealing import with_secrets
 from ..plan.views import views_of
 from ..probe.logins import ASK_LOGINS, LOGINS, logged_in
+from ..secrets import Secrets
 from ..store import LockInfo, StateReader, host_from_json
 from ..store.holder import is_dead
 from ..urls import shown_url
@@ -123,7 +125,9 @@ class _Contents:
         if stack is None or instance is None:
             return None
         same_kind = {a: (i.spec, i.hosts) for a, i in stack.instances.items() if a.kind == address.kind}
-        return _desired(self._providers[address.kind], views_of(same_kind, known, facts, self._providers)[address])
+        view = views_of(same_kind, known, facts, self._providers)[address]
+        found = _desired(self._providers[address.kind], view)
+        return None if found is None else with_secrets(found, instance.sensitive, Secrets(stack.secrets))
 
 
 async def _compare(

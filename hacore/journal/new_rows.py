@@ -45,6 +45,8 @@ def new_row(
             if key in attrs and key in observed.attrs:
                 attrs[key] = observed.attrs[key]
     sensitive = desired.sensitive if desired is not None else frozenset[str]()
+    if old is not None:  # no longer in the stack, and still on the host as the former secret: a delete would show it
+        sensitive |= {name for name in old.sensitive if attrs is None or name not in attrs}
     return Row(
         address=planned.address,
         spec=recorded_spec(provider, instance, seal),

@@ -21,7 +21,7 @@ from ..contract import Change, Guard, Maintenance, Provider, Spec, Step, View, W
 from ..errors import HacoreError, ProviderError
 from .shapes import SHAPES, Misshapen, images
 
-_DATA = ("api", "kind", "spec", "schema_version", "hosts", "plain", "whole")
+_DATA = ("api", "kind", "spec", "schema_version", "hosts", "plain", "arguments", "confidential", "whole")
 
 
 class Contained(Provider[Any]):

@@ -18,6 +18,7 @@ from .problems import Problems
 from .stack import Instance
 
 NUMBER = "must not use a sensitive value: the state stores numbers and booleans in clear text"
+ARGUMENT = "must not use a sensitive value: all users of the host can read the arguments of a program"
 NAME = "must not use a sensitive value: it names something on the host that hacore records and shows"
 
 
@@ -38,6 +39,8 @@ def hidden(
             body = provider.recorded(instance.spec).model_dump(mode="json", exclude_defaults=True)
         except ProviderError:
             continue  # reported by the plan
+        for field in _in_arguments(provider, instance, secrets):
+            problems.add(instance.position, f"{field} {ARGUMENT}; {provider.arguments[field]}", str(address))
         more: set[str] = set()
         for path, value in _leaves(body, ()):
             dotted = ".".join(path)
@@ -60,6 +63,16 @@ def _names(provider: Provider[Any], instance: Instance) -> frozenset[str]:
     claims = (claim.token.partition(":")[2] for claim in provider.claims(instance.spec) if claim.mode != "use")
     triggers = (trigger.source for trigger in provider.triggers(instance.spec, instance.address))
     return frozenset((*claims, *provider.needs(instance.spec), *triggers))
+
+
+def _in_arguments(provider: Provider[Any], instance: Instance, secrets: Secrets) -> Iterator[str]:
+    """The fields that become arguments and hold a secret, other than those of which an expression names one."""
+    for name, info in type(instance.spec).model_fields.items():
+        field = info.alias or name
+        if field not in provider.arguments or any(path.partition(".")[0] == field for path in instance.sensitive):
+            continue
+        if secrets.holds(instance.spec.model_dump(mode="json", include={name})):
+            yield field
 
 
 def _is_named(value: str, names: frozenset[str]) -> bool:

@@ -18,6 +18,7 @@ from .blocks import Block, Slot
 from .built import Built
 from .draft import Draft, Reach, reach_of
 from .files import BodyFiles
+from .hidden import ARGUMENT
 from .pydantic_errors import Translator
 from .references import ResourceReferences
 from .values import Entries, Run
@@ -125,6 +126,10 @@ class Instances:
         for field in provider.plain:
             if any(path[:1] == (field,) for path in draft.tainted):
                 self.world.problems.add((node.child(field) or node).position, f"{field} {PLAIN}", str(reach.address))
+        for field, instead in provider.arguments.items():
+            if any(path[:1] == (field,) for path in draft.tainted):
+                where = (node.child(field) or node).position
+                self.world.problems.add(where, f"{field} {ARGUMENT}; {instead}", str(reach.address))
         if not reach.single:
             self._drafts[reach] = draft
         return draft

@@ -19,7 +19,7 @@ from .drift import drift_of
 from .examine import examine
 from .inputs import Comparison, Inputs
 from .recall import desire, observe
-from .sealing import addresses, recorded_spec, seal_attrs
+from .sealing import addresses, opened, recorded_spec, seal_attrs
 from .types import PlannedChange
 from .views import Recorded, desired_views, recorded_views
 
@@ -172,8 +172,9 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     provider = given.providers[address.kind]
     recorded = given.recorded.get(address)
     row = recorded.row if recorded else None
-    observed = outcome.observed[address] = observe(provider, view, row, recall=given.recall)
+    observed = observe(provider, view, row, recall=given.recall)
     desired = desire(provider, view, row, recall=given.recall, secret=(instance.sensitive, given.secrets))
+    observed = outcome.observed[address] = opened(observed, desired, given.seal)
     if row is None and observed is not None and observed.absent:
         observed = None
     secrets = desired.sensitive | frozenset(row.sensitive if row else ())
@@ -191,7 +192,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
         desired.attrs,
         before_texts=None if observed is None else observed.texts,
         after_texts=desired.texts,
-        sensitive=desired.sensitive,
+        sensitive=secrets,
         masked=desired.masked,
         ignore=ignore,
     )

@@ -46,7 +46,7 @@ def drift_of(row: Row, observed: Observed | None, seal: Seal, desired: Desired |
 
 
 def recorded_texts(row: Row, desired: Desired | None, seal: Seal) -> dict[str, str]:
-    """The texts of what is recorded: those of a desired state that has the recorded value.
+    """The texts of what is recorded: those of a desired state that has the recorded value, and is not sensitive.
 
     Where secrets are masked in the text the value cannot be compared: a recorded spec has their HMAC.
     """
@@ -56,7 +56,8 @@ def recorded_texts(row: Row, desired: Desired | None, seal: Seal) -> dict[str, s
     return {
         key: text
         for key, text in desired.texts.items()
-        if key in desired.masked or (key in values and key in row.attrs and values[key] == row.attrs[key])
+        if key in desired.masked
+        or (key not in row.sensitive and key in values and key in row.attrs and values[key] == row.attrs[key])
     }
 
 

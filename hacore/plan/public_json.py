@@ -108,9 +108,7 @@ def new_machine_json(machine: NewMachine) -> NewMachineJson:
 
 
 def _change(planned: PlannedChange) -> ChangeJson:
-    sensitive = (
-        planned.desired.sensitive if planned.desired else frozenset(planned.row.sensitive if planned.row else ())
-    )
+    sensitive = planned.sensitive
     desired = planned.desired.attrs if planned.desired else None
     unknown = sorted(key for key, value in (desired or {}).items() if isinstance(value, Unknown))
     return {

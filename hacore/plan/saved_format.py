@@ -124,13 +124,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     )
 
 
-def _secrets(planned: PlannedChange) -> frozenset[str]:
-    desired = planned.desired.sensitive if planned.desired is not None else frozenset[str]()
-    return desired | frozenset(planned.row.sensitive if planned.row is not None else ())
-
-
 def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:
-    secrets = _secrets(planned)
+    secrets = planned.sensitive
     desired = planned.desired
     return {
         "address": str(planned.address),

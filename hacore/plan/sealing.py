@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..address import Address
-from ..contract import Desired, Provider
+from ..contract import Desired, Observed, Provider
 from ..load.stack import Instance
 from ..model import JSON, Attrs, Unknown, canonical
 from ..secrets import Secrets
@@ -27,14 +27,48 @@ def seal_attrs(attrs: Attrs | None, sensitive: Collection[str], seal: Seal) -> d
 
 
 def with_secrets(desired: Desired, fields: Collection[str], secrets: Secrets) -> Desired:
-    """The desired state with every attr marked as sensitive that stands for a sensitive field, or holds a secret."""
-    if desired.attrs is None or not (fields or secrets.values):
+    """The desired state with every attr marked as sensitive that stands for a sensitive field, or holds a secret.
+
+    Its free texts, which plans and runs keep, are scrubbed.
+    """
+    if not (fields or secrets.values):
         return desired
-    found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} - desired.sensitive
+    desired = _scrubbed(desired, secrets)
+    if desired.attrs is None:
+        return desired
+    texts = {key: text for key, text in desired.texts.items() if key not in desired.masked}
+    held = {key for key, text in texts.items() if secrets.holds(text)}  # the attr may be a hash of it
+    found = {key for key, value in desired.attrs.items() if key in fields or secrets.holds(value)} | held
+    found -= desired.sensitive
     if not found:
         return desired
     texts = {key: text for key, text in desired.texts.items() if key not in found}
     return replace(desired, texts=texts, sensitive=desired.sensitive | found)
+
+
+def _scrubbed(desired: Desired, secrets: Secrets) -> Desired:
+    other = desired.replace_effect
+    return replace(
+        desired,
+        effect=secrets.scrub(desired.effect),
+        irreversible=secrets.scrub(desired.irreversible),
+        replace_effect=None if other is None else replace(other, text=secrets.scrub(other.text)),
+    )
+
+
+def opened(observed: Observed | None, desired: Desired, seal: Seal) -> Observed | None:
+    """The observed state with the desired value in place of its HMAC, where a host has the one and it is of the other.
+
+    A kind that keeps a digest of something secret on a host keeps it as the state does (`Change.sealed`).
+    """
+    if observed is None or desired.attrs is None:
+        return observed
+    attrs = dict(observed.attrs)
+    for key in desired.sensitive & attrs.keys() & desired.attrs.keys():
+        value = desired.attrs[key]
+        if sealed(attrs[key]) and not isinstance(value, Unknown) and attrs[key] == seal(canonical(value)):
+            attrs[key] = value
+    return observed if attrs == observed.attrs else replace(observed, attrs=attrs)
 
 
 def sealed(value: Any) -> bool:

@@ -46,6 +46,15 @@ class PlannedChange:
         """The resource kind."""
         return self.address.kind
 
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """The attrs of which no value is shown or stored: those that are sensitive, or were when recorded.
+
+        A value that ceases to be sensitive in the stack is still the former secret on the host.
+        """
+        desired = self.desired.sensitive if self.desired is not None else frozenset[str]()
+        return desired | frozenset(self.row.sensitive if self.row is not None else ())
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:

@@ -71,7 +71,7 @@ class Gate(Provider[GateSpec]):
     def capture(self, work: Work[GateSpec]) -> Step | None:
         """The weight before."""
         keys = {c.address: f"gate:{c.spec.vip}" for c in work.changes}
-        return script(["print", *keys.values()], parse=images(keys))
+        return script(["print", *keys.values()], parse=images(keys, modes=()))
 
     def apply(self, work: Work[GateSpec]) -> Sequence[Step]:
         """Set the weight."""

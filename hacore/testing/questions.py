@@ -57,11 +57,13 @@ UNIT = Question("unit")
 HOLDS = Question("holds")
 
 
-def images(key_of: Mapping[Address, str], *, sensitive: bool = False) -> Any:
-    """A capture's parse: the printed values by their keys, None for missing ones."""
+def images(key_of: Mapping[Address, str], *, sensitive: bool = False, modes: tuple[int, ...] | None = None) -> Any:
+    """A capture's parse: the printed values by their keys, None for missing ones; `modes` as in Image."""
 
     def parse(output: Output) -> dict[Address, Image]:
         found = json.loads(output.stdout or b"{}")
-        return {address: Image(data=found.get(key), sensitive=sensitive) for address, key in key_of.items()}
+        return {
+            address: Image(data=found.get(key), sensitive=sensitive, modes=modes) for address, key in key_of.items()
+        }
 
     return parse

@@ -57,7 +57,7 @@ class Pack(Provider[PackSpec]):
 
         def parse(output: Output) -> dict[Address, Image]:
             found = json.loads(output.stdout or b"{}")
-            return {a: Image([n for n in mine if f"pkg:{n}" in found]) for a, mine in names.items()}
+            return {a: Image([n for n in mine if f"pkg:{n}" in found], modes=()) for a, mine in names.items()}
 
         return script(["print", *every], parse=parse)
 

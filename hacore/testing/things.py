@@ -109,7 +109,7 @@ class Thing(Provider[ThingSpec]):
         """The current values."""
         keys = {c.address: c.spec.key for c in work.changes}
         secret = any(c.spec.secret for c in work.changes)
-        return script(["print", *keys.values()], parse=images(keys, sensitive=secret))
+        return script(["print", *keys.values()], parse=images(keys, sensitive=secret, modes=()))
 
     def apply(self, work: Work[ThingSpec]) -> Sequence[Step]:
         """Write; a text is sent as a blob."""

@@ -16,12 +16,11 @@ from ..contract import Output
 from ..errors import TransportError
 from ..model import Host
 from .become import Exchange, Password
+from .environment import session_environment
 from .limits import LINGER, Intake, until_closed
 from .session import BaseSession, OnOutput, argv
 
 CHUNK = 1 << 16
-PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TZ", "USER", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
-"""All that a session gets of hacore's own environment, as a login over SSH would: no key, password or CI token."""
 
 
 class LocalSession(BaseSession):
@@ -79,7 +78,7 @@ def _spawn(words: list[str]) -> tuple[int, int, int, int]:
         pid = os.posix_spawnp(
             words[0],
             words,
-            {name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            session_environment(),
             file_actions=[(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate(theirs)],
             setsid=True,
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores these two; a shell must not

@@ -1,7 +1,8 @@
 """Corrections to asyncssh's reading of ssh_config(5), where the first value decides and ssh(1) reads another one.
 
 `Include` reads the files of a pattern in the order of glob(3), not of the directory. `Match exec` expands
-%tokens in its command, of which an `=` is a part. `HashKnownHosts`, unknown to asyncssh, is read.
+%tokens in its command, of which an `=` is a part. `HashKnownHosts`, unknown to asyncssh, is read. The programs of
+`ProxyCommand` and `Match exec` get an environment of their own (environment.py), not hacore's with its secrets.
 
 asyncssh has no public interface for this: `missing_names` guards the private one (ADR 36).
 """
@@ -18,13 +19,15 @@ from types import MappingProxyType
 import asyncssh
 from asyncssh.config import SSHClientConfig, SSHConfig
 
+from .environment import cleared
+
 REQUIREMENT = "asyncssh>=2.18,<3"
 """The versions that have the private names; as in pyproject.toml."""
 
 _PRIVATE: Mapping[type, Sequence[str]] = MappingProxyType(
     {
         SSHClientConfig: ("_handlers", "_no_split"),
-        SSHConfig: ("_include", "_match", "_set_bool", "_set_tokens"),
+        SSHConfig: ("_include", "_match", "_set_bool", "_set_string", "_set_tokens"),
     }
 )
 
@@ -45,9 +48,10 @@ def _missing(names: Sequence[str]) -> str:
 
 
 def follow_ssh() -> None:
-    """Make asyncssh read all three as ssh(1) does, in this process, from now on."""
+    """Make asyncssh read these as ssh(1) does, in this process, from now on."""
     SSHClientConfig._handlers["include"] = ("Include", _include)
     SSHClientConfig._handlers["match"] = ("Match", _match)
+    SSHClientConfig._handlers["proxycommand"] = ("ProxyCommand", _proxy_command)
     SSHClientConfig._handlers["hashknownhosts"] = ("HashKnownHosts", SSHConfig._set_bool)
     SSHClientConfig._no_split = {*SSHClientConfig._no_split, "match"}
 
@@ -72,8 +76,15 @@ def _match(config: SSHConfig, option: str, args: list[str]) -> None:
             words.insert(0, value)
         if words:
             value = words.pop(0)
-            args.append(_expanded(config, value) if bare == "exec" else value)
+            args.append(cleared(_expanded(config, value), for_shell=True) if bare == "exec" else value)
     SSHConfig._match(config, option, args)
+
+
+def _proxy_command(config: SSHConfig, option: str, args: list[str]) -> None:
+    """`args` is the rest of the line, unsplit; its %tokens are expanded later."""
+    if args and args[0].lower() != "none":
+        args[0] = cleared(args[0])
+    SSHConfig._set_string(config, option, args)
 
 
 def _expanded(config: SSHConfig, command: str) -> str:

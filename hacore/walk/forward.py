@@ -24,6 +24,7 @@ from ..journal import RunningTask
 from ..model import Op, Status
 from ..probe import Frame, Result
 from ..store import Move, SetLoaded, SetTask
+from .before_images import protected
 from .confirm import arming
 from .context import Context
 from .record import record
@@ -125,7 +126,7 @@ async def _capture(lives: Sequence[RunningTask], ctx: Context) -> dict[str, Fail
             failed[id] = failure(live, out, "cannot capture the current state", ctx)
             continue
         with own_fault(live, failed):
-            live.images = dict(step.parse(results[id].outputs[0]) if step.parse else {})
+            live.images = protected(step.parse(results[id].outputs[0]), live, ctx) if step.parse else {}
     await _intend([live for live in lives if live.id not in failed], ctx)
     return failed
 

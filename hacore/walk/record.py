@@ -90,8 +90,9 @@ def tainted_rows(live: RunningTask, ctx: Context) -> list[Row]:
             run=ctx.run,
             origin=live.image_ids.get(planned.address),
         )
-        attrs = None if planned.observed is None else seal_attrs(planned.observed.attrs, row.sensitive, ctx.seal)
-        rows.append(replace(row, tainted=True, attrs=attrs))
+        hidden = sorted({*row.sensitive, *planned.sensitive})  # the host may still have what was sensitive before
+        attrs = None if planned.observed is None else seal_attrs(planned.observed.attrs, hidden, ctx.seal)
+        rows.append(replace(row, tainted=True, attrs=attrs, sensitive=tuple(hidden)))
     return rows
 
 

@@ -12,7 +12,7 @@ from ..diff import compare, same
 from ..journal import RunningTask
 from ..model import Action, Image, Op, Row, Unknown
 from ..plan import PlannedChange, recorded_views, revive
-from ..plan.sealing import with_secrets
+from ..plan.sealing import opened, seal_attrs, with_secrets
 from .context import Context
 
 STATE_ONLY = (Action.ADOPT, Action.FORGET)
@@ -53,7 +53,8 @@ async def load_origins(live: RunningTask, ctx: Context) -> dict[Address, Image]:
 
 def work_of(live: RunningTask, ctx: Context, images: Mapping[Address, Image], *, undo: bool = False) -> Work[Any]:
     """What the provider gets. Deletes without an origin are left out: there is nothing to restore."""
-    changes = tuple(p.change for p in touching(live) if undo or p.action is not Action.DELETE or p.address in images)
+    planned = (p for p in touching(live) if undo or p.action is not Action.DELETE or p.address in images)
+    changes = tuple(p.change if undo else _with_seals(p, ctx) for p in planned)
     host = live.task.host
     first = live.task.addresses[0]
     return Work(
@@ -65,6 +66,13 @@ def work_of(live: RunningTask, ctx: Context, images: Mapping[Address, Image], *,
         host=ctx.hosts.get(host) if host else None,
         run=ctx.run,
     )
+
+
+def _with_seals(planned: PlannedChange, ctx: Context) -> Change[Any]:
+    desired = planned.desired
+    if desired is None or not desired.sensitive:
+        return planned.change
+    return replace(planned.change, sealed=seal_attrs(desired.attrs, desired.sensitive, ctx.seal) or {})
 
 
 def trigger_work(live: RunningTask, ctx: Context, view: View[Any]) -> Work[Any]:
@@ -119,11 +127,13 @@ def judge(planned: PlannedChange, facts: Mapping[str, Facts], ctx: Context) -> V
         return Verdict(planned, observed, None, True)
     instance = ctx.instances.get(planned.address)
     desired = with_secrets(provider.desire(view), instance.sensitive if instance is not None else (), ctx.secrets)
+    observed = opened(observed, desired, ctx.seal)
     ignore = instance.lifecycle.ignore_changes if instance is not None and planned.observed is not None else ()
     before = None if observed is None else observed.attrs
     if same(before, _known(desired), ignore):
         return Verdict(replace(planned, desired=desired), observed, desired, True)
-    left = compare(before, desired.attrs, sensitive=desired.sensitive, ignore=ignore)
+    hidden = desired.sensitive | planned.sensitive
+    left = compare(before, desired.attrs, sensitive=hidden, ignore=ignore)
     words = ", ".join(
         f"{a.path} differs" if a.sensitive else f"{a.path} is {a.before!r}, not {a.after!r}" for a in left
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hacore.contract import Step, quote
 
-__all__ = ["PUT_FILE", "account_fault", "failing_step", "foreign_paths", "private"]
+__all__ = ["PUT_FILE", "account_fault", "failing_step", "foreign_paths"]
 
 PUT_FILE = r"""
 put_file() { # SOURCE TEMPORARY OWNER MODE PATH: complete in the temporary file of the same folder, then renamed
@@ -42,8 +42,3 @@ def foreign_paths(tokens: Iterable[str]) -> bytes:
     """The paths among the tokens that other resources own, sorted, one per line, for a blob."""
     paths = sorted(token.removeprefix("path:") for token in tokens if token.startswith("path:"))
     return "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
-
-
-def private(mode: str | None) -> bool:
-    """Whether a file with this mode, octal digits and perhaps more words, is not for everybody to read."""
-    return mode is not None and not int(mode.split()[0], 8) & 0o004

@@ -7,23 +7,36 @@ stacks (`make soak` draws many), `HACORE_SEED` repeats one.
 
 from __future__ import annotations
 
-import base64
 import os
 import random
 import sqlite3
 import subprocess
 import sys
-import threading
+import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.canaries import FILTERS, LETTERS, Arguments, found_in, state_bytes, transforms
+from tests.providers.source_build.conftest import tarball
+
+pytestmark = pytest.mark.xdist_group("this machine")  # they would wait for each other's lock of it
+
+PLACES = ("/run/hacore", *(f"/var/lib/hacore/{name}" for name in ("stacks", "builds", "build", "uploads")))
+"""hacore's folders on this machine as a host."""
 ROOT = Path(__file__).resolve().parents[2]
-FILTERS = ("", " | upper", " | reverse", " | replace('-', '_')", " | title")
-STACKS = int(os.environ.get("HACORE_CANARIES", "4"))
+STACKS = max(4, int(os.environ.get("HACORE_CANARIES", "40")) // 10)
 FIRST = int(os.environ.get("HACORE_SEED", "1"))
+
+
+MAKEFILE = """\
+greeter:
+\tprintf '#!/bin/sh\\necho hello\\n' >greeter
+install:
+\tmkdir -p "$(DESTDIR)$(PREFIX)/bin"
+\tinstall -m 0755 greeter "$(DESTDIR)$(PREFIX)/bin/greeter"
+"""
 
 
 class Drawn:
@@ -31,12 +44,13 @@ class Drawn:
 
     def __init__(self, seed: int, folder: Path) -> None:
         draw = random.Random(seed)
-        word = "".join(draw.choices("bcdfghjkmnpqrstvwxz", k=14))
+        word = "".join(draw.choices(LETTERS, k=14))
         self.secret = f"Canary-{word}"
         self.pin = draw.randint(10**9, 10**10 - 1)
         self.literal = f"literal-{''.join(draw.choices('bcdfghjkmnpqrstvwxz', k=14))}"
         self.environ = {"HACORE_VAR_pw": self.secret, "HACORE_VAR_pin": str(self.pin)}
         self.fails = draw.random() < 0.6
+        self.dies_after = draw.uniform(0.3, 2.5)  # seconds
         quoting = 'validate: "cat %s; cat %s >&2; exit 1", ' if self.fails else ""
         files = []
         for number in range(draw.randint(2, 4)):
@@ -50,10 +64,19 @@ class Drawn:
             # the last one quotes its content when it fails, so that what was done before is rolled back
             check = quoting if number == 1 else ""
             files.append(f"    f{number}: {{path: {folder}/out/f{number}, {check}{body}}}")
+        commands = [f"c{n}: {self._command(n, folder, draw)}" for n in range(draw.randint(0, 2))]
+        self.builds = draw.random() < 0.25
         (folder / "out").mkdir()
         (folder / "outer.j2").write_text("port {{ port }}\n{% include 'inner.j2' %}\n{{ given }}\n")
         (folder / "inner.j2").write_text("{% set s = var.pw %}{{ s | lower }} {{ var.pw | upper }}\n")
         filtered = draw.choice(FILTERS)
+        build = ""
+        if self.builds:
+            name, sha256 = tarball(folder, "one.tar.gz", "one", Makefile=MAKEFILE)
+            build = (
+                f"  source_build: {{greeter: {{source: {name}, sha256: {sha256}, binary: {folder}/out/bin/greeter, "
+                f'environment: {{PREFIX: {folder}/out, PIN: "{{{{ var.pin | string }}}}", W: "{{{{ var.pw }}}}"}}}}}}\n'
+            )
         (folder / "stack.yaml").write_text(
             f"""stack: canary
 state: sqlite:///{folder}/s.db
@@ -62,65 +85,23 @@ hosts: {{here: {{address: localhost, connection: {{transport: local}}, vars: {{t
 resources:
   file:
 {chr(10).join(files)}
-outputs: {{pin: "{{{{ var.pin }}}}", up: "{{{{ var.pw{filtered} }}}}", url: "http://ops:{{{{ var.pw }}}}@127.0.0.1/"}}
+  command: {{{", ".join(commands)}}}
+{build}outputs:
+  {{pin: "{{{{ var.pin }}}}", up: "{{{{ var.pw{filtered} }}}}", url: "http://ops:{{{{ var.pw }}}}@127.0.0.1/"}}
 """
+        )
+
+    def _command(self, number: int, folder: Path, draw: random.Random) -> str:
+        done = f"{folder}/out/done{number}"
+        part = f"{{{{ var.pw{draw.choice(FILTERS)} }}}}"
+        return (
+            f'{{check: "test -e {done}", do: "umask 077; echo {part} >{done}; sleep 0.5", undo: "rm -f {done}", '
+            f"needs: [file.f0]}}"
         )
 
     @property
     def canaries(self) -> list[bytes]:
-        pw = self.secret
-        made = {pw, pw.upper(), pw.lower(), pw[::-1], pw.replace("-", "_"), pw.title(), self.literal, str(self.pin)}
-        return [text.encode() for text in made]
-
-
-def found_in(place: str, data: bytes, canaries: list[bytes]) -> Iterator[str]:
-    for canary in canaries:
-        for form in (canary, base64.b64encode(canary)[:-4], canary.hex().encode()):
-            if form in data:
-                yield f"{place}: {form!r}"
-
-
-def state_bytes(path: Path) -> bytes:
-    """The bytes of the state, and all its values, decompressed where they can be."""
-    parts = [path.read_bytes()]
-    with sqlite3.connect(path) as state:
-        for (table,) in state.execute("select name from sqlite_master where type = 'table'").fetchall():
-            for row in state.execute(f"select * from {table}"):
-                for value in row:
-                    data = value.encode() if isinstance(value, str) else value
-                    if isinstance(data, bytes):
-                        parts.append(data)
-                        for size in (zlib.MAX_WBITS, -zlib.MAX_WBITS, zlib.MAX_WBITS | 16):
-                            try:
-                                parts.append(zlib.decompress(data, size))
-                            except zlib.error:
-                                continue
-    return b"\n".join(parts)
-
-
-class Arguments:
-    """Reads the arguments of all processes, again and again, while a command runs."""
-
-    def __init__(self) -> None:
-        self.seen: set[bytes] = set()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def _watch(self) -> None:
-        while not self._over.is_set():
-            for name in filter(str.isdigit, os.listdir("/proc")):
-                try:
-                    self.seen.add(Path("/proc", name, "cmdline").read_bytes())
-                except OSError:
-                    continue
-
-    def __enter__(self) -> Arguments:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        return [text.encode() for text in {*transforms(self.secret), self.literal, str(self.pin)}]
 
 
 def leaks(drawn: Drawn, folder: Path) -> list[str]:
@@ -150,7 +131,19 @@ def leaks(drawn: Drawn, folder: Path) -> list[str]:
         hacore("show", "saved.plan")
         hacore("apply", "--auto-approve", "--on-failure", "halt" if drawn.fails else "rollback")
         hacore("apply", "--auto-approve", "--json")
+        killed = subprocess.Popen(
+            [sys.executable, "-m", "hacore.cli", "destroy", "--auto-approve"],
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(drawn.dies_after)
+        killed.kill()
+        killed.wait()
         hacore("plan")
+        hacore("apply", "--auto-approve", "--resume")
+        hacore("apply", "--auto-approve")
     for words in (
         ("runs",),
         ("runs", "1"),
@@ -162,12 +155,13 @@ def leaks(drawn: Drawn, folder: Path) -> list[str]:
         hacore(*words, stack=words[0] in ("status",))
     hacore("rollback", "--auto-approve", stack=False)
     for place in [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".yaml", ".j2")]:
-        if place.parent.name != "out":
+        if "out" not in place.relative_to(folder).parts and place.suffix != ".gz":
             data = state_bytes(place) if place.suffix == ".db" else place.read_bytes()
             wrong.extend(found_in(place.name, data, drawn.canaries))
-    for place in (p for top in ("/run/hacore", "/var/lib/hacore/stacks") for p in Path(top).rglob("*") if p.is_file()):
+    for place in (p for top in PLACES for p in Path(top).rglob("*") if p.is_file()):
         wrong.extend(found_in(str(place), place.read_bytes(), drawn.canaries))
-    wrong.extend(found for line in arguments.seen for found in found_in("arguments of a process", line, drawn.canaries))
+    wrong.extend(arguments.leaks(drawn.canaries))
+    hacore("destroy", "--auto-approve")
     return wrong
 
 
@@ -181,7 +175,9 @@ def test_a_planted_leak_is_found(tmp_path: Path) -> None:
     drawn = Drawn(FIRST, tmp_path)
     text = (tmp_path / "stack.yaml").read_text()
     (tmp_path / "stack.yaml").write_text(text.replace("user ops", f"user {drawn.secret.upper()}"))
-    stack = (tmp_path / "stack.yaml").read_text().replace("outputs: {", f'outputs: {{leak: "x {drawn.literal} x", ')
+    stack = (
+        (tmp_path / "stack.yaml").read_text().replace("outputs:\n  {", f'outputs:\n  {{leak: "x {drawn.literal} x", ')
+    )
     (tmp_path / "stack.yaml").write_text(stack.replace("sensitive: true, content", "content"))
     state = tmp_path / "planted.db"
     with sqlite3.connect(state) as made:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import hacore.engine
+from hacore.load import load_providers
+from tests.cli.canaries import state_bytes
 from tests.cli.conftest import Console
 
 SECRET = "hunter2-and-more"
@@ -113,3 +115,102 @@ def test_no_renderer_prints_by_itself() -> None:
             assert "click.echo" not in text, path
             if path.name not in ("terminal.py", "__init__.py", "init.py"):  # init makes files
                 assert ".write(" not in text, path
+
+
+OLD = "old-secret-of-the-host"
+"""A secret of an earlier version of the stack: no stack knows it any more, so no filter can mask it."""
+
+
+def with_old_secret(console: Console, body: str) -> None:
+    """A stack was applied with the old secret in it; then it has another one."""
+    console.stack(body)
+    assert console("apply", "--auto-approve", "--var", f"password={OLD}").code == 0
+
+
+def state_of(console: Console) -> bytes:
+    (path,) = console.folder.rglob("*.db")
+    return state_bytes(path)
+
+
+def test_a_value_that_ceases_to_be_secret_is_hidden_until_it_is_gone(console: Console) -> None:
+    with_old_secret(console, 'conf: {c: {path: /etc/c, text: "pw {{ var.password }}"}}')
+    console.stack("conf: {c: {path: /etc/c, text: public}}")
+    for argv in (("plan",), ("plan", "--json"), ("plan", "--out", "x.plan"), ("show", "x.plan")):
+        done = console(*argv)
+        assert done.code == 0
+        assert OLD not in done.out + done.err
+    assert OLD not in (console.folder / "x.plan").read_text()
+    assert console("apply", "--auto-approve").code == 0
+    assert console.world["a"].data["/etc/c"]["sections"]["c"] == "public"
+    console.stack("conf: {c: {path: /etc/c, text: other}}")
+    assert '"public" -> "other"' in console("plan").out  # from then on it is shown
+
+
+def test_a_failed_change_of_what_was_secret_leaves_no_secret_in_the_state(console: Console) -> None:
+    with_old_secret(console, 'conf: {c: {path: /etc/c, text: "pw {{ var.password }}"}}')
+    console.stack("conf: {c: {path: /etc/c, text: public}}")
+    console.world["a"].fail("write *")
+    assert console("apply", "--auto-approve", "--on-failure", "halt").code == 1
+    assert OLD.encode() not in state_of(console)
+    for argv in (("state", "pull"), ("state", "show", "conf.c@a"), ("plan",), ("drift",)):
+        done = console(*argv)
+        assert OLD not in done.out + done.err
+
+
+def test_what_the_stack_no_longer_governs_stays_hidden_in_a_delete(console: Console) -> None:
+    with_old_secret(console, 'thing: {t: {text: x, mode: "{{ var.password }}"}}')
+    console.stack("thing: {t: {text: y}}")
+    assert console("apply", "--auto-approve").code == 0
+    assert console.world["a"].data["/things/t"]["mode"] == OLD
+    for argv in (("plan", "--destroy"), ("plan", "--destroy", "--json"), ("destroy", "--auto-approve")):
+        done = console(*argv)
+        assert done.code == 0
+        assert OLD not in done.out + done.err
+
+
+def test_the_text_of_an_effect_is_scrubbed_before_it_is_stored(console: Console) -> None:
+    with_old_secret(console, 'thing: {t: {text: x, irreversible: "sends {{ var.password }} to all"}}')
+    assert OLD.encode() not in state_of(console)
+    done = console("runs", "1", "--json")
+    assert OLD not in done.out
+
+
+def test_drift_shows_no_text_with_a_pasted_secret(console: Console) -> None:
+    """Found by its value, where no expression names it; the text is that of the stack, and of the host."""
+    body = f"thing: {{t: {{text: 'key = {SECRET}'}}, open: {{text: public}}}}"
+    console.stack(body)
+    assert console("apply", "--auto-approve").code == 0
+    for key in ("/things/t", "/things/open"):
+        console.world["a"].data[key]["text"] += " by hand"
+    for argv in (("drift",), ("drift", "--json"), ("plan",), ("plan", "--json")):
+        done = console(*argv)
+        assert "by hand" in done.out  # of the other one
+        assert "key =" not in done.out + done.err
+        assert SECRET not in done.out + done.err
+
+
+PAIR = "interface: eth0, virtual_router_id: 5, priority: 100, addresses: [192.0.2.9]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        ("file", 'path: /etc/x, content: x, validate: "check SECRET %s"', "validate"),
+        ("source_build", 'BUILD, make: ["make PIN=SECRET"]', "make"),
+        ("source_build", 'BUILD, install: ["make install PIN=SECRET"]', "install"),
+        ("source_build", 'BUILD, configure: ["--with-pin=SECRET"]', "configure"),
+        ("vrrp_instance", f'{PAIR}, track_scripts: {{c: {{script: "/usr/bin/check SECRET"}}}}', "track_scripts"),
+        ("vrrp_instance", f'{PAIR}, notify: {{master: "/usr/bin/tell SECRET"}}', "notify"),
+    ],
+)
+@pytest.mark.parametrize("secret", ["{{ var.password }}", "{{ var.password | upper }}", "hunter2-and-more"])
+def test_no_kind_puts_a_secret_into_arguments(
+    console: Console, monkeypatch: pytest.MonkeyPatch, kind: str, body: str, field: str, secret: str
+) -> None:
+    monkeypatch.setattr("hacore.cli.stack_args.providers", load_providers)
+    build = f"source: http://192.0.2.1/x.tar.gz, sha256: '{'0' * 64}'"
+    console.stack(f"{kind}: {{x: {{hosts: a, {body.replace('SECRET', secret).replace('BUILD', build)}}}}}")
+    done = console("validate")
+    assert done.code == 1
+    assert f"{field} must not use a sensitive value: all users of the host can read the arguments" in done.err
+    assert SECRET not in done.err

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import Field
+
+from hacore.contract import Spec
+from hacore.load.contained import contained
+from tests.load.conftest import Pure
 
 HEAD = """\
 stack: web
@@ -15,6 +21,20 @@ variables:
 hosts:
   lb1: {address: 192.0.2.1, groups: [lb], vars: {token: "{{ var.pw }}", plain: 1, list: [a, "{{ var.pw }}"]}}
 """
+
+
+class ShellSpec(Spec):
+    run: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    test: str = Field(default="", alias="check")
+
+
+class Confidential(Pure):
+    api = 2
+    kind = "confidential"
+    spec = ShellSpec
+    plain = ("run",)
+    confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("env",)}
 
 
 @pytest.fixture
@@ -272,3 +292,45 @@ def test_a_number_that_the_state_would_show_cannot_be_secret(bench: Any) -> None
 
     assert problem.message.startswith("size must not use a sensitive value: the state stores numbers")
     assert "471147" not in str(problem)
+
+
+class Shell(Pure):
+    """A kind of which a field becomes arguments of a program."""
+
+    api = 2
+    kind = "shell"
+    spec = ShellSpec
+    arguments: ClassVar[Mapping[str, str]] = {"run": "give it by env", "check": "let the program read a file"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("run: ['make PIN={{ var.pw }}']", "run"),
+        ("run: [make, '{{ var.pw | upper }}']", "run"),
+        ("run: [make, 'PIN=hunter-two']", "run"),  # by its value
+        ("check: 'test {{ hosts.lb1.vars.token }}'", "check"),
+        ("check: 'test hunter-two'", "check"),
+        ("env: {PIN: '{{ var.pw }}'}, run: ['make PIN=$PIN']", ""),
+    ],
+)
+def test_what_becomes_an_argument_of_a_program_names_no_secret(bench: Any, body: str, field: str) -> None:
+    text = f"resources: {{shell: {{it: {{{body}}}}}}}"
+    options = {"head": HEAD, "variables": {"pw": "hunter-two"}}
+    bench.providers["shell"] = Shell()
+    if not field:
+        bench.load(text, **options)
+        return
+    (problem,) = bench.problems(text, **options)
+
+    assert problem.message == (
+        f"{field} must not use a sensitive value: all users of the host can read the arguments of a program; "
+        f"{Shell.arguments[field]}"
+    )
+
+
+def test_what_a_contained_kind_declares_holds() -> None:
+    """Kinds are loaded behind a door, which hands on what they declare."""
+    for kind in (Shell(), Confidential()):
+        door = contained(kind, "package")
+        assert (door.arguments, door.confidential, door.plain) == (kind.arguments, kind.confidential, kind.plain)

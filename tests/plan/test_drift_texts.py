@@ -58,6 +58,15 @@ def test_a_masked_text_is_shown_although_its_value_is_not() -> None:
     assert withheld.attrs[0].hunks == ()
 
 
+def test_the_text_of_what_is_sensitive_is_not_shown() -> None:
+    """Also where the kind does not know it: a secret in a text that no expression names is found by its value."""
+    kept = row({"content": seal('"sha256:1"')}, sensitive=("content",))
+    found = drift_of(kept, FOUND, seal, Desired({"content": "sha256:1"}, {"content": "a\nb\n"}))
+    assert found is not None
+    assert found.attrs[0].sensitive
+    assert found.attrs[0].hunks == ()
+
+
 @pytest.mark.parametrize(
     ("before", "after", "shown"),
     [

@@ -10,17 +10,23 @@ from typing import Any
 
 import pytest
 
-from hacore.contract import SAFE_PATH, Action, Address, Facts, HostFacts, Image
-from hacore_providers.facts.stat import STAT, UNSAFE, unsafe_folder
+from hacore.contract import SAFE_PATH, Action, Address, Ask, Facts, HostFacts, Image, View
+from hacore.probe.script import frames, probe_script, read_probe
+from hacore_providers.facts.paths import PATHS
+from hacore_providers.facts.stat import STAT, UNSAFE, Stat, unsafe_folder
 from hacore_providers.file import steps as file_steps
+from hacore_providers.file.provider import PROVIDER as FILE_KIND
 from hacore_providers.file.spec import FileSpec
 from hacore_providers.package.shell import COMMON, RECORDS
 from hacore_providers.service import systemd as service_systemd
 from hacore_providers.service import sysv as service_sysv
+from hacore_providers.service.provider import PROVIDER as SERVICE_KIND
 from hacore_providers.shell import PUT_FILE
 from hacore_providers.source_build import install as source_build_install
+from hacore_providers.source_build.provider import PROVIDER as BUILD_KIND
 from hacore_providers.source_build.spec import SourceBuildSpec
 from hacore_providers.vrrp_instance import steps as vrrp_steps
+from hacore_providers.vrrp_instance.provider import PROVIDER as VRRP_KIND
 from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 
 OTHER = 65534
@@ -174,6 +180,58 @@ def test_a_plan_tells_what_its_probe_shows(top: Path, path: str) -> None:
     facts = Facts(HostFacts(uid=0), {(STAT.name, arg): value for arg, value in answers.items()})
     why = dict(TABLE).get(path, "").format(top)
     assert unsafe_folder(facts, f"{top}/{path}") == ("" if path == "to-other/x" else why)  # links: at apply
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_probe_finds_what_a_step_would_refuse(top: Path, shell: str) -> None:
+    """All of it, links and groups included, so that it is the plan that is refused."""
+    asks = [Ask(PATHS, f"{top}/{path}") for path, _ in TABLE if "//" not in path]
+    script = f"LC_ALL=C; export LC_ALL\n{PATHS.command(asks)}"
+    done = subprocess.run([shell, "-s"], input=script.encode(), capture_output=True, check=True)
+    assert done.stderr == b""
+    answers = PATHS.parse(done.stdout)
+    assert answers == {f"{top}/{path}": why.format(top) for path, why in TABLE if "//" not in path}
+
+
+def test_a_probe_of_another_user_counts_his_own_folders_as_his(top: Path) -> None:
+    """In a whole probe, of which the other parts have shell variables of their own."""
+    asks = [Ask(PATHS, f"{top}/{path}") for path in ("other/x", "sticky/other/x", "ours/x")]
+    done = subprocess.run(
+        ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", "sh", "-s"],
+        input=probe_script(asks, "nonce").encode(),
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"},
+        capture_output=True,
+        check=True,
+    )
+    facts = read_probe(dict(frames(done.stdout, "nonce")), asks)
+    assert [facts.get(PATHS, ask.arg) for ask in asks] == ["", "", ""]
+
+
+def test_each_kind_that_writes_a_path_is_refused_by_the_plan() -> None:
+    """An unsafe path is a mistake of a change, and none of what is in the desired state already."""
+    why = "the folder /home/app belongs to uid 1000, who could redirect the write"
+
+    def refused(provider: Any, body: dict[str, Any], path: str, **more: Any) -> list[str]:
+        spec = provider.spec.model_validate(body)
+        facts = Facts(HostFacts(uid=0), {(PATHS.name, path): why, **more.get("facts", {})})
+        assert Ask(PATHS, path).id in {ask.id for ask in provider.facts(spec)}
+        view = View(Address(provider.kind, "it", host="h"), spec, None, facts, {"h": (spec, facts)})
+        return [str(mistake) for mistake in provider.examine(view)]
+
+    wanted = f"cannot write {{}}: {why}; {UNSAFE}"
+    path = "/home/app/x"
+    assert refused(FILE_KIND, {"path": path, "content": "x"}, path) == [wanted.format(path)]
+    absent = {(STAT.name, path): Stat("absent")}
+    assert refused(FILE_KIND, {"path": path, "ensure": "absent"}, path, facts=absent) == []
+    build = {"source": "http://192.0.2.1/a.tar.gz", "sha256": "0" * 64, "binary": path}
+    assert refused(BUILD_KIND, build, path) == [wanted.format(path)]
+    assert refused(BUILD_KIND, {**build, "binary": "/opt/x", "directories": [path]}, path) == [wanted.format(path)]
+    vrrp = {**VRRP, "name": "VI_1", "config": path}
+    assert wanted.format(path) in refused(VRRP_KIND, vrrp, path)
+    unit = {"unit": "app.service", "definition": "[Service]\nExecStart=/bin/true\n"}
+    assert refused(SERVICE_KIND, unit, "/etc/systemd/system/app.service") == [
+        wanted.format("/etc/systemd/system/app.service")
+    ]
 
 
 def _ask(path: str) -> Any:
@@ -368,9 +426,9 @@ def test_source_build(top: Path, victim: Path) -> None:
     stage = top / "home/build" / spec.name / "stage"
     (stage / str(victim / "bin").lstrip("/")).mkdir(parents=True)
     (stage / str(victim / "bin/program").lstrip("/")).write_text("#!/bin/sh\n")
-    (stage.parent / "built").write_text(f"{source_build_install.stamp(spec)}\n")
+    (stage.parent / "built").write_text("sha256:1\n")
     listed = {"foreign": b"", "directories": f"{victim}/made\n".encode()}
-    install, blobs = source_build_install.install(spec, ())
+    install, blobs = source_build_install.install(spec, (), "sha256:1")
     undo, more = source_build_install.undo(
         spec, Image(data={"record": None}, blobs={"absent": f"{victim}/to-ours/kept\n".encode()}), ()
     )

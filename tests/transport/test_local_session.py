@@ -15,7 +15,7 @@ from hacore.contract import Output
 from hacore.errors import DeadlineError, FloodError, TransportError
 from hacore.model import Connection, Host
 from hacore.transport import Limits, Password, Transport
-from hacore.transport.local import PASSED_ON
+from hacore.transport.environment import SESSION
 from hacore.transport.session import CHANNELS
 from tests.transport.sshd import appears, gone
 
@@ -237,5 +237,5 @@ async def test_a_script_gets_nothing_of_the_environment_but_a_fixed_list(
         line.partition("=")[0] for line in (await run(local, "tr '\\0' '\\n' </proc/$$/environ")).text.splitlines()
     }
 
-    assert names <= set(PASSED_ON)
+    assert names <= set(SESSION)
     assert "PATH" in names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,6 +163,49 @@ async def test_a_proxy_command(hidden: Sshd, ssh_home: SshHome) -> None:
     assert await whoami(Host(name="lb1", address="lb1-far", connection=connection)) == f"{hidden.user} {hidden.port}"
     with pytest.raises(UnreachableError, match=r"closed before SSH began \(the proxy command ended\)"):
         await whoami(Host(name="lb1", address="lb1-dead", connection=connection))
+
+
+async def test_programs_of_ssh_config_get_no_secret(
+    hidden: Sshd, ssh_home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in their environment nor as an argument: of hacore's own environment they get an allow list."""
+    monkeypatch.setenv("HACORE_KEY", "key-of-the-state")
+    monkeypatch.setenv("PGPASSWORD", "it's a password")
+    monkeypatch.setenv("HACORE_VAR_pw", "canary")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
+    monkeypatch.setenv("AWS_PROFILE", "ops")
+    monkeypatch.setenv("HACORE_PASS_ENV", "AWS_* OTHER")
+    seen = ssh_home.folder / "seen"
+    script = ssh_home.folder / "program.py"
+    script.write_text(
+        "import os,sys\n"
+        "name=sys.argv[1]\n"
+        f"folder={str(seen)!r}\n"
+        "os.makedirs(folder, exist_ok=True)\n"
+        "open(folder+'/'+name,'wb').write(open('/proc/self/environ','rb').read())\n"
+        "open(folder+'/'+name+'.up','wb').write(open('/proc/%d/cmdline' % os.getppid(),'rb').read())\n"
+        "if name=='proxy': os.execvp('nc', ['nc', *sys.argv[2:]])\n"
+    )
+    ssh_home.config(
+        f'Match host lb1-far exec "python3 {script} match %h && true"\n  Compression no\n'
+        f"Host lb1-far\n  HostName 127.0.0.1\n  IdentityFile {hidden.client_key}\n"
+        f"  ProxyCommand python3 {script} proxy %h %p\n"
+        f"Host lb1-direct\n  ProxyCommand none\n  HostName 127.0.0.1\n  IdentityFile {hidden.client_key}\n"
+    )
+    connection = Connection(port=hidden.port, connect_timeout=20)
+    for address in ("lb1-far", "lb1-direct"):
+        name = f"{hidden.user} {hidden.port}"
+        with contextlib.suppress(UnreachableError):  # without nc(1) the program ends; it was started all the same
+            assert await whoami(Host(name="lb1", address=address, connection=connection)) == name
+
+    assert sorted(path.name for path in seen.iterdir()) == ["match", "match.up", "proxy", "proxy.up"]
+    for path in seen.iterdir():
+        content = path.read_bytes()
+        assert not any(word in content for word in (b"key-of-the-state", b"a password", b"canary")), path
+        if path.suffix != ".up":
+            names = {line.partition(b"=")[0].decode() for line in content.split(b"\0")}
+            assert {"PATH", "HOME", "SSH_AUTH_SOCK", "AWS_PROFILE"} <= names
+            assert not names & {"HACORE_KEY", "PGPASSWORD", "HACORE_VAR_pw", "HACORE_PASS_ENV"}
 
 
 async def test_hosts_behind_a_jump_host_share_one_connection_to_it(

@@ -18,6 +18,7 @@ from ...disk import replace_file
 from ...errors import PlanError
 from ...store.keys import find, key_file
 from ...store.place import Place
+from ...transport.environment import program_environment
 from .file import PlanFile
 from .read import SavedPlan
 
@@ -105,7 +106,8 @@ def _check_signature(file: PlanFile, signers: Path) -> None:
 def _ssh_keygen(verb: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """`ssh-keygen -Y VERB`; asks for a passphrase on the terminal. Raises PlanError if there is no ssh-keygen."""
     try:
-        return subprocess.run(["ssh-keygen", "-Y", verb, *arguments], input=stdin, capture_output=True, check=False)
+        words = ["ssh-keygen", "-Y", verb, *arguments]
+        return subprocess.run(words, input=stdin, env=program_environment(), capture_output=True, check=False)
     except FileNotFoundError as error:
         raise PlanError("cannot sign or verify a plan: ssh-keygen (OpenSSH 8.1 or newer) is not installed") from error
 

@@ -31,7 +31,8 @@ from hacore.contract import (
 )
 from hacore_providers.file import steps as file_steps
 
-from ..facts.stat import LIMIT, STAT, UNSAFE, Stat, unsafe_folder
+from ..facts.paths import PATHS, unsafe_path
+from ..facts.stat import LIMIT, STAT, Stat
 from .spec import BULK, SECRET, Bulk, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
@@ -46,6 +47,7 @@ class FileProvider(Provider[FileSpec]):
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
     plain = ("path",)
+    arguments: ClassVar[Mapping[str, str]] = {"validate": "let the program read it from a file"}
     confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("content", "content_base64", "link_to")}
 
     # -- at load
@@ -98,10 +100,13 @@ class FileProvider(Provider[FileSpec]):
         return {} if spec.data is None else {spec.path: spec.data}
 
     def facts(self, spec: FileSpec) -> Sequence[Ask]:
-        """One question; the host sends the content if it is governed, differs, is not secret and not too large."""
+        """The entry, and who can redirect its path.
+
+        The host sends the content if it is governed, differs, is not secret and not too large.
+        """
         wanted = spec.wanted_sha256
         silent = spec.sensitive or not wanted
-        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent)]
+        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent), Ask(PATHS, spec.path)]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
         """The current state of the path, as far as the spec governs it."""
@@ -179,9 +184,8 @@ class FileProvider(Provider[FileSpec]):
                     "and a rollback does not link them again",
                     warning=True,
                 )
-        why = unsafe_folder(view.facts, view.spec.path, view.spec.owner)
-        if why:
-            yield Mistake("", f"cannot write {view.spec.path}: {why}; {UNSAFE}")
+        if mistake := unsafe_path(view.facts, view.spec.path, view.spec.owner):
+            yield mistake
 
     def invalidates(self, change: Change[FileSpec]) -> Sequence[str]:
         """The users of the path."""

@@ -70,7 +70,7 @@ keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
   else die "cannot replace $2: it is a device, a socket or a pipe"
   fi
   {TAR} {PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
-  printf '%s %s %s ' "$1" "$kind" "$(stat -c '%a %u %g %s' -- "$2" | tr ' ' ,)"
+  printf '%s %s %s ' "$1" "$kind" "$(stat -c '%a %u %g %s' -- "$2" | tr ' ' ,),$(content_mode "$2")"
   gzip -n <"$HACORE_WORK/entry.tar" | base64 -w0
   echo
 }}
@@ -101,14 +101,15 @@ def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[b
         number, kind, *rest = line.split(b" ")
         address = addresses[int(number)]
         if kind == b"absent":
-            images[address] = Image(data={"kind": "absent"})
+            images[address] = Image(data={"kind": "absent"}, modes=())
             continue
-        mode, uid, gid, size = (int(part, 8 if at == 0 else 10) for at, part in enumerate(rest[0].split(b",")))
+        fields = rest[0].split(b",")
+        mode, uid, gid, size, shown = (int(part, 8 if at in (0, 4) else 10) for at, part in enumerate(fields))
         images[address] = Image(
             data={"kind": kind.decode(), "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": size},
             blobs={"entry.tar": gzip.decompress(base64.b64decode(rest[1]))},
-            # a file that is not world-readable on the host must not be readable in the state
-            sensitive=secret[int(number)] or not mode & 0o004,
+            sensitive=secret[int(number)],
+            modes=(shown,),
         )
     return images
 

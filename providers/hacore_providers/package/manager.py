@@ -209,7 +209,7 @@ def read_images(output: Output, addresses: Iterable[Address], manager: str) -> M
         name, _, content = line.partition(b" ")
         blobs[name.decode()] = gzip.decompress(base64.b64decode(content))
     # a configuration file may contain a secret
-    image = Image({"manager": manager}, blobs, sensitive="configuration" in blobs)
+    image = Image({"manager": manager}, blobs, modes=(0,) if "configuration" in blobs else ())
     return dict.fromkeys(addresses, image)
 
 

@@ -40,6 +40,7 @@ from hacore.contract import (
     View,
     Work,
 )
+from hacore_providers.facts.paths import PATHS, unsafe_path
 from hacore_providers.facts.stat import sha256
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
 from hacore_providers.service import systemd, unit_file
@@ -99,7 +100,17 @@ class ServiceProvider(Provider[ServiceSpec]):
         asks = [Ask(UNIT, spec.full)]
         if spec.definition is not None:
             asks.append(Ask(DEFINITION, spec.path, sha256(spec.definition.encode()), spec.sensitive))
+            asks.append(Ask(PATHS, spec.path))
         return asks
+
+    def examine(self, view: View[ServiceSpec]) -> Iterable[Mistake]:
+        """A definition that is to be written where another user can redirect it."""
+        spec = view.spec
+        unsafe = None if spec.definition is None else unsafe_path(view.facts, spec.path)
+        if unsafe is not None and spec.definition is not None:
+            found = view.facts.get(DEFINITION, spec.path)
+            if found is None or found.digest != f"sha256:{sha256(spec.definition.encode())}":
+                yield unsafe
 
     def observe(self, view: View[ServiceSpec]) -> Observed | None:
         """The state of the unit; None if neither the unit nor its definition exists."""

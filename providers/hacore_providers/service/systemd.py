@@ -17,7 +17,6 @@ from typing import Any
 from hacore.contract import Image, Output, quote
 from hacore_providers.service.unit_file import short_name
 from hacore_providers.service.unit_shell import LINKS, LONGEST, STEADY, head
-from hacore_providers.shell import private
 
 SECONDS = 2.0 * LONGEST + 120
 """The deadline of a step: an undo may stop and start."""
@@ -35,6 +34,7 @@ links | sed 's/^/link /'
 if [ -L "$definition" ]; then printf 'mask %s\n' "$(readlink -- "$definition")"
 elif [ -f "$definition" ]; then
   printf 'mode %s\nbytes %s\n' "$(stat -c '%a %u:%g' -- "$definition")" "$(base64 <"$definition" | tr -d '\n')"
+  printf 'content %s\n' "$(content_mode "$definition")"
 fi
 """
 
@@ -48,10 +48,13 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from the output of `capture`."""
     fields: dict[str, str] = {}
     links = b""
+    modes: tuple[int, ...] = ()
     for line in output.stdout.split(b"\n"):
         key, _, value = line.partition(b" ")
         if key == b"link":
             links += value + b"\n"
+        elif key == b"content":
+            modes += (int(value, 8),)
         else:
             fields[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
     data: dict[str, Any] = {
@@ -65,13 +68,14 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     blobs = {"links": links}
     if data["mode"] is not None:
         blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
-    return Image(data=data, blobs=blobs, sensitive=sensitive or private(data["mode"]))
+    return Image(data=data, blobs=blobs, sensitive=sensitive, modes=modes)
 
 
 # --- apply -----------------------------------------------------------------------------------------
 
 _WRITE = r"""
 safe_path "$definition"
+rm -f -- "$new" # of a step that was killed
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
   put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
@@ -152,10 +156,11 @@ def run_unit(unit: str, *, running: bool) -> str:
 # --- undo ------------------------------------------------------------------------------------------
 
 _UNDO_WRITE = r"""
+rm -f -- "$new" # of a step that was killed
 if [ -f "$HACORE_WORK/before" ]; then
   put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$mask" ]; then ln -sfnT -- "$mask" "$definition"
-else rm -f -- "$definition" "$new"; fi
+else rm -f -- "$definition"; fi
 """
 
 _UNDO_MASK = r"""

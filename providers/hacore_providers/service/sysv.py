@@ -20,7 +20,7 @@ from typing import Any
 from hacore.contract import SAFE_PATH, Image, Output, quote
 from hacore_providers.facts.sysv import STATUS
 from hacore_providers.service.unit_file import SCRIPTS, short_name
-from hacore_providers.shell import PUT_FILE, private
+from hacore_providers.shell import PUT_FILE
 
 SECONDS = 150.0
 """The deadline of a step: init scripts have no limit of their own."""
@@ -101,10 +101,14 @@ rc=3
 if [ -f "$definition" ]; then rc=0; status_of "$name" || rc=$?; fi
 echo "status $rc"
 links | sed 's/^/link /'
-orders | while read -r file; do printf 'order %s %s\n' "$file" "$(base64 <"/etc/init.d/$file" | tr -d '\n')"; done
+orders | while read -r file; do
+  printf 'order %s %s\n' "$file" "$(base64 <"/etc/init.d/$file" | tr -d '\n')"
+  printf 'content %s\n' "$(stat -c %a "/etc/init.d/$file")"
+done
 if [ -L "$definition" ]; then printf 'target %s\n' "$(readlink -- "$definition")"
 elif [ -f "$definition" ]; then
   printf 'mode %s\nbytes %s\n' "$(stat -c '%a %u:%g' -- "$definition")" "$(base64 <"$definition" | tr -d '\n')"
+  printf 'content %s\n' "$(content_mode "$definition")"
 fi
 """
 
@@ -118,10 +122,13 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from the output of `capture`."""
     fields: dict[str, str] = {}
     blobs = {"links": b""}
+    modes: tuple[int, ...] = ()
     for line in output.stdout.split(b"\n"):
         key, _, value = line.partition(b" ")
         if key == b"link":
             blobs["links"] += value + b"\n"
+        elif key == b"content":
+            modes += (int(value, 8),)
         elif key == b"order":
             name, _, content = value.decode().partition(" ")
             blobs[name.removeprefix(".")] = base64.b64decode(content)
@@ -135,13 +142,14 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     }
     if data["mode"] is not None:
         blobs["definition"] = base64.b64decode(fields.get("bytes", ""))
-    return Image(data=data, blobs=blobs, sensitive=sensitive or private(data["mode"]))
+    return Image(data=data, blobs=blobs, sensitive=sensitive, modes=modes)
 
 
 # --- apply -----------------------------------------------------------------------------------------
 
 _WRITE = r"""
 safe_path "$definition"
+rm -f -- "$new" # of a step that was killed
 if [ -L "$definition" ] || ! cmp -s "$HACORE_WORK/definition" "$definition" \
   || [ "$(stat -c %a:%u:%g -- "$definition")" != "$mode:0:0" ]; then
   put_file "$HACORE_WORK/definition" "$new" 0:0 "$mode" "$definition"
@@ -192,10 +200,11 @@ def run_unit(unit: str, *, running: bool) -> str:
 # --- undo ------------------------------------------------------------------------------------------
 
 _UNDO_WRITE = r"""
+rm -f -- "$new" # of a step that was killed
 if [ -f "$HACORE_WORK/before" ]; then
   put_file "$HACORE_WORK/before" "$new" "${mode#* }" "${mode% *}" "$definition"
 elif [ -n "$target" ]; then ln -sfnT -- "$target" "$definition"
-else rm -f -- "$definition" "$new"; fi
+else rm -f -- "$definition"; fi
 """
 
 # Restore this service's links, and with them the numbers of the others and the computed order, unless another script

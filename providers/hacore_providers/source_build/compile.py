@@ -16,17 +16,17 @@ import base64
 from hacore.contract import SAFE_PATH, Source, Step, quote
 from hacore_providers.facts.build import HOME, TOOLCHAIN_SCRIPT
 from hacore_providers.facts.stat import UNSAFE
-from hacore_providers.source_build.spec import SourceBuildSpec, command_of, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, command_of
 
 DEADLINE = 1800.0
 """Seconds for a build, and for the wait for an earlier build of the same name."""
 
 
-def head(spec: SourceBuildSpec) -> str:
-    """The variables and functions that all scripts of a build use."""
+def head(spec: SourceBuildSpec, stamp: str = "") -> str:
+    """The variables and functions that all scripts of a build use; `stamp` for those that make or install it."""
     return f"""name={quote(spec.name)}
 title={quote(spec.title)}
-stamp={quote(stamp(spec))}
+stamp={quote(stamp)}
 binary={quote(spec.binary or "")}
 home="{HOME}"
 scratch=$home/build/$name; stage=$scratch/stage; log=$home/build/$name.log
@@ -38,6 +38,7 @@ safe_paths() {{ while IFS= read -r one; do safe_path "$one"; done; }}
 safe_folders() {{
   sed 's,/[^/]*$,/.,' | LC_ALL=C sort -u | while IFS= read -r one; do
     safe_path "$one"
+    [ -z "$__closed" ] || echo "$one" >>"$HACORE_WORK/closed"
     [ -n "$__open" ] || continue
     echo "cannot write in ${{one%.}}: other users can write there as well; {UNSAFE}" >&2
     exit 1
@@ -108,12 +109,15 @@ printf '%s\n' "$stamp" >"$scratch/built"
 """
 
 
-def steps(spec: SourceBuildSpec) -> list[Step]:
-    """Unpack, then build; the build is detached."""
+def steps(spec: SourceBuildSpec, stamp: str) -> list[Step]:
+    """Unpack, then build; the build is detached. `stamp` identifies the inputs on the host."""
     resolved = spec.resolved
     if resolved is None:
         raise ValueError("cannot build from a spec that is not resolved")
-    script, blobs = head(spec) + _ALONE + f"url={quote(spec.source)}\nsha256={quote(spec.sha256)}\n" + _UNPACK, {}
+    script, blobs = (
+        head(spec, stamp) + _ALONE + f"url={quote(spec.source)}\nsha256={quote(spec.sha256)}\n" + _UNPACK,
+        {},
+    )
     if resolved.patches:
         script += _PATCH
     for index, (name, _, content) in enumerate(resolved.patches):
@@ -127,13 +131,13 @@ def steps(spec: SourceBuildSpec) -> list[Step]:
         what=f"unpacking {spec.title}",
         deadline=DEADLINE,
     )
-    build = Step(build_script(spec), what=f"building {spec.title}", deadline=DEADLINE, detached=True)
+    build = Step(build_script(spec, stamp), what=f"building {spec.title}", deadline=DEADLINE, detached=True)
     return [unpack, build]
 
 
-def build_script(spec: SourceBuildSpec) -> str:
+def build_script(spec: SourceBuildSpec, stamp: str) -> str:
     """Configure, make and install into the stage."""
-    lines = [head(spec), _ALONE, _RUN]
+    lines = [head(spec, stamp), _ALONE, _RUN]
     lines += [f"export {name}={quote(value)}" for name, value in spec.environment.items()]
     lines.append(_configure(spec))
     lines += [f"run {quote(command)}" for command in spec.make] or ['run "make -j$(nproc)"']

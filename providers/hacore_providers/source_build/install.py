@@ -15,7 +15,7 @@ from typing import Any
 from hacore.contract import Image, Output
 from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build.compile import head
-from hacore_providers.source_build.spec import SourceBuildSpec, listing, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, listing
 
 _PATHS = ("absent", "had", "dir", "folder", "runtime")
 """Lists of an image: missing paths, existing paths, missing directories, the build's directories, run-time files."""
@@ -59,7 +59,8 @@ made "$manifest" | without foreign | while IFS= read -r path; do
   if [ -d "$path" ] && [ ! -L "$path" ]; then printf '%s\n' "$path"; fi
 done >folders
 sed 's/^/had /' had
-[ ! -s had ] || ! xargs -d '\n' stat -c %a -- <had | grep -qv '[4567]$' || echo 'private 1'
+if [ -s closed ]; then echo 'content 0'; fi
+[ ! -s had ] || xargs -d '\n' stat -c 'content %a' -- <had | sort -u
 sed 's/^/folder /' folders
 if [ -s had ] || [ -s folders ]; then
   cat folders had >all
@@ -83,7 +84,7 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
     """The before-image from the output of `capture`."""
     blobs = dict.fromkeys(_PATHS, b"")  # paths are bytes: not every name is text
     record: str | None = None
-    private = False
+    modes: tuple[int, ...] = ()
     for line in output.stdout.split(b"\n"):
         key, _, value = line.partition(b" ")
         name = key.decode("utf-8", "replace")
@@ -91,11 +92,12 @@ def read_image(output: Output, *, sensitive: bool) -> Image:
             blobs[name] += value + b"\n"
         elif name in ("files", "manifest"):
             blobs[name] = base64.b64decode(value)
-        elif name == "private":  # one of the files is not for everybody to read
-            private = True
+        elif name == "content":
+            modes += (int(value, 8),)
         elif name == "record":
             record = value.decode("utf-8", "replace")
-    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive or private)
+    # the record can be read by its owner only: what it was built with may be secret
+    return Image(data={"record": record}, blobs=blobs, sensitive=sensitive or record is not None, modes=modes)
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -191,16 +193,16 @@ mv -fT -- "$manifest.new" "$manifest"
 now=; [ -z "$binary" ] || { now=$(sha256sum <"$binary"); now=${now%% *}; }
 { printf '%s, "binary": "%s", "toolchain": "%s", ' "$(cat "$HACORE_WORK/record")" "$now" "$(cat "$scratch/toolchain")"
   printf '"libraries": "%s", "built": %s}\n' "$(cat "$scratch/libraries")" "$(date +%s)"; } >"$record.new"
-chmod 0600 "$record.new" # its stamp is a plain digest of all inputs, which may be a secret that can be guessed
+chmod 0600 "$record.new" # what it was built with, and its libraries, are of no use to others
 mv -fT -- "$record.new" "$record"
 rm -rf -- "$scratch"
 """
 
 
-def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[str, bytes]]:
-    """The script that installs the stage on the host, and its blobs."""
+def install(spec: SourceBuildSpec, foreign: Iterable[str], stamp: str) -> tuple[str, dict[str, bytes]]:
+    """The script that installs the stage on the host, and its blobs; `stamp` is that of `compile.steps`."""
     rows = [f"{d.path.rstrip('/')}\t{d.mode}\t{d.owner}:{d.group}" for d in spec.directories]
-    known = {"stamp": stamp(spec), "sha256": spec.sha256}
+    known = {"stamp": stamp, "sha256": spec.sha256}
     if not spec.sensitive:
         known["source"] = spec.source
         known["inputs"] = listing(spec)
@@ -209,7 +211,7 @@ def install(spec: SourceBuildSpec, foreign: Iterable[str]) -> tuple[str, dict[st
         "directories": "".join(f"{row}\n" for row in rows).encode(),
         "record": json.dumps(known).removesuffix("}").encode(),
     }
-    return head(spec) + _SETS + _PLACE + _INSTALL, blobs
+    return head(spec, stamp) + _SETS + _PLACE + _INSTALL, blobs
 
 
 # --- undo ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ inputs of the build, and the hash of the binary shows whether it was modified.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hacore.contract import (
     NO_RULES,
@@ -34,6 +34,7 @@ from hacore.contract import (
     account_claims,
 )
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
+from hacore_providers.facts.paths import PATHS, unsafe_path
 from hacore_providers.shell import foreign_paths
 from hacore_providers.source_build import compile as making
 from hacore_providers.source_build import install as installing
@@ -49,6 +50,11 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     api = 2
     kind = "source_build"
     spec = SourceBuildSpec
+    arguments: ClassVar[Mapping[str, str]] = {
+        "configure": "give it by environment",
+        "make": "give it by environment, and name the variable here",
+        "install": "give it by environment, and name the variable here",
+    }
 
     # -- at load
     def resolve(self, spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
@@ -83,6 +89,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     def facts(self, spec: SourceBuildSpec) -> Sequence[Ask]:
         """The record and the binary; with `rebuild_on: toolchain` the compiler."""
         asks: list[Ask] = [Ask(BUILD, build_arg(spec.name, spec.binary or ""))]
+        asks += [Ask(PATHS, path) for path in _paths(spec)]
         if spec.rebuild_on == "toolchain":
             asks.append(Ask(TOOLCHAIN, spec.compiler))
         return asks
@@ -119,6 +126,14 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             effect="build, install",
         )
 
+    def examine(self, view: View[SourceBuildSpec]) -> Iterable[Mistake]:
+        """Paths that another user can redirect, of a build that is to be installed."""
+        observed, wanted = self.observe(view), self.desire(view).attrs
+        if (None if observed is None else observed.attrs) != wanted:
+            for path in _paths(view.spec):
+                if mistake := unsafe_path(view.facts, path):
+                    yield mistake
+
     def delete_effect(self, view: View[SourceBuildSpec], found: Found) -> Effect:
         """Remove the files of its manifest, and restore the files that they replaced."""
         what = view.spec.binary or view.spec.title
@@ -133,7 +148,9 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
     # -- at apply
     def prepare(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
         """Build in scratch space, unless the installed build matches."""
-        return [step for change in work.changes if _builds(change) for step in making.steps(change.spec)]
+        return [
+            step for change in work.changes if _builds(change) for step in making.steps(change.spec, _stamp(change))
+        ]
 
     def capture(self, work: Work[SourceBuildSpec]) -> Step | None:
         """Back up the files at the paths of the new build and of the old one."""
@@ -162,7 +179,7 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
         if change.action is Action.DELETE:
             yield from self._undo(change, work)
             return
-        script, blobs = installing.install(change.spec, work.foreign)
+        script, blobs = installing.install(change.spec, work.foreign, _stamp(change))
         yield Step(script, blobs=blobs, what=f"installing {change.spec.title}", deadline=600.0)
 
     def undo(self, work: Work[SourceBuildSpec]) -> Sequence[Step]:
@@ -175,6 +192,17 @@ class SourceBuildProvider(Provider[SourceBuildSpec]):
             return
         script, blobs = installing.undo(change.spec, image, work.foreign)
         yield Step(script, blobs=blobs, what=f"undoing the installation of {change.spec.title}", deadline=600.0)
+
+
+def _paths(spec: SourceBuildSpec) -> tuple[str, ...]:
+    """What a build is known to write before it is built: its program, and the folders that are created first."""
+    folders = (directory.path.rstrip("/") for directory in spec.directories)
+    return tuple(dict.fromkeys([*([spec.binary] if spec.binary else []), *folders]))
+
+
+def _stamp(change: Change[SourceBuildSpec]) -> str:
+    """The stamp as it is kept on the host: of a build with a secret an HMAC, from which nothing can be guessed."""
+    return str(change.sealed.get("stamp") or specs.stamp(change.spec))
 
 
 def _builds(change: Change[SourceBuildSpec]) -> bool:

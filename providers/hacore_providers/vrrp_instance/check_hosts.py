@@ -14,6 +14,8 @@ from hacore.contract import Facts, Mistake, View
 from ..facts.addresses import ADDRESSES, parse_ip, plain
 from ..facts.keepalived import CONFIG, VERSION
 from ..facts.links import LINKS, Link
+from ..facts.paths import unsafe_path
+from ..facts.stat import sha256
 from .check_existing import lost_of_existing
 from .check_raw import mistakes_of_included
 from .companions import companions
@@ -39,6 +41,21 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from lost_of_existing(view)
     yield from mistakes_of_included(view)
     yield from _peers(view)
+    yield from _redirected(view)
+
+
+def _redirected(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """A file that is to be written where another user can redirect it."""
+    unsafe = unsafe_path(view.facts, view.spec.config)
+    found = view.facts.get(CONFIG, view.spec.config)
+    if unsafe is None:
+        return
+    try:
+        wanted = sha256(render(companions(view)).encode())
+    except ValueError:  # reported above
+        return
+    if found is None or found.sha256 != wanted:
+        yield unsafe
 
 
 def _interface(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:

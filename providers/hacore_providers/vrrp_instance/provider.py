@@ -45,6 +45,7 @@ from ..facts.firewall import FIREWALL
 from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.links import LINKS
+from ..facts.paths import PATHS
 from ..facts.stat import sha256
 from . import effects, fail_over, maintenance, steps
 from .check_all import mistakes_of_all
@@ -71,6 +72,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     spec = VrrpInstanceSpec
     whole = True  # the file
     plain = ("name", "config", "service")  # the undo of a run needs them in the state
+    arguments = dict.fromkeys(("track_scripts", "notify"), "let the script read it from a file")
 
     # -- at load
     def resolve(self, spec: VrrpInstanceSpec, files: StackFiles) -> VrrpInstanceSpec:
@@ -131,6 +133,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         return (
             Ask(CONFIG, spec.config, wanted=wanted(spec), secret=hidden(spec)),
             Ask(VERSION, spec.binary),
+            Ask(PATHS, spec.config),
             Ask(DRAIN, spec.drain_file),
             Ask(DRAIN, spec.maintenance_file),
             Ask(MAINTENANCE, spec.maintenance_file),
@@ -156,11 +159,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         if found is None or (found.managed and spec.name not in found.instances):
             return None
         held = [vip.address for vip in spec.vips if holds(facts.get(ADDRESSES, ""), vip.address)]
-        info = {
-            "version": facts.get(VERSION, spec.binary),
-            "holds": held,
-            "drained": is_drained(spec, facts),
-        }
+        info = {"version": facts.get(VERSION, spec.binary), "holds": held, "drained": is_drained(spec, facts)}
         texts = {} if found.text is None or any_hidden(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
         return Observed(attrs, info, texts)

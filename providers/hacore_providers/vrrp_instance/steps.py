@@ -67,9 +67,19 @@ def read_image(config: str, output: Output) -> Image:
     if word == "file":
         data |= dict(zip(("mode", "uid", "gid"), numbers, strict=True))
     if word == "absent":
-        return Image(data)
+        return Image(data, modes=())
     return Image(data, {"content": base64.b64decode(content)}, sensitive=True)
 
+
+_TIDY = r"""
+tidy() { # a step that was killed leaves its temporary file, with the password in it
+  stem=$dir/.hacore-${config##*/}
+  for left in "$stem".?????? "$dir"/.hacore.??????; do
+    case $left in *.new) ;; *) rm -f -- "$left" ;; esac
+  done
+}
+"""
+"""Removes temporary files of killed steps, also those of versions before 0.1.0; `.new` is another kind's."""
 
 _INSTALL = r"""
 shown() { # what keepalived -t printed, with the name of the file in place of the temporary one; sed would read names
@@ -91,6 +101,7 @@ where() { # the lines that keepalived names, and what in the stack made them
 config=@config@ binary=@binary@
 dir=${config%/*}
 safe_path "$config"
+tidy
 if [ ! -x "$binary" ]; then
   echo "cannot test $config: $binary does not exist; install keepalived first (a package or a source_build)" >&2; exit 1
 fi
@@ -103,7 +114,7 @@ done
 # keepalived drops a tracker in a folder that is missing
 [ -d "$HACORE_HOME/drain" ] || mkdir -p "$HACORE_HOME/drain"
 safe_path "$HACORE_HOME/drain/x"
-temp=$(mktemp "$dir/.hacore.XXXXXX")
+temp=$(mktemp "$stem.XXXXXX")
 trap 'rm -f "$temp"' EXIT
 cat "$HACORE_WORK/keepalived.conf" >"$temp"
 chmod @mode@ "$temp"
@@ -145,7 +156,7 @@ def install(spec: VrrpInstanceSpec, text: str, scripts: Iterable[str], origins: 
         "scripts": "".join(f" {quote(s)}" for s in scripts),
     }
     return Step(
-        SAFE_PATH + _filled(_INSTALL, values),
+        SAFE_PATH + _TIDY + _filled(_INSTALL, values),
         blobs={"keepalived.conf": text.encode(), "origins": "".join(f"{line}\n" for line in origins).encode()},
         what=f"testing and replacing {spec.config}",
     )
@@ -160,16 +171,17 @@ _RESTORE = r"""
 config=@config@
 dir=${config%/*}
 safe_owner "$config" @uid@
+tidy
 case @type@ in
 absent) rm -f "$config" ;;
 link)
   target=$(cat "$HACORE_WORK/content"; echo .)
-  temp=$(mktemp -u "$dir/.hacore.XXXXXX")
+  temp=$(mktemp -u "$stem.XXXXXX")
   ln -s "${target%.}" "$temp"
   mv -fT "$temp" "$config" ;;
 file)
   [ -d "$dir" ] || { mkdir -p "$dir"; safe_path "$config"; }
-  temp=$(mktemp "$dir/.hacore.XXXXXX")
+  temp=$(mktemp "$stem.XXXXXX")
   trap 'rm -f "$temp"' EXIT
   cat "$HACORE_WORK/content" >"$temp"
   [ "$(id -u)" != 0 ] || chown @owner@ "$temp"
@@ -193,7 +205,9 @@ def restore(image: Image) -> Step:
         "owner": f"{data.get('uid', 0)}:{data.get('gid', 0)}",
         "mode": data.get("mode", "644"),
     }
-    return Step(SAFE_PATH + _filled(_RESTORE, values), blobs=dict(image.blobs), what=f"restoring {data['config']}")
+    return Step(
+        SAFE_PATH + _TIDY + _filled(_RESTORE, values), blobs=dict(image.blobs), what=f"restoring {data['config']}"
+    )
 
 
 def forget_drains(specs: Iterable[VrrpInstanceSpec]) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -274,15 +275,23 @@ def test_delete_goes_back_to_the_origin_or_to_nothing(here: Here) -> None:
     assert not path.exists()
 
 
-def test_before_images_that_not_everybody_may_read_are_secret(here: Here) -> None:
-    path = here.root / "it"
-    path.write_text("x")
-    shown, hidden = FileSpec(path=str(path), content="y"), FileSpec(path=str(path), content="y", sensitive=True)
-    path.chmod(0o644)
-    assert not here.images(shown)[ADDRESS].sensitive
-    assert here.images(hidden)[ADDRESS].sensitive
-    path.chmod(0o640)
-    assert here.images(shown)[ADDRESS].sensitive
+def test_before_images_name_the_modes_of_their_content(here: Here) -> None:
+    """So that the engine encrypts what not everybody may read."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # below folders that everybody may enter
+        folder = Path(name)
+        path = folder / "it"
+        path.write_text("x")
+        shown, hidden = FileSpec(path=str(path), content="y"), FileSpec(path=str(path), content="y", sensitive=True)
+        folder.chmod(0o755)
+        path.chmod(0o644)
+        assert here.images(shown)[ADDRESS].modes == (0o644,)
+        assert not here.images(shown)[ADDRESS].sensitive
+        assert here.images(hidden)[ADDRESS].sensitive
+        path.chmod(0o640)
+        assert here.images(shown)[ADDRESS].modes == (0o640,)
+        path.chmod(0o644)
+        folder.chmod(0o750)
+        assert here.images(shown)[ADDRESS].modes == (0,)
 
 
 def test_one_entry_gives_one_image(here: Here) -> None:

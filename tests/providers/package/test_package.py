@@ -285,8 +285,8 @@ def test_configuration_files_in_an_image_are_encrypted_in_the_state() -> None:
     plain = read_images(Output(0, listing), [HERE], "apt")[HERE]
     secret = read_images(Output(0, listing + b"\n" + configuration), [HERE], "apt")[HERE]
 
-    assert not plain.sensitive
-    assert secret.sensitive
+    assert plain.modes == ()  # no content of a file
+    assert secret.modes == (0,)
     assert secret.blobs["configuration"] == b"tar"
 
 

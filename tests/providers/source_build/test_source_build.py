@@ -122,7 +122,7 @@ def test_what_is_there(record: Mapping[str, Any], binary: str, attrs: Mapping[st
 
 def test_a_missing_compiler_makes_the_toolchain_unknown() -> None:
     wanted = spec(rebuild_on="toolchain", environment={"CC": "gcc -m32"})
-    assert [a.arg for a in PROVIDER.facts(wanted)] == ["nginx-1.22.1.tar.gz /opt/x/bin/x", "gcc"]
+    assert [a.arg for a in PROVIDER.facts(wanted)] == ["nginx-1.22.1.tar.gz /opt/x/bin/x", "/opt/x/bin/x", "gcc"]
     attrs = PROVIDER.desire(view(wanted)).attrs
     assert attrs is not None
     assert isinstance(attrs["toolchain"], Unknown)
