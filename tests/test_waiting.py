@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-DRAWN = {
-    name: "the moment of a kill is drawn, or any: the time is the case, and nothing waits for it"
-    for name in ("hosts/test_killed.py", "hosts/test_canaries.py", "cli/test_canaries.py")
-}
+_WHY = "the moment of a kill is drawn, or any: the time is the case, and nothing waits for it"
+DRAWN = dict.fromkeys(("hosts/test_killed.py", "hosts/test_canaries.py", "cli/test_canaries.py"), _WHY)
 
 
 def sleeps(node: ast.AST, *, polling: bool = False) -> Iterator[int]:
