@@ -161,7 +161,8 @@ def test_a_roll_restarts_both_without_a_lost_request(project: Project) -> None:
     assert len(prober.lost) <= 2, prober.lost  # of two moves: see TOLERANCE in hacore/drill/measured.py
     assert "restart nginx: lb2 done, lb1 done" in project.ok("runs")
     eventually(lambda: told(project)["verdict"] == "healthy", "healthy", seconds=30)
-    assert "it is a roll or a drill" in project.run("rollback", "2", "--auto-approve").stderr
+    number = said.stdout.rpartition("as run ")[2].strip().rstrip(".")
+    assert "it is a roll or a drill" in project.run("rollback", number, "--auto-approve").stderr
 
 
 def test_a_roll_reboots_both_without_a_lost_request(project: Project) -> None:

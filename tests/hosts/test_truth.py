@@ -101,6 +101,7 @@ def test_a_drained_host(project: Project) -> None:
 
 
 def test_a_swap_of_priorities_names_the_move_and_ends_when_the_address_is_there(project: Project) -> None:
+    eventually(lambda: told(project)["addresses"][0]["holders"] == ["lb1"], "it is back at lb1", seconds=30)
     swapped = HEAD.replace("priority: 101", "priority: 99")
     for head, way in ((swapped, "lb1 -> lb2"), (HEAD, "lb2 -> lb1")):
         project.write(WEB, head=head)
