@@ -44,10 +44,13 @@ def told(project: Project) -> dict[str, Any]:
 
 def test_a_drill_is_measured_and_put_back(project: Project) -> None:
     page = project.folder / "drill.html"
-    for _ in range(5):  # on a busy machine the prober may not keep its rate: then it is not known, and said so
+    for _ in range(3):  # on a busy machine the prober may not keep its rate: then nothing is known, and that is told
         said = project.run("drill", "--baseline", "2s", "--auto-approve", "--json", "--html", str(page))
-        if said.returncode != 1:
+        if said.returncode == 0:
             break
+    if said.returncode == 1 and json.loads(said.stdout)["verdict"] == "void":
+        assert json.loads(said.stdout)["restored"] is True
+        pytest.skip("this machine is too busy for a measurement")
     assert said.returncode == 0, said.stdout + said.stderr
     found = json.loads(said.stdout)
     jsonschema.Draft202012Validator(json.loads(project.ok("schema", "drill"))).validate(found)
