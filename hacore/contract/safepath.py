@@ -101,6 +101,14 @@ __alone() { # GID FOLDER: whether only root and this user are in the group, and 
     case $(id -u -- "$__member" 2>/dev/null) in 0 | "$__acting") ;; *) return 1 ;; esac
   done
 }
+owners() { # PATH OWNER: whether nobody but OWNER, an account other than root's, can redirect it; $__worker: its uid
+  [ "${__acting:=$(id -u)}" = 0 ] || return 1
+  __worker=$(id -u -- "$2" 2>/dev/null) && [ "$__worker" != 0 ] || return 1
+  __unsafe "$1" || return 1
+  __acting=$__worker
+  if __unsafe "$1"; then __acting=0; __unsafe "$1"; return 1; fi
+  __acting=0
+}
 safe_path() { # PATH...: fails the step if another user can redirect one of them
   for __path do
     if __unsafe "$__path"; then
@@ -154,6 +162,9 @@ PATH did not exist: whatever exists there later may be another user's, and must 
 `content_mode PATH` is for captures: who may read the content on the host (`Image.modes`).
 
 `changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
+
+`owners PATH OWNER` (name or number) is true if root may not write there and OWNER may: the folders belong to OWNER
+and root. The work is then done as OWNER, who can do nothing that OWNER could not do before.
 
 `safe_owner PATH OWNER` (name or number) also refuses to give away an entry of such a folder: its new owner could
 exchange it for a link before its mode is set, and before it is restored.

@@ -12,7 +12,7 @@ import pytest
 
 from hacore.contract import Image
 from hacore_providers.file import steps as file_steps
-from hacore_providers.file.shell import head
+from hacore_providers.file.shell import names as names_of
 from hacore_providers.file.spec import FileSpec
 from hacore_providers.service import systemd, sysv
 from hacore_providers.vrrp_instance import steps as vrrp_steps
@@ -81,7 +81,7 @@ def test_of_a_file(tmp_path: Path) -> None:
     path = str(folder / "app.conf")
     steps = file_steps.replace(FileSpec(path=path, content="x")), file_steps.restore(path, Image({"kind": "absent"}))
     for step in steps:
-        stem = head(path).partition("stem=")[2].split()[0]
+        stem = names_of(path).partition("stem=")[2].split()[0]
         Path(f"{stem}.Ab3xYz.conf").write_text(SECRET)
         run(tmp_path, step.script, dict(step.blobs))
         assert names(folder) <= {"app.conf"}

@@ -13,7 +13,8 @@ import pytest
 from hacore.contract import SAFE_PATH, Action, Address, Ask, Facts, HostFacts, Image, View
 from hacore.probe.script import frames, probe_script, read_probe
 from hacore_providers.facts.paths import PATHS
-from hacore_providers.facts.stat import STAT, UNSAFE, Stat, unsafe_folder
+from hacore_providers.facts.stat import STAT, UNSAFE, Stat, given_away, unsafe_folder
+from hacore_providers.file import backup
 from hacore_providers.file import steps as file_steps
 from hacore_providers.file.provider import PROVIDER as FILE_KIND
 from hacore_providers.file.spec import FileSpec
@@ -259,7 +260,7 @@ def test_nothing_in_a_sticky_folder_is_given_away(top: Path, path: str, owner: s
     script = f"LC_ALL=C; export LC_ALL\n{STAT.command([_ask(f'{top}/{path}')])}"
     done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
     facts = Facts(HostFacts(uid=0), {(STAT.name, arg): value for arg, value in STAT.parse(done.stdout).items()})
-    assert unsafe_folder(facts, f"{top}/{path}", owner) == (why if who else "")  # by the plan as well
+    assert given_away(facts, f"{top}/{path}", owner) == (why if who else "")  # by the plan as well
 
 
 def test_an_entry_that_appears_after_the_check_is_not_used(top: Path) -> None:
@@ -332,13 +333,13 @@ def _image(kind: str) -> Image:
 
 
 FILE: list[tuple[str, Callable[[str], tuple[Any, ...]]]] = [
-    ("write", lambda p: (file_steps.replace(FileSpec(path=p, content="x", owner="65534")),)),
+    ("write", lambda p: (file_steps.replace(FileSpec(path=p, content="x", owner="1")),)),
     ("mode only", lambda p: (file_steps.replace(FileSpec(path=p, mode="4755")),)),
     ("directory", lambda p: (file_steps.replace(FileSpec(path=p, ensure="directory")),)),
     ("link", lambda p: (file_steps.replace(FileSpec(path=p, link_to="/etc/shadow")),)),
     ("absent", lambda p: (file_steps.replace(FileSpec(path=p, ensure="absent")),)),
-    ("capture", lambda p: (file_steps.capture([_change(FileSpec(path=p, content="x"), Action.CREATE)]),)),
-    ("capture of a delete", lambda p: (file_steps.capture([_change(FileSpec(path=p, content="x"), Action.DELETE)]),)),
+    ("capture", lambda p: (backup.capture([_change(FileSpec(path=p, content="x"), Action.CREATE)]),)),
+    ("capture of a delete", lambda p: (backup.capture([_change(FileSpec(path=p, content="x"), Action.DELETE)]),)),
     ("remove", lambda p: (file_steps.remove(p),)),
     ("restore nothing", lambda p: (file_steps.restore(p, _image("absent")),)),
     ("restore a file", lambda p: (file_steps.restore(p, _image("file")),)),

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 from hacore.contract import SAFE_PATH, Ask, Facts, Mistake, quote
 
-from .stat import UNSAFE, unsafe_folder
+from .stat import UNSAFE, given_away, unsafe_folder
 
 __all__ = ["PATHS", "PathsFact", "unsafe_path"]
 
 _CHECK = r"""
+owned() { # PATH OWNER: OWNER itself may be the one to write there
+  __unsafe "$1" || return 0
+  if ! owners "$1" "$2"; then report "$1" "$__why"
+  elif { [ -L "$1" ] || [ -e "$1" ]; } && __now=$(stat -c %u -- "$1") && [ "$__now" != "$__worker" ]; then
+    report "$1" "it belongs to uid $__now in a folder of $2's; give it to $2 first: chown -h $2 $1"
+  fi
+}
 check() { # FOLDER PATH...: most paths of a folder have one answer
   folder=$1; shift
   if __unsafe "$folder/."; then
@@ -30,6 +37,8 @@ report() { printf '%s %s\n' "$(printf %s "$1" | base64 -w0)" "$(printf %s "$2" |
 class PathsFact:
     """Fact: argument an absolute path, value the reason why another user can redirect it; empty: nobody can.
 
+    `Ask.wanted` is the desired owner: where only that account can redirect the path, the step works as that account.
+
     Links on the way are followed, the members of groups are known, and so are ACLs: it is the check of the steps,
     `safe_path` of contract.SAFE_PATH, without the write.
     """
@@ -39,10 +48,11 @@ class PathsFact:
     def command(self, asks: Sequence[Ask]) -> str:
         """An id(1) and a stat(1) for each folder; for a folder in which others can write, for each path."""
         folders: dict[str, list[str]] = {}
-        for ask in asks:
+        for ask in (ask for ask in asks if not ask.wanted):
             folders.setdefault(posixpath.dirname(ask.arg), []).append(ask.arg)
         asked = " ".join(base64.b64encode(ask.arg.encode("utf-8", "surrogateescape")).decode() for ask in asks)
         calls = [f"check {' '.join(quote(word) for word in (folder, *paths))}" for folder, paths in folders.items()]
+        calls += [f"owned {quote(ask.arg)} {quote(ask.wanted)}" for ask in asks if ask.wanted]
         return "\n".join([SAFE_PATH, _CHECK, f"echo asked {asked}", *calls])
 
     def parse(self, stdout: bytes) -> Mapping[str, str]:
@@ -65,7 +75,8 @@ def unsafe_path(facts: Facts, path: str, owner: str | None = None) -> Mistake | 
 
     `owner`: the desired owner of the entry, a name or a number; None: not managed.
     """
-    why = facts.get(PATHS, path) or unsafe_folder(facts, path, owner)
+    asked = facts.get(PATHS, path)
+    why = (unsafe_folder(facts, path) if asked is None else asked) or given_away(facts, path, owner)
     return Mistake("", f"cannot write {path}: {why}; {UNSAFE}") if why else None
 
 

@@ -189,12 +189,11 @@ UNSAFE = "hacore writes only where no other user can redirect it"
 """The end of a refusal, as in contract.SAFE_PATH."""
 
 
-def unsafe_folder(facts: Facts, path: str, owner: str | None = None) -> str:
+def unsafe_folder(facts: Facts, path: str) -> str:
     """Why another user can redirect a path, as far as a probe shows it; empty: no reason found.
 
-    `owner`: the desired one, a name or a number; None: not managed.
-    `safe_path` and `safe_owner` (contract.SAFE_PATH) find more and decide: here links are not followed, and
-    the members of groups are not known.
+    `safe_path` (contract.SAFE_PATH) finds more and decides: here links are not followed, and the members of groups
+    are not known.
     """
     ours = (0, facts.host.uid)
     for folder in reversed(_above([path])):
@@ -205,10 +204,18 @@ def unsafe_folder(facts: Facts, path: str, owner: str | None = None) -> str:
             return f"the folder {folder} belongs to uid {found.uid}, who could redirect the write"
         if found.mode & stat.S_IWOTH and not found.mode & stat.S_ISVTX:
             return f"everybody can write in the folder {folder}"
+    return ""
+
+
+def given_away(facts: Facts, path: str, owner: str | None) -> str:
+    """Why an entry cannot be given to its desired owner (name or number; None: not managed); empty if it can.
+
+    `safe_owner` (contract.SAFE_PATH) decides.
+    """
     folder = posixpath.dirname(path)
     found = facts.get(STAT, folder)
-    given_away = owner not in (None, "root", "0") and facts.host.uid == 0
-    if found is not None and given_away and found.mode & stat.S_ISVTX and found.mode & (stat.S_IWGRP | stat.S_IWOTH):
+    given = owner not in (None, "root", "0") and facts.host.uid == 0
+    if found is not None and given and found.mode & stat.S_ISVTX and found.mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"others can write in the folder {folder}, and its new owner {owner} could exchange the entry"
     return ""
 

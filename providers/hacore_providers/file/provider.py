@@ -29,6 +29,7 @@ from hacore.contract import (
     Work,
     account_claims,
 )
+from hacore_providers.file import backup
 from hacore_providers.file import steps as file_steps
 
 from ..facts.paths import PATHS, unsafe_path
@@ -106,7 +107,7 @@ class FileProvider(Provider[FileSpec]):
         """
         wanted = spec.wanted_sha256
         silent = spec.sensitive or not wanted
-        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent), Ask(PATHS, spec.path)]
+        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent), Ask(PATHS, spec.path, spec.owner or "")]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
         """The current state of the path, as far as the spec governs it."""
@@ -194,7 +195,7 @@ class FileProvider(Provider[FileSpec]):
     # -- at apply
     def capture(self, work: Work[FileSpec]) -> Step | None:
         """The entry at the path, with its metadata."""
-        return file_steps.capture(work.changes)
+        return backup.capture(work.changes)
 
     def apply(self, work: Work[FileSpec]) -> Sequence[Step]:
         """Write the desired entry."""
@@ -222,15 +223,15 @@ class FileProvider(Provider[FileSpec]):
 
     def _restore(self, work: Work[FileSpec], change: Change[FileSpec]) -> Sequence[Step]:
         image = work.images.get(change.address)
-        return [] if image is None else [file_steps.restore(change.spec.path, image)]
+        return [] if image is None else [file_steps.restore(change.spec.path, image, change.spec.owner)]
 
 
 def _too_large(view: View[FileSpec]) -> str:
     """Why the current file cannot be backed up: its size and the limit; empty if it can."""
     found = view.facts.get(STAT, view.spec.path)
-    if found is None or found.kind != "file" or found.size <= file_steps.LARGEST:
+    if found is None or found.kind != "file" or found.size <= backup.LARGEST:
         return ""
-    return file_steps.too_large(view.spec.path, found.size)
+    return backup.too_large(view.spec.path, found.size)
 
 
 def _info(stat: Stat) -> Attrs:

@@ -54,7 +54,11 @@ class FileSpec(Spec):
     mode: str | None = Field(
         default=None, pattern=r"^0?[0-7]{3,4}$", description='permission bits, quoted octal: "0644"'
     )
-    owner: str | None = Field(default=None, min_length=1, description="name or number")
+    owner: str | None = Field(
+        default=None,
+        min_length=1,
+        description="name or number; in a folder that belongs to this account, the file is written as this account",
+    )
     group: str | None = Field(default=None, min_length=1, description="name or number")
     check: str | None = Field(
         default=None,

@@ -2,116 +2,25 @@
 
 A regular file is written to a temporary file in the same folder and renamed over the old one (rename(2)
 is atomic), so a reader sees the old bytes or the new ones, never a part. The new file keeps the old one's
-owner, mode, ACL, extended attributes and SELinux label where the spec does not set them. A before-image
-is a tar archive of the one entry: it has all of these too, and tar exists on a minimal host.
+owner, mode, ACL, extended attributes and SELinux label where the spec does not set them.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
 import posixpath
-from collections.abc import Mapping, Sequence
 
-from hacore.contract import SAFE_PATH, Action, Address, Change, Image, Output, Source, Step, quote
+from hacore.contract import Image, Source, Step, quote
 
-from .shell import PAX, TAR, head
+from .shell import TAR, guarded
 from .spec import FileSpec
 
-__all__ = ["capture", "read_images", "remove", "replace", "restore"]
-
-LARGEST = 64 * 1024 * 1024
-"""Bytes of the largest file with a before-image; a larger file is neither replaced nor removed."""
-
+__all__ = ["remove", "replace", "restore"]
 
 DEADLINE = 120.0
 """Seconds for a step of a small file."""
 
 SLOWEST = 1 << 20
 """Bytes a second that writing a large file must reach, its check not included."""
-
-
-def too_large(path: str, size: int | str) -> str:
-    """Why a file cannot be changed."""
-    return (
-        f"cannot back up {path}: it has {size} bytes, and the largest file that can be restored has {LARGEST} "
-        f"({LARGEST >> 20} MiB); move it to another path on the host first"
-    )
-
-
-# --- before-images ---------------------------------------------------------------------------------
-
-_CAPTURE = f"""{SAFE_PATH}
-die() {{ printf '%s\\n' "$*" >&2; exit 1; }}
-keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
-  path=$2
-  safe_path "$path"
-  changeable "$path"
-  case $5 in
-    '' | absent) ;;
-    *) [ -d "$3" ] || die "cannot create $2: $3 does not exist; add a file resource with ensure: directory for it" ;;
-  esac
-  if ! __known; then echo "$1 absent"; return 0
-  elif [ -L "$2" ]; then kind=link
-  elif [ ! -e "$2" ]; then echo "$1 absent"; return 0
-  elif [ -d "$2" ]; then
-    kind=directory
-    case $5 in
-      '' | directory) ;;
-      *)
-        within=$(ls -A -- "$2" | head -n 5 | tr '\\n' ' ')
-        [ -z "$within" ] || die "cannot replace $2: the directory is not empty: $within"
-        ;;
-    esac
-  elif [ -f "$2" ]; then
-    kind=file
-    size=$(stat -c %s -- "$2")
-    [ "$size" -le {LARGEST} ] || die "{too_large("$2", "$size")}"
-  else die "cannot replace $2: it is a device, a socket or a pipe"
-  fi
-  {TAR} {PAX} -C "$3" -cf "$HACORE_WORK/entry.tar" -- "./$4"
-  printf '%s %s %s ' "$1" "$kind" "$(stat -c '%a %u %g %s' -- "$2" | tr ' ' ,),$(content_mode "$2")"
-  gzip -n <"$HACORE_WORK/entry.tar" | base64 -w0
-  echo
-}}
-"""
-
-
-def capture(changes: Sequence[Change[FileSpec]]) -> Step:
-    """Back up the entry of each path; fails, before any change, if an entry cannot be replaced or restored."""
-    calls = []
-    for number, change in enumerate(changes):
-        folder, base = posixpath.split(change.spec.path)
-        deleted = change.action is Action.DELETE and change.spec.kind != "absent"
-        words = (number, change.spec.path, folder, base, "" if deleted else change.spec.kind)
-        calls.append("keep " + " ".join(quote(word) for word in words))
-    addresses = [change.address for change in changes]
-    secret = [change.spec.sensitive for change in changes]
-    return Step(
-        _CAPTURE + "\n".join(calls),
-        what="backing up files",
-        parse=lambda output: read_images(output, addresses, secret),
-    )
-
-
-def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[bool]) -> Mapping[Address, Image]:
-    """The images from the output of `capture`, a line for each change."""
-    images: dict[Address, Image] = {}
-    for line in output.stdout.splitlines():
-        number, kind, *rest = line.split(b" ")
-        address = addresses[int(number)]
-        if kind == b"absent":
-            images[address] = Image(data={"kind": "absent"}, modes=())
-            continue
-        fields = rest[0].split(b",")
-        mode, uid, gid, size, shown = (int(part, 8 if at in (0, 4) else 10) for at, part in enumerate(fields))
-        images[address] = Image(
-            data={"kind": kind.decode(), "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": size},
-            blobs={"entry.tar": gzip.decompress(base64.b64decode(rest[1]))},
-            sensitive=secret[int(number)],
-            modes=(shown,),
-        )
-    return images
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -137,8 +46,9 @@ def replace(spec: FileSpec) -> Step:
     """Replace the current entry by the desired one."""
     scripts = {"file": _file, "directory": _directory, "link": _link, "absent": _absent}
     data, bulk = spec.data, spec.bulk
+    sent = spec.kind == "file" and (data is not None or bulk is not None)
     return Step(
-        head(spec.path, spec.owner or "") + scripts[spec.kind](spec),
+        guarded(spec.path, scripts[spec.kind](spec), spec.owner or "", "content" if sent else ""),
         blobs={} if data is None or spec.kind != "file" else {"content": data},
         sources={} if bulk is None else {"content": Source(bulk.url, bulk.sha256, bulk.size)},
         deadline=DEADLINE if bulk is None else DEADLINE + bulk.size / SLOWEST,
@@ -264,20 +174,22 @@ is_dir || {{ rm -f -- "$path"; (umask 077; mkdir -- "$path"); }}
 """
 
 
-def restore(path: str, image: Image) -> Step:
-    """Replace the current entry by the one of the before-image."""
-    kind = "absent" if image.data is None else image.data["kind"]
-    if kind == "absent":
-        return remove(path)
-    body = _RESTORE + (_RESTORE_DIRECTORY if kind == "directory" else _RESTORE_ENTRY)
-    return Step(head(path, (image.data or {}).get("uid", "")) + body, blobs=dict(image.blobs), what=f"restoring {path}")
+def restore(path: str, image: Image, owner: str | None = None) -> Step:
+    """Replace the current entry by the one of the before-image. `owner`: the desired owner of the current one."""
+    data = image.data or {}
+    worker = data.get("worker")
+    if data.get("kind", "absent") == "absent":
+        return remove(path, owner, worker)
+    body = _RESTORE + (_RESTORE_DIRECTORY if data["kind"] == "directory" else _RESTORE_ENTRY)
+    script = guarded(path, body, str(data.get("uid", "")), "entry.tar", worker)
+    return Step(script, blobs=dict(image.blobs), what=f"restoring {path}")
 
 
-def remove(path: str) -> Step:
+def remove(path: str, owner: str | None = None, worker: int | None = None) -> Step:
     """Remove the entry. A directory that is not empty is kept, and its content reported."""
     body = """if is_dir; then
   rmdir -- "$path" 2>/dev/null || printf '%s\\n' "kept $path: it is not empty: $(inside)" >&2
 else rm -f -- "$path"
 fi
 """
-    return Step(head(path) + body, what=f"removing {path}")
+    return Step(guarded(path, body, owner or "", worker=worker), what=f"removing {path}")
