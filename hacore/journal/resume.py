@@ -4,7 +4,8 @@
     doing, error       a change with images is tainted: a task of the new plan continues it, or it is
                        undone first; without images nothing was touched, and it is planned again.
                        A trigger may have run: it is kept, so that an undo settles it, and planned again
-    undo, undoing      is undone first
+    undo, undoing      is undone first, and before it each change that depends on it: one that was running when its lane
+                       began to roll back may have ended as done just before the interruption
     do, hold           is planned again
 
 The run stays one run: the tasks of the new plan are added to it, so that all of it can be undone together.
@@ -47,9 +48,11 @@ class UnfinishedTasks:
 def left_over(lives: Iterable[RunningTask]) -> UnfinishedTasks:
     """Sort the tasks of an interrupted run. Undone tasks are left out."""
     found = UnfinishedTasks()
+    lives = list(lives)
+    dependent = _dependent_on_undone(lives)
     for live in lives:
         status, op = live.status, live.task.op
-        if status in (Status.UNDO, Status.UNDOING):
+        if live.id in dependent or status in (Status.UNDO, Status.UNDOING):
             found.back.append(live)
         elif status is Status.DONE or (status in (Status.DOING, Status.ERROR) and op in (Op.TRIGGER, Op.DRAIN)):
             found.kept.append(live)
@@ -57,6 +60,33 @@ def left_over(lives: Iterable[RunningTask]) -> UnfinishedTasks:
             found.doubtful.append(live)
         elif status is not Status.UNDONE:
             found.again.append(live)
+    return found
+
+
+def _dependent_on_undone(lives: Sequence[RunningTask]) -> set[str]:
+    """The changes that are done, or half done, and depend on one that is being undone.
+
+    Its before-image is that of a host on which the other one is done: undone later, it would restore what was never
+    to come back.
+    """
+    dependants: dict[str, list[RunningTask]] = {}
+    for live in lives:
+        for need in live.task.needs:
+            dependants.setdefault(need, []).append(live)
+    queue = [live.id for live in lives if live.status in (Status.UNDO, Status.UNDOING)]
+    seen = set(queue)
+    found: set[str] = set()
+    while queue:
+        for live in dependants.get(queue.pop(), ()):
+            if live.id in seen:
+                continue
+            seen.add(live.id)
+            queue.append(live.id)
+            standing = live.status is Status.DONE or (
+                live.status in (Status.DOING, Status.ERROR) and bool(live.image_ids)
+            )
+            if standing and _touching(live.task) and not live.task.keep_on_failure:
+                found.add(live.id)
     return found
 
 

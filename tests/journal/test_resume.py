@@ -28,6 +28,24 @@ def of_op(op: Op, status: Status) -> RunningTask:
     return replace(live, task=replace(live.task, op=op, changes=changes), image_ids=images)
 
 
+@pytest.mark.parametrize("between", ["trigger", "change", "undone"])
+@pytest.mark.parametrize("status", [Status.DONE, Status.DOING, Status.ERROR])
+def test_what_depends_on_a_change_that_is_undone_is_undone_before_it(status: Status, between: str) -> None:
+    """A replacement that ended while its lane began to roll back: its delete was `undo` already, it was not."""
+    first = task("t1", X, status=Status.UNDO)
+    middle = trigger("t2", WEB, "reload", X, needs=("t1",))
+    if between != "trigger":
+        middle = task("t2", Y, needs=("t1",), status=Status.DONE if between == "change" else Status.UNDONE)
+    last = task("t3", Z, needs=("t2",), status=status)
+    other = task("t4", "thing.other@a", status=Status.DONE)
+    stays = task("t5", "thing.stays@a", needs=("t1",), status=Status.DONE)
+    stays = replace(stays, task=replace(stays.task, keep_on_failure=True))
+    left = left_over([first, middle, last, other, stays])
+    assert [live.id for live in left.back] == (["t1", "t2", "t3"] if between == "change" else ["t1", "t3"])
+    assert [live.id for live in left.kept] == (["t2", "t4", "t5"] if between == "trigger" else ["t4", "t5"])
+    assert left.doubtful == [] and left.again == []
+
+
 @pytest.mark.parametrize(
     ("status", "op", "group"),
     [
