@@ -47,7 +47,7 @@ class TaskSummary:
 def summarize(live: RunningTask) -> TaskSummary:
     """A task's summary."""
     task = live.task
-    words = "/".join(sorted({p.action.word for p in task.changes})) if task.op is not Op.RESTORE else ""
+    words = "/".join(sorted({p.word for p in task.changes})) if task.op is not Op.RESTORE else ""
     op = task.trigger or words or task.op.value
     seconds = live.ended - live.started if live.ended is not None and live.started is not None else None
     return TaskSummary(

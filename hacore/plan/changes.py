@@ -10,10 +10,11 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Change, Desired, Effect, Observed, Spec, View
+from ..contract.claims import spoken
 from ..diff import compare
 from ..model import Action, Row
 from .asked import answered_by
-from .claims import Owners, moved, owners_of, split_claims, stored_claims
+from .claims import Owners, left_tokens, owners_of, split_claims, stays, stored_claims
 from .decision import Decision, decide, decide_unwanted, owners_among
 from .drift import drift_of
 from .examine import examine
@@ -183,8 +184,10 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     ignore = instance.lifecycle.ignore_changes if observed is not None else ()
     before = None if observed is None else observed.attrs
     claims = stored_claims(given.graph.claims[address])
-    moves = row is not None and moved(row, claims, instance.hosts, owners)
-    decision = decide(before, desired, row, ignore=ignore, moves=moves, begun=given.doubtful.get(address))
+    left = () if row is None else left_tokens(row, claims, instance.hosts, owners)
+    without = ", ".join(map(spoken, left)) if row is not None and left and stays(row, claims, left) else ""
+    begun = given.doubtful.get(address)
+    decision = decide(before, desired, row, ignore=ignore, moves=bool(left), without=without, begun=begun)
     if decision.moves and row is not None and row.lifecycle.prevent_destroy:
         outcome.protected.append(address)
     attrs = compare(
@@ -222,6 +225,7 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
         effect=effect.text,
         disrupts=effect.disrupts,
         moves=decision.moves,
+        reduces=decision.reduces,
     )
     if decision.action is not Action.NOOP:
         provider.recorded(instance.spec)  # what a kind has wrong there must be known before a host is touched

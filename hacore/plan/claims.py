@@ -25,18 +25,28 @@ def owners_of(stack: Stack, graph: Graph) -> Owners:
     }
 
 
-def moved(row: Row, claims: Collection[str], hosts: Collection[str], owners: Owners) -> bool:
-    """Whether the row claims a token that the new spec no longer does, nor any other desired address.
+def left_tokens(row: Row, claims: Collection[str], hosts: Collection[str], owners: Owners) -> tuple[str, ...]:
+    """The tokens of the row that leave something on the host: neither the new spec nor another address claims them.
 
     `claims` and `hosts` are the new ones.
     """
     if row.claims == claims:
-        return False
+        return ()
     now = split_claims(claims)
-    for token, mode in split_claims(row.claims).items():
-        if mode in token_type(token).leaves and token not in now and not any((host, token) in owners for host in hosts):
-            return True
-    return False
+    return tuple(
+        token
+        for token, mode in split_claims(row.claims).items()
+        if mode in token_type(token).leaves and token not in now and not any((host, token) in owners for host in hosts)
+    )
+
+
+def stays(row: Row, claims: Collection[str], left: Collection[str]) -> bool:
+    """Whether only a part is left: shared tokens, such as one of several packages, while others stay claimed."""
+    before, now = split_claims(row.claims), split_claims(claims)
+    return all(before[token] == "share" for token in left) and any(
+        mode == "share" and mode in token_type(token).leaves and now.get(token) == mode
+        for token, mode in before.items()
+    )
 
 
 def stored_claims(claims: Collection[Claim]) -> tuple[str, ...]:

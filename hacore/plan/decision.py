@@ -28,13 +28,15 @@ _CHANGING = (Action.CREATE, Action.UPDATE, Action.REPLACE)
 class Decision:
     """The action of one address. `reason` is only shown.
 
-    `moves`: a replace at another place than the recorded one. `takers`: the desired addresses that claim the
+    `moves`: a replace at another place than the recorded one. `reduces`: an update that gives up a part of what it
+    had. `takers`: the desired addresses that claim the
     forgotten resource.
     """
 
     action: Action
     reason: str = ""
     moves: bool = False
+    reduces: bool = False
     takers: tuple[Address, ...] = ()
 
 
@@ -45,13 +47,16 @@ def decide(
     *,
     ignore: tuple[str, ...] = (),
     moves: bool = False,
+    without: str = "",
     begun: Action | None = None,
 ) -> Decision:
     """The action of a desired address.
 
     `before`: the observed attrs; `ignore`: attrs that are not compared; `moves`: its recorded place is left;
-    `begun`: what an interrupted run was doing to it.
+    `without`: the part of it that is given up, in words; `begun`: what an interrupted run was doing to it.
     """
+    if row is not None and without:
+        return Decision(Action.UPDATE, f"no longer has {without}: restored to the original state", reduces=True)
     if row is not None and moves:
         return Decision(Action.REPLACE, "path or host changed, must be replaced", moves=True)
     found = _compare(before, desired, row, ignore)

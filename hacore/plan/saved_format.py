@@ -147,6 +147,7 @@ def _change(planned: PlannedChange, seal: Seal) -> dict[str, JSON]:
         "effect": planned.effect,
         "disrupts": planned.disrupts,
         "moves": planned.moves,
+        "reduces": planned.reduces,
     }
 
 
@@ -176,6 +177,7 @@ def _read_change(data: Mapping[str, Any]) -> PlannedChange:
         effect=data["effect"],
         disrupts=data["disrupts"],
         moves=data["moves"] if "moves" in data else moves_of(data["reason"]),
+        reduces=data.get("reduces", False),
     )
 
 

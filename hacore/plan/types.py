@@ -21,7 +21,8 @@ class PlannedChange:
     `change` is what its provider gets; `row` is what the state has of it. `inherits`: the former
     address (a rename): its origin moves over. `takers`: the addresses that now claim the
     forgotten resource. `moves`: a replace at another place than the recorded one: the old resource
-    is deleted, the new one created. `reason` is only shown.
+    is deleted, the new one created. `reduces`: an update that gives up a part of what it shares with others: a delete
+    of that part comes first. `reason` is only shown.
     """
 
     address: Address
@@ -40,6 +41,12 @@ class PlannedChange:
     disrupts: Disrupts = "none"
     ensured: bool = False
     moves: bool = False
+    reduces: bool = False
+
+    @property
+    def word(self) -> str:
+        """What the task does, in a word: that of the action, or `reduce` for the delete of a part."""
+        return "reduce" if self.reduces and self.action is Action.DELETE else self.action.word
 
     @property
     def kind(self) -> str:

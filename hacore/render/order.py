@@ -89,8 +89,8 @@ def _label(task: PlanTask) -> list[str]:
         return [f"{task.trigger} {name}" for name in names]
     if task.op is Op.ENSURE:
         return [f"check {name}" for name in names]
-    deleted = {anywhere(c.address) for c in task.changes if c.action is Action.DELETE}
-    return [f"delete {name}" if name in deleted else name for name in names]
+    deleted = {anywhere(c.address): c.word for c in task.changes if c.action is Action.DELETE}
+    return [f"{deleted[name]} {name}" if name in deleted else name for name in names]
 
 
 def _plain(units: Sequence[_Unit]) -> list[str]:

@@ -26,6 +26,7 @@ _DONE = {
     "update": "updated",
     "replace": "replaced",
     "delete": "deleted",
+    "reduce": "reduced",
     "adopt": "adopted",
     "forget": "forgotten",
     "noop": "checked",

@@ -265,12 +265,17 @@ class Context:
         """Emit an event."""
         self.emit(Event(type_, self.secrets.scrub(message), **more))
 
-    def foreign(self, address: Address) -> Set[str]:
+    def foreign(self, address: Address, *, reduced: bool = False) -> Set[str]:
         """Tokens that other wanted instances, or other stacks, own or share on the host of `address`.
+
+        `reduced`: also those that it shares itself and keeps.
 
         Also the paths of recorded ones that this run still has to delete: their tasks run at the same time.
         """
-        ours = Together(self._owned.by_others(address), lambda: self._leaving(address))
+        ours: Set[str] = Together(self._owned.by_others(address), lambda: self._leaving(address))
+        if reduced:
+            kept = frozenset(claim.token for claim in self.graph.claims[address] if claim.mode == "share")
+            ours = Together(ours, lambda: kept)
         theirs = self.others.get(address.host or "")
         if not theirs:
             return ours

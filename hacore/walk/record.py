@@ -10,6 +10,7 @@ from ..contract import Observed
 from ..diff import same
 from ..journal import RunningTask, new_row
 from ..model import Action, Op, Row, Status
+from ..plan import PlannedChange, stored_claims
 from ..plan.sealing import seal_attrs
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
@@ -25,7 +26,7 @@ async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -
     for planned in live.task.changes if live.task.op is not Op.RESTORE else ():
         verdict = seen.get(planned.address)
         if planned.action in (Action.DELETE, Action.FORGET):
-            rows[planned.address] = None
+            rows[planned.address] = _reduced(planned, ctx) if planned.reduces else None
             if verdict is not None and verdict.observed is not None and planned.row is not None:
                 _warn_leftover(planned.address, planned.row, verdict.observed, live, ctx)
             continue
@@ -60,6 +61,15 @@ async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -
             ctx.rows.pop(address, None)
         else:
             ctx.rows[address] = row
+
+
+def _reduced(planned: PlannedChange, ctx: Context) -> Row | None:
+    """The row between the delete of a part and the update: its origin is that of what stays."""
+    row = planned.row
+    if row is None:
+        return None
+    now = set(stored_claims(ctx.graph.claims[planned.address]))
+    return replace(row, claims=tuple(claim for claim in row.claims if claim in now), tainted=True, run=ctx.run)
 
 
 def _warn_leftover(address: Address, row: Row, observed: Observed, live: RunningTask, ctx: Context) -> None:

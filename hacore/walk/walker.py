@@ -245,7 +245,7 @@ class Walker:
     def _say(self, type_: str, live: RunningTask, message: str = "", **data: Any) -> None:
         op = live.task.trigger or live.task.op.value
         if live.task.op is Op.CHANGE:
-            op = "/".join(sorted({p.action.word for p in live.task.changes}))
+            op = "/".join(sorted({p.word for p in live.task.changes}))
         self.ctx.say(
             type_,
             message,

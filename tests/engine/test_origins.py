@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from hacore.errors import PlanError
 from hacore.testing import Machine
 from tests.engine.play import Play
 
@@ -238,3 +241,55 @@ async def test_what_is_switched_off_is_deleted_with_that_reason(play: Play) -> N
     assert (change["action"], change["reason"]) == ("delete", "its `when` is false")
     assert (await play.apply()).ok
     assert play.text("/x") is None
+
+
+async def test_what_gives_up_a_part_keeps_the_rest_as_it_is(play: Play) -> None:
+    """A package that is no longer in the list goes; those that stay are not removed and installed again."""
+    machine = play.world["a"]
+    machine.data["pkg:there"] = {}
+    await play.make("pack: {p: {hosts: a, names: [there, stays, goes]}}")
+    before = play.world.snapshot()
+    machine.log.clear()
+    play.stack("pack: {p: {hosts: a, names: [there, stays, new]}}")
+    (change,) = (await play.plan())["changes"]
+    assert (change["action"], change["reason"]) == (
+        "update",
+        "no longer has the package goes: restored to the original state",
+    )
+    result = await play.apply()
+    assert result.ok
+    assert [task.op for task in result.tasks] == ["reduce", "update"]
+    assert [line for line in machine.log if not line.startswith("print")] == [
+        "remove goes", "install there", "install new stays there",
+    ]  # fmt: skip
+    assert await play.actions() == {}
+    after = play.world.snapshot()
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before
+    assert (await play.apply()).ok
+    assert play.world.snapshot() == after
+    await play.make("pack: {}")
+    assert machine.data == {"pkg:there": {}}
+
+
+async def test_the_origin_of_what_stays_outlives_a_run_that_ended_in_between(play: Play) -> None:
+    machine = play.world["a"]
+    await play.make("pack: {p: {hosts: a, names: [stays, goes]}}")
+    machine.fail("install *")
+    play.stack("pack: {p: {hosts: a, names: [stays, new]}}")
+    assert not (await play.apply(on_failure="halt")).ok
+    assert set(machine.data) == {"pkg:stays"}
+    machine.rules.clear()
+    assert (await play.apply()).ok
+    await play.make("pack: {}")
+    assert machine.data == {}
+
+
+async def test_what_gives_up_a_part_may_be_protected(play: Play) -> None:
+    """It is not destroyed; another one of another name would be."""
+    protected = "pack: {{p: {{hosts: a, names: [{}], lifecycle: {{prevent_destroy: true}}}}}}"
+    await play.make(protected.format("stays, goes"))
+    assert (await play.make(protected.format("stays"))).ok
+    play.stack(protected.format("other"))
+    with pytest.raises(PlanError, match="prevent_destroy"):
+        await play.apply()

@@ -160,11 +160,14 @@ class Story:
         return found
 
     async def explained(self) -> None:
-        """What is not as recorded is what a task was being done to."""
+        """What is not as recorded is what a task was being done to, or shares something with it."""
         with self.reader() as reader:
             run = reader.unfinished()
             tasks = reader.tasks(run.id) if run is not None else []
         doing = {a for t in tasks if t.status in ("doing", "undoing", "undo", "error") for a in t.addresses}
+        begun = [row for t in tasks if t.status not in ("do", "hold") for row in t.before.values() if row]
+        shared = {claim for row in begun for claim in row["claims"] if claim.startswith("share ")}
+        doing |= {str(address) for address, row in self.play.rows().items() if shared & set(row.claims)}
         marks = {str(a) for a, row in self.play.rows().items() if any(map(is_pending, row.loaded.values()))}
         odd = {str(d.address) for d in (await self.play.drift()).drift} - doing - marks
         assert odd <= {"shared.s"}, f"{odd} changed and nothing explains it"

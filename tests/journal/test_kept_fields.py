@@ -30,7 +30,7 @@ CHANGE = PlannedChange(
     irreversible="gone for good",
     effect="stop x",
 )
-NOT_OF_A_CHANGE = {"moves", "attrs", "observed", "desired", "row", "takers", "disrupts", "ensured"}
+NOT_OF_A_CHANGE = {"moves", "reduces", "attrs", "observed", "desired", "row", "takers", "disrupts", "ensured"}
 """An undo goes by the images and by the rows as they were, which a record has beside the change."""
 TASK = PlanTask(
     id="t1",

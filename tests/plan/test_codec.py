@@ -42,6 +42,7 @@ CHANGE = PlannedChange(
     hosts=("a",),
     inherits=B,
     moves=True,
+    reduces=True,
     irreversible="gone for good",
     effect="stop x",
     disrupts="restart",

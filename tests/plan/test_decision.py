@@ -22,6 +22,9 @@ def taken(*takers: Address) -> Decision:
     return Decision(Action.FORGET, f"now managed by {TWO}", takers=takers)
 
 
+REDUCED = "no longer has the package x: restored to the original state"
+
+
 def row(**more: Any) -> Row:
     return replace(Row(ONE, {}, 1, V1, claims=("own path:/x", "share pkg:gcc"), hosts=("a",), run=7), **more)
 
@@ -40,6 +43,8 @@ def row(**more: Any) -> Row:
         (row(), V1, {"ignore": ("text",)}, Action.NOOP, ""),
         (row(), V2, {"moves": True}, Action.REPLACE, "path or host changed, must be replaced"),
         (None, None, {"moves": True}, Action.CREATE, ""),
+        (row(), V2, {"moves": True, "without": "the package x"}, Action.UPDATE, REDUCED),
+        (None, V2, {"without": "the package x"}, Action.ADOPT, "already in the desired state; added to the state"),
         (row(), V2, {"begun": Action.CREATE}, Action.CREATE, IN_PROGRESS),
         (row(), V2, {"begun": Action.REPLACE}, Action.REPLACE, IN_PROGRESS),
         (row(), V2, {"begun": Action.DELETE}, Action.UPDATE, IN_PROGRESS),
@@ -54,6 +59,7 @@ def test_the_action_of_a_desired_address(
     found = decide(before, Desired(V2), recorded, **options)
     assert (found.action, found.reason) == (action, reason)
     assert found.moves is (action is Action.REPLACE and "moves" in options)
+    assert found.reduces is (reason == REDUCED)
 
 
 def test_only_a_changed_attr_that_cannot_change_in_place_replaces() -> None:

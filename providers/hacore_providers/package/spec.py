@@ -25,7 +25,9 @@ class PackageSpec(Spec):
     """Packages of the host's own package manager. Without a version only their presence is managed."""
 
     names: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
-        default=(), description="names, or names by OS family (debian, redhat); default: the resource's name"
+        default=(),
+        description="names, or names by OS family (debian, redhat); default: the resource's name. A name that leaves the "
+        "list goes back to its original state",
     )
     name: str | None = Field(default=None, description="one name, together with a version")
     version: str | None = Field(
