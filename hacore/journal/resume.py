@@ -66,8 +66,8 @@ def left_over(lives: Iterable[RunningTask]) -> UnfinishedTasks:
 def _dependent_on_undone(lives: Sequence[RunningTask]) -> set[str]:
     """The changes that are done, or half done, and depend on one that is being undone.
 
-    Its before-image is that of a host on which the other one is done: undone later, it would restore what was never
-    to come back.
+    Its before-image is that of a host on which the other one is done: undone later, it would restore a state
+    that must not return.
     """
     dependants: dict[str, list[RunningTask]] = {}
     for live in lives:

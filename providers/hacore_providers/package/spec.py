@@ -26,8 +26,8 @@ class PackageSpec(Spec):
 
     names: tuple[str, ...] | dict[str, tuple[str, ...]] = Field(
         default=(),
-        description="names, or names by OS family (debian, redhat); default: the resource's name. A name that leaves the "
-        "list goes back to its original state",
+        description="names, or names by OS family (debian, redhat); default: the resource's name. A name that leaves "
+        "the list is restored to its original state",
     )
     name: str | None = Field(default=None, description="one name, together with a version")
     version: str | None = Field(
