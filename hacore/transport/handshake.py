@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncssh
 
+from .algorithms import HOST_KEYS, safe_algorithms, without_sha1
 from .keys import Offer
 from .settings import Target
 
@@ -18,7 +19,7 @@ Types = str | tuple[()] | list[str]
 KNOWN_TYPES: Types = ()
 """Those of which known_hosts has a key of the host."""
 
-ALL_TYPES: Types = "default"
+ALL_TYPES: Types = list(HOST_KEYS)
 """All: the host is not trusted, and the message shows the key that it presents."""
 
 
@@ -28,9 +29,11 @@ def login_options(target: Target, offer: Offer, types: Types, seconds: float) ->
     `seconds` bounds the login. Agent keys are part of the offer: asyncssh gets no agent, so it can neither
     forward it nor ask it for more.
     """
+    safe = safe_algorithms(target.algorithms)
     return {
         "config": list(target.config),
-        "server_host_key_algs": types,
+        **safe,
+        "server_host_key_algs": types or safe.get("server_host_key_algs", types),
         "username": target.user,
         "client_keys": list(offer.keys) or None,
         "client_certs": list(target.certificates),
@@ -97,4 +100,4 @@ class Failure:
     def other_types(self, trusted: Sequence[asyncssh.SSHKey]) -> Types:
         """The types to ask for next: of the trusted keys after an invalid certificate, else all."""
         plain = [algorithm.decode() for key in trusted for algorithm in key.sig_algorithms]
-        return plain if self.unverifiable else ALL_TYPES
+        return without_sha1(plain) if self.unverifiable else ALL_TYPES

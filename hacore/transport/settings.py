@@ -20,6 +20,7 @@ import asyncssh
 
 from ..errors import UnreachableError
 from ..model import Host
+from .algorithms import OPTIONS
 from .sshconfig import follow_ssh, missing_names
 
 VARIABLE = "HACORE_SSH_CONFIG"
@@ -56,6 +57,7 @@ class Target:
     config: tuple[str, ...]  # ssh_config files, read again when connecting
     trust_file: Path | None  # for accepted keys; None: there is none
     hash_names: bool  # HashKnownHosts
+    algorithms: frozenset[str]  # the options of ssh_config that choose algorithms
     wanted: str = field(compare=False)  # the host of the stack: this one, or the one behind this jump host
 
     @property
@@ -134,6 +136,7 @@ def resolve(host: Host, config: tuple[str, ...]) -> Target:
         config=config,
         trust_file=_trust_file(_path(file, tokens) for file in users),
         hash_names=bool(get("HashKnownHosts")),
+        algorithms=frozenset(option for option in OPTIONS if get(option)),
         wanted=host.name,
     )
 

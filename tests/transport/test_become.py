@@ -77,8 +77,10 @@ async def test_a_big_script_behind_a_password(new_island: NewIsland) -> None:
 
 async def test_the_password_is_in_no_argument_list_and_no_environment(new_island: NewIsland) -> None:
     server = new_island(sudoers=WITH_PASSWORD)
-    look = (
-        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c 'correct horse [$]' || :"
+    look = (  # at all processes of the island, and at none of another test's
+        "here=$(readlink /proc/self/ns/mnt); for p in /proc/[0-9]*; do "
+        '[ "$(readlink $p/ns/mnt 2>/dev/null)" != "$here" ] || cat $p/cmdline $p/environ; done 2>/dev/null | '
+        "tr '\\0' '\\n' | grep -c 'correct horse [$]' || :"
     )
     async with Transport(password=Password(PASSWORD)) as transport:
         output = await (await transport.session(host_of(server))).run(look)

@@ -67,6 +67,9 @@ def test_the_types_to_ask_for_next() -> None:
 
     assert Failure(NO_COMMON, True, True).other_types(keys) == ALL_TYPES
     assert Failure(REJECTED, True, True).other_types(keys) == ["ssh-ed25519", "ecdsa-sha2-nistp256"]
+    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+    assert {"rsa-sha2-256", "rsa-sha2-512"} <= set(Failure(REJECTED, True, True).other_types([rsa]))
+    assert "ssh-rsa" not in Failure(REJECTED, True, True).other_types([rsa])
 
 
 def test_a_login_offers_keys_and_forwards_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,9 @@ def test_a_login_offers_keys_and_forwards_nothing(monkeypatch: pytest.MonkeyPatc
 
     assert {name: value for name, value in options.items() if value} == {
         "username": "ops",
+        "kex_algs": "-*-sha1",
+        "mac_algs": "-hmac-sha1*",
+        "server_host_key_algs": "-ssh-rsa,ssh-rsa-cert-v01@openssh.com",
         "client_keys": [key],
         "keepalive_interval": 15.0,
         "login_timeout": 7.5,
