@@ -1,6 +1,6 @@
 """The algorithms of a connection: those of asyncssh without SHA-1, as ssh(1) has them since OpenSSH 8.8.
 
-What ssh_config(5) names is used as it is named there: whoever needs an old sshd allows its algorithms for that host.
+What ssh_config(5) names is used as it is named there, so that an old sshd can be allowed for one host.
 """
 
 from __future__ import annotations
