@@ -5,8 +5,11 @@ The program needs Python's standard library only. It writes a line of JSON for e
     [seconds since the begin, seconds until the whole answer, why it is lost or ""]
 
 A request is lost if the whole answer did not come within WITHIN: below the kernel's first repetition of a SYN, so a
-repeated connection does not count as served. A request that could not be started in time, or not at all for lack of
-sockets, is the prober's own error (`late`, `local`), and never counts as lost.
+repeated connection does not count as served. Whole is defined by RFC 9112, section 8: the head, then all bytes of its
+Content-Length or all of its chunks, else everything until an orderly end of the connection.
+
+A request that could not be started in time, or not at all for lack of sockets, is the prober's own error (`late`,
+`local`), and never counts as lost.
 """
 
 from __future__ import annotations
@@ -45,34 +48,76 @@ def ask(url: str, status: int, within: float) -> str:
             if secure:
                 context = ssl.create_default_context()
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                line = context.wrap_socket(line, server_hostname=host)
+                line = context.wrap_socket(line, server_hostname=host, suppress_ragged_eofs=False)
             line.sendall(text.encode())
-            answer = b""
-            while True:
-                line.settimeout(max(0.001, end - time.monotonic()))
-                part = line.recv(65536)
-                if not part:
-                    break
-                answer += part
+            answer, cut = _received(line, end)
     except OSError as error:
-        return f"local: {error}" if error.errno in LOCAL else str(error) or type(error).__name__
-    return why(answer, status)
+        return _words(error)
+    return why(answer, status, cut)
 
 
-def why(answer: bytes, status: int) -> str:
-    """Why an answer is not a whole one with this status; empty if it is."""
-    head, _, body = answer.partition(b"\r\n\r\n")
+def _received(line: socket.socket, end: float) -> tuple[bytes, str]:
+    """All bytes until the end of the connection, and why that was no orderly one."""
+    answer = b""
+    while True:
+        line.settimeout(max(0.001, end - time.monotonic()))
+        try:
+            part = line.recv(65536)
+        except OSError as error:
+            return answer, _words(error)
+        if not part:
+            return answer, ""
+        answer += part
+
+
+def _words(error: OSError) -> str:
+    return f"local: {error}" if error.errno in LOCAL else str(error) or type(error).__name__
+
+
+def why(answer: bytes, status: int, cut: str = "") -> str:
+    """Why an answer is not a whole one with this status; empty if it is.
+
+    `cut`: why the connection did not end in order. It does not matter to an answer that was whole before.
+    """
+    head, blank, body = answer.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     words = lines[0].split()
+    if cut and not blank:
+        return cut
     if len(words) < 2 or not lines[0].startswith("HTTP/"):
         return "the connection was closed" if not answer else "not an HTTP answer"
+    if not blank:
+        return "the head of the answer is not whole"
     if words[1] != str(status):
         return f"status {words[1]}"
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "content-length" and value.strip().isdecimal() and len(body) < int(value):
-            return f"{len(body)} of {int(value)} bytes"
-    return ""
+    if status in (204, 304):
+        return ""  # they have no body
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    if fields.get("transfer-encoding", "").lower().endswith("chunked"):
+        missing = _missing_chunks(body)
+        return missing and (cut or missing)
+    if (length := fields.get("content-length", "")).isdecimal():
+        return "" if len(body) >= int(length) else cut or f"{len(body)} of {int(length)} bytes"
+    return cut
+
+
+def _missing_chunks(body: bytes) -> str:
+    """What a chunked body lacks, by RFC 9112, section 7.1; empty if it is whole."""
+    at = 0
+    while (end := body.find(b"\r\n", at)) >= 0:
+        size = body[at:end].partition(b";")[0].strip()
+        if not size or size.strip(b"0123456789abcdefABCDEF"):
+            return "not a chunk"
+        length, at = int(size, 16), end + 2
+        if not length:
+            ended = body.startswith(b"\r\n", at) or body.find(b"\r\n\r\n", at) >= 0
+            return "" if ended else "the last chunk is not whole"
+        if len(body) < at + length + 2:
+            return f"{min(length, len(body) - at)} of {length} bytes of a chunk"
+        if body[at + length : at + length + 2] != b"\r\n":
+            return "not a chunk"
+        at += length + 2
+    return "the last chunk is missing"
 
 
 def _out(value: object) -> None:

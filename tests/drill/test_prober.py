@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from hacore.drill import prober
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -57,6 +59,19 @@ def server() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", 200, "3 of 5 bytes"),
         (b"", 200, "the connection was closed"),
         (b"SSH-2.0-x\r\n", 200, "not an HTTP answer"),
+        (WHOLE[:24], 200, "the head of the answer is not whole"),
+        (b"HTTP/1.1 200 OK\r\n", 200, "the head of the answer is not whole"),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, ""),
+        (CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", 200, ""),
+        (CHUNKED + b"A;name=value\r\nhellohello\r\n0\r\nDigest: x\r\n\r\n", 200, ""),
+        (CHUNKED + b"5\r\nhel", 200, "3 of 5 bytes of a chunk"),
+        (CHUNKED + b"5\r\nhello", 200, "5 of 5 bytes of a chunk"),
+        (CHUNKED + b"5\r\nhello\r\n", 200, "the last chunk is missing"),
+        (CHUNKED + b"5\r\nhello\r\n0\r\n", 200, "the last chunk is not whole"),
+        (CHUNKED + b"0\r\nDigest: x\r\n", 200, "the last chunk is not whole"),
+        (CHUNKED + b"hello\r\n", 200, "not a chunk"),
+        (CHUNKED + b"2\r\nhello\r\n0\r\n\r\n", 200, "not a chunk"),
+        (CHUNKED, 200, "the last chunk is missing"),
     ],
 )
 def test_only_a_whole_answer_counts(
@@ -74,6 +89,29 @@ def test_a_slow_answer_is_lost(server: Callable[[Callable[[socket.socket], None]
 
     assert "timed out" in prober.ask(server(slowly), 200, 0.2)
     over.set()
+
+
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [
+        (b"", True),
+        (WHOLE[:24], True),
+        (WHOLE[:-2], True),
+        (CHUNKED + b"5\r\nhello\r\n", True),
+        (b"HTTP/1.0 200 OK\r\n\r\nno length", True),  # only an orderly end makes it whole
+        (WHOLE, False),
+        (CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", False),
+    ],
+)
+def test_a_connection_that_is_cut_is_lost_unless_the_answer_was_whole(
+    server: Callable[[Callable[[socket.socket], None]], str], answer: bytes, lost: bool
+) -> None:
+    def serve(line: socket.socket) -> None:
+        line.sendall(answer)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+
+    found = prober.ask(server(serve), 200, 5.0)
+    assert ("reset" in found) if lost else not found
 
 
 def test_a_closed_port_is_lost() -> None:
