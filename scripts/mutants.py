@@ -1,7 +1,8 @@
 """Plant single faults in the engine and count those that the near tests catch: `make mutants SEED=1 SAMPLE=100`.
 
 The faults are those of cosmic-ray's operators. Each one is planted in the memory of a process of its own, which runs
-the tests of the same package only: a fault that only another package's tests catch counts as missed. No file changes.
+the tests of the same package only: a fault that only another package's tests catch counts as missed. Of these it runs
+those that execute the line of the fault (see covering.py). No file changes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +26,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from covering import Covering
+
 ROOT = Path(__file__).resolve().parents[1]
 PROVIDERS = ROOT / "providers" / "hacore_providers"
 PACKAGES = ("plan", "journal", "walk", "store")
 WARM = ("asyncssh", "deepdiff", "jinja2", "networkx", "pydantic", "sqlalchemy")
-SLOWER, LEAST = 10, 20  # how long a fault's tests may take: so many times longer than without it, at least 20 s
+SLOWER, LEAST = 3, 20  # how long a fault's tests may take: so many times longer than all without it, at least 20 s
 CAUGHT, MISSED, OVER = "caught", "MISSED", "caught by the time limit"
 
 
@@ -98,7 +102,10 @@ def planted(place: Place) -> Mutant | None:
 
 
 def _meaning(source: str) -> str | None:
-    """A module without annotations and dataclass options, which change nothing that runs; None: it does not compile."""
+    """A module without what changes nothing that runs: annotations, imports for them, dataclass options, zip's check.
+
+    None: it does not compile.
+    """
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -110,6 +117,10 @@ def _meaning(source: str) -> str | None:
             node.annotation = None
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.test = ast.Name("TYPE_CHECKING")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "zip":
+            node.keywords = []
         elif isinstance(node, ast.ClassDef):
             node.decorator_list = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
     return ast.dump(tree)
@@ -173,10 +184,11 @@ def modules(package: str) -> Iterator[Path]:
     return (path for path in folder.rglob("*.py") if "migrations" not in path.parts)
 
 
-def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
+def judge(tests: Sequence[str], mutant: Mutant | None, limit: int = 0, more: Sequence[str] = ()) -> str:
     """Run tests with a fault planted (None: without any), in a child that has the libraries loaded already.
 
     `limit`: seconds after which the child is stopped, since some faults make an endless loop; 0: never.
+    `more`: further options of pytest.
     """
     child = os.fork()
     if child == 0:
@@ -189,7 +201,7 @@ def judge(tests: str, mutant: Mutant | None, limit: int = 0) -> str:
         import pytest
 
         options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not twins and not machine"]
-        os._exit(int(pytest.main([*options, tests])))
+        os._exit(int(pytest.main([*options, *more, *tests])))
     end = time.monotonic() + limit  # not by alarm(2): pytest-timeout has that for itself
     ended, status = os.waitpid(child, os.WNOHANG)
     while not ended:
@@ -243,18 +255,26 @@ def main() -> int:
     for name in WARM:
         importlib.import_module(name)
     limits: dict[str, int] = {}
+    covering: dict[str, Covering] = {}
     for tests in sorted({near_tests(mutant.path) for mutant in mutants}):
         began = time.monotonic()
-        if judge(tests, None) != MISSED:
-            sys.stderr.write(f"cannot count: {tests} fails without any fault\n")
-            return 1
+        folders = {mutant.path.parent for mutant in mutants if near_tests(mutant.path) == tests}
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["COVERAGE_FILE"] = f"{folder}/data"
+            measure = [*(f"--cov={path}" for path in sorted(folders)), "--cov-context=test", "--cov-report="]
+            if judge([tests], None, more=measure) != MISSED:
+                sys.stderr.write(f"cannot count: {tests} fails without any fault\n")
+                return 1
+            covering[tests] = Covering.read(Path(folder, "data"))
         limits[tests] = max(LEAST, int(SLOWER * (time.monotonic() - began)))
     tally = dict.fromkeys((CAUGHT, MISSED, OVER), 0)
     by_package: dict[str, list[int]] = {}
     for number, mutant in enumerate(mutants, 1):
-        found = judge(near_tests(mutant.path), mutant, limits[near_tests(mutant.path)])
+        near = near_tests(mutant.path)
+        chosen = covering[near].tests(mutant.path, mutant.line)
+        found = judge(chosen, mutant, limits[near]) if chosen else MISSED
         tally[found] += 1
-        score = by_package.setdefault(near_tests(mutant.path).partition("/")[2], [0, 0])
+        score = by_package.setdefault(near.partition("/")[2], [0, 0])
         score[0] += found != MISSED
         score[1] += 1
         sys.stdout.write(f"{number}/{len(mutants)} {found}: {mutant}\n")

@@ -61,13 +61,16 @@ def undrains(nodes: Mapping[str, Node]) -> dict[str, str]:
 
 
 def _drains_below(undrain: Node, nodes: Mapping[str, Node]) -> list[str]:
-    """drain, tasks, verify, undrain; or drain, undrain, where an interrupted run left a block open."""
+    """drain, tasks, verify, undrain; or drain, undrain, where an interrupted run left a block open.
+
+    A drain may itself wait for the undrain of another block, which is not part of its own.
+    """
 
     def needs(id: str) -> list[str]:
         return [need for need in nodes[id].needs if need in nodes]
 
     direct = needs(undrain.id)
-    inside = [task for verify in direct for task in needs(verify)]
+    inside = [task for verify in direct if nodes[verify].op is Op.VERIFY for task in needs(verify)]
     return [*[d for task in inside for d in needs(task)], *direct]
 
 

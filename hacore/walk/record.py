@@ -49,13 +49,12 @@ async def record(live: RunningTask, verdicts: Iterable[Verdict], ctx: Context) -
             rows[planned.inherits] = None
     for address, row in rows.items():
         moves.append(DropRow(address) if row is None else PutRow(row))
-    loaded: dict[str, str | None] = {}
-    if live.task.op is Op.TRIGGER:
-        loaded = ctx.taken_in(live.task.addresses[0], live.task.sources)
-        moves.append(SetLoaded(live.task.addresses[0], loaded))
+    consumers = live.task.addresses if live.task.op is Op.TRIGGER else ()
+    loaded = {consumer: ctx.taken_in(consumer, live.task.sources) for consumer in consumers}
+    moves.extend(SetLoaded(consumer, marks) for consumer, marks in loaded.items())
     await ctx.commit(*moves)
-    if live.task.op is Op.TRIGGER:
-        ctx.set_loaded(live.task.addresses[0], loaded)
+    for consumer, marks in loaded.items():
+        ctx.set_loaded(consumer, marks)
     for address, row in rows.items():
         if row is None:
             ctx.rows.pop(address, None)

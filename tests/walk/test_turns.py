@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 
+from hacore.address import Address
+from hacore.journal import RunningTask
+from hacore.model import Op
+from hacore.plan import PlanTask
 from hacore.walk.turns import next_in_group
+from tests.plan.table import Table
+from tests.walk.test_walker import with_daemon
+from tests.walk.walks import Walk
 
 
 @pytest.mark.parametrize(
@@ -25,3 +36,27 @@ from hacore.walk.turns import next_in_group
 )
 def test_the_next_turn(ready: list[str], serving: set[str], waiting: int, more: bool, turn: str | None) -> None:
     assert next_in_group(ready, serving, waiting, more=more) == turn
+
+
+async def test_the_host_that_serves_is_drained_when_nothing_else_is_to_do(tmp_path: Path) -> None:
+    """The other one's block waits for it, so no other turn can come first."""
+    table = Table()
+    table.world.vips["v"] = ["a", "b"]
+    parts = []
+    for host in ("a", "b"):
+        gate = Address.parse(f"gate.g@{host}")
+        table.want(str(gate), vip="v")
+        parts += [PlanTask(f"{op.value} {host}", op, "gate", host, (gate,), group="g") for op in (Op.DRAIN, Op.UNDRAIN)]
+    chained = [parts[0], *[replace(part, needs=(before.id,)) for before, part in pairwise(parts)]]
+    async with Walk.of(tmp_path, table, [RunningTask(part) for part in chained]) as walk:
+        await walk.forward()
+        assert {task["status"] for task in walk.recorded().values()} == {"done"}
+        assert [event.data["op"] for event in walk.said if event.type == "task_done"] == [
+            "drain", "undrain", "drain", "undrain",
+        ]  # fmt: skip
+
+
+async def test_events_name_the_operation_of_a_task(tmp_path: Path) -> None:
+    async with Walk.of(tmp_path, with_daemon()) as walk:
+        await walk.forward()
+        assert [event.data["op"] for event in walk.said if event.type == "task_done"] == ["update", "reload"]

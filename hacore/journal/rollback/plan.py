@@ -87,7 +87,7 @@ def plan_back(undone: Sequence[Undone], given: RollbackInputs) -> RollbackTasks:
 def _ops(undone: Sequence[Undone]) -> dict[tuple[Address, Address], str]:
     """What the triggers of these runs did."""
     triggers = [live.task for run in undone for live in run.tasks if live.task.op is Op.TRIGGER]
-    return {(task.addresses[0], source): task.trigger for task in triggers for source in task.sources}
+    return {(consumer, source): t.trigger for t in triggers for consumer in t.addresses for source in t.sources}
 
 
 def inputs_of(rows: Mapping[Address, Row], now: Mapping[Address, Row], given: RollbackInputs) -> Inputs:

@@ -27,7 +27,10 @@ At = Mapping[Address, Sequence[str]]  # the tasks that restore an address, the n
 
 @dataclass(slots=True)
 class PendingTrigger:
-    """A reload or restart: it waits for `needs`; what is deleted while its consumer uses it (`holds`) waits for it."""
+    """A reload or restart: it waits for `needs`; what is deleted while its consumer uses it (`holds`) waits for it.
+
+    What a trigger waits for itself may be among `holds`; `with_triggers` leaves that out.
+    """
 
     consumer: Address
     op: str
@@ -72,7 +75,7 @@ def due_triggers(
         due.op = "restart" if "restart" in (due.op, op) else op
     dues = [due for due in found.values() if not _starts_afresh(due, at, needs, times)]
     for due in dues:
-        _place(due, restores, at, needs, times)
+        _place(due, restores, at, times)
         due.marks = {
             str(s): loaded_mark(times.rows[s].attrs, keys) for s, keys in due.sources.items() if s in times.rows
         }
@@ -141,17 +144,14 @@ def _starts_afresh(due: PendingTrigger, at: At, needs: Mapping[str, set[str]], t
     return provider.loads(change) and all(set(at[s]) <= waited | {mine[-1]} for s in due.sources)
 
 
-def _place(
-    due: PendingTrigger, restores: Sequence[Restore], at: At, needs: Mapping[str, set[str]], times: BeforeAfter
-) -> None:
+def _place(due: PendingTrigger, restores: Sequence[Restore], at: At, times: BeforeAfter) -> None:
     """After its sources, itself and its needs; before the delete of what it still runs with."""
     upstream = reach([due.consumer], times.then.graph.needs)
     due.needs = {key for address in {*due.sources, *upstream} for key in at.get(address, ())}
-    waited = due.needs | {key for need in due.needs for key in above(need, needs)}
     held = reach([due.consumer], times.now.graph.needs) - {due.consumer, *due.sources}
     for restore in restores:
         goes = all(a not in times.rows for a in restore.addresses)
-        if goes and restore.key not in waited and held & set(restore.addresses):
+        if goes and held & set(restore.addresses):
             due.holds.add(restore.key)
 
 

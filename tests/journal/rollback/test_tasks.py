@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hacore.address import Address
 from hacore.errors import PlanError
-from hacore.journal.rollback.tasks import ordered_tasks, with_triggers
+from hacore.journal.rollback.tasks import ordered_tasks, restore_task, trigger_task, with_triggers
 from hacore.journal.rollback.triggers import PendingTrigger
+from hacore.journal.rollback.types import Restore
 from hacore.model import Disrupts, Op
 from hacore.plan import PlanTask
+from tests.journal.runs import row_of, task
 
 WEB = Address.parse("daemon.web@a")
 
@@ -36,6 +40,41 @@ def test_a_trigger_comes_after_its_sources_and_before_what_it_holds(
     copy = {key: set(wanted) for key, wanted in needs.items()}
     assert with_triggers(needs, [PendingTrigger(WEB, "reload", {}, **due)]) == found
     assert needs == copy
+
+
+@pytest.mark.parametrize(
+    ("done", "disruptive", "disrupts"),
+    [
+        ("none", False, "none"),
+        ("reload", False, "reload"),
+        ("restart", False, "restart"),
+        ("none", True, "restart"),
+        ("reload", True, "restart"),
+    ],
+)
+def test_a_restore_has_nothing_of_its_task_but_the_place_and_what_it_interrupts(
+    done: Disrupts, disruptive: bool, disrupts: Disrupts
+) -> None:
+    where, old = Address.parse("thing.x@a"), row_of("thing.x@a", text="old")
+    live = task("t3", str(where), before=old, disrupts=done, needs=("t1",))
+    full = replace(
+        live.task, lane=4, sources=(WEB,), trigger="reload", group="g", guarded=(WEB,), reload_group="g",
+        keep_on_failure=True, exclusive="packs",
+    )  # fmt: skip
+    restore = Restore("2 t3", 2, replace(live, task=full), {}, dict(live.before))
+    assert restore_task(restore, disruptive=disruptive) == PlanTask(
+        "2 t3", Op.RESTORE, "thing", "a", (where,), restore.changes, exclusive="packs", disrupts=disrupts,
+        restores={where: 3}, rows=live.before,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("op", ["reload", "restart"])
+def test_a_trigger_interrupts_as_its_operation_does(op: Disrupts) -> None:
+    first, second = Address.parse("thing.x@a"), Address.parse("thing.y@a")
+    found = trigger_task(PendingTrigger(WEB, op, {second: (), first: ()}, needs={"k"}))
+    assert found == PlanTask(
+        f"{op} {WEB}", Op.TRIGGER, "daemon", "a", (WEB,), trigger=op, sources=(first, second), disrupts=op
+    )
 
 
 def test_tasks_are_numbered_in_order() -> None:

@@ -1,0 +1,54 @@
+"""Which tests execute a line: of a fault on that line, no others can find anything."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Covering:
+    """The tests by the lines that they execute: file -> line -> ids of tests."""
+
+    lines: Mapping[Path, Mapping[int, frozenset[str]]]
+
+    @classmethod
+    def read(cls, data: Path) -> Covering:
+        """From a data file of coverage.py that was written with a context for each test."""
+        from coverage import CoverageData
+
+        stored = CoverageData(basename=str(data))
+        stored.read()
+        found: dict[Path, dict[int, frozenset[str]]] = {}
+        for file in stored.measured_files():
+            contexts = stored.contexts_by_lineno(file)  # "" while modules are imported, else test|phase
+            found[Path(file)] = {
+                n: frozenset(t.rpartition("|")[0] for t in names if t) for n, names in contexts.items()
+            }
+        return cls(found)
+
+    def tests(self, path: Path, line: int) -> list[str]:
+        """Those of a line; where it has none of its own, those of its function, or else of its module.
+
+        A line has none if it is the second one of a statement, or if only the import executes it.
+        """
+        lines = self.lines.get(path, {})
+        if here := lines.get(line):
+            return sorted(here)
+        within = _function(path, line)
+        if within is None:
+            return sorted({test for tests in lines.values() for test in tests})
+        return sorted({test for number in within for test in lines.get(number, ())})
+
+
+def _function(path: Path, line: int) -> range | None:
+    """The lines of the body of the innermost function around a line; None outside of the bodies of functions."""
+    found: range | None = None
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+            if line in body and (found is None or len(body) < len(found)):
+                found = body
+    return found
