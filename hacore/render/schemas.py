@@ -18,6 +18,7 @@ FORMATS: Mapping[str, tuple[Any, str]] = {
     "drill": (drill_formats.DrillJson, "drill --json"),
     "resources": (state_formats.ResourcesJson, "show --json, state show --json"),
     "addresses": (state_formats.AddressesJson, "state list --json"),
+    "states": (state_formats.StatesJson, "state list --all --json"),
     "runs": (state_formats.RunsJson, "runs --json"),
     "run": (state_formats.RunReportJson, "runs RUN --json"),
     "history": (state_formats.HistoryJson, "state history --json"),

@@ -142,6 +142,7 @@ def test_the_other_outputs(web: Console) -> None:
         ("resources", web("show", "--json")),
         ("resources", web("state", "show", "daemon.web@a", "--json")),
         ("addresses", web("state", "list", "--json")),
+        ("states", web("state", "list", "--all", "--json")),
     ]
     assert web("apply", "--auto-approve").code == 0
     web.world["b"].reachable = False
