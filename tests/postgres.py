@@ -36,8 +36,9 @@ class Server:
             *("--pwfile", str(self.folder / "password"), "-D", str(self._data)),
         )
 
-    def start(self) -> None:
+    def start(self, connections: int = 100) -> None:
         options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={self.folder}"
+        options += f" -c max_connections={connections}"
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self._data), "-l", log, "-o", options)
 

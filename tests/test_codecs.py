@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOT_LOOKED_AT = ("hacore/testing/",)
-SPECS_OF_STACKS = ("hacore/load/", "hacore/cli/")
+SPECS_OF_STACKS = ("hacore/load/", "hacore/cli/", "hacore/fleet/spec.py")
 """Where models have fields that are words of the stack file or of the command line, and no disk is near."""
 
 CODECS = [
@@ -22,6 +22,8 @@ CODECS = [
     "hacore/engine/drift_memory.py",
     "hacore/engine/saved_plans/read.py",
     "hacore/engine/saved_plans/write.py",
+    "hacore/fleet/codec.py",
+    "hacore/fleet/record.py",
     "hacore/journal/task_records.py",
     "hacore/lab/image.py",
     "hacore/lab/layers.py",
@@ -59,6 +61,9 @@ NO_CODECS = [
     "hacore/drill/prober.py",  # a pipe
     "hacore/engine/drilling/watch.py",  # the other end of it
     "hacore/expressions/sandbox.py",
+    "hacore/fleet/engines.py",  # a pipe
+    "hacore/fleet/tables.py",  # variables as on the command line
+    "hacore/fleet/units.py",  # a digest for the eye
     "hacore/lab/network.py",
     "hacore/lab/rehearsal.py",
     "hacore/load/problems.py",

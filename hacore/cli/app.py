@@ -39,6 +39,7 @@ COMMANDS = (
     "schema",
     "completion",
     "trust",
+    "fleet",
     "lab",
     "rehearse",
     "version",

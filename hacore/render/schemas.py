@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..plan.public_types import PlanJson
-from . import drill_formats, formats, maintenance_formats, run_formats, state_formats
+from . import drill_formats, fleet_formats, formats, maintenance_formats, run_formats, state_formats
 
 VERSION = "1.0"
 FORMATS: Mapping[str, tuple[Any, str]] = {
@@ -18,6 +18,7 @@ FORMATS: Mapping[str, tuple[Any, str]] = {
     "drill": (drill_formats.DrillJson, "drill --json"),
     "resources": (state_formats.ResourcesJson, "show --json, state show --json"),
     "addresses": (state_formats.AddressesJson, "state list --json"),
+    "states": (state_formats.StatesJson, "state list --all --json"),
     "runs": (state_formats.RunsJson, "runs --json"),
     "run": (state_formats.RunReportJson, "runs RUN --json"),
     "history": (state_formats.HistoryJson, "state history --json"),
@@ -26,6 +27,9 @@ FORMATS: Mapping[str, tuple[Any, str]] = {
     "import": (formats.ImportJson, "import --json"),
     "validate": (formats.ValidationJson, "validate --json"),
     "version": (formats.VersionJson, "version --json"),
+    "fleet-report": (fleet_formats.FleetReportJson, "fleet plan, drift, and validate --json"),
+    "fleet-run": (fleet_formats.FleetRunJson, "fleet apply, rollback, and status --json"),
+    "fleet-runs": (fleet_formats.FleetRunsJson, "fleet runs --json"),
     "labs": (formats.LabsJson, "lab list --json"),
     "rehearsal": (formats.RehearsalJson, "rehearse --json"),
 }

@@ -63,6 +63,28 @@ class AddressesJson(TypedDict):
 
 
 @published
+class StateEntryJson(TypedDict):
+    """A state of a database; `name` is empty for the one without a name."""
+
+    name: str
+    lineage: str
+    serial: int
+    resources: int
+    runs: int
+    interrupted_run: int | None
+    locked_by: str
+    moved_to: str
+
+
+@published
+class StatesJson(TypedDict):
+    """The output of `hacore state list --all --json`."""
+
+    format_version: Version
+    states: list[StateEntryJson]
+
+
+@published
 class RunTaskJson(TypedDict):
     """A task of a recorded run."""
 

@@ -10,6 +10,8 @@ nowhere else, and only when they are needed: reading an SQLite state needs none 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .columns import row_from_json, row_to_json
 from .history import Delta, Episode, Revision, RowChange, changes_between, episodes
 from .parts import host_from_json, host_to_json, lifecycle_from_json, lifecycle_to_json
@@ -35,6 +37,10 @@ from .records import (
 from .select import matching
 from .spill import Spilled
 from .writer import StateWriter
+
+if TYPE_CHECKING:
+    from .catalog import StateEntry
+    from .relocation import Relocated
 
 __all__ = [
     "UNFINISHED",
@@ -67,10 +73,26 @@ __all__ = [
     "lifecycle_from_json",
     "lifecycle_to_json",
     "matching",
+    "relocate",
     "row_from_json",
     "row_to_json",
+    "states",
     "unlock",
 ]
+
+
+def states(url: str) -> list[StateEntry]:
+    """All states of the database of a URL, by name. Read-only. Raises StoreError."""
+    from . import catalog
+
+    return catalog.states(url)
+
+
+def relocate(source_url: str, target_url: str, *, who: str) -> Relocated:
+    """Move a state to another database; see relocation.py. Raises StoreError, LockedError."""
+    from . import relocation
+
+    return relocation.relocate(source_url, target_url, who=who)
 
 
 def unlock(url: str, force: bool = False, run: int | None = None) -> LockInfo | None:

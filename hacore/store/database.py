@@ -8,7 +8,7 @@ may undo a commit that a run already relied on (sqlite.org, PRAGMA synchronous).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ _LIBPQ = {
     "keepalives_count": 3,
     "application_name": "hacore",
 }
-_CLAIM = 0x6861636F7265  # the key of our advisory lock: "hacore"
+_CLAIM = 0x6861636F7265  # the key of our advisory lock on the tables: "hacore"
+_CLAIM_STATE = 0x6861636F  # the first half of that on one state
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,31 @@ class Database:
             if self.session_lock is not None:
                 self.session_lock.holds(self.connection)
 
-    def claim(self) -> None:
-        """Keep others from creating or upgrading this state in this transaction. (SQLite locks at its begin.)"""
+    def claim(self, state_id: int) -> None:
+        """Keep others from opening this state in this transaction. (SQLite locks at its begin.)"""
         if self.is_postgres:
-            self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIM})
+            half = (state_id ^ state_id >> 31) & 0x7FFFFFFF
+            values = {"hacore": _CLAIM_STATE, "state": half}
+            query = "SELECT pg_advisory_xact_lock(CAST(:hacore AS integer), CAST(:state AS integer))"
+            self.connection.execute(sa.text(query), values)
+
+    def claim_tables(self, is_made: Callable[[], bool]) -> None:
+        """Keep others from creating or upgrading the tables in this transaction, unless `is_made` by now.
+
+        Who waited for the maker does not make the next one wait until its own transaction ends.
+        """
+        if self.is_postgres and not is_made():
+            key = {"key": _CLAIM}
+            self._wait(source.PATIENCE)
+            self.connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), key)
+            if not is_made():
+                self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), key)
+            self.connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+            self._wait(source.BUSY)
+
+    def _wait(self, seconds: float) -> None:
+        """How long statements of this transaction wait for a lock."""
+        self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(seconds * 1000)}ms'")
 
     def be_patient(self) -> None:
         """From now on wait longer for other processes: a run must not fail because its state is being copied."""
@@ -92,7 +114,7 @@ class Database:
         for again in (True, False):
             begun = self.connection.begin()
             try:
-                self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(source.BUSY * 1000)}ms'")
+                self._wait(source.BUSY)
             except DBAPIError as error:
                 begun.rollback()
                 if not (again and error.connection_invalidated):

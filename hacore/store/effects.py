@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, CursorResult, Table
+from sqlalchemy import Column, ColumnElement, Table
 
 from ..errors import StoreError
 from . import columns
@@ -32,7 +32,7 @@ from .records import (
     SetTask,
     TaskRecord,
 )
-from .tables import BLOB, HOST, IMAGE, IMAGE_BLOB, RESOURCE, RUN, TASK, TASK_IMAGE
+from .tables import BLOB, HOST, IMAGE, IMAGE_BLOB, META, RESOURCE, RUN, TASK, TASK_IMAGE
 from .transaction import Transaction
 
 Ids = Mapping[str, int]  # token -> id of the images stored in this commit
@@ -80,11 +80,12 @@ def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
 
 def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
     """Store a run and its tasks; the run's new id."""
-    result = work.connection.execute(RUN.insert().values(**columns.run_columns(run)))
-    number = work.run = _inserted(result)
-    rows = [{**columns.task_columns(task), "run": number} for task in tasks]
+    number = work.run = _next(META.c.runs, work)
+    values = {**columns.run_columns(run), "state_id": work.state_id, "id": number}
+    work.connection.execute(RUN.insert().values(**values))
+    rows = [{**columns.task_columns(task), "state_id": work.state_id, "run": number} for task in tasks]
     links = [
-        {"run": number, "task": task.id, "address": address, "image": image}
+        {"state_id": work.state_id, "run": number, "task": task.id, "address": address, "image": image}
         for task in tasks
         for address, image in task.images.items()
     ]
@@ -100,17 +101,20 @@ def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str
     blobs = {blob.id: blob for image in images.values() for blob in image.blobs.values()}
     known: set[str] = set()
     for part in chunks(sorted(blobs)):
-        known.update(work.connection.execute(sa.select(BLOB.c.id).where(BLOB.c.id.in_(part))).scalars())
+        stored = sa.select(BLOB.c.id).where(BLOB.c.state_id == work.state_id, BLOB.c.id.in_(part))
+        known.update(work.connection.execute(stored).scalars())
     for name in sorted(blobs.keys() - known):
         blob = blobs[name]
-        values = {"id": blob.id, "size": blob.size, "coding": blob.coding, "body": blob.body}
+        values = {"state_id": work.state_id, "id": blob.id, "size": blob.size, "coding": blob.coding, "body": blob.body}
         work.connection.execute(BLOB.insert().values(**values))
     ids: dict[str, int] = {}
     for token, image in images.items():
-        values = {"run": image.run, "sensitive": image.sensitive, "key_id": image.key_id, "data": image.data}
-        ids[token] = _inserted(work.connection.execute(IMAGE.insert().values(**values)))
+        number = ids[token] = _next(META.c.images, work)
+        about = {"run": image.run, "sensitive": image.sensitive, "key_id": image.key_id, "data": image.data}
+        work.connection.execute(IMAGE.insert().values(state_id=work.state_id, id=number, **about))
         for name, blob in image.blobs.items():
-            work.connection.execute(IMAGE_BLOB.insert().values(image=ids[token], name=name, blob=blob.id))
+            link = {"state_id": work.state_id, "image": number, "name": name, "blob": blob.id}
+            work.connection.execute(IMAGE_BLOB.insert().values(**link))
     return ids
 
 
@@ -123,9 +127,10 @@ def _put_row(values: Columns, token: str, work: Transaction, ids: Ids) -> None:
 
 
 def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
-    before = _stored(RESOURCE, RESOURCE.c.address == address, work)
+    where = _mine(RESOURCE, work, RESOURCE.c.address == address)
+    before = _stored(RESOURCE, where, work)
     if before is not None:
-        work.connection.execute(RESOURCE.delete().where(RESOURCE.c.address == address))
+        work.connection.execute(RESOURCE.delete().where(where))
         work.remember(address, before)
 
 
@@ -134,18 +139,20 @@ def _put_host(values: Columns, work: Transaction, _ids: Ids) -> None:
 
 
 def _drop_host(name: str, work: Transaction, _ids: Ids) -> None:
-    work.connection.execute(HOST.delete().where(HOST.c.name == name))
+    work.connection.execute(HOST.delete().where(_mine(HOST, work, HOST.c.name == name)))
 
 
 def _put_run(number: int, values: Columns, work: Transaction, _ids: Ids) -> None:
-    if work.connection.execute(RUN.update().where(RUN.c.id == number).values(**values)).rowcount != 1:
+    where = _mine(RUN, work, RUN.c.id == number)
+    if work.connection.execute(RUN.update().where(where).values(**values)).rowcount != 1:
         raise StoreError(f"cannot record run {number}: it is not in the state")
 
 
 def _put_task(values: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
     _put(TASK, values, ("run", "id"), work)
     number, task = values["run"], values["id"]
-    work.connection.execute(TASK_IMAGE.delete().where(TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task))
+    where = _mine(TASK_IMAGE, work, TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task)
+    work.connection.execute(TASK_IMAGE.delete().where(where))
     _link(number, task, images, tokens, work, ids)
 
 
@@ -158,7 +165,7 @@ def _set_task(
     work: Transaction,
     ids: Ids,
 ) -> None:
-    where = sa.and_(TASK.c.run == key[0], TASK.c.id == key[1])
+    where = _mine(TASK, work, TASK.c.run == key[0], TASK.c.id == key[1])
     stored = work.connection.execute(sa.select(TASK.c.before).where(where)).scalar_one_or_none()
     if stored is None:
         raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it is not in the state")
@@ -170,7 +177,7 @@ def _set_task(
 
 
 def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transaction, _ids: Ids) -> None:
-    where = RESOURCE.c.address == address
+    where = _mine(RESOURCE, work, RESOURCE.c.address == address)
     before = _stored(RESOURCE, where, work)
     if before is None:
         return
@@ -189,10 +196,10 @@ def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: 
 
 def _put(table: Table, values: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
     """Insert or update; the former row, and whether anything changed."""
-    where: ColumnElement[bool] = sa.and_(*(table.c[name] == values[name] for name in key))
+    where = _mine(table, work, *(table.c[name] == values[name] for name in key))
     stored = _stored(table, where, work)
     if stored is None:
-        work.connection.execute(table.insert().values(**values))
+        work.connection.execute(table.insert().values(state_id=work.state_id, **values))
     elif stored != values:
         work.connection.execute(table.update().where(where).values(**values))
     return stored, stored != values
@@ -200,11 +207,16 @@ def _put(table: Table, values: Columns, key: tuple[str, ...], work: Transaction)
 
 def _stored(table: Table, where: ColumnElement[bool], work: Transaction) -> Columns | None:
     found = work.connection.execute(table.select().where(where)).mappings().one_or_none()
-    return None if found is None else {str(name): value for name, value in found.items()}
+    return None if found is None else {str(name): value for name, value in found.items() if name != "state_id"}
 
 
-def _inserted(result: CursorResult[Any]) -> int:
-    """The id that the database assigned."""
-    key = result.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+def _mine(table: Table, work: Transaction, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The rows of the state of this transaction for which all conditions hold."""
+    return sa.and_(table.c.state_id == work.state_id, *conditions)
+
+
+def _next(counter: Column[int], work: Transaction) -> int:
+    """The next number of a run or an image; never one of a row that was deleted."""
+    mine = META.c.id == work.state_id
+    work.connection.execute(META.update().where(mine).values({counter: counter + 1}))
+    return int(work.connection.execute(sa.select(counter).where(mine)).scalar_one())

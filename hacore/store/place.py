@@ -5,16 +5,21 @@ Imports no database library: often the only question is whether there is a state
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 from .. import proc
 from ..errors import StoreError
 from ..urls import shown_url
 
 _SQLITE = "sqlite:///"
+_STATE = re.compile(r"(?<=[?&])state=([^&]*)(?:&|$)")
+_LONGEST = 200  # characters of a name
 _NETWORK = frozenset(
     ["9p", "afs", "beegfs", "ceph", "cifs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "virtiofs"]
 )
@@ -22,23 +27,43 @@ _NETWORK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A state's URL; `path` is the file of an SQLite state; `name` is for messages, without a password."""
+    """A state's URL; `path` is the file of an SQLite state; `name` is for messages, without a password.
+
+    `state`: which of the states of a server's database, `?state=NAME` of the URL; empty: the one without a name.
+    `url` has no such parameter: a driver would not know it.
+    """
 
     url: str
     path: Path | None
     name: str
+    state: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Place:
         """Read a URL; raises StoreError for an SQLite URL without a file."""
         if not url.startswith("sqlite:"):
-            return cls(url, None, shown_url(url))
+            found = _STATE.search(url)
+            state = unquote_plus(found[1]) if found else ""
+            if found and (not state.isprintable() or not 0 < len(state) <= _LONGEST):
+                raise StoreError(
+                    f"cannot use the state {shown_url(url)}: the name of `?state=NAME` must be printable, with 1 to "
+                    f"{_LONGEST} characters"
+                )
+            return cls(_STATE.sub("", url).rstrip("?&") if found else url, None, shown_url(url), state)
         path = url.removeprefix(_SQLITE)
         if not url.startswith(_SQLITE) or path in ("", ":memory:") or "?" in path:
             raise StoreError(
                 f"cannot use the state {url}: write sqlite:///FOLDER/NAME.db (sqlite:////... from the root)"
             )
         return cls(url, Path(path), path)
+
+    @property
+    def state_id(self) -> int:
+        """The id of the state in its tables: 1 without a name, else 62 bits of a digest of the name."""
+        if not self.state:
+            return 1
+        digest = hashlib.blake2b(self.state.encode(), digest_size=8).digest()
+        return 2 + (int.from_bytes(digest, "big") >> 2)
 
     def absent(self) -> bool:
         """Whether there is surely no state: no file, or an empty one that an interrupted writer left."""

@@ -21,7 +21,7 @@ from .records import UNFINISHED, HostRecord, LockInfo, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
     from .history import Delta, Revision
-    from .queries import Snapshot
+    from .queries import Meta, Scope, Snapshot
     from .source import Reading, Source
     from .spill import Spilled
 
@@ -58,6 +58,9 @@ class StateView:
         raise NotImplementedError
 
     def _snapshot(self) -> Snapshot:
+        raise NotImplementedError
+
+    def _scope(self) -> Scope:
         raise NotImplementedError
 
     def _read(self, query: Callable[[Reading], T]) -> T:
@@ -109,13 +112,13 @@ class StateView:
         """The commits of the history, the oldest first."""
         from . import queries
 
-        return self._read(queries.revisions) if self._has_history() else []
+        return self._read(lambda reading: queries.revisions(reading, self._scope())) if self._has_history() else []
 
     def deltas(self, after: int = 0) -> list[Delta]:
         """The former values of rows that the commits after a serial changed, the newest first."""
         from . import queries
 
-        return self._read(lambda reading: queries.deltas(reading, after)) if self._has_history() else []
+        return self._read(lambda reading: queries.deltas(reading, self._scope(), after)) if self._has_history() else []
 
     def rows_at(self, serial: int) -> dict[str, JSON]:
         """All rows at a serial, as JSON, by address; raises UsageError for one before the history."""
@@ -135,7 +138,7 @@ class StateView:
         """The tasks of a run, in order."""
         from . import queries
 
-        return self._read(lambda reading: queries.tasks(reading, run))
+        return self._read(lambda reading: queries.tasks(reading, self._scope(), run))
 
     def image(self, number: int) -> Image:
         """A before-image, decrypted; raises ImageError when it was pruned, is damaged or its key is missing."""
@@ -146,7 +149,7 @@ class StateView:
         from . import queries
         from .images import decode
 
-        stored = self._read(lambda reading: queries.images(reading, numbers))
+        stored = self._read(lambda reading: queries.images(reading, self._scope(), numbers))
         return {number: decode(image, self._keys(), number) for number, image in stored.items()}
 
 
@@ -182,7 +185,11 @@ class StateReader(StateView):
                 if found is None:
                     return None
                 versions.check_readable(found, place.name)
-                taken = queries.snapshot(reading)
+                scope = queries.Scope(place.state_id, found)
+                if place.path is None and not queries.exists(reading, scope):
+                    return None
+                taken = queries.snapshot(reading, scope)
+                check_usable(place, taken.meta)
             keyring = find(key_file(place.path), taken.meta.key_id)
             return StateReader(place, found, source, taken, keyring, cleanup.pop_all())
 
@@ -222,9 +229,24 @@ class StateReader(StateView):
     def _snapshot(self) -> Snapshot:
         return self._taken
 
+    def _scope(self) -> Scope:
+        from .queries import Scope
+
+        return Scope(self._at.state_id, self.version)
+
     def _read(self, query: Callable[[Reading], T]) -> T:
         with self._source.transaction() as reading:
             return query(reading)
+
+
+def check_usable(place: Place, meta: Meta, moving_to: str = "") -> None:
+    """Raise StoreError for a state that was moved to another database, or is another one of the same id."""
+    if meta.moved_to not in ("", moving_to):
+        raise StoreError(
+            f"cannot use the state {place.name}: it was moved to {meta.moved_to}; set `state:` or HACORE_STATE to that"
+        )
+    if place.path is None and meta.name != place.state:
+        raise StoreError(f"cannot use the state {place.name}: choose another name; {meta.name!r} has the same id")
 
 
 def open_source(place: Place, cleanup: ExitStack) -> Source:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ..errors import StoreError
 from . import versions
 from .database import CoreReading, Database
+from .place import Place
 from .source import backup
 from .tables import META, METADATA, VERSION
 
@@ -19,14 +20,17 @@ VERSIONS = Path(__file__).with_name("migrations") / "versions"
 LOCATIONS = (VERSIONS,)
 
 
-def create(connection: Connection, key_id: str) -> None:
-    """Create all tables and a new lineage."""
+def create(connection: Connection) -> None:
+    """Create all tables."""
     METADATA.create_all(connection)
     VERSION.create(connection)
     connection.execute(VERSION.insert().values(version_num=versions.HEAD))
-    connection.execute(
-        META.insert().values(id=1, lineage=str(uuid.uuid4()), serial=0, key_id=key_id, created=time.time())
-    )
+
+
+def create_state(connection: Connection, place: Place, lineage: str = "") -> None:
+    """Create a state with a new lineage, or with this one; it has no key yet."""
+    new = {"lineage": lineage or str(uuid.uuid4()), "serial": 0, "key_id": "", "created": time.time()}
+    connection.execute(META.insert().values(id=place.state_id, name=place.state, **new, runs=0, images=0, moved_to=""))
 
 
 def upgrade(database: Database, found: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from ..errors import LockedError, StoreError
+from .tables import LOCK_SESSION
 
 __all__ = ["SessionLock", "check_direct", "end_session", "is_gone", "record", "session_key", "take"]
 
@@ -33,9 +34,6 @@ _POOLED = (
     "cannot lock the state {name}: a transaction pooler is between, which gives each transaction another session; "
     "connect to the server directly, or use a pool in session mode"
 )
-_TABLE = """CREATE TABLE lock_session (
-  id integer PRIMARY KEY, token varchar(32) NOT NULL, backend_pid integer NOT NULL, backend_start text NOT NULL
-)"""
 _BACKEND = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 
 
@@ -45,6 +43,7 @@ class SessionLock:
 
     key: int
     token: str
+    state_id: int
 
     def begin(self, connection: Connection, name: str) -> None:
         """At the begin of each transaction: whether this session has the lock; on a new connection it takes it again.
@@ -78,7 +77,7 @@ class SessionLock:
             raise LockedError(
                 f"cannot write the state {name}: the connection was lost, and another session has its lock now"
             )
-        record(connection, self.token)
+        record(connection, self.token, self.state_id)
 
 
 def session_key(lineage: str) -> int:
@@ -97,19 +96,17 @@ def take(connection: Connection, key: int, patience: float = PATIENCE) -> bool:
         time.sleep(_PAUSE)
 
 
-def record(connection: Connection, token: str) -> None:
-    """Note that this session holds the advisory lock for the row with this token.
-
-    The table is made by the first writer, beside those of the schema: older versions do not know it, nor need to.
-    """
-    if not _has_table(connection):
-        connection.execute(text(_TABLE))
+def record(connection: Connection, token: str, state_id: int) -> None:
+    """Note that this session holds the advisory lock for the row with this token."""
     pid, start = connection.execute(text(_BACKEND)).one()
-    connection.execute(text("DELETE FROM lock_session"))
-    connection.execute(
-        text("INSERT INTO lock_session (id, token, backend_pid, backend_start) VALUES (1, :token, :pid, :start)"),
-        {"token": token, "pid": pid, "start": start},
-    )
+    connection.execute(LOCK_SESSION.delete().where(LOCK_SESSION.c.state_id == state_id))
+    values = {"state_id": state_id, "token": token, "backend_pid": pid, "backend_start": start}
+    connection.execute(LOCK_SESSION.insert().values(**values))
+
+
+def give_back(connection: Connection, key: int) -> None:
+    """Release the lock if this session has it: for `is_gone`, about a state that is not opened."""
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def is_gone(connection: Connection, key: int, token: str) -> bool | None:

@@ -15,6 +15,7 @@ from . import holder, keys, queries, schema, server_lock, versions
 from .database import CoreReading, Database, explained, open_writer
 from .keys import Keyring
 from .place import Place
+from .reader import check_usable
 from .records import LockInfo
 from .server_lock import SessionLock, session_key
 from .tables import LOCK, META
@@ -55,8 +56,10 @@ class WriterSession:
             self.database.close()
 
 
-def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterSession:
+def open_session(place: Place, *, who: str, what: str, new_key: bool, moving_to: str = "") -> WriterSession:
     """Create the state if there is none, upgrade it, find or create its key, lock it.
+
+    `moving_to`: a state that was marked as moved to that place is opened, too: the move is resumed.
 
     Raises LockedError that names the holder, StoreError for everything else.
     """
@@ -65,25 +68,32 @@ def open_session(place: Place, *, who: str, what: str, new_key: bool) -> WriterS
     database = open_writer(place.name, place.path, place.url)
     try:
         with database.writing() as connection:
-            database.claim()
+            database.claim(place.state_id)
             reading = CoreReading(connection)
+            database.claim_tables(lambda: queries.version(reading) == versions.HEAD)
             found = queries.version(reading)
-            old = None if found is None else queries.lock(reading)
+            scope = queries.Scope(place.state_id, found or versions.HEAD)
+            old = None if found is None else queries.lock(reading, scope)
             if old is not None:
-                _refuse_live(old, place, _session_gone(database, reading, old))
+                _refuse_live(old, place, _session_gone(database, scope, old))
             backup = ""
             if found is None:
-                schema.create(connection, "")
+                schema.create(connection)
             elif found != versions.HEAD:
+                _refuse_other_live(database, place, found)
                 backup = schema.upgrade(database, found)
-            hold(connection)
-            meta = queries.meta(reading)
+            scope = queries.Scope(place.state_id, versions.HEAD)
+            if not queries.exists(reading, scope) and (found is None or place.path is None):
+                schema.create_state(connection, place)
+            hold(connection, place.state_id)
+            meta = queries.meta(reading, scope)
+            check_usable(place, meta, moving_to)
             keyring = _keyring(connection, place, meta.key_id, new_key)
             lock = holder.this_process(who, what)
-            connection.execute(LOCK.delete())
-            connection.execute(LOCK.insert().values(id=1, **codec.lock_columns(lock)))
+            connection.execute(LOCK.delete().where(LOCK.c.id == place.state_id))
+            connection.execute(LOCK.insert().values(id=place.state_id, **codec.lock_columns(lock)))
             if database.is_postgres:
-                database = _with_session_lock(database, connection, meta.lineage, lock)
+                database = _with_session_lock(database, connection, place.state_id, meta.lineage, lock)
         database.be_patient()
         _check_session(database)
         return WriterSession(
@@ -110,19 +120,21 @@ def unlock(place: Place, *, force: bool, run: int | None = None) -> LockInfo | N
     try:
         with database.writing() as connection:
             reading = CoreReading(connection)
-            if queries.version(reading) is None:
+            found = queries.version(reading)
+            if found is None:
                 return None
-            hold(connection)
-            old = queries.lock(reading)
+            scope = queries.Scope(place.state_id, found)
+            hold(connection, place.state_id)
+            old = queries.lock(reading, scope)
             if old is not None and run is not None:
-                _check_run(old, run, queries.meta(reading).run, place, force=force)
-            elif old is not None and not force and not _dead(old, _session_gone(database, reading, old)):
+                _check_run(old, run, queries.meta(reading, scope).run, place, force=force)
+            elif old is not None and not force and not _dead(old, _session_gone(database, scope, old)):
                 raise LockedError(
                     f"cannot unlock the state {place.name}: {old} may be running; stop it, or use --force"
                 )
             if old is not None and database.is_postgres:
                 server_lock.end_session(connection, old.token)
-            connection.execute(LOCK.delete())
+            connection.execute(LOCK.delete().where(LOCK.c.id == place.state_id))
             return old
     finally:
         database.close()
@@ -151,16 +163,18 @@ def holder_is_dead(url: str, lock: LockInfo) -> bool:
     database = open_writer(place.name, None, place.url)
     try:
         with database.writing() as connection:
-            return _dead(lock, _session_gone(database, CoreReading(connection), lock))
+            scope = queries.Scope(place.state_id, queries.version(CoreReading(connection)) or versions.HEAD)
+            return _dead(lock, _session_gone(database, scope, lock))
     finally:
         database.close()
 
 
-def _session_gone(database: Database, reading: CoreReading, old: LockInfo) -> bool | None:
+def _session_gone(database: Database, scope: queries.Scope, old: LockInfo) -> bool | None:
     """See `server_lock.is_gone`; None on other databases."""
     if not database.is_postgres:
         return None
-    return server_lock.is_gone(database.connection, session_key(queries.meta(reading).lineage), old.token)
+    lineage = queries.meta(CoreReading(database.connection), scope).lineage
+    return server_lock.is_gone(database.connection, session_key(lineage), old.token)
 
 
 def _dead(old: LockInfo, gone: bool | None) -> bool:
@@ -168,7 +182,9 @@ def _dead(old: LockInfo, gone: bool | None) -> bool:
     return holder.is_dead(old) if gone is None else gone
 
 
-def _with_session_lock(database: Database, connection: Connection, lineage: str, lock: LockInfo) -> Database:
+def _with_session_lock(
+    database: Database, connection: Connection, state_id: int, lineage: str, lock: LockInfo
+) -> Database:
     """Take the advisory lock for this session, and note that. Raises LockedError if another session has it."""
     key = session_key(lineage)
     if not server_lock.take(connection, key):
@@ -176,8 +192,8 @@ def _with_session_lock(database: Database, connection: Connection, lineage: str,
             f"cannot lock the state {database.name}: a session that had it is still connected; wait for it to end, "
             "or see `hacore unlock --help`"
         )
-    server_lock.record(connection, lock.token)
-    held = SessionLock(key, lock.token)
+    server_lock.record(connection, lock.token, state_id)
+    held = SessionLock(key, lock.token, state_id)
     held.holds(connection)
     return replace(database, session_lock=held)
 
@@ -198,6 +214,18 @@ def _check_session(database: Database) -> None:
             server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
             connection.execute(LOCK.delete().where(LOCK.c.token == held.token))
         raise
+
+
+def _refuse_other_live(database: Database, place: Place, version: str) -> None:
+    """Raise LockedError if another state of the database is locked: an upgrade changes the tables of all."""
+    reading = CoreReading(database.connection)
+    for state_id in queries.locked_states(reading):
+        scope = queries.Scope(state_id, version)
+        lock = queries.lock(reading, scope)
+        if lock is not None and state_id != place.state_id:
+            _refuse_live(lock, place, _session_gone(database, scope, lock))
+            if database.is_postgres:
+                server_lock.give_back(database.connection, session_key(queries.meta(reading, scope).lineage))
 
 
 def _refuse_live(old: LockInfo, place: Place, gone: bool | None) -> None:
@@ -223,5 +251,5 @@ def _keyring(connection: Connection, place: Place, key_id: str, new_key: bool) -
         except StoreError as error:
             return Keyring(None, str(error))
     if keyring.key is not None:
-        connection.execute(sa.update(META).values(key_id=keyring.key.id))
+        connection.execute(sa.update(META).where(META.c.id == place.state_id).values(key_id=keyring.key.id))
     return keyring

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from ..errors import LockedError, SerialError
-from . import queries
+from . import queries, versions
 from .columns import Columns, row_text
 from .database import CoreReading, Database
 from .place import Place
@@ -21,12 +21,17 @@ from .tables import META, REVISION, REVISION_ROW
 
 @dataclass(slots=True)
 class Transaction:
-    """What the moves of one transaction see. `before`: the former values of changed rows; `run`: its run."""
+    """What the moves of one transaction see. `before`: the former values of changed rows; `run`: its run.
+
+    `is_complete`: all was written but the commit itself, which may be on its way to the database.
+    """
 
     connection: Connection
+    state_id: int
     serial: int
     run: int | None = None
     before: dict[str, Columns | None] = field(default_factory=dict)
+    is_complete: bool = False
 
     def remember(self, address: str, before: Columns | None) -> None:
         """Note that a resource row changed. The first value in the transaction counts."""
@@ -54,9 +59,10 @@ def exclusive(
     """
     _check_file(place, identity)
     with database.writing() as connection:
-        hold(connection)
-        held = queries.meta(CoreReading(connection))
-        holder = queries.lock(CoreReading(connection))
+        hold(connection, place.state_id)
+        scope = queries.Scope(place.state_id, versions.HEAD)
+        held = queries.meta(CoreReading(connection), scope)
+        holder = queries.lock(CoreReading(connection), scope)
         if holder is None or holder.token != mine.token:
             now = f"now held by {holder}" if holder else "nobody holds it now"
             raise LockedError(f"cannot write the state {place.name}: its lock was broken; {now}")
@@ -65,30 +71,36 @@ def exclusive(
                 f"cannot write the state {place.name}: another process wrote it "
                 f"(serial {held.serial}, expected {serial})"
             )
-        work = Transaction(connection, serial, held.run)
+        work = Transaction(connection, place.state_id, serial, held.run)
         yield work
         if work.rows_changed:
             _keep(work, mine)
-            update = META.update().where(META.c.id == 1, META.c.serial == serial).values(serial=serial + 1)
+            update = META.update().where(META.c.id == place.state_id, META.c.serial == serial).values(serial=serial + 1)
             if connection.execute(update).rowcount != 1:
                 raise SerialError(f"cannot write the state {place.name}: another process wrote it")
+        work.is_complete = True
     _check_file(place, identity)
 
 
 def _keep(work: Transaction, mine: LockInfo) -> None:
     """Add the changes of this transaction to the history."""
     made = {"at": time.time(), "since": mine.since, "run": work.run, "who": mine.who, "what": mine.what}
-    work.connection.execute(REVISION.insert().values(serial=work.serial_after, **made))
+    work.connection.execute(REVISION.insert().values(state_id=work.state_id, serial=work.serial_after, **made))
     rows = [
-        {"serial": work.serial_after, "address": address, "before": before and row_text(before)}
+        {
+            "state_id": work.state_id,
+            "serial": work.serial_after,
+            "address": address,
+            "before": before and row_text(before),
+        }
         for address, before in work.before.items()
     ]
     work.connection.execute(REVISION_ROW.insert(), rows)
 
 
-def hold(connection: Connection) -> None:
+def hold(connection: Connection, state_id: int) -> None:
     """Keep other writers out until the transaction ends, on databases that lock rows. (SQLite locks at its begin.)"""
-    connection.execute(sa.select(META.c.id).with_for_update())
+    connection.execute(sa.select(META.c.id).where(META.c.id == state_id).with_for_update())
 
 
 def _check_file(place: Place, identity: tuple[int, int] | None) -> None:

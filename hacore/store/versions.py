@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..errors import StoreError
 
-HEAD = "0002"
-READABLE = frozenset({"0001", "0002"})
+HEAD = "0003"
+READABLE = frozenset({"0001", "0002", "0003"})
 WITH_HISTORY = "0002"  # the first with a history
+WITH_STATE_ID = "0003"  # the first of which a database has many states
 
 
 def check_readable(found: str, name: str) -> None:

@@ -157,12 +157,13 @@ def _done(session: Session, batch: Sequence[_Request]) -> list[Any]:
     connection, which checks lock and serial. Whether a commit that was sent reached the disk is not known; the
     next run finds out.
     """
-    results: list[Any] | None = None
+    begun: list[Transaction] = []
     try:
         with session.transaction() as work:
+            begun.append(work)
             results = [request.run(work) for request in batch]
     except DisconnectedError:
-        if results is not None:
+        if any(each.is_complete for each in begun):
             raise
         with session.transaction() as work:
             results = [request.run(work) for request in batch]

@@ -18,7 +18,7 @@ from .records import Committed, LockInfo, Move, RunRecord, TaskRecord
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .queries import Snapshot
+    from .queries import Scope, Snapshot
     from .session import WriterSession
     from .source import Reading, Source
     from .transaction import Transaction
@@ -206,7 +206,12 @@ class StateWriter(StateView):
     def _snapshot(self) -> Snapshot:
         from . import queries
 
-        return self._read(queries.snapshot)
+        return self._read(lambda reading: queries.snapshot(reading, self._scope()))
+
+    def _scope(self) -> Scope:
+        from . import queries, versions
+
+        return queries.Scope(self._session.place.state_id, versions.HEAD)
 
     def _read(self, query: Callable[[Reading], T]) -> T:
         with self._source.transaction() as reading:

@@ -75,7 +75,7 @@ def test_commands_and_their_options(web: Console) -> None:
     assert offered(web, "hacore ro") == ["roll", "rollback"]
     assert offered(web, "hacore apply --on-f") == ["--on-failure"]
     assert offered(web, "hacore apply --on-failure h") == ["halt"]
-    assert offered(web, "hacore state m") == ["mv"]
+    assert offered(web, "hacore state m") == ["migrate", "mv"]
 
 
 def test_addresses_come_step_by_step(web: Console) -> None:

@@ -142,6 +142,7 @@ def test_the_other_outputs(web: Console) -> None:
         ("resources", web("show", "--json")),
         ("resources", web("state", "show", "daemon.web@a", "--json")),
         ("addresses", web("state", "list", "--json")),
+        ("states", web("state", "list", "--all", "--json")),
     ]
     assert web("apply", "--auto-approve").code == 0
     web.world["b"].reachable = False
@@ -176,6 +177,7 @@ def test_the_other_outputs(web: Console) -> None:
         "rehearsal",
         "drill",
         "maintenance",
+        *("fleet-report", "fleet-run", "fleet-runs"),  # tests/fleet
     }  # those of twins in tests/hosts
 
 
@@ -189,7 +191,7 @@ def test_each_format_has_a_schema_with_a_version_and_descriptions(web: Console) 
     assert "resources" in web("schema", "stack").json["properties"]
     assert web("schema").json == web("schema", "stack").json
     listed = [line.split()[0] for line in web("schema", "--list").out.splitlines()]
-    assert listed == ["stack", *FORMATS]
+    assert listed == ["stack", "fleet", *FORMATS]
     for name in FORMATS:
         schema = web("schema", name).json
         assert schema["$id"] == f"urn:hacore:{name}:1.0"

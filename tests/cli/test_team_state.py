@@ -172,3 +172,33 @@ def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp
     hacore("destroy", "--auto-approve")
     with StateReader.open(url) as reader:  # type: ignore[union-attr]
         assert reader.rows() == {}
+
+
+def test_a_state_moves_to_a_server_and_back(
+    console: Console, postgres: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Origins, runs and secrets are there: what was applied before the move is undone after it."""
+    monkeypatch.setenv("HACORE_KEY", "B" * 43 + "=")
+    console.stack(THINGS, HEAD)
+    console.world["a"].data["one"] = {"text": "found"}
+    bare = console.world.snapshot()
+    assert console("apply", "--auto-approve").code == 0
+    url = f"{postgres.new_database()}&state=web"
+
+    moved = shows_no_password(console("state", "migrate", url))
+
+    assert moved.code == 0, moved.err
+    assert "Moved and verified: 3 resources, 1 run, " in moved.out
+    assert "state=web: set `state:` in the stack" in moved.out
+    refused = shows_no_password(console("plan"))
+    assert (refused.code, "it was moved to postgresql://hacore:***@" in refused.err) == (1, True)
+    at = ("--state", url)
+    assert shows_no_password(console("plan", "--detailed-exitcode", *at)).code == 0
+    listed = shows_no_password(console("state", "list", "--all", *at))
+    assert listed.out.startswith("web  serial ")
+    assert listed.out.endswith(", 3 resources, 1 run\n")
+    back = tmp_path / "back.db"
+    assert shows_no_password(console("state", "migrate", f"sqlite:///{back}", *at)).code == 0
+    assert "moved to" in console("state", "list", "--all", *at).out
+    assert console("destroy", "--auto-approve", "--state", f"sqlite:///{back}").code == 0
+    assert console.world.snapshot() == bare

@@ -38,9 +38,9 @@ path = url.removeprefix("sqlite:///")
 class Child:
     """A second process on the same state."""
 
-    def __init__(self, url: str, script: str) -> None:
+    def __init__(self, url: str, script: str, *more: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + textwrap.dedent(script), url],
+            [sys.executable, "-c", PRELUDE + textwrap.dedent(script), url, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -124,11 +124,11 @@ async def writer(open_writer: Callable[..., Awaitable[StateWriter]]) -> StateWri
 
 
 @pytest.fixture
-def child(url: str) -> Iterator[Callable[[str], Child]]:
+def child(url: str) -> Iterator[Callable[..., Child]]:
     children: list[Child] = []
 
-    def start(script: str) -> Child:
-        children.append(Child(url, script))
+    def start(script: str, *more: str) -> Child:
+        children.append(Child(url, script, *more))
         return children[-1]
 
     yield start

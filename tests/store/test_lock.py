@@ -228,7 +228,7 @@ async def left_behind(url: str, what: str, *, run: bool = True) -> int:
     if url.startswith("postgresql"):
         engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
         with engine.begin() as connection:
-            connection.execute(sa.text("DROP TABLE lock_session"))
+            connection.execute(sa.text("DELETE FROM lock_session"))
         engine.dispose()
     return number
 

@@ -23,7 +23,7 @@ OpenWriter = Callable[..., Awaitable[StateWriter]]
 NEXT = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0004", "0003"
 def upgrade():
     op.add_column("host", sa.Column("colour", sa.Text()))
     op.execute("UPDATE meta SET serial = serial + 0")
@@ -34,7 +34,7 @@ def upgrade():
 def tables(path: Path) -> set[str]:
     """The statements that would make the tables again, without blanks."""
     db = sqlite3.connect(path)
-    found = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    found = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'").fetchall()
     db.close()
     return {"".join(sql.replace('"', "").split()) for (sql,) in found}
 
@@ -55,9 +55,9 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def make(extra: str = "") -> None:
         folder = tmp_path / "versions"
         folder.mkdir()
-        (folder / "m0003.py").write_text(NEXT.format(extra=extra))
-        monkeypatch.setattr(versions, "HEAD", "0003")
-        monkeypatch.setattr(versions, "READABLE", frozenset({"0003"}))
+        (folder / "m0004.py").write_text(NEXT.format(extra=extra))
+        monkeypatch.setattr(versions, "HEAD", "0004")
+        monkeypatch.setattr(versions, "READABLE", frozenset({"0004"}))
         monkeypatch.setattr(schema, "LOCATIONS", (schema.VERSIONS, folder))
 
     return make
@@ -93,11 +93,11 @@ async def test_an_older_state_is_upgraded_after_a_backup(
     await old.close()
     next_version()
 
-    with pytest.raises(StoreError, match=r"older hacore wrote it .*0002.*next apply upgrades it"):
+    with pytest.raises(StoreError, match=r"older hacore wrote it .*0003.*next apply upgrades it"):
         StateReader.open(url)
     new = await open_writer()
 
-    assert new.upgraded == str(path.with_name("pair.db.backup-0002"))
+    assert new.upgraded == str(path.with_name("pair.db.backup-0003"))
     assert stat.S_IMODE(Path(new.upgraded).stat().st_mode) == 0o600
     assert (new.lineage, new.serial, new.rows()) == (old.lineage, 1, {make_row().address: make_row()})
     assert any("colour" in sql for sql in tables(path))
@@ -118,7 +118,7 @@ async def test_an_upgrade_that_fails_leaves_the_state_as_it_was(
 
     assert tables(path) == before
     left = sorted(entry.name for entry in path.parent.iterdir())
-    assert left == ["pair.db", "pair.db.backup-0002", "pair.db.key"]
+    assert left == ["pair.db", "pair.db.backup-0003", "pair.db.key"]
 
 
 async def test_a_locked_state_is_not_upgraded(

@@ -96,7 +96,7 @@ async def test_a_row_without_a_session_follows_the_rule_of_before(
     """An older version holds the state: it recorded no session, and has no advisory lock."""
     bob = child(HOLD)
     assert bob.hear() == "locked"
-    postgres.sql(database, "DROP TABLE lock_session")
+    postgres.sql(database, "DELETE FROM lock_session")
     postgres.sql(database, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
     with pytest.raises(LockedError, match="locked by bob@ci"):
         await opened(url)  # its process lives

@@ -130,12 +130,12 @@ async def test_an_upgrade_that_fails_leaves_the_state_as_it_was(
 ) -> None:
     broken = tmp_path / "versions"
     broken.mkdir()
-    (broken / "m0003.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0003', '0002'\n"
+    (broken / "m0004.py").write_text(
+        "from alembic import op\nrevision, down_revision = '0004', '0003'\n"
         "def upgrade():\n    op.execute('INSERT INTO nowhere VALUES (1)')\n"
     )
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "HEAD", "0003")
+        patch.setattr(versions, "HEAD", "0004")
         patch.setattr(schema, "LOCATIONS", (schema.VERSIONS, broken))
         with pytest.raises(StoreError, match="nowhere"):
             await open_writer()

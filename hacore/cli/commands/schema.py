@@ -8,12 +8,13 @@ from click.shell_completion import CompletionItem
 from ..runtime import Runtime
 
 STACK = "stack"
+FLEET = "fleet"
 
 
 def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     from ...render.schemas import FORMATS
 
-    return [CompletionItem(name) for name in (STACK, *FORMATS) if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in (STACK, FLEET, *FORMATS) if name.startswith(incomplete)]
 
 
 @click.command("schema")
@@ -23,7 +24,8 @@ def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comp
 def command(runtime: Runtime, name: str, listed: bool) -> int:
     """Print a JSON Schema of a stack file or of a --json output.
 
-    NAME is `stack` (the default), for editors, or a format that --list shows. The
+    NAME is `stack` (the default) or `fleet`, for editors, or a format that --list
+    shows. The
     schema of a stack has all installed kinds of resources. Every format has a
     `format_version`; a stream of events has it in its first line.
 
@@ -39,9 +41,14 @@ def command(runtime: Runtime, name: str, listed: bool) -> int:
 
     if listed:
         width = max(map(len, FORMATS))
-        runtime.terminal.say(f"{STACK:<{width}}  stack.yaml")
+        runtime.terminal.say(f"{STACK:<{width}}  stack.yaml\n{FLEET:<{width}}  fleet.yaml")
         for each, (_, commands) in FORMATS.items():
             runtime.terminal.say(f"{each:<{width}}  {commands}")
+        return 0
+    if name == FLEET:
+        from ...fleet.models import fleet_schema
+
+        runtime.terminal.say_json(fleet_schema())
         return 0
     if name == STACK:
         from ...load import stack_schema
@@ -53,8 +60,7 @@ def command(runtime: Runtime, name: str, listed: bool) -> int:
         from ...errors import UsageError
         from ...spelling import suggestion
 
-        raise UsageError(
-            f"unknown schema {name!r}: {suggestion(name, (STACK, *FORMATS), '`hacore schema --list` lists them')}"
-        )
+        known = (STACK, FLEET, *FORMATS)
+        raise UsageError(f"unknown schema {name!r}: {suggestion(name, known, '`hacore schema --list` lists them')}")
     runtime.terminal.say_json(schema_of(name))
     return 0

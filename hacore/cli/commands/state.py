@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -49,26 +50,48 @@ def command() -> None:
 @command.command("list")
 @click.argument("words", nargs=-1, metavar="[STACK] [ADDRESS]", shell_complete=candidates.recorded_or_stack)
 @stack_options(variables=False, argument=False)
+@click.option("--all", "all_", is_flag=True, help="List all states of the database instead.")
 @as_json
-def list_(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
+def list_(args: StackArgs, words: tuple[str, ...], all_: bool, as_json: bool) -> int:
     """List the recorded addresses, one per line.
+
+    A PostgreSQL database has one state or many: `?state=NAME` of the URL selects one,
+    and --all lists them.
 
     \b
     Examples:
       hacore state list
       hacore state list file.nginx.conf     on all of its hosts
       hacore state list --json
+      hacore state list --all --state postgresql://ops@db.example.com/hacore
     """
     from ...render.state import addresses_json
     from ..recorded_rows import selected
 
     stack, address = stack_and_address(words)
+    if all_:
+        return _list_all(replace(args, stack=stack), address, as_json=as_json)
     rows = selected(replace(args, stack=stack), address)
     terminal = args.runtime.terminal
     if as_json:
         terminal.say_json(addresses_json(rows))
     elif rows:
         terminal.say("\n".join(str(row.address) for row in rows))
+    return 0
+
+
+def _list_all(args: StackArgs, address: Address | None, *, as_json: bool) -> int:
+    from ...render.states import states_json, states_text
+    from ...store import states
+
+    if address is not None:
+        raise UsageError(f"cannot list {address}: --all lists states, not addresses")
+    found = states(args.state_url())
+    terminal = args.runtime.terminal
+    if as_json:
+        terminal.say_json(states_json(found))
+    elif found:
+        terminal.say(states_text(found))
     return 0
 
 
@@ -150,6 +173,44 @@ def mv_(args: StackArgs, source: str, target: str, host: bool, folder: str | Non
         lines = []
     lines += [f"Moved: {old} to {new}" for old, new in (kept.moved or {}).items()]
     _report(args, kept, lines)
+    return 0
+
+
+@command.command("migrate")
+@click.argument("url", metavar="TO-URL")
+@stack_options(variables=False)
+def migrate_(args: StackArgs, url: str) -> int:
+    """Move the state to another database.
+
+    Runs, before-images, original files and the history move along, from SQLite to
+    PostgreSQL or back. The copy is compared with the state, row by row; then the
+    state here is refused, by this and by earlier versions of hacore. No host is
+    changed. A state on a server has its key in HACORE_KEY.
+
+    \b
+    Examples:
+      hacore state migrate postgresql://ops@db/hacore?state=web
+      hacore state migrate sqlite:///web.db --state postgresql://ops@db/hacore
+    """
+    from ...engine.means import whoami
+    from ...load.find import absolute_state
+    from ...render.words import count
+    from ...store import relocate
+    from ...urls import url_secrets
+
+    target = absolute_state(url, Path.cwd())
+    args.runtime.terminal.redactor.add(url_secrets(target))
+    done = relocate(args.state_url(), target, who=whoami())
+    rows = done.rows
+    moved = [
+        count(rows["resource"], "resource"),
+        count(rows["run"], "run"),
+        count(rows["image"], "before-image"),
+    ]
+    args.runtime.terminal.say(
+        f"Moved and verified: {', '.join(moved)} (lineage {done.lineage}, serial {done.serial}).\n"
+        f"The state is now at {done.target}: set `state:` in the stack, or HACORE_STATE, to that."
+    )
     return 0
 
 
