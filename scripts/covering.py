@@ -29,17 +29,17 @@ class Covering:
             }
         return cls(found)
 
-    def tests(self, path: Path, line: int) -> list[str]:
-        """Those of a line; where it has none of its own, those of its function, or else of its module.
+    def tests(self, path: Path, line: int) -> list[str] | None:
+        """Those of a line; where it has none of its own, those of its function. Not known outside of functions: None.
 
-        A line has none if it is the second one of a statement, or if only the import executes it.
+        A line has none if it is the second one of a statement. Outside of functions only the import executes it.
         """
         lines = self.lines.get(path, {})
         if here := lines.get(line):
             return sorted(here)
         within = _function(path, line)
         if within is None:
-            return sorted({test for tests in lines.values() for test in tests})
+            return None
         return sorted({test for number in within for test in lines.get(number, ())})
 
 

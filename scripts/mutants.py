@@ -272,7 +272,7 @@ def main() -> int:
     for number, mutant in enumerate(mutants, 1):
         near = near_tests(mutant.path)
         chosen = covering[near].tests(mutant.path, mutant.line)
-        found = judge(chosen, mutant, limits[near]) if chosen else MISSED
+        found = MISSED if chosen == [] else judge(chosen or [near], mutant, limits[near])
         tally[found] += 1
         score = by_package.setdefault(near.partition("/")[2], [0, 0])
         score[0] += found != MISSED

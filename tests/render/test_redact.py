@@ -63,6 +63,7 @@ def test_json_stays_json_and_its_own_keys_stay() -> None:
 def test_secrets_that_become_known_later_are_masked_as_the_first_ones_are() -> None:
     redactor = Redactor(["hunter2"])
     redactor.add(["swordfish"])
+    assert redactor.text("hunter2 swordfish rosebud") == f"{MASK} {MASK} rosebud"
     redactor.add(["swordfish", "rosebud"])
 
     assert redactor.text("hunter2 swordfish rosebud") == f"{MASK} {MASK} {MASK}"
