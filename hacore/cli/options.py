@@ -140,6 +140,16 @@ exclude = click.option(
 )
 
 
+replace = click.option(
+    "--replace",
+    "replaces",
+    metavar="ADDRESS",
+    shell_complete=candidates.address,
+    multiple=True,
+    help="Delete and create this resource again (repeatable).",
+)
+
+
 def selection(function: F) -> F:
     """--target and --exclude, given to the command as one `selection: Selection`. Raises UsageError for no address."""
 
@@ -150,6 +160,18 @@ def selection(function: F) -> F:
         return function(selection=Selection.parse(targets, excludes), **given)
 
     return target(exclude(wrapped))  # type: ignore[return-value]
+
+
+def replacing(function: F) -> F:
+    """--replace, given to the command as part of its selection. Raises UsageError for no address."""
+
+    @functools.wraps(function)
+    def wrapped(*, replaces: Sequence[str], selection: Selection, **given: Any) -> Any:
+        from ..plan import Selection
+
+        return function(selection=Selection.of_options({**selection.options(), "replaces": replaces}), **given)
+
+    return replace(wrapped)  # type: ignore[return-value]
 
 
 def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
@@ -180,4 +202,5 @@ _APPLY = (take_over, confirm_within)
 def words(selected: Selection) -> list[str]:
     """The options as the user would type them again."""
     found = [word for one in selected.targets for word in ("--target", str(one))]
-    return found + [word for one in selected.excludes for word in ("--exclude", str(one))]
+    found += [word for one in selected.excludes for word in ("--exclude", str(one))]
+    return found + [word for one in selected.replaces for word in ("--replace", str(one))]

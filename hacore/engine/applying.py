@@ -75,6 +75,7 @@ async def _resume(request: Request, approve: Approve, began: float) -> RunResult
     request = replace(request, selection=Selection.of_options(run.options))
     async with open_session(request, destroy=run.command == "destroy") as session:
         session.named = None  # the selection was checked when the run began
+        session.run = run.id
         planned, leftovers = await _shown(session, snapshot, run)
         check_ownership(planned.plan.ownership, "resume", take_over=options.take_over)
         check_applyable(planned.plan, options)

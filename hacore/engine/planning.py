@@ -75,6 +75,7 @@ class Session:
     phases: dict[str, float] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)  # hosts that are not probed, and why
     named: frozenset[Address] | None = None  # addresses of the stack file, to check a selection by
+    run: int = 0  # the number of the run that is executed
     more: Mapping[str, Sequence[Ask]] = field(default_factory=dict)  # questions that only this command has, by host
 
     def connect(self, hosts: Mapping[str, Host]) -> None:
@@ -117,6 +118,7 @@ class Session:
             doubtful=doubtful or {},
             gone_reason="the stack is destroyed" if self.command == "destroy" else "no longer in the stack",
             selection=self.request.selection,
+            run=self.run,
         )
         made = make_plan(given, lineage=snapshot.lineage, serial=snapshot.serial, hosts=statuses, command=self.command)
         self.phases["plan"] = time.perf_counter() - began
@@ -149,11 +151,13 @@ class Session:
     ) -> dict[str, Host]:
         """The hosts that a selection concerns. Raises UsageError for a selector that matches nothing."""
         selection = self.request.selection
-        if not selection:
+        if not selection and not selection.replaces:
             return known
         if self.named is not None:  # once: what a run has deleted is unknown to its second plan
             selection.check({*self.named, *recorded})
             self.named = None
+        if not selection:
+            return known
         providers = self.request.means.providers
         given = Inputs(self.stack, self.graph, recorded, {}, known, providers, snapshot.seal, selection=selection)
         asked = hosts_to_ask(given)

@@ -182,6 +182,7 @@ class Run:
     ) -> RunResult:
         """Walk the tasks of a stored run; the result."""
         made, number = planned.plan, record.id
+        self.session.run = number
         await self.writer.commit(*host_moves(made))
         ctx = self._context(number, planned, rows, await self._links(made), checks)
         walker = Walker(lives, ctx, self.options.on_failure)

@@ -187,7 +187,10 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     left = () if row is None else left_tokens(row, claims, instance.hosts, owners)
     without = ", ".join(map(spoken, left)) if row is not None and left and stays(row, claims, left) else ""
     begun = given.doubtful.get(address)
-    decision = decide(before, desired, row, ignore=ignore, moves=bool(left), without=without, begun=begun)
+    wanted = row is not None and row.run != given.run and given.selection.replaced(address)
+    decision = decide(
+        before, desired, row, ignore=ignore, moves=bool(left), without=without, wanted=wanted, begun=begun
+    )
     if decision.moves and row is not None and row.lifecycle.prevent_destroy:
         outcome.protected.append(address)
     attrs = compare(

@@ -48,17 +48,21 @@ def decide(
     ignore: tuple[str, ...] = (),
     moves: bool = False,
     without: str = "",
+    wanted: bool = False,
     begun: Action | None = None,
 ) -> Decision:
     """The action of a desired address.
 
     `before`: the observed attrs; `ignore`: attrs that are not compared; `moves`: its recorded place is left;
-    `without`: the part of it that is given up, in words; `begun`: what an interrupted run was doing to it.
+    `without`: the part of it that is given up, in words; `wanted`: its
+    replacement is asked for; `begun`: what an interrupted run was doing to it.
     """
     if row is not None and without:
         return Decision(Action.UPDATE, f"no longer has {without}: restored to the original state", reduces=True)
     if row is not None and moves:
         return Decision(Action.REPLACE, "path or host changed, must be replaced", moves=True)
+    if row is not None and wanted:
+        return Decision(Action.REPLACE, "replaced, as --replace requests", moves=True)
     found = _compare(before, desired, row, ignore)
     if begun is None:
         return found

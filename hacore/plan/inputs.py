@@ -32,6 +32,7 @@ class Inputs:
     doubtful: Mapping[Address, Action] = field(default_factory=dict)  # what an interrupted run was doing to them
     gone_reason: str = "no longer in the stack"
     selection: Selection = NO_SELECTION
+    run: int = 0  # the current run: what --replace names is replaced once in it
     secrets: Secrets = field(default_factory=Secrets)  # of the stack
     recall: Seal | None = None  # compare with the recorded attrs, sealed by this, not with facts
 

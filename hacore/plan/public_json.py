@@ -58,6 +58,8 @@ def plan_json(plan: Plan) -> PlanJson:
         "warnings": list(plan.warnings),
         "summary": counts_json(plan),
     }
+    if plan.selection.replaces:
+        value["replaces"] = [str(one) for one in plan.selection.replaces]
     if plan.selection:
         _add_selection(value, plan)
     return value

@@ -171,6 +171,8 @@ class PlanJson(TypedDict):
     """A partial plan: only these resources and what they depend on."""
     excludes: NotRequired[list[str]]
     """A partial plan: without these resources and everything that depends on them."""
+    replaces: NotRequired[list[str]]
+    """What --replace names: these resources are deleted and created again."""
     widened: NotRequired[list[WidenedJson]]
     """Resources that were included or excluded because of the selected ones."""
     left_out: NotRequired[int]

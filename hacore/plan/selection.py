@@ -1,4 +1,4 @@
-"""The selection of a plan: `--target` and `--exclude`, as the user wrote them.
+"""The selection of a plan: `--target`, `--exclude` and `--replace`, as the user wrote them.
 
 An address without a host selects all instances, one without a key all of a for_each. What a target
 or an exclusion includes beyond that is in `targets`.
@@ -17,25 +17,29 @@ from ..spelling import suggestion
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The selectors of --target and --exclude; without any of them a plan is about everything."""
+    """The selectors of --target and --exclude; without any of them a plan is about everything, and the object is false.
+
+    `replaces`: those of --replace. They add a reason to change, and leave nothing out.
+    """
 
     targets: tuple[Address, ...] = ()
     excludes: tuple[Address, ...] = ()
+    replaces: tuple[Address, ...] = ()
 
     @classmethod
-    def parse(cls, targets: Sequence[str], excludes: Sequence[str]) -> Selection:
-        """Read the texts of both options; raises UsageError for an invalid address."""
-        return cls(tuple(Address.parse(t) for t in targets), tuple(Address.parse(e) for e in excludes))
+    def parse(cls, targets: Sequence[str], excludes: Sequence[str], replaces: Sequence[str] = ()) -> Selection:
+        """Read the texts of the options; raises UsageError for an invalid address."""
+        return cls(*(tuple(Address.parse(text) for text in texts) for texts in (targets, excludes, replaces)))
 
     @classmethod
     def of_options(cls, options: Mapping[str, Any]) -> Selection:
         """The selection from `options`."""
-        return cls.parse(options.get("targets", ()), options.get("excludes", ()))
+        return cls.parse(options.get("targets", ()), options.get("excludes", ()), options.get("replaces", ()))
 
     def options(self) -> dict[str, list[str]]:
         """What a run's record and a saved plan keep."""
-        found = {"targets": [str(t) for t in self.targets], "excludes": [str(e) for e in self.excludes]}
-        return {name: texts for name, texts in found.items() if texts}
+        found = {"targets": self.targets, "excludes": self.excludes, "replaces": self.replaces}
+        return {name: [str(one) for one in chosen] for name, chosen in found.items() if chosen}
 
     def __bool__(self) -> bool:
         return bool(self.targets or self.excludes)
@@ -48,10 +52,15 @@ class Selection:
         """Whether an exclusion names it."""
         return any(exclude.selects(address) for exclude in self.excludes)
 
+    def replaced(self, address: Address) -> bool:
+        """Whether --replace names it."""
+        return any(one.selects(address) for one in self.replaces)
+
     def check(self, known: Iterable[Address]) -> None:
         """Raise UsageError for a selector that covers nothing there is, with what may be meant."""
         addresses = set(known)
-        for word, selectors in (("--target", self.targets), ("--exclude", self.excludes)):
+        named = (("--target", self.targets), ("--exclude", self.excludes), ("--replace", self.replaces))
+        for word, selectors in named:
             for selector in selectors:
                 if not any(selector.selects(address) for address in addresses):
                     raise UsageError(f"cannot find {word} {selector}: {_hint(selector, addresses)}")

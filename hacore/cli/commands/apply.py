@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UsageError
-from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, selection
+from ..options import apply_options, as_json, ask_become_pass, auto_approve, parallelism, replacing, selection
 from ..stack_args import StackArgs, stack_options
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     help="Apply PLAN only if one of these keys signed it (ssh-keygen(1), ALLOWED SIGNERS).",
 )
 @selection
+@replacing
 @parallelism
 @as_json
 def command(
@@ -70,6 +71,7 @@ def command(
       hacore apply --on-failure halt
       hacore apply --ask-become-pass    if sudo on the hosts asks for a password
       hacore apply --target file.nginx.conf --target file.site@lb1
+      hacore apply --replace source_build.nginx@lb2
       hacore apply --no-irreversible    refuse changes that cannot be undone
       hacore apply --confirm-within 5m  revert hosts that are no longer reachable
       hacore apply --resume

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UsageError
-from ..options import as_json, ask_become_pass, selection
+from ..options import as_json, ask_become_pass, replacing, selection
 from ..plan_text import about
 from ..stack_args import StackArgs, stack_options
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     "--sign", "sign_with", metavar="KEY", help="Sign FILE with an SSH key, for `hacore apply FILE --signers`."
 )
 @selection
+@replacing
 @click.option("--destroy", is_flag=True, help="Plan to destroy all managed resources.")
 @click.option("--no-refresh", is_flag=True, help="Compare with the state; contact no host.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with code 2 for changes or drift.")
@@ -64,6 +65,7 @@ def command(
       hacore plan --json | jq .summary
       hacore plan --no-refresh          compare with the state, contact no host
       hacore plan --target file.nginx.conf@lb1
+      hacore plan --replace service.nginx@lb1
       hacore plan --out web.plan        then: hacore show web.plan,
                                               hacore apply web.plan
     """
