@@ -6,7 +6,7 @@ What ssh_config(5) names is used as it is named there, so that an old sshd can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import asyncssh
@@ -47,9 +47,10 @@ def without_sha1(types: Iterable[str]) -> list[str]:
 @cache
 def _known(name: str, value: str) -> bool:
     """Whether this asyncssh has what is left out: it refuses names that it does not know, such as removed ones."""
+    check = partial(asyncssh.SSHClientConnectionOptions, config=None, known_hosts=b"", client_keys=None)
     given: dict[str, Any] = {name: value}
     try:
-        asyncssh.SSHClientConnectionOptions(config=None, known_hosts=b"", client_keys=None, **given)
+        check(**given)
     except ValueError:
         return False
     return True
