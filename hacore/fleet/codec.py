@@ -23,7 +23,7 @@ def member_to_json(member: Member) -> dict[str, Any]:
 
 def unit_to_json(unit: Unit) -> dict[str, Any]:
     """A unit as JSON: never for a file."""
-    return {"verb": unit.verb, "member": member_to_json(unit.member), "run": unit.run}
+    return {"verb": unit.verb, "member": member_to_json(unit.member), "run": unit.run, "since": unit.since}
 
 
 def unit_from_json(value: Mapping[str, Any]) -> Unit:
@@ -40,6 +40,7 @@ def unit_from_json(value: Mapping[str, Any]) -> Unit:
             env=member["env"],
         ),
         run=value["run"],
+        since=value["since"],
     )
 
 

@@ -7,6 +7,7 @@ record: units with an outcome are never repeated, those without one begin again 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -58,9 +59,9 @@ class Coordinator:
     def _begin(self, run: FleetRun, stacks: Iterable[str], wave: int) -> FleetRun:
         for name in stacks:
             self.book.add(run.id, "begun", stack=name)
-            unit = Unit(run.verb, self.members[name], run.runs.get(name))
+            unit = Unit(run.verb, self.members[name], run.runs.get(name), run.begun.get(name))
             self._running[name] = asyncio.create_task(self.engine.perform(unit))
-            run = replace(run, begun=run.begun | {name})
+            run = replace(run, begun={name: time.time(), **run.begun})
             self.tell("begun", {"stack": name, "wave": wave + 1})
         return run
 
@@ -148,7 +149,7 @@ def rollback_of(run: FleetRun, fleet: Fleet, who: str, started: float) -> FleetR
         policy=fleet.policy(len(runs)),
         runs=runs,
         outcomes={},
-        begun=frozenset(),
+        begun={},
         checked=0,
         unclean="",
         status="running",

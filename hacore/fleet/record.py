@@ -31,6 +31,8 @@ FORMAT = 1
 class FleetRun:
     """A rollout as recorded. `digests`: of each member; `runs`: of each stack, for a rollback; `ended`: Unix time.
 
+    `begun`: the stacks of which the unit began, and when it did first, as Unix time.
+
     `status`: running (or interrupted), done, stopped. `why`: why it stopped.
     """
 
@@ -46,7 +48,7 @@ class FleetRun:
     soak: int = 0
     runs: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    begun: frozenset[str] = frozenset()
+    begun: Mapping[str, float] = field(default_factory=dict)
     checked: int = 0
     unclean: str = ""
     status: str = "running"
@@ -193,7 +195,7 @@ def replay(lines: Sequence[Mapping[str, Any]], number: int) -> FleetRun:
 def _after(run: FleetRun, line: Mapping[str, Any]) -> FleetRun:
     match line["type"]:
         case "begun":
-            return replace(run, begun=run.begun | {line["stack"]})
+            return replace(run, begun={line["stack"]: line["at"], **run.begun})
         case "ended":
             return replace(run, outcomes={**run.outcomes, line["stack"]: outcome_from_json(line["outcome"])})
         case "checked":

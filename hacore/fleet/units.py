@@ -83,10 +83,18 @@ async def _apply(unit: Unit, means: Means) -> Outcome:
     result = await apply(_request(unit, means), approve=yes, resume=resume)
     counts = {name: n for name, n in result.planned.plan.summary().items() if n and name != "noop"}
     if result.ok:
-        return Outcome("unchanged" if result.run is None else "changed", result.run, counts)
+        run = result.run if result.run is not None else _of_this_unit(unit, before)
+        return Outcome("unchanged" if run is None else "changed", run, counts)
     errors = [task.error for task in result.tasks if task.error]
     why = "; ".join([f"run {result.run}: {result.status}", *errors[:3], *result.lost])
     return Outcome("failed", result.run, counts, error=_masked(why, unit, means))
+
+
+def _of_this_unit(unit: Unit, newest: RunRecord | None) -> int | None:
+    """The run in which this unit changed the stack before its coordinator ended; None if there is none."""
+    if newest is None or unit.since is None or newest.started < unit.since:
+        return None
+    return newest.id if newest.command == "apply" and newest.status == "done" else None
 
 
 def _newest(url: str) -> RunRecord | None:

@@ -27,11 +27,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of work: a verb on a stack. `run`: the run of the stack's state that a rollback undoes."""
+    """A piece of work: a verb on a stack. `run`: the run of the stack's state that a rollback undoes.
+
+    `since`: Unix time at which the unit began first, if a coordinator ended before it knew the outcome.
+    """
 
     verb: Verb
     member: Member
     run: int | None = None
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

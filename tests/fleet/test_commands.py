@@ -61,7 +61,7 @@ def test_the_life_of_a_fleet(console: Console) -> None:
     assert 'hacore_fleet_stacks{fleet="edge",result="differs",verb="drift"} 1.0' in metrics
     console.worlds[3]["a"].data["/etc/edge.conf"]["text"] = " v1"
 
-    back = console.go("rollback", ".", "1", "--auto-approve")
+    back = console.go("rollback", "1", "--auto-approve")
     assert back.code == 0, back.out + back.err
     assert [world.snapshot() for world in console.worlds] == bare
     listed = check(console, "fleet-runs", console("fleet", "runs", "--json").json)
@@ -153,7 +153,7 @@ def test_a_stack_that_changed_since_is_not_rolled_back(console: Console) -> None
     later = console.go("apply", "--where", "site=lab", "--auto-approve")
     assert later.code == 0, later.err
 
-    back = console.go("rollback", ".", "1", "--auto-approve", "--json")
+    back = console.go("rollback", "1", "--auto-approve", "--json")
 
     found = {s["name"]: s for s in back.json["stacks"]}
     assert back.code == 1
@@ -178,8 +178,10 @@ def test_resume_continues_and_repeats_nothing(console: Console) -> None:
     done = console.go("apply", "--resume", "1", "--auto-approve", "--json")
 
     assert done.code == 0, done.err
-    assert done.json["summary"] == {"changed": 1, "unchanged": 5}, "it found what was done"
+    assert done.json["summary"] == {"changed": 2, "unchanged": 4}, "what edge-2 had begun was done, by this rollout"
     assert "edge-1" not in done.err, "what has an outcome is not repeated"
+    assert console.go("rollback", "1", "--auto-approve").code == 0
+    assert results(console("fleet", "status", "--json").json) == {"edge-1": "changed", "edge-2": "changed"}
     console.template("other ")
     record.write_text("\n".join([*kept, begun]) + "\n")
     changed = console.go("apply", "--resume", "1", "--auto-approve")

@@ -84,8 +84,8 @@ def apply(args: FleetArgs, resume: int | None, retry: int | None, auto_approve: 
 
 
 @command.command("rollback")
-@fleet_argument
 @click.argument("number", type=int, metavar="RUN")
+@fleet_argument
 @processes
 @auto_approve
 @as_json
@@ -96,8 +96,8 @@ def rollback(args: FleetArgs, number: int, auto_approve: bool, as_json: bool) ->
 
     \b
     Examples:
-      hacore fleet rollback . 3
-      hacore fleet rollback fleets/edge 3 --auto-approve
+      hacore fleet rollback 3
+      hacore fleet rollback 3 fleets/edge --auto-approve
     """
     from ...fleet.coordinator import check_unchanged, rollback_of
     from ...fleet.record import Book, user_and_process
