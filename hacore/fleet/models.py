@@ -54,11 +54,28 @@ class TableBody(Shape):
         return self
 
 
+ANY = ""
+"""In `WaveBody.within`: any label."""
+
+_WAVE = re.compile(r"(?P<stacks>\d+%?) (?:in (?:(?P<label>[^\s=]+)=)?(?P<value>\S+)|per (?P<per>\S+))\Z")
+
+
+def _wave(value: Any) -> Any:
+    """`1 in lab`, `1 in site=lab`, `5 per region` as the mapping that they are short for."""
+    found = _WAVE.match(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    stacks = _amount(found["stacks"] if found["stacks"].endswith("%") else int(found["stacks"]))
+    if found["per"]:
+        return {"stacks": stacks, "per": found["per"]}
+    return {"stacks": stacks, "in": {found["label"] or ANY: found["value"]}}
+
+
 class WaveBody(Shape):
     """Part of the stacks: those with these labels, or some of each value of a label."""
 
     stacks: Amount
-    within: dict[Name, str] = Field(default_factory=dict, alias="in", description="label to value")
+    within: dict[Name | Literal[""], str] = Field(default_factory=dict, alias="in", description="label to value")
     per: Name | None = Field(default=None, description="this many of each value of the label")
 
 
@@ -75,7 +92,13 @@ class BudgetBody(Shape):
 class RolloutBody(Shape):
     """How an apply or a rollback proceeds."""
 
-    waves: list[Amount | WaveBody] = Field(default=[1, "10%", "100%"], min_length=1)
+    waves: list[Annotated[Amount | WaveBody, BeforeValidator(_wave, json_schema_input_type=int | str | WaveBody)]] = (
+        Field(
+            default=[1, "10%", "100%"],
+            min_length=1,
+            description="how many stacks: 5, 25%, `1 in lab` (a value of a label), `5 per region` (of each value)",
+        )
+    )
     soak: Duration = Field(default=0, description="time before a wave is checked, such as 10m")
     at_once: int = Field(default=10, ge=1, description="stacks at the same time")
     at_once_per: dict[Name, int] = Field(default_factory=dict, description="the same for each value of a label")

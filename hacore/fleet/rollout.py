@@ -20,7 +20,7 @@ Labels = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """A part of the stacks, as written: a count or a share; see `WaveBody`."""
+    """A part of the stacks, as written: a count or a share; see `WaveBody`. Key "" of `within`: any label."""
 
     stacks: int | float
     within: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def plan_waves(names: Sequence[str], labels: Labels, waves: Sequence[Wave]) -> l
     left = list(names)
     found: list[tuple[str, ...]] = []
     for wave in waves:
-        wanted = [n for n in names if all(labels[n].get(key) == value for key, value in wave.within.items())]
+        wanted = [name for name in names if _within(labels[name], wave.within)]
         groups: dict[str, list[str]] = {}
         for name in wanted:
             groups.setdefault(labels[name].get(wave.per, "") if wave.per else "", []).append(name)
@@ -84,6 +84,10 @@ def plan_waves(names: Sequence[str], labels: Labels, waves: Sequence[Wave]) -> l
         if taken:
             found.append(tuple(taken))
     return [*found, tuple(left)] if left else found
+
+
+def _within(labels: Mapping[str, str], within: Mapping[str, str]) -> bool:
+    return all(value in labels.values() if key == "" else labels.get(key) == value for key, value in within.items())
 
 
 def _new(stacks: int | float, whole: int, done: int) -> int:

@@ -20,7 +20,7 @@ from ..load.stack import Position
 from ..load.yaml_nodes import Node
 from . import tables
 from .members import by_pattern, of_rows
-from .models import FleetBody, RolloutBody, TableBody, WaveBody, share_of
+from .models import ANY, FleetBody, RolloutBody, TableBody, WaveBody, share_of
 from .rollout import Policy, Wave, count_of, plan_waves
 from .values import Member
 
@@ -155,7 +155,11 @@ def _check(body: FleetBody, members: Sequence[Member], root: Node, problems: Pro
     for number, wave in enumerate(body.rollout.waves):
         if isinstance(wave, WaveBody):
             path = ("rollout", "waves", number)
-            used += [(root.at((*path, "in", key), key=True), key) for key in wave.within]
+            used += [(root.at((*path, "in", key), key=True), key) for key in wave.within if key != ANY]
+            value = wave.within.get(ANY)
+            if members and value is not None and not any(value in m.labels.values() for m in members):
+                values = ", ".join(sorted({v for m in members for v in m.labels.values()})) or "none"
+                problems.add(root.at(path), f"no label has the value {value!r}: the values of this fleet are {values}")
             used += [(root.at((*path, "per")), wave.per)] if wave.per else []
     for position, key in used:
         if members and key not in known:

@@ -114,6 +114,21 @@ rollout:
     ]
 
 
+def test_a_wave_in_words(folder: Path) -> None:
+    rows = ["name,site,region", "a,lab,eu", "b,fra,eu", "c,fra,eu", "d,nyc,us", "e,nyc,us"]
+    (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
+    text = "fleet: edge\nstacks: {template: edge, table: pairs.csv, labels: [site, region]}\n"
+    fleet = load(folder, text + "rollout: {waves: [1 in lab, 1 per region, 50% in region=us, 100%]}\n")
+    assert fleet.waves(list(fleet.members)) == [("a",), ("b", "d"), ("e",), ("c",)]
+    assert mistakes(folder, text + "rollout: {waves: [1 in moon, 1 per room, 0 in lab]}\n") == [
+        "fleet.yaml:3:42: rollout.waves[2]: must be a count of at least 1, or a percentage such as 5%",
+    ]
+    assert mistakes(folder, text + "rollout: {waves: [1 in moon, 1 per room]}\n") == [
+        "fleet.yaml:3:19: no label has the value 'moon': the values of this fleet are eu, fra, lab, nyc, us",
+        "fleet.yaml:3:30: unknown label 'room': the labels of this fleet are region, site",
+    ]
+
+
 def test_the_shape_is_checked(folder: Path) -> None:
     text = """fleet: edge
 stacks: 7
