@@ -22,6 +22,10 @@ advert before its gratuitous ARP (RFC 5798, 6.4.2), so the former one may remove
 knows where it is."""
 
 
+EDGE = 0.1
+"""Seconds before the act that a request which it ends may have begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. `at` and `took` in seconds since the begin of the scenario; `lost`: why, empty if it was served."""
@@ -46,7 +50,8 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One scenario. `acted` and `restored`: when it began, and when its cause ended, in seconds.
+    """One scenario. `acted` and `restored`: when it began, and when its cause ended; `settled`: when the address was
+    back, or stayed where it went, and the baseline afterwards began. All in seconds.
 
     `budget`: how long new connections may fail; `back`: when the address may be back, None: it stays where it went.
     `rate`: requests a second.
@@ -64,6 +69,7 @@ class Measured:
     looks: tuple[Look, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = field(default=())
+    settled: float = math.inf
 
     @property
     def lost(self) -> tuple[Request, ...]:
@@ -111,9 +117,7 @@ class Measured:
         if self.problem:
             yield self.problem
         allowed = math.ceil(self.budget.seconds * self.rate) + TOLERANCE
-        inside = [one for one in self.lost if self.acted - 0.1 <= one.at]
-        if len(inside) < len(self.lost):
-            yield f"{len(self.lost) - len(inside)} requests were lost before anything was done"
+        inside = [one for one in self.lost if self.acted - EDGE <= one.at < self.settled]
         if len(inside) > allowed:
             yield f"{len(inside)} requests were lost, {allowed} by the budget of {self.budget}"
         if self.took_over is None:
@@ -130,7 +134,17 @@ class Measured:
             return "the prober sent nothing"
         if own > VOID * len(self.requests):
             return f"the prober could not send {own} of {len(self.requests)} requests in time"
+        before = sum(one.at < self.acted - EDGE for one in self.lost)
+        after = sum(one.at >= self.settled for one in self.lost)
+        if before:
+            return f"{_requests(before)} lost in the baseline, before anything was done"
+        if after and not list(self.failures()):  # what failed explains them
+            return f"{_requests(after)} lost in the baseline afterwards"
         return ""
+
+
+def _requests(number: int) -> str:
+    return "1 request was" if number == 1 else f"{number} requests were"
 
 
 def verdict(found: Sequence[Measured]) -> Literal["passed", "failed", "void"]:

@@ -62,7 +62,6 @@ def test_the_numbers() -> None:
     [
         ({"requests": requests(*(5 + n / 10 for n in range(11)))}, ""),  # the budget, and one at its edge
         ({"requests": requests(*(5 + n / 10 for n in range(12)))}, "12 requests were lost, 11 by the budget of 1.00 s"),
-        ({"requests": requests(2.0, 5.0)}, "1 requests were lost before anything was done"),
         ({"requests": requests(15.0)}, ""),  # one of eleven, whenever it is
         ({"looks": looks((0, "lb1"))}, "no other host took 192.0.2.1 over"),
         ({"looks": looks((0, "lb1"), (5, "lb1+lb2"), (13, "lb1"))}, "no other host took 192.0.2.1 over"),
@@ -81,6 +80,31 @@ def test_the_numbers() -> None:
 def test_what_fails(change: dict[str, object], why: str) -> None:
     failures = list(replace(GOOD, **change).failures())  # type: ignore[arg-type]
     assert (failures == []) if not why else why in failures[0]
+
+
+@pytest.mark.parametrize(
+    ("lost", "void"),
+    [
+        ((), ""),
+        ((5.0, 5.1), ""),
+        ((4.9,), ""),  # it may have begun just before the act that ended it
+        ((2.0, 5.0), "1 request was lost in the baseline, before anything was done"),
+        ((2.0, 3.0), "2 requests were lost in the baseline, before anything was done"),
+        ((13.9,), ""),
+        ((14.0,), "1 request was lost in the baseline afterwards"),
+        ((15.0, 16.0), "2 requests were lost in the baseline afterwards"),
+    ],
+)
+def test_a_baseline_that_loses_requests_tells_nothing(lost: tuple[float, ...], void: str) -> None:
+    found = replace(GOOD, requests=requests(*lost), settled=14.0)
+    assert found.void == void
+    assert list(found.failures()) == []  # nothing of it counts against the budget
+    assert verdict([found]) == ("void" if void else "passed")
+
+
+def test_what_failed_explains_what_is_lost_afterwards() -> None:
+    found = replace(GOOD, looks=looks((0, "lb1"), (5, "")), requests=requests(5.0, 15.0), settled=14.0)
+    assert (found.void, verdict([found])) == ("", "failed")
 
 
 def test_a_doubled_address_is_timed_by_looks_in_a_row() -> None:

@@ -31,7 +31,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     act, undo = acts(site, one)
     longest = one.budget.seconds + (one.back.seconds if one.back is not None else 0.0) + GRACE
     looks: list[Look] = []
-    acted = restored = 0.0
+    acted = restored = settled = 0.0
     problem = ""
     async with probing(one, order) as (requests, begin):
         watching = asyncio.create_task(watch(site, one.address, looks, begin))
@@ -50,6 +50,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
                 await asyncio.shield(_restore(site, one, undo))
             if one.back is not None:
                 await until(lambda: is_back(looks, restored, one.host), one.back.seconds + 10.0, None)
+            settled = time.monotonic() - begin
             await asyncio.sleep(order.baseline)
         finally:
             watching.cancel()
@@ -57,7 +58,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
                 await watching
     return Measured(
         one.scenario, one.address, one.host, order.rate, acted, restored, one.budget, one.back,
-        tuple(requests), tuple(looks), problem,
+        tuple(requests), tuple(looks), problem, settled=settled,
     )  # fmt: skip
 
 
