@@ -32,6 +32,7 @@ from ..plan import (
 )
 from ..secrets import Secrets
 from ..store import HostRecord, host_from_json
+from ..store.server_tls import password_warning
 from .connections import Hosts, answered
 from .ownership import ownership, with_markers
 from .request import Request
@@ -190,6 +191,9 @@ async def open_session(
     """
     began = time.perf_counter()
     stack = load_stack(request) if stack is None else stack
+    named_outside = request.load.state_url is not None or bool(request.load.environ.get("HACORE_STATE"))
+    if not named_outside and (risk := password_warning(stack.state, request.load.environ)):
+        request.means.warn(risk)
     without = without or {}
     used = {name: stack.hosts[name] for i in stack.instances.values() for name in i.hosts if name not in without}
     used = (

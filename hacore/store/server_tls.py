@@ -10,8 +10,9 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["HINT", "tls_options"]
+__all__ = ["HINT", "password_warning", "tls_options"]
 
 HINT = (
     "hacore requires TLS with a certificate that the system trusts for a server on another machine; for another "
@@ -54,3 +55,28 @@ def _near(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The warning about PGPASSWORD for a server that a stack names itself; empty if the user has named the server.
+
+    A stack may be a stranger's: a server that it names can ask for the password in clear text.
+    HACORE_STATE_SERVERS: the hosts that may have it, separated by commas, each with or without its port.
+    """
+    if not environ.get("PGPASSWORD") or not url.startswith("postgresql"):
+        return ""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    host = query.get("hostaddr") or query.get("host") or parts.hostname or environ.get("PGHOST", "")
+    if not host or host.startswith(("/", "@")):
+        return ""
+    servers = [f"{one}:{parts.port or query.get('port') or 5432}" for one in host.split(",")]
+    named = {word.strip() for word in environ.get("HACORE_STATE_SERVERS", "").split(",")}
+    strange = [server for server in servers if not {server, server.rpartition(":")[0]} & named]
+    if not strange:
+        return ""
+    hosts = ",".join(server.rpartition(":")[0] for server in strange)
+    return (
+        f"PGPASSWORD is offered to {', '.join(strange)}, which the stack names; a later release will refuse it: set "
+        f"HACORE_STATE_SERVERS={hosts} if that is your server, or give the state by HACORE_STATE"
+    )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hacore.errors import StoreError
 from hacore.store.database import open_server
-from hacore.store.server_tls import tls_options
+from hacore.store.server_tls import password_warning, tls_options
 
 VERIFIED = {"sslmode": "verify-full", "sslrootcert": "system"}
 
@@ -87,3 +87,26 @@ def test_a_server_without_tls_gets_no_password_and_the_error_names_both_paramete
     listener.thread.join(30)
     assert b"team-db-p4ss" not in listener.heard
     assert b"ci" not in listener.heard
+
+
+@pytest.mark.parametrize(
+    ("url", "servers", "named"),
+    [
+        ("postgresql://ci@127.0.0.1:15439/web", "", "127.0.0.1:15439"),
+        ("postgresql://ci@db.example.com/web", "", "db.example.com:5432"),
+        ("postgresql+psycopg://ci@db.example.com/web", "", "db.example.com:5432"),
+        ("postgresql://ci@/web?host=db.example.com&port=5433", "", "db.example.com:5433"),
+        ("postgresql://ci@db.example.com/web", "other, db.example.com", ""),
+        ("postgresql://ci@db.example.com/web", "db.example.com:5432", ""),
+        ("postgresql://ci@db.example.com/web", "db.example.com:5433", "db.example.com:5432"),
+        ("postgresql://ci@/web?host=/run/postgresql", "", ""),
+        ("postgresql://ci@/web", "", ""),
+        ("sqlite:///web.db", "", ""),
+    ],
+)
+def test_a_password_for_a_server_that_the_stack_names_is_warned_of(url: str, servers: str, named: str) -> None:
+    environ = {"PGPASSWORD": "team-db-p4ss", "HACORE_STATE_SERVERS": servers}
+    found = password_warning(url, environ)
+    assert (f"PGPASSWORD is offered to {named}, which the stack names" in found) if named else found == ""
+    assert "team-db-p4ss" not in found
+    assert password_warning(url, {}) == ""
