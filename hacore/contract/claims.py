@@ -1,7 +1,8 @@
 """Claims: what an instance owns, shares or uses on its host, as tokens. A token is `TYPE:VALUE`.
 
 The meaning of each type is defined here, once, for all kinds: the engine compares tokens and asks for their type, and
-has no list of prefixes itself. Tokens of a type that is not listed are only compared; a kind may use its own types.
+has no list of prefixes itself. A kind may use its own types: their tokens are only compared, and a change of one is
+an update.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _TYPES = {
         TokenType("path", "the path", contains=True, leaves=frozenset(("own",))),
         TokenType("unit", "the unit", leaves=frozenset(("own",))),
         TokenType("pkg", "the package", leaves=frozenset(("own", "share"))),
+        TokenType("user", "the user", leaves=frozenset(("own",))),
+        TokenType("group", "the group", leaves=frozenset(("own",))),
         TokenType("config", "config", whole=True),
         TokenType("vrid", "the virtual router id"),
         TokenType("vip", "the virtual address"),
@@ -77,6 +80,9 @@ class Claim:
     of the same aggregate. `use`: depends on the owner, which is applied first (an
     automatic edge; without an owner there is no edge). The owner of `path:/a` is applied before
     the owners and users of `path:/a/b`.
+
+    An instance that no longer owns its `path`, `unit`, `pkg`, `user` or `group` is replaced: what it left is restored
+    or removed. A token of any other type is only compared: it excludes others, and a change of it is an update.
     """
 
     token: str

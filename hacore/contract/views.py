@@ -135,7 +135,7 @@ class Desired:
     texts: Mapping[str, str] = field(default_factory=dict)
     sensitive: frozenset[str] = frozenset()
     masked: frozenset[str] = frozenset()
-    replace_on: frozenset[str] = frozenset()  # a change of these needs a replace, as an `own` claim always does
+    replace_on: frozenset[str] = frozenset()  # a change of these needs a replace, as some claims do (Claim)
     irreversible: str = ""  # why this change cannot be undone; shown with `!`
     effect: str = ""  # shown at the change: "start nginx"; triggers are added by the engine
     disrupts: Disrupts = "none"  # the effect of the change itself on the service of its host

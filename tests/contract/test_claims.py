@@ -15,6 +15,8 @@ from hacore.contract.claims import containers, spoken
         ("unit:nginx", "the unit nginx", "nginx", {"own"}, False),
         ("pkg:gcc", "the package gcc", "gcc", {"own", "share"}, False),
         ("vrid:eth1/66", "the virtual router id eth1/66", "eth1/66", set(), False),
+        ("user:acme", "the user acme", "acme", {"own"}, False),
+        ("group:acme", "the group acme", "acme", {"own"}, False),
         ("config:keepalived", "config keepalived", "keepalived", set(), True),
         ("gate:192.0.2.1", "gate 192.0.2.1", "192.0.2.1", set(), False),
     ],

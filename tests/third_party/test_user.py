@@ -71,6 +71,18 @@ async def test_on_delete_remove_keeps_a_user_that_existed_before(stack: Make, ro
     assert entry(root, "passwd", "old") == "old:x:1500:1500::/home/old:/bin/false"
 
 
+async def test_a_user_with_another_name_is_another_user(stack: Make, root: Path) -> None:
+    """Its claim is its identity: without `replace_on` the former account does not stay on the host."""
+    mine = stack(User(str(root)))
+    assert (await mine.apply("  user: {it: {name: former, shell: /bin/sh}}\n")).ok
+
+    (change,) = await mine.plan("  user: {it: {name: latter, shell: /bin/sh}}\n")
+    assert change["action"] == "replace"
+    assert (await mine.apply("  user: {it: {name: latter, shell: /bin/sh}}\n")).ok
+
+    assert (entry(root, "passwd", "former"), bool(entry(root, "passwd", "latter"))) == ("", True)
+
+
 async def test_drift_of_a_group(stack: Make, root: Path) -> None:
     mine = stack(User(str(root)))
     assert (await mine.apply(NEW)).ok
