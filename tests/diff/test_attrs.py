@@ -43,6 +43,7 @@ def test_only_what_is_desired_counts(before: Any, after: Any, equal: bool) -> No
 def test_what_is_ignored_does_not_count() -> None:
     assert same({"a": 1}, {"a": 2, "b": 1}, ("a", "b"))
     assert compare({"a": 1}, {"a": 2, "b": 1}, ignore=("a",)) == (AttrChange("b", None, 1),)
+    assert compare({}, {"a": 2}, ignore=("a",)) == compare(None, {"a": 2}, ignore=("a",)) == ()
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,20 @@ def test_a_secret_attribute_is_recorded_sealed() -> None:
     assert (row.attrs, row.sensitive) == ({"text": 'hmac:"s"', "mode": "1"}, ("text",))
 
 
+@pytest.mark.parametrize(
+    ("desired", "sensitive"),
+    [
+        # what the stack no longer governs is still on the host: a delete would show it
+        (Desired({"mode": "1"}), ("text",)),
+        (Desired(None), ("text",)),
+        # what it governs now is as it says
+        (Desired({"text": "open"}), ()),
+    ],
+)
+def test_what_was_sensitive_stays_so_until_it_is_governed_as_open(desired: Desired, sensitive: tuple[str, ...]) -> None:
+    assert made(desired=desired, rows=recorded(sensitive=("text",))).sensitive == sensitive
+
+
 # -- marks
 
 GONE = "?" + loaded_mark(OLD)

@@ -27,6 +27,7 @@ class ShellSpec(Spec):
     run: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict)
     test: str = Field(default="", alias="check")
+    quick: bool = False
 
 
 class Confidential(Pure):
@@ -270,6 +271,19 @@ def test_a_secret_in_a_field_that_names_none_is_found_by_its_value(load: Any) ->
     assert [set(i.sensitive) for i in stack.instances.values()] == [{"content", "names.1"}]
 
 
+def test_a_copy_of_a_secret_leaves_the_field_that_names_it_hidden(load: Any) -> None:
+    stack = load(
+        """
+        resources:
+          doc:
+            it: {path: /it, content: "key hunter-two", login: {password: "{{ var.pw }}"}}
+        """,
+        variables={"pw": "hunter-two"},
+    )
+
+    assert [set(i.sensitive) for i in stack.instances.values()] == [{"content", "login.password"}]
+
+
 @pytest.mark.parametrize("secret", ["80", "true", "nginx", "root"])
 def test_a_short_secret_is_hidden_only_where_it_stands(load: Any, secret: str) -> None:
     stack = load(
@@ -327,6 +341,16 @@ def test_what_becomes_an_argument_of_a_program_names_no_secret(bench: Any, body:
         f"{field} must not use a sensitive value: all users of the host can read the arguments of a program; "
         f"{Shell.arguments[field]}"
     )
+
+
+def test_a_boolean_that_the_state_would_show_cannot_be_secret(bench: Any) -> None:
+    head = HEAD.replace("  open:", "  switch: {type: bool, sensitive: true, default: true}\n  open:")
+    bench.providers["shell"] = Shell()
+    problem = bench.problem(
+        "resources: {shell: {it: {quick: '{{ var.switch }}'}}}", head=head, variables={"pw": "hunter-two"}
+    )
+
+    assert problem.message.startswith("quick must not use a sensitive value: the state stores numbers and booleans")
 
 
 def test_what_a_contained_kind_declares_holds() -> None:

@@ -86,8 +86,8 @@ def status(plan: Plan, **hosts: HostStatus | None) -> Plan:
     return replace(plan, hosts={name: s for name, s in {**plan.hosts, **hosts}.items() if s is not None})
 
 
-def machine(plan: Plan, host: str, machine_id: str) -> HostStatus:
-    return HostStatus(plan.hosts[host].host, Facts(HostFacts(machine_id=machine_id)))
+def machine(plan: Plan, host: str, machine_id: str, hostname: str = "") -> HostStatus:
+    return HostStatus(plan.hosts[host].host, Facts(HostFacts(machine_id=machine_id, hostname=hostname)))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,17 @@ def machine(plan: Plan, host: str, machine_id: str) -> HostStatus:
             lambda p: p,
             lambda p: status(p, b=machine(p, "b", "another"), a=machine(p, "a", "another")),
             [f"{host}: is another machine now: its machine-id has changed" for host in ("a", "b")],
+        ),
+        # a machine is known by its id, not by its name
+        (
+            lambda p: status(p, a=machine(p, "a", "one", "name")),
+            lambda p: status(p, a=machine(p, "a", "another", "name")),
+            ["a: is another machine now: its machine-id has changed"],
+        ),
+        (
+            lambda p: status(p, a=machine(p, "a", "one", "name")),
+            lambda p: status(p, a=machine(p, "a", "one", "another")),
+            [],
         ),
     ],
 )

@@ -92,6 +92,8 @@ def test_a_pending_reload_names_the_newest_run_that_left_it() -> None:
     assert change.reason == "reload pending since run 5: thing.x@a, thing.y@a"
     (task,) = made.tasks
     assert (task.op, [str(s) for s in task.sources]) == (Op.TRIGGER, ["thing.x@a", "thing.y@a"])
+    turned = reading("x", "y", marks=loaded(x=None, y=None), run=4, reload_on=("thing.y", "thing.x")).make()
+    assert turned.changes[0].reason == "reload pending since run 5: thing.y@a, thing.x@a"
 
 
 def test_a_start_loads_everything() -> None:

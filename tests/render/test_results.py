@@ -11,6 +11,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.contract import Daemon, Member, VerdictWord
+from hacore.diff import AttrChange
 from hacore.engine import (
     DriftReport,
     Planned,
@@ -25,7 +26,7 @@ from hacore.engine.status_check import StatusReport
 from hacore.engine.verdicts import AddressStatus, CheckResult
 from hacore.load.stack import Stack
 from hacore.model import Action, Lifecycle, Row
-from hacore.render.drift import drift_exit_code, drift_json, drift_text
+from hacore.render.drift import drift_exit_code, drift_json, drift_text, one_drift_json
 from hacore.render.graph import dot, mermaid
 from hacore.render.header import run_words, stack_line
 from hacore.render.result import rollback_result_text, run_json, run_text
@@ -201,6 +202,12 @@ def test_drift_is_recorded_to_found(golden: Golden) -> None:
     entry = drift_json(report)["drift"][2]
     assert entry["attrs"] == [{"path": "content", "sensitive": True}]
     assert drift_json(report)["complete"] is False
+
+
+def test_json_has_the_lines_of_a_sensitive_text_but_not_its_values() -> None:
+    change = AttrChange("content", "recorded value", "found value", ("-a", "+b"), sensitive=True)
+    (entry,) = one_drift_json(replace(DRIFT[2], attrs=(change,)))["attrs"]
+    assert entry == {"path": "content", "sensitive": True, "hunks": ["-a", "+b"]}
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,13 @@ def test_a_long_value_and_a_text_are_below_their_name() -> None:
     ]
 
 
+@pytest.mark.parametrize(("length", "more"), [(400, []), (401, ["… 1 more line (all of them: --json)"])])
+def test_a_long_difference_is_cut_at_its_400th_line(length: int, more: list[str]) -> None:
+    hunks = ("@@ -1 +1 @@", *(f"+line {number}" for number in range(2, length + 1)))
+    lines = [line.strip() for line in shown([AttrChange("text", "1", "2", hunks)], "update")]
+    assert lines[-1 - len(more) :] == ["+ line 400", *more]
+
+
 def test_colours_are_of_the_mark_and_of_lines_of_a_text_only() -> None:
     text = compare({"text": "1"}, {"text": "2"}, before_texts={"text": "b\n"}, after_texts={"text": "c\n"})
     lines = [line.render(0, Style(True)) for line in attr_lines([AttrChange("a", None, 1), *text], "update")]
