@@ -33,6 +33,7 @@ COMMANDS = (
     "runs",
     "show",
     "output",
+    "console",
     "state",
     "unlock",
     "graph",

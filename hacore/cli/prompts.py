@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -137,3 +137,35 @@ def _typed() -> str:
         return getpass("sudo password of the hosts: ")
     except EOFError:
         return ""
+
+
+class Lines:
+    """The lines of stdin. `prompted`: a user types them at a prompt, with history and editing of readline."""
+
+    def __init__(self, stdin: TextIO | None, prompt: str) -> None:
+        self.prompted = is_terminal(stdin) and is_terminal(sys.stdout)
+        self._stdin = stdin
+        self._prompt = prompt
+
+    def __iter__(self) -> Iterator[str]:
+        if not self.prompted:
+            yield from self._stdin or ()
+            return
+        with suppress(ImportError):  # a Python without readline
+            import readline  # noqa: F401 - input() then uses it
+
+        while True:
+            try:
+                line = input(self._prompt)
+            except EOFError:
+                sys.stdout.write("\n")
+                return
+            except KeyboardInterrupt:  # Ctrl-C clears the line, as in a shell
+                sys.stdout.write("\n")
+                continue
+            yield line
+
+
+def lines_of(prompt: str) -> Lines:
+    """The lines of the stdin of this process; `prompt` is shown on a terminal."""
+    return Lines(sys.stdin, prompt)

@@ -12,7 +12,7 @@ from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxErr
 
 from ..errors import ExpressionError, HacoreError
 from ..scalars import scalar_fault
-from .sandbox import BrokenError, NoSuchNameError, NoSuchPart, is_broken
+from .sandbox import BrokenError, Lookup, NoSuchNameError, NoSuchPart, is_broken
 from .syntax import Path
 
 Scope = Mapping[str, Any]
@@ -101,6 +101,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in items]
     if isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Lookup):
+        raise ExpressionError("the result is not data: use one of its parts")
     raise ExpressionError(f"the result is a {kind.__name__}, not data: use one of its parts, or call it")
 
 

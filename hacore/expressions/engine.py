@@ -11,7 +11,7 @@ from jinja2 import BaseLoader, nodes
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
 from ..errors import ExpressionError
-from .compiled import Expression, Scope, Template, plain
+from .compiled import Expression, Scope, Template, mentions, plain
 from .notes import noted, observed
 from .sandbox import Sandbox
 from .syntax import Path, chain_of, inclusions_of, paths_of, roots_of
@@ -46,6 +46,17 @@ class Expressions:
                 raise ExpressionError(_syntax_message(error, source)) from error
             self._expressions[source] = known
         return known
+
+    def source(self, text: str) -> str:
+        """An expression without braces as a scalar, a text with `{{ }}` unchanged; raises ExpressionError."""
+        if mentions(text):
+            return text
+        source = f"{{{{ {text} }}}}"
+        try:
+            self._scalars.parse(source)
+        except TemplateSyntaxError as error:
+            raise ExpressionError(_bad_syntax(error)) from error
+        return source
 
     def _compile(self, source: str) -> Expression:
         tree = self._scalars.parse(source)
@@ -186,7 +197,10 @@ def _join(environment: Sandbox, steps: tuple[str | tuple[str | int, ...], ...], 
 
 
 def _syntax_message(error: TemplateSyntaxError, source: str) -> str:
-    message = (error.message or "bad syntax").rstrip(".")
     opening = "{{" if "{{" in source else "{%"
-    hint = f" (a literal {opening} is written {{{{ '{opening}' }}}})"
-    return f"cannot read the expression: {message[:1].lower()}{message[1:]}{hint}"
+    return f"{_bad_syntax(error)} (a literal {opening} is written {{{{ '{opening}' }}}})"
+
+
+def _bad_syntax(error: TemplateSyntaxError) -> str:
+    message = (error.message or "bad syntax").rstrip(".")
+    return f"cannot read the expression: {message[:1].lower()}{message[1:]}"

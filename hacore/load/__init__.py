@@ -16,6 +16,7 @@ from .stack import Bystander, Instance, Need, Position, Stack
 
 if TYPE_CHECKING:
     from ..contract import Provider
+    from .evaluator import Evaluator
 
 __all__ = [
     "Bystander",
@@ -26,6 +27,7 @@ __all__ = [
     "Stack",
     "find_stack",
     "load",
+    "load_evaluator",
     "load_providers",
     "stack_schema",
     "state_url",
@@ -42,6 +44,14 @@ def load(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
 
     with _without_collection():
         return load_stack(request, providers)
+
+
+def load_evaluator(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Evaluator:
+    """Load a stack file to evaluate more expressions against it; raises as `load`."""
+    from .loader import load_evaluator as make
+
+    with _without_collection():
+        return make(request, providers)
 
 
 def state_url(file: Path, *, env_name: str | None = None, environ: Mapping[str, str] = os.environ) -> str:

@@ -13,6 +13,7 @@ from ..secrets import SHORTEST, Secrets
 from .assemble import assemble, load_outputs
 from .blocks import load_blocks
 from .contained import all_contained
+from .evaluator import Evaluator
 from .files import Folder, cache_folder
 from .hidden import hidden
 from .hosts import load_bystanders, load_hosts, override_hosts
@@ -28,6 +29,11 @@ from .yaml_nodes import Node
 
 def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Stack:
     """See `hacore.load.load`."""
+    return load_evaluator(request, providers).stack
+
+
+def load_evaluator(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> Evaluator:
+    """See `hacore.load.load_evaluator`."""
     problems = Problems()
     providers = all_contained(providers)
     environ = request.environ
@@ -53,7 +59,7 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
     found = hidden(built.instances, providers, Secrets(secrets), problems)
     if problems:
         raise problems.error(secrets)
-    return Stack(
+    stack = Stack(
         name=name,
         folder=file.parent,
         file=file,
@@ -72,6 +78,7 @@ def load_stack(request: LoadRequest, providers: Mapping[str, Provider[Any]]) -> 
         unread=frozenset(unread or ()),
         warnings=tuple(_short_secrets(section(root, "variables", problems), values)),
     )
+    return Evaluator(stack, world, instances)
 
 
 def _short_secrets(node: Node | None, values: Variables) -> Iterator[str]:
