@@ -1,8 +1,12 @@
-"""`hacore console`: expressions against a stack, from an argument and from stdin."""
+"""`hacore console`: expressions against a stack, from an argument, from stdin, and at a real terminal."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +176,52 @@ def test_more_than_one_expression_is_refused(web: Console) -> None:
     done = web("console", ".", "var.port", "+1")
     assert done.code == 64
     assert "cannot evaluate more than one expression: quote it" in done.err
+
+
+def test_at_a_terminal_with_history_and_an_interrupted_line(tmp_path: Path) -> None:
+    """Arrow up repeats a line (readline), Ctrl-C clears one; an error and Ctrl-D leave the exit code 0."""
+    (tmp_path / "stack.yaml").write_text(HEAD + "resources: {}\n")
+    controller, user = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", _AT_TERMINAL],
+        cwd=tmp_path,
+        stdin=user,
+        stdout=user,
+        stderr=user,
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", "INPUTRC": os.devnull},
+        start_new_session=True,
+    ) as program:
+        os.close(user)
+        shown = _until(controller, b"a> ")
+        for keys, end in (
+            (b"var.port + 1\r", b"\n8081\r\na> "),
+            (b"\x1b[A\x7f2\r", b"\n8082\r\na> "),
+            (b"var.po", b"var.po"),
+            (b"\x03", b"\r\na> "),
+            (b"var.prot\r", b"did you mean 'port'?\r\na> "),
+            (b"var.password\r", b"\n(sensitive)\r\na> "),
+        ):
+            os.write(controller, keys)
+            shown += _until(controller, end)
+        os.write(controller, b"\x04")
+        _until(controller, b"\n")
+        assert program.wait() == 0
+    os.close(controller)
+    assert b"hunter2" not in shown
+
+
+_AT_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from hacore.cli import main
+sys.argv[1:] = ["console"]
+sys.exit(main())
+"""
+
+
+def _until(terminal: int, end: bytes) -> bytes:
+    """What is shown up to `end`, with which the program waits for keys; fails if the program ends before."""
+    shown = b""
+    while not shown.endswith(end):
+        shown += os.read(terminal, 1024)
+    return shown
