@@ -104,9 +104,9 @@ def record(connection: Connection, token: str, state_id: int) -> None:
     connection.execute(LOCK_SESSION.insert().values(**values))
 
 
-def give_back(connection: Connection, key: int) -> None:
-    """Release the lock if this session has it: for `is_gone`, about a state that is not opened."""
-    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+def give_back(connection: Connection, key: int) -> bool:
+    """Release the lock if this session has it; whether it had."""
+    return bool(connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key}).scalar_one())
 
 
 def is_gone(connection: Connection, key: int, token: str) -> bool | None:

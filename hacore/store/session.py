@@ -211,8 +211,9 @@ def _check_session(database: Database) -> None:
                 server_lock.check_direct(connection, held.key, database.name, held.token)
     except StoreError:
         with replace(database, session_lock=None).writing() as connection:
-            server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
             connection.execute(LOCK.delete().where(LOCK.c.token == held.token))
+            if not server_lock.give_back(connection, held.key):  # the pool may have given us that very session
+                server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
         raise
 
 
