@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +13,9 @@ from hacore.address import Address
 from hacore.journal import RunningTask
 from hacore.model import Op
 from hacore.plan import PlanTask
-from hacore.walk.turns import next_in_group
+from hacore.walk.board import Board
+from hacore.walk.nodes import nodes_of
+from hacore.walk.turns import Turns, next_in_group
 from tests.plan.table import Table
 from tests.walk.test_walker import with_daemon
 from tests.walk.walks import Walk
@@ -36,6 +39,20 @@ from tests.walk.walks import Walk
 )
 def test_the_next_turn(ready: list[str], serving: set[str], waiting: int, more: bool, turn: str | None) -> None:
     assert next_in_group(ready, serving, waiting, more=more) == turn
+
+
+@pytest.mark.parametrize(
+    ("exclusive", "host", "blocked"), [("apt", "a", True), ("apt", "b", False), ("dnf", "a", False), (None, "a", False)]
+)
+def test_a_host_runs_one_at_a_time_of_what_is_exclusive(exclusive: str | None, host: str, blocked: bool) -> None:
+    def task(id: str, host: str, exclusive: str | None) -> RunningTask:
+        where = Address.parse(f"pack.{id}@{host}")
+        return RunningTask(PlanTask(id, Op.CHANGE, "pack", host, (where,), exclusive=exclusive))
+
+    mine, other = task("mine", "a", "apt"), task("other", host, exclusive)
+    lives = [mine, other]
+    turns = Turns(lives, Board({node.id: node for node in nodes_of(lives)}), cast("Any", None))
+    assert turns.blocked(mine, [other]) is blocked
 
 
 async def test_the_host_that_serves_is_drained_when_nothing_else_is_to_do(tmp_path: Path) -> None:
