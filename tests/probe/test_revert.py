@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hacore.contract import Step
-from hacore.probe.revert import arm
+from hacore.probe.jobs import WAIT
+from hacore.probe.revert import arm, disarm
 
 NAMES = ("0001.undo", "0002.undo", "0003.undo", "0001.settle", "0002.settle", "0001.serve")
 
@@ -98,3 +99,35 @@ def test_the_host_frees_its_own_lock_only(host: Armed) -> None:
         time.sleep(0.05)
 
     assert (host.run / "lock").read_text() == "another\n"
+
+
+@pytest.mark.parametrize(
+    ("lineage", "over", "left"), [("mine", False, False), ("other", False, True), ("other", True, False)]
+)
+def test_a_run_cancels_its_own_revert_and_what_is_over(host: Armed, lineage: str, over: bool, left: bool) -> None:
+    """The revert of another state's run that still waits for its confirmation stays."""
+    folder = host.run / "confirm"
+    folder.mkdir()
+    (folder / "lineage").write_text("mine\n")
+    (folder / "what").write_text("a run\n")
+    if over:
+        (folder / "over").write_text("put back\n")
+
+    host.sh(Step(f"{disarm(lineage)}\n[ \"$__waits\" = '{'a run' if left else ''}' ]"))
+
+    assert folder.exists() is left
+
+
+@pytest.mark.parametrize(("days", "left"), [(1, True), (30, False)])
+def test_the_result_of_work_in_scratch_space_is_kept_for_a_week(host: Armed, days: int, left: bool) -> None:
+    job = host.run / "jobs/one"
+    job.mkdir(parents=True)
+    for name in ("begun", "rc", "scratch"):
+        (job / name).touch()
+    (job / "token").write_text("of another run\n")
+    then = time.time() - days * 86400
+    os.utime(job, (then, then))
+
+    host.sh(Step(f"{WAIT}\n__tidy of-this-run"))
+
+    assert job.exists() is left

@@ -3,7 +3,10 @@
 # ruff: noqa: ASYNC240 - a test may block its own loop
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,30 @@ async def test_a_reader_of_a_half_written_state_sees_the_last_commit_and_changes
 
     assert {entry.name: entry.read_bytes() for entry in path.parent.iterdir()} == before
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pair.db", "pair.db-journal"])
+async def test_a_copy_is_of_one_moment(
+    url: str, path: Path, killed_halfway: Row, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Half of one commit and half of the next would be a state that never was."""
+    copy, moments = shutil.copyfile, itertools.count(1)
+
+    def changing(source: Path, target: Path) -> Path:
+        copied, now = copy(source, target), next(moments)
+        if now <= left:
+            os.utime(path.with_name(name), ns=(now, now))
+        return copied
+
+    monkeypatch.setattr("shutil.copyfile", changing)
+    left = 3  # the third copy is the first of the second try
+    with StateReader.open(url) as reader:
+        assert reader.rows() == {killed_halfway.address: killed_halfway}
+    assert next(moments) == 7
+
+    left, moments = 1000, itertools.count(10)
+    with pytest.raises(StoreError, match="it is busy, another process is writing it"):
+        StateReader.open(url)
 
 
 async def test_a_writer_of_a_half_written_state_rolls_it_back(

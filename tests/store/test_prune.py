@@ -68,6 +68,31 @@ async def test_only_what_nothing_needs_goes(
     db.close()
 
 
+@pytest.mark.parametrize(("keep", "left"), [(0, []), (2, [2, 3]), (3, [1, 2, 3]), (5, [1, 2, 3]), (9, [1, 2, 3])])
+async def test_the_newest_runs_are_kept(
+    writer: StateWriter, make_run: Callable[..., RunRecord], keep: int, left: list[int]
+) -> None:
+    for _ in range(3):
+        await writer.new_run(make_run(status="done"), [])
+
+    assert await writer.prune(keep) == 3 - len(left)
+    assert [run.id for run in writer.runs()] == left
+
+
+@pytest.mark.parametrize(("status", "left"), [("failed", [1, 3]), ("done", [3])])
+async def test_what_a_failed_rollback_has_yet_to_restore_is_kept_with_it(
+    writer: StateWriter, make_run: Callable[..., RunRecord], status: str, left: list[int]
+) -> None:
+    for _ in range(2):
+        await writer.new_run(make_run(status="done"), [])
+    await writer.new_run(make_run(command="rollback", status=status, undoes=(1,)), [])
+
+    await writer.prune(1)
+    assert [run.id for run in writer.runs()] == left
+    await writer.prune(0)
+    assert list(writer.runs()) == []
+
+
 async def test_numbers_of_runs_are_never_used_again(writer: StateWriter, make_run: Callable[..., RunRecord]) -> None:
     number = await writer.new_run(make_run(status="done"), [])
     await writer.prune(0)

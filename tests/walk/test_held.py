@@ -16,7 +16,7 @@ from hacore.model import Op
 from hacore.plan import PlanTask
 from hacore.testing import KINDS
 from hacore.walk.held import HeldAddresses, held_before
-from hacore.walk.held_check import _look, _words
+from hacore.walk.held_check import _look, _words, lost_addresses
 from tests.plan.table import Table
 from tests.walk.walks import Walk
 
@@ -81,6 +81,22 @@ async def test_one_silent_host_hides_no_other(tmp_path: Path, silent: str) -> No
         walk.ctx.links = {name: link for name, link in walk.ctx.links.items() if name != silent}
         found = {"a": frozenset({"x"}), "b": frozenset({"y"})}
         assert await _look(walk.ctx) == ({h: names for h, names in found.items() if h != silent}, [silent])
+
+
+async def test_one_bad_look_is_not_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts are asked at the same time, but not at the same instant: an address on its way is on none of them."""
+    monkeypatch.setattr("hacore.walk.held_check.PAUSE", 0.01)
+    looks = iter([(), ("x",), ()])
+
+    class Moving(type(KINDS["gate"])):  # type: ignore[misc]
+        def held(self, view: View[Any]) -> Held | None:
+            return held(*next(looks, ()))
+
+    must_hold = HeldAddresses({"x": "a"}, views_of("a"))
+    kinds = {**KINDS, "gate": Moving()}
+    async with Walk.of(tmp_path, Table(), [], providers=kinds, must_hold=must_hold) as walk:
+        assert await lost_addresses(walk.ctx) == ()
+        assert await lost_addresses(walk.ctx) == ("x, which a held before the run, is held by nobody",)
 
 
 async def test_an_address_that_nobody_holds_fails_the_undrain_and_not_the_drain(

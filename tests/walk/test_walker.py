@@ -118,6 +118,30 @@ async def test_what_failed_and_is_not_undone_is_tainted(tmp_path: Path) -> None:
         assert (row.tainted, row.attrs, row.run) == (True, row_of(X, text="old").attrs, walk.ctx.run)
 
 
+async def test_what_was_sensitive_is_tainted_sealed(tmp_path: Path) -> None:
+    """The stack no longer calls it sensitive, but the host still has what was."""
+    table = Table()
+    known(table, X, "old", secret=True)
+    table.record(replace(table.rows[Address.parse(X)], sensitive=("text",)))
+    table.want(X, text="new")
+    table.world["a"].fail("write /x", "disk full")
+    async with Walk.of(tmp_path, table) as walk:
+        await walk.forward("halt")
+        row = walk.row(X)
+        assert row is not None and row.attrs is not None
+        assert (row.tainted, row.sensitive, row.attrs["text"][:5]) == (True, ("text",), "hmac:")
+
+
+async def test_a_new_name_leaves_no_row_of_the_former_one(tmp_path: Path) -> None:
+    table = Table()
+    known(table, X, "old")
+    table.want(Y, text="new", key="/x")
+    async with Walk.of(tmp_path, table) as walk:
+        await walk.forward()
+        row = walk.row(Y)
+        assert (walk.row(X), row is not None and row.found) == (None, "same")
+
+
 async def test_what_cannot_be_undone_is_tainted_and_says_both_errors(tmp_path: Path) -> None:
     table = Table()
     known(table, X, "old")

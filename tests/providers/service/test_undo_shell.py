@@ -94,6 +94,14 @@ def host(tmp_path: Path) -> Host:
     return found
 
 
+def test_a_definition_alone_has_its_unit_running_as_before(host: Host) -> None:
+    """Without `running` in the stack: a bad definition may have ended it, and its restart may have started it."""
+    host.be("failed")
+    assert [call.split()[0] for call in host.undo(active="active", running=False)][-2:] == ["reset-failed", "start"]
+    host.be("active")
+    assert "stop -- web.service [Unit]" in host.undo(active="inactive", running=False)
+
+
 def test_a_unit_that_did_not_run_is_stopped_before_its_definition_is_restored(host: Host) -> None:
     calls = host.undo(active="inactive")
 
