@@ -11,7 +11,7 @@ RUN_TESTS := $(BIN)/python scripts/run_tests.py
 # What decides and what is written: which of their branches do the unit tests take?
 COVERED := plan journal walk store
 
-.PHONY: help demo quickstart test check lint types unit machine schedules soak canaries mutants twins both bench docs setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules soak canaries mutants twins both bench docs dist setup system clean
 
 help:
 	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
@@ -19,6 +19,7 @@ help:
 	@echo "make check   run lint, types, import rules, and the tests that need no root and are safe on any machine"
 	@echo "make soak    run ten thousand runs that are killed at random moments, for hours (SCHEDULES=100000: more)"
 	@echo "make docs    generate docs/stack-reference.md and docs/provider-reference.md"
+	@echo "make dist    build the sdist and the wheel, and check them with each Python of PATH"
 	@echo "make clean   delete the virtual environment and caches"
 
 # -- set-up -----------------------------------------------------------------------------------------
@@ -139,6 +140,12 @@ docs: setup
 	@$(BIN)/python scripts/stack-reference.py >docs/stack-reference.md
 	@$(BIN)/python scripts/provider-reference.py >docs/provider-reference.md
 	@$(BIN)/python scripts/rules.py >docs/rules.md
+
+# PYTHONS="python3.11 /opt/python3.13/bin/python3" checks the wheel with these.
+PYTHONS ?=
+dist: setup
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[dist]'
+	@$(BIN)/python scripts/dist.py $(PYTHONS)
 
 bench: setup
 	@$(BIN)/python -m bench
