@@ -171,7 +171,7 @@ def test_references_give_the_other_spec_on_the_same_host_and_an_edge(bench: Any)
         ("resource.doc.basis.path", "resource doc.basis does not exist: did you mean 'base'?"),
         ("resource.doc.base.pth", "doc.base has no field 'pth': did you mean 'path'?"),
         ("resource.doc.base.size", None),
-        ("resource.doc.base", "the result is a _Fields, not data: use one of its parts, or call it"),
+        ("resource.doc.base", "the result is not data: use one of its parts"),
         ("resource.doc.keyed.path", "doc.keyed has a for_each: choose an item, as in [each.key].path"),
         ("resource.doc.keyed['z'].path", "doc.keyed has no key 'z': known keys are k"),
         ("resource.doc.far.path", "doc.far is not on lb1: it is on db1"),
