@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import tempfile
@@ -62,6 +63,14 @@ def open_folder() -> Iterator[Path]:
         path = Path(name).resolve()
         path.chmod(0o755)
         yield path
+
+
+@pytest.fixture
+def whole_machine() -> Iterator[None]:
+    """For a run on this machine itself, which takes its host lock: one at a time, in all processes of pytest."""
+    with (Path(tempfile.gettempdir()) / f"hacore-tests-{os.geteuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ def test_it_has_its_packages_and_nothing_beside_them(installed: Installed) -> No
     assert {top for top in tops if not top.endswith(".dist-info")} == {"hacore", "hacore_providers", "hacore_command"}
 
 
+@pytest.mark.usefixtures("whole_machine")
 def test_the_quickstart_runs_with_nothing_else_installed(installed: Installed, tmp_path: Path) -> None:
     stack = tmp_path / "stack.yaml"
     stack.write_text(

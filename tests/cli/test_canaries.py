@@ -165,11 +165,13 @@ def leaks(drawn: Drawn, folder: Path) -> list[str]:
     return wrong
 
 
+@pytest.mark.usefixtures("whole_machine")
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + STACKS))
 def test_no_canary_is_found(tmp_path: Path, seed: int) -> None:
     assert leaks(Drawn(seed, tmp_path), tmp_path) == []
 
 
+@pytest.mark.usefixtures("whole_machine")
 def test_a_planted_leak_is_found(tmp_path: Path) -> None:
     """The search itself: a canary in a file's path, in an output, in a state."""
     drawn = Drawn(FIRST, tmp_path)

@@ -140,6 +140,7 @@ def test_a_run_stops_when_the_server_is_gone_and_goes_on_when_it_is_back(
     assert [run["status"] for run in console("runs", "--json").json["runs"]] == ["done"]
 
 
+@pytest.mark.usefixtures("whole_machine")
 def test_the_program_itself_with_a_server_and_this_machine(postgres: Server, tmp_path: Path) -> None:
     (tmp_path / "stack.yaml").write_text(HERE)
     url = postgres.new_database()

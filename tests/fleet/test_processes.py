@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.usefixtures("whole_machine")]
 
 # Notes each attempt; the first one reports that it is there, and waits.
 VALIDATE = """#!/bin/sh
