@@ -33,8 +33,7 @@ def tls_options(
     `host`: of the URL; `query`: its parameters. A decision is a parameter of TLS or a service in the URL, one of
     libpq's variables, or a file ~/.postgresql/root.crt.
     """
-    named = str(query.get("hostaddr") or query.get("host") or host or environ.get("PGHOSTADDR") or "")
-    named = named or environ.get("PGHOST", "")
+    named = _of_url(host, query) or environ.get("PGHOSTADDR") or environ.get("PGHOST", "")
     if not named or all(_near(part) for part in named.split(",")):
         return {}
     if any(key in query for key in _DECIDED) or any(environ.get(key) for key in _DECIDED_OUTSIDE):
@@ -45,6 +44,11 @@ def tls_options(
     except RuntimeError:  # no home
         pass
     return {"sslmode": "verify-full", "sslrootcert": "system"}
+
+
+def _of_url(host: str | None, query: Mapping[str, object]) -> str:
+    """What a URL names: a host, several with commas, or the folder of a socket; empty if it leaves that to libpq."""
+    return str(query.get("hostaddr") or query.get("host") or host or "")
 
 
 def _near(host: str) -> bool:
@@ -65,12 +69,16 @@ def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
     """
     if not environ.get("PGPASSWORD") or not url.startswith("postgresql"):
         return ""
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    host = query.get("hostaddr") or query.get("host") or parts.hostname or environ.get("PGHOST", "")
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        host = _of_url(parts.hostname, query) or environ.get("PGHOST", "")
+        port = parts.port or query.get("port") or 5432
+    except ValueError:  # no URL: opening the state says so
+        return ""
     if not host or host.startswith(("/", "@")):
         return ""
-    servers = [f"{one}:{parts.port or query.get('port') or 5432}" for one in host.split(",")]
+    servers = [f"{one}:{port}" for one in host.split(",")]
     named = {word.strip() for word in environ.get("HACORE_STATE_SERVERS", "").split(",")}
     strange = [server for server in servers if not {server, server.rpartition(":")[0]} & named]
     if not strange:

@@ -102,6 +102,9 @@ def test_a_server_without_tls_gets_no_password_and_the_error_names_both_paramete
         ("postgresql://ci@/web?host=/run/postgresql", "", ""),
         ("postgresql://ci@/web", "", ""),
         ("sqlite:///web.db", "", ""),
+        # not read by SQLAlchemy either: opening it is the error
+        ("postgresql://ci@db-1:5432,db-2:5433/web", "", ""),
+        ("postgresql://ci@[db/web", "", ""),
     ],
 )
 def test_a_password_for_a_server_that_the_stack_names_is_warned_of(url: str, servers: str, named: str) -> None:
