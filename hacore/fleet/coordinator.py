@@ -7,7 +7,6 @@ record: units with an outcome are never repeated, those without one begin again 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -57,13 +56,13 @@ class Coordinator:
                     self._record(run, name, await task)
 
     def _begin(self, run: FleetRun, stacks: Iterable[str], wave: int) -> FleetRun:
+        begun = {}
         for name in stacks:
-            self.book.add(run.id, "begun", stack=name)
+            begun[name] = self.book.add(run.id, "begun", stack=name)
             unit = Unit(run.verb, self.members[name], run.runs.get(name), run.begun.get(name))
             self._running[name] = asyncio.create_task(self.engine.perform(unit))
-            run = replace(run, begun={name: time.time(), **run.begun})
             self.tell("begun", {"stack": name, "wave": wave + 1})
-        return run
+        return replace(run, begun={**begun, **run.begun})
 
     async def _ended(self, run: FleetRun) -> FleetRun:
         await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)

@@ -61,6 +61,10 @@ class FleetRun:
         outcomes = {name: outcome.result for name, outcome in self.outcomes.items()}
         return Progress(outcomes, checked=self.checked, unclean=self.unclean)
 
+    def result(self, stack: str) -> str:
+        """What became of a stack: one of SHOWN."""
+        return self.outcomes[stack].result if stack in self.outcomes else "open"
+
     @property
     def stacks(self) -> tuple[str, ...]:
         """All stacks, in the order of waves."""
@@ -103,13 +107,15 @@ class Book:
         except OSError as error:
             raise StoreError(f"cannot record a fleet run in {self.folder}: {error.strerror}") from error
 
-    def add(self, run: int, kind: str, **values: Any) -> None:
-        """Append a line; it is on disk when this returns. Raises StoreError."""
-        line = json.dumps({"type": kind, "at": time.time(), **values}, sort_keys=True)
+    def add(self, run: int, kind: str, **values: Any) -> float:
+        """Append a line; it is on disk when this returns its time, as Unix time. Raises StoreError."""
+        at = time.time()
+        line = json.dumps({"type": kind, "at": at, **values}, sort_keys=True)
         try:
             append_lines(self._path(run), [line])
         except OSError as error:
             raise StoreError(f"cannot record fleet run {run}: {error.strerror}") from error
+        return at
 
     def read(self, run: int | None = None) -> FleetRun:
         """A run, or the newest one. Raises StoreError."""

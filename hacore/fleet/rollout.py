@@ -69,7 +69,7 @@ def plan_waves(names: Sequence[str], labels: Labels, waves: Sequence[Wave]) -> l
     Shares are cumulative, of all stacks (of those that a wave selects by label), rounded up; a wave has at
     least one new stack, if any is left.
     """
-    left = list(names)
+    left = dict.fromkeys(names)
     found: list[tuple[str, ...]] = []
     for wave in waves:
         wanted = [name for name in names if _within(labels[name], wave.within)]
@@ -78,9 +78,10 @@ def plan_waves(names: Sequence[str], labels: Labels, waves: Sequence[Wave]) -> l
             groups.setdefault(labels[name].get(wave.per, "") if wave.per else "", []).append(name)
         taken: list[str] = []
         for group in groups.values():
-            new = [name for name in group if name in set(left)]
+            new = [name for name in group if name in left]
             taken += new[: _new(wave.stacks, len(group), len(group) - len(new))]
-        left = [name for name in left if name not in set(taken)]
+        for name in taken:
+            del left[name]
         if taken:
             found.append(tuple(taken))
     return [*found, tuple(left)] if left else found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -110,24 +110,18 @@ def _members(folder: Path, body: FleetBody, root: Node, problems: Problems) -> l
         found = of_rows(folder, body.stacks, rows, root, problems)
     else:
         found = by_pattern(folder, body.stacks, where, problems)
-    if body.state is None:
-        own = None if isinstance(body.stacks, str) else _own
-        return [_with(member, own and own(folder, body, member), body.env) for member in found]
-    return [_with(member, _state(folder, body, member, root, problems), body.env) for member in found]
-
-
-def _with(member: Member, state: str | None, env: str | None) -> Member:
-    return Member(member.name, member.file, member.labels, member.variables, state, env)
-
-
-def _own(folder: Path, body: FleetBody, member: Member) -> str:
-    """The state of a row without `state` in the fleet: a file of its own."""
-    return f"sqlite:///{state_folder(folder) / 'state' / body.fleet / f'{member.name}.db'}"
+    return [replace(member, state=_state(folder, body, member, root, problems), env=body.env) for member in found]
 
 
 def _state(folder: Path, body: FleetBody, member: Member, root: Node, problems: Problems) -> str | None:
-    """The state of a member in that of the fleet: `?state=FLEET/NAME` on a server, a file in a folder."""
-    url = str(body.state)
+    """The state of a member in that of the fleet: `?state=FLEET/NAME` on a server, a file in a folder.
+
+    Without `state` in the fleet a row of a table has a file of its own, and a stack file has its own state.
+    """
+    if body.state is None:
+        own = state_folder(folder) / "state" / body.fleet / f"{member.name}.db"
+        return None if isinstance(body.stacks, str) else f"sqlite:///{own}"
+    url = body.state
     if url.partition(":")[0].partition("+")[0] != "sqlite":
         if "state=" in url.partition("?")[2]:
             problems.add(root.at(("state",)), "state must not have ?state=: each stack of the fleet has its own")

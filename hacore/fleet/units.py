@@ -19,7 +19,7 @@ from ..plan import Plan, plan_json
 from ..secrets import Secrets
 from ..store import UNFINISHED, RunRecord, StateReader
 from ..urls import url_secrets
-from .values import Outcome, Unit
+from .values import Member, Outcome, Unit
 
 LATER = 2.0  # seconds until a stack or host that another run has locked is tried again
 TRIES = 150
@@ -45,20 +45,22 @@ async def perform(unit: Unit, means: Means) -> Outcome:
     return replace(outcome, seconds=time.monotonic() - began)
 
 
-def _request(unit: Unit, means: Means) -> Request:
-    member = unit.member
-    load = LoadRequest(Path(member.file), variables=member.variables, env_name=member.env, state_url=member.state)
+def request_of(member: Member, means: Means, *, closed: bool = False) -> Request:
+    """The stack of a member with its values. `closed`: see LoadRequest."""
+    load = LoadRequest(
+        Path(member.file), variables=member.variables, env_name=member.env, state_url=member.state, closed=closed
+    )
     return Request(load, means)
 
 
 async def _state_of(unit: Unit, means: Means) -> str:
     if unit.member.state is not None:
         return unit.member.state
-    return (await asyncio.to_thread(load_stack, _request(unit, means))).state
+    return (await asyncio.to_thread(load_stack, request_of(unit.member, means))).state
 
 
 async def _plan(unit: Unit, means: Means) -> Outcome:
-    made = (await plan(_request(unit, means))).plan
+    made = (await plan(request_of(unit.member, means))).plan
     counts = {name: n for name, n in made.summary().items() if n and name != "noop"}
     if made.unreachable:
         return Outcome("unreachable", counts=counts, error=f"no answer from {', '.join(made.unreachable)}")
@@ -80,7 +82,7 @@ async def _apply(unit: Unit, means: Means) -> Outcome:
     url = await _state_of(unit, means)
     before = await asyncio.to_thread(_newest, url)
     resume = before is not None and before.status in UNFINISHED and before.command == "apply"
-    result = await apply(_request(unit, means), approve=yes, resume=resume)
+    result = await apply(request_of(unit.member, means), approve=yes, resume=resume)
     counts = {name: n for name, n in result.planned.plan.summary().items() if n and name != "noop"}
     if result.ok:
         run = result.run if result.run is not None else _of_this_unit(unit, before)
@@ -149,7 +151,7 @@ def _masked(text: str, unit: Unit, means: Means) -> str:
     """Without the secrets of the stack; if it does not load, without all values that it was given."""
     secrets = Secrets(url_secrets(unit.member.state or ""))
     try:
-        secrets.add(load_stack(_request(unit, means)).secrets)
+        secrets.add(load_stack(request_of(unit.member, means)).secrets)
     except HacoreError:
         given = [value for name, value in os.environ.items() if name.startswith("HACORE_VAR_")]
         secrets.add([*given, *unit.member.variables.values()])

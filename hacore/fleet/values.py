@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Verb = Literal["plan", "apply", "drift", "rollback"]
 Result = Literal["changed", "unchanged", "differs", "failed", "unreachable", "refused"]
 """How a unit ended. `differs`: a plan with changes, or drift. `refused`: a rollback of a stack that changed since."""
+
+SHOWN = (*get_args(Result), "open")
+"""How reports say what became of a stack, in this order; `open`: it has no outcome."""
 
 GOOD: frozenset[Result] = frozenset({"changed", "unchanged"})
 

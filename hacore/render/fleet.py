@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ..fleet.record import FleetRun
-from ..fleet.values import Member, Outcome
+from ..fleet.values import SHOWN, Member, Outcome
 from ..plan.public_json import FORMAT_VERSION
 from .words import clean, count, cut, span, when
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .fleet_formats import FleetReportJson, FleetRunJson, FleetRunsJson, FleetStackJson
 
 _MOST = 20  # stacks that are named in a text
-_ORDER = ("changed", "unchanged", "differs", "failed", "unreachable", "refused", "open")
 Status = Literal["running", "interrupted", "stopped", "done"]
 
 
@@ -28,10 +27,10 @@ def status_of(run: FleetRun, *, alive: bool) -> Status:
     return "running" if alive else "interrupted"
 
 
-def summary_of(run: FleetRun) -> dict[str, int]:
-    """How many stacks ended in which way."""
-    found = Counter(run.outcomes[name].result if name in run.outcomes else "open" for name in run.stacks)
-    return {result: found[result] for result in _ORDER if found[result]}
+def summary_of(run: FleetRun, stacks: Sequence[str] | None = None) -> dict[str, int]:
+    """How many stacks ended in which way: all of the run, or some of them."""
+    found = Counter(map(run.result, run.stacks if stacks is None else stacks))
+    return {result: found[result] for result in SHOWN if found[result]}
 
 
 def words_of(summary: Mapping[str, int]) -> str:
@@ -84,10 +83,8 @@ def run_text(run: FleetRun, *, alive: bool) -> str:
     if run.why:
         lines.append(f"  {run.why}")
     for number, wave in enumerate(run.waves):
-        found = Counter(run.outcomes[name].result if name in run.outcomes else "open" for name in wave)
         state = "checked" if number < run.checked else "open" if any(n in run.begun for n in wave) else "not begun"
-        summary = {result: found[result] for result in _ORDER if found[result]}
-        lines.append(f"  wave {number + 1} of {len(run.waves)}: {state}, {words_of(summary)}")
+        lines.append(f"  wave {number + 1} of {len(run.waves)}: {state}, {words_of(summary_of(run, wave))}")
     bad = [name for name in run.stacks if name in run.outcomes and run.outcomes[name].error]
     lines += cut([f"    {name}: {run.outcomes[name].result}: {run.outcomes[name].error}" for name in bad], _MOST)
     return clean("\n".join(lines))

@@ -36,8 +36,9 @@ def validate(args: FleetArgs, as_json: bool) -> int:
       hacore fleet validate
       hacore fleet validate fleets/edge
     """
-    from ...engine import LoadRequest, Means, Request, load_stack
+    from ...engine import Means, load_stack
     from ...errors import HacoreError, StackError
+    from ...fleet.units import request_of
     from ...render.fleet import sweep_json, waves_text
     from .. import stack_args
 
@@ -45,11 +46,8 @@ def validate(args: FleetArgs, as_json: bool) -> int:
     means = Means(stack_args.providers())
     problems = []
     for member in fleet.members.values():
-        load = LoadRequest(
-            Path(member.file), variables=member.variables, env_name=member.env, state_url=member.state, closed=True
-        )
         try:
-            load_stack(Request(load, means))
+            load_stack(request_of(member, means, closed=True))
         except StackError as error:
             problems += [one for one in error.problems if one not in problems]
         except HacoreError as error:
@@ -177,8 +175,7 @@ def status(args: FleetArgs, number: int | None, metrics: Path | None, as_json: b
     if metrics is not None:
         from ..cron.fleet_metrics import write_metrics
 
-        results = [run.outcomes[name].result if name in run.outcomes else "open" for name in run.stacks]
-        write_metrics(metrics, run.fleet, run.verb, results)
+        write_metrics(metrics, run.fleet, run.verb, [run.result(name) for name in run.stacks])
     if as_json:
         args.runtime.terminal.say_json(run_json(run, alive=alive))
     else:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ...errors import HacoreError
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from ...engine import DriftReport
 
 
@@ -17,7 +19,7 @@ def write_metrics(path: Path, stack: str, report: DriftReport | None, code: int,
 
     `seconds`: the duration of the check. Raises HacoreError when the file cannot be written.
     """
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Gauge
 
     registry = CollectorRegistry()
 
@@ -41,6 +43,13 @@ def write_metrics(path: Path, stack: str, report: DriftReport | None, code: int,
         holders = Gauge("hacore_drift_holders", "Hosts that hold the address", ["stack", "address"], registry=registry)
         for found in report.addresses:
             holders.labels(stack, found.address).set(len(found.holders))
+    write_registry(path, registry)
+
+
+def write_registry(path: Path, registry: CollectorRegistry) -> None:
+    """Write the file anew, whole or not at all. Raises HacoreError when it cannot be written."""
+    from prometheus_client import write_to_textfile
+
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:
