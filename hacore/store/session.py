@@ -50,7 +50,7 @@ class WriterSession:
         """Close, and with `unlock` delete the lock if it is still held by this session."""
         try:
             if unlock:
-                with self.database.writing() as connection:
+                with _let_go_if_refused(self.database), self.database.writing() as connection:
                     connection.execute(LOCK.delete().where(LOCK.c.token == self.lock.token))
         finally:
             self.database.close()
@@ -203,17 +203,25 @@ def _check_session(database: Database) -> None:
     held = database.session_lock
     if held is None:
         return
+    # a pooler gives the session that is free to the next transaction: this one keeps it busy
+    with _let_go_if_refused(database), explained(database.name), database.engine.connect() as other:
+        other.exec_driver_sql("SELECT 1")
+        with database.writing() as connection:
+            server_lock.check_direct(connection, held.key, database.name, held.token)
+
+
+@contextmanager
+def _let_go_if_refused(database: Database) -> Iterator[None]:
+    """Where a transaction is refused, leave no lock: with a pooler any of them may be the first in another session."""
     try:
-        # a pooler gives the session that is free to the next transaction: this one keeps it busy
-        with explained(database.name), database.engine.connect() as other:
-            other.exec_driver_sql("SELECT 1")
-            with database.writing() as connection:
-                server_lock.check_direct(connection, held.key, database.name, held.token)
+        yield
     except StoreError:
-        with replace(database, session_lock=None).writing() as connection:
-            connection.execute(LOCK.delete().where(LOCK.c.token == held.token))
-            if not server_lock.give_back(connection, held.key):  # the pool may have given us that very session
-                server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
+        held = database.session_lock
+        if held is not None:
+            with suppress(StoreError), replace(database, session_lock=None).writing() as connection:
+                connection.execute(LOCK.delete().where(LOCK.c.token == held.token))
+                if not server_lock.give_back(connection, held.key):  # the pool may have given us that very session
+                    server_lock.end_session(connection, held.token)  # it stays in the pool, with our lock
         raise
 
 
