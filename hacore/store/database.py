@@ -84,11 +84,11 @@ class Database:
             self.connection.execute(sa.text(query), values)
 
     def claim_tables(self, is_made: Callable[[], bool]) -> None:
-        """Keep others from creating or upgrading the tables in this transaction, unless `is_made` by now.
+        """Keep others from creating or upgrading the tables in this transaction, unless another made them meanwhile.
 
         Who waited for the maker does not make the next one wait until its own transaction ends.
         """
-        if self.is_postgres and not is_made():
+        if self.is_postgres:
             key = {"key": _CLAIM}
             self._wait(source.PATIENCE)
             self.connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), key)

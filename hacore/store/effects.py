@@ -80,7 +80,8 @@ def check_tokens(moves: Iterable[Move], images: Collection[str]) -> None:
 
 def new_run(run: RunRecord, tasks: list[TaskRecord], work: Transaction) -> int:
     """Store a run and its tasks; the run's new id."""
-    number = work.run = _next(META.c.runs, work)
+    (number,) = _next(META.c.runs, 1, work)
+    work.run = number
     values = {**columns.run_columns(run), "state_id": work.state_id, "id": number}
     work.connection.execute(RUN.insert().values(**values))
     rows = [{**columns.task_columns(task), "state_id": work.state_id, "run": number} for task in tasks]
@@ -101,15 +102,15 @@ def put_images(images: Mapping[str, StoredImage], work: Transaction) -> dict[str
     blobs = {blob.id: blob for image in images.values() for blob in image.blobs.values()}
     known: set[str] = set()
     for part in chunks(sorted(blobs)):
-        stored = sa.select(BLOB.c.id).where(BLOB.c.state_id == work.state_id, BLOB.c.id.in_(part))
+        stored = sa.select(BLOB.c.id).where(work.mine(BLOB, BLOB.c.id.in_(part)))
         known.update(work.connection.execute(stored).scalars())
     for name in sorted(blobs.keys() - known):
         blob = blobs[name]
         values = {"state_id": work.state_id, "id": blob.id, "size": blob.size, "coding": blob.coding, "body": blob.body}
         work.connection.execute(BLOB.insert().values(**values))
-    ids: dict[str, int] = {}
+    ids = dict(zip(images, _next(META.c.images, len(images), work), strict=True))
     for token, image in images.items():
-        number = ids[token] = _next(META.c.images, work)
+        number = ids[token]
         about = {"run": image.run, "sensitive": image.sensitive, "key_id": image.key_id, "data": image.data}
         work.connection.execute(IMAGE.insert().values(state_id=work.state_id, id=number, **about))
         for name, blob in image.blobs.items():
@@ -127,7 +128,7 @@ def _put_row(values: Columns, token: str, work: Transaction, ids: Ids) -> None:
 
 
 def _drop_row(address: str, work: Transaction, _ids: Ids) -> None:
-    where = _mine(RESOURCE, work, RESOURCE.c.address == address)
+    where = work.mine(RESOURCE, RESOURCE.c.address == address)
     before = _stored(RESOURCE, where, work)
     if before is not None:
         work.connection.execute(RESOURCE.delete().where(where))
@@ -139,11 +140,11 @@ def _put_host(values: Columns, work: Transaction, _ids: Ids) -> None:
 
 
 def _drop_host(name: str, work: Transaction, _ids: Ids) -> None:
-    work.connection.execute(HOST.delete().where(_mine(HOST, work, HOST.c.name == name)))
+    work.connection.execute(HOST.delete().where(work.mine(HOST, HOST.c.name == name)))
 
 
 def _put_run(number: int, values: Columns, work: Transaction, _ids: Ids) -> None:
-    where = _mine(RUN, work, RUN.c.id == number)
+    where = work.mine(RUN, RUN.c.id == number)
     if work.connection.execute(RUN.update().where(where).values(**values)).rowcount != 1:
         raise StoreError(f"cannot record run {number}: it is not in the state")
 
@@ -151,7 +152,7 @@ def _put_run(number: int, values: Columns, work: Transaction, _ids: Ids) -> None
 def _put_task(values: Columns, images: Ids, tokens: Mapping[str, str], work: Transaction, ids: Ids) -> None:
     _put(TASK, values, ("run", "id"), work)
     number, task = values["run"], values["id"]
-    where = _mine(TASK_IMAGE, work, TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task)
+    where = work.mine(TASK_IMAGE, TASK_IMAGE.c.run == number, TASK_IMAGE.c.task == task)
     work.connection.execute(TASK_IMAGE.delete().where(where))
     _link(number, task, images, tokens, work, ids)
 
@@ -165,7 +166,7 @@ def _set_task(
     work: Transaction,
     ids: Ids,
 ) -> None:
-    where = _mine(TASK, work, TASK.c.run == key[0], TASK.c.id == key[1])
+    where = work.mine(TASK, TASK.c.run == key[0], TASK.c.id == key[1])
     stored = work.connection.execute(sa.select(TASK.c.before).where(where)).scalar_one_or_none()
     if stored is None:
         raise StoreError(f"cannot record task {key[1]} of run {key[0]}: it is not in the state")
@@ -177,7 +178,7 @@ def _set_task(
 
 
 def _set_loaded(address: str, loaded: Mapping[str, str | None], work: Transaction, _ids: Ids) -> None:
-    where = _mine(RESOURCE, work, RESOURCE.c.address == address)
+    where = work.mine(RESOURCE, RESOURCE.c.address == address)
     before = _stored(RESOURCE, where, work)
     if before is None:
         return
@@ -196,7 +197,7 @@ def _link(number: int, task: str, images: Ids, tokens: Mapping[str, str], work: 
 
 def _put(table: Table, values: Columns, key: tuple[str, ...], work: Transaction) -> tuple[Columns | None, bool]:
     """Insert or update; the former row, and whether anything changed."""
-    where = _mine(table, work, *(table.c[name] == values[name] for name in key))
+    where = work.mine(table, *(table.c[name] == values[name] for name in key))
     stored = _stored(table, where, work)
     if stored is None:
         work.connection.execute(table.insert().values(state_id=work.state_id, **values))
@@ -210,13 +211,11 @@ def _stored(table: Table, where: ColumnElement[bool], work: Transaction) -> Colu
     return None if found is None else {str(name): value for name, value in found.items() if name != "state_id"}
 
 
-def _mine(table: Table, work: Transaction, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The rows of the state of this transaction for which all conditions hold."""
-    return sa.and_(table.c.state_id == work.state_id, *conditions)
-
-
-def _next(counter: Column[int], work: Transaction) -> int:
-    """The next number of a run or an image; never one of a row that was deleted."""
+def _next(counter: Column[int], count: int, work: Transaction) -> range:
+    """The next numbers of runs or images; never one of a row that was deleted."""
+    if not count:
+        return range(0)
     mine = META.c.id == work.state_id
-    work.connection.execute(META.update().where(mine).values({counter: counter + 1}))
-    return int(work.connection.execute(sa.select(counter).where(mine)).scalar_one())
+    work.connection.execute(META.update().where(mine).values({counter: counter + count}))
+    last = int(work.connection.execute(sa.select(counter).where(mine)).scalar_one())
+    return range(last - count + 1, last + 1)

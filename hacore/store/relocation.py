@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy import Connection, Table
 
 from ..errors import StoreError
@@ -141,8 +140,7 @@ def _prepare(database: Database, target: Place, lineage: str) -> None:
     """Keep others out of the target, make its tables, and remove what was moved here from there."""
     connection, reading = database.connection, CoreReading(database.connection)
     database.claim(target.state_id)
-    database.claim_tables(lambda: queries.version(reading) == versions.HEAD)
-    found = queries.version(reading)
+    found = schema.claimed_version(database)
     if found is None:
         schema.create(connection)
     elif found != versions.HEAD:
@@ -171,15 +169,9 @@ def _copy_table(table: Table, here: Connection, there: Connection, source: Place
 
 def _rows(table: Table, connection: Connection, place: Place) -> Iterator[list[dict[str, Any]]]:
     query = table.select().where(table.c.state_id == place.state_id)
-    with _streamed(connection, query) as found:
+    with connection.execute(query, execution_options={"yield_per": _ROWS}) as found:
         for part in found.mappings().partitions(_ROWS):
             yield [{str(name): value for name, value in row.items()} for row in part]
-
-
-@contextmanager
-def _streamed(connection: Connection, query: sa.Select[Any]) -> Iterator[sa.CursorResult[Any]]:
-    with connection.execute(query, execution_options={"yield_per": _ROWS}) as found:
-        yield found
 
 
 def _digests(table: Table, connection: Connection, place: Place) -> list[bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ..errors import StoreError
-from . import versions
+from . import queries, versions
 from .database import CoreReading, Database
 from .place import Place
 from .source import backup
@@ -20,6 +20,16 @@ VERSIONS = Path(__file__).with_name("migrations") / "versions"
 LOCATIONS = (VERSIONS,)
 
 
+def claimed_version(database: Database) -> str | None:
+    """The version of the tables, None if there are none. Unless it is HEAD, nobody else makes or upgrades them now."""
+    reading = CoreReading(database.connection)
+    found = queries.version(reading)
+    if found != versions.HEAD:
+        database.claim_tables(lambda: queries.version(reading) == versions.HEAD)
+        found = queries.version(reading)
+    return found
+
+
 def create(connection: Connection) -> None:
     """Create all tables."""
     METADATA.create_all(connection)
@@ -27,9 +37,9 @@ def create(connection: Connection) -> None:
     connection.execute(VERSION.insert().values(version_num=versions.HEAD))
 
 
-def create_state(connection: Connection, place: Place, lineage: str = "") -> None:
-    """Create a state with a new lineage, or with this one; it has no key yet."""
-    new = {"lineage": lineage or str(uuid.uuid4()), "serial": 0, "key_id": "", "created": time.time()}
+def create_state(connection: Connection, place: Place) -> None:
+    """Create a state with a new lineage; it has no key yet."""
+    new = {"lineage": str(uuid.uuid4()), "serial": 0, "key_id": "", "created": time.time()}
     connection.execute(META.insert().values(id=place.state_id, name=place.state, **new, runs=0, images=0, moved_to=""))
 
 

@@ -70,8 +70,7 @@ def open_session(place: Place, *, who: str, what: str, new_key: bool, moving_to:
         with database.writing() as connection:
             database.claim(place.state_id)
             reading = CoreReading(connection)
-            database.claim_tables(lambda: queries.version(reading) == versions.HEAD)
-            found = queries.version(reading)
+            found = schema.claimed_version(database)
             scope = queries.Scope(place.state_id, found or versions.HEAD)
             old = None if found is None else queries.lock(reading, scope)
             if old is not None:

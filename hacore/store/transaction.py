@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Table
 
 from ..errors import LockedError, SerialError
 from . import queries, versions
@@ -32,6 +32,10 @@ class Transaction:
     run: int | None = None
     before: dict[str, Columns | None] = field(default_factory=dict)
     is_complete: bool = False
+
+    def mine(self, table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        """The rows of this state for which all conditions hold."""
+        return sa.and_(table.c.state_id == self.state_id, *conditions)
 
     def remember(self, address: str, before: Columns | None) -> None:
         """Note that a resource row changed. The first value in the transaction counts."""
