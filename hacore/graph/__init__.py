@@ -1,7 +1,7 @@
 """From a stack to a graph: who must be done before whom, and the mistakes that only show there."""
 
 from .build import Graph, Index, build_graph, by_resource, members
-from .order import Cycle, components, depths, find_cycle, topological
+from .order import Cycle, components, depths, find_cycle, reach, topological
 
 __all__ = [
     "Cycle",
@@ -13,5 +13,6 @@ __all__ = [
     "depths",
     "find_cycle",
     "members",
+    "reach",
     "topological",
 ]

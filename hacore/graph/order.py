@@ -72,6 +72,18 @@ def depths(needs: Mapping[N, Sequence[N]]) -> dict[N, int]:
     return depth
 
 
+def reach(start: Iterable[N], edges: Mapping[N, Iterable[N]]) -> set[N]:
+    """These and all that their edges lead to."""
+    found: set[N] = set()
+    queue = list(start)
+    while queue:
+        node = queue.pop()
+        if node not in found:
+            found.add(node)
+            queue.extend(edges.get(node, ()))
+    return found
+
+
 def components(needs: Mapping[N, Sequence[N]]) -> list[list[N]]:
     """The connected parts of the graph, whatever the direction of its edges, in the order of `needs`."""
     parent: dict[N, N] = {node: node for node in needs}

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..address import Address
 from ..contract import Provider, Spec
-from ..graph import Graph, components
+from ..graph import Graph, components, reach
 from ..model import Action, Op, Status
 from ..plan import PlanTask
 from .block import Block, continue_block, needing
@@ -49,45 +49,35 @@ def left_over(lives: Iterable[RunningTask]) -> UnfinishedTasks:
     """Sort the tasks of an interrupted run. Undone tasks are left out."""
     found = UnfinishedTasks()
     lives = list(lives)
-    dependent = _dependent_on_undone(lives)
+    resting = _resting_on_undone(lives)
     for live in lives:
         status, op = live.status, live.task.op
-        if live.id in dependent or status in (Status.UNDO, Status.UNDOING):
-            found.back.append(live)
+        if status in (Status.UNDO, Status.UNDOING):
+            group = found.back
         elif status is Status.DONE or (status in (Status.DOING, Status.ERROR) and op in (Op.TRIGGER, Op.DRAIN)):
-            found.kept.append(live)
+            group = found.kept
         elif status in (Status.DOING, Status.ERROR) and live.image_ids and _touching(live.task):
-            found.doubtful.append(live)
+            group = found.doubtful
         elif status is not Status.UNDONE:
-            found.again.append(live)
+            group = found.again
+        else:
+            continue
+        stands = group is not found.again and bool(_touching(live.task)) and not live.task.keep_on_failure
+        (found.back if stands and live.id in resting else group).append(live)
     return found
 
 
-def _dependent_on_undone(lives: Sequence[RunningTask]) -> set[str]:
-    """The changes that are done, or half done, and depend on one that is being undone.
+def _resting_on_undone(lives: Sequence[RunningTask]) -> set[str]:
+    """The tasks that are being undone, and all that depend on them.
 
-    Its before-image is that of a host on which the other one is done: undone later, it would restore a state
-    that must not return.
+    The before-image of such a change is that of a host on which the other one is done: undone later, it would restore
+    a state that must not return.
     """
-    dependants: dict[str, list[RunningTask]] = {}
+    dependants: dict[str, list[str]] = {}
     for live in lives:
         for need in live.task.needs:
-            dependants.setdefault(need, []).append(live)
-    queue = [live.id for live in lives if live.status in (Status.UNDO, Status.UNDOING)]
-    seen = set(queue)
-    found: set[str] = set()
-    while queue:
-        for live in dependants.get(queue.pop(), ()):
-            if live.id in seen:
-                continue
-            seen.add(live.id)
-            queue.append(live.id)
-            standing = live.status is Status.DONE or (
-                live.status in (Status.DOING, Status.ERROR) and bool(live.image_ids)
-            )
-            if standing and _touching(live.task) and not live.task.keep_on_failure:
-                found.add(live.id)
-    return found
+            dependants.setdefault(need, []).append(live.id)
+    return reach((live.id for live in lives if live.status in (Status.UNDO, Status.UNDOING)), dependants)
 
 
 def takers(

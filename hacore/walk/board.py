@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..graph import reach
 from ..model import Op, Status
 from .circle import out_of_a_circle
 from .nodes import Node, undrains
@@ -292,14 +293,7 @@ class Board:
         return id in self.begun and self.status[id] is Status.DO
 
     def _below(self, id: str) -> set[str]:
-        found: set[str] = set()
-        queue = [id]
-        while queue:
-            for dependant in self._dependants.get(queue.pop(), ()):
-                if dependant not in found:
-                    found.add(dependant)
-                    queue.append(dependant)
-        return found
+        return reach(self._dependants.get(id, ()), self._dependants)
 
     def open_blocks(self, group: str) -> list[str]:
         """The drains of a group that keep a host out of service, forwards or backwards."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from ...address import Address
+from ...graph import reach
 from ...model import JSON
 
 if TYPE_CHECKING:
@@ -96,28 +97,9 @@ def come_back_in_order(
             needs[mine] |= {key for key in at[need] if key != mine and mine not in above(key, needs)}
 
 
-def reach(start: Iterable[Address], edges: Mapping[Address, Iterable[Address]]) -> set[Address]:
-    """These and all that their edges lead to."""
-    found: set[Address] = set()
-    queue = list(start)
-    while queue:
-        address = queue.pop()
-        if address not in found:
-            found.add(address)
-            queue.extend(edges.get(address, ()))
-    return found
-
-
 def above(key: str, needs: Mapping[str, Set[str]]) -> set[str]:
     """All that a task waits for, directly or not."""
-    found: set[str] = set()
-    queue = list(needs.get(key, ()))
-    while queue:
-        need = queue.pop()
-        if need not in found:
-            found.add(need)
-            queue.extend(needs.get(need, ()))
-    return found
+    return reach(needs.get(key, ()), needs)
 
 
 def between(disrupting: Set[str], hosts: Mapping[str, str | None], needs: Mapping[str, Set[str]]) -> set[str]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...address import Address
 from ...contract import Change, View
-from ...graph import by_resource
+from ...graph import by_resource, reach
 from ...model import Action, Row, has_loaded, loaded_mark, marked_keys
 from ...plan import Inputs
 from ...plan.triggers import sources_of
-from .order import above, reach
+from .order import above
 
 if TYPE_CHECKING:
     from .types import Restore

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hacore.address import Address
+from hacore.graph import reach
 from hacore.journal import RunningTask
-from hacore.journal.rollback.order import above, between, edges, reach
+from hacore.journal.rollback.order import above, between, edges
 from hacore.journal.rollback.types import Restore
 from tests.journal.runs import run, task, trigger
 
