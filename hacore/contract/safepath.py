@@ -109,6 +109,11 @@ owners() { # PATH OWNER: whether nobody but OWNER, an account other than root's,
   if __unsafe "$1"; then __acting=0; __unsafe "$1"; return 1; fi
   __acting=0
 }
+others_entry() { # PATH UID NAME: whether the entry exists and belongs to another account than that one; $__why
+  [ -L "$1" ] || [ -e "$1" ] || return 1
+  __now=$(stat -c %u -- "$1") && [ "$__now" != "$2" ] || return 1
+  __why="it belongs to uid $__now in a folder of $3's; give it to $3 first: chown -h $3 $1"
+}
 safe_path() { # PATH...: fails the step if another user can redirect one of them
   for __path do
     if __unsafe "$__path"; then
@@ -164,7 +169,9 @@ PATH did not exist: whatever exists there later may be another user's, and must 
 `changeable PATH` names what rename(2) would fail for without a reason: chattr(1), and a mount. For captures.
 
 `owners PATH OWNER` (name or number) is true if root may not write there and OWNER may: the folders belong to OWNER
-and root. The work is then done as OWNER, who can do nothing that OWNER could not do before.
+and root. The work is then done as OWNER, who can do nothing that OWNER could not do before. `others_entry PATH UID
+NAME` is true if an entry there belongs to somebody else than NAME, of that uid: NAME can neither read it for certain
+nor restore it.
 
 `safe_owner PATH OWNER` (name or number) also refuses to give away an entry of such a folder: its new owner could
 exchange it for a link before its mode is set, and before it is restored.

@@ -17,8 +17,7 @@ _CHECK = r"""
 owned() { # PATH OWNER: OWNER itself may be the one to write there
   __unsafe "$1" || return 0
   if ! owners "$1" "$2"; then report "$1" "$__why"
-  elif { [ -L "$1" ] || [ -e "$1" ]; } && __now=$(stat -c %u -- "$1") && [ "$__now" != "$__worker" ]; then
-    report "$1" "it belongs to uid $__now in a folder of $2's; give it to $2 first: chown -h $2 $1"
+  elif others_entry "$1" "$__worker" "$2"; then report "$1" "$__why"
   fi
 }
 check() { # FOLDER PATH...: most paths of a folder have one answer

@@ -70,15 +70,8 @@ keep() {{ # number, path, folder, base name, desired kind (empty for a delete)
 """
 
 
-_OWN = """
-if [ -L "$path" ] || [ -e "$path" ]; then
-  uid=$(stat -c %u -- "$path")
-  me=$(id -un)
-  [ "$uid" = "$(id -u)" ] ||
-    die "cannot replace $path: it belongs to uid $uid in a folder of $me's; give it to $me first: chown -h $me $path"
-fi
+_OWN = """! others_entry "$path" "$(id -u)" "$(id -un)" || die "cannot replace $path: $__why"
 """
-"""What another account's folder has of others, that account can neither read for certain nor restore."""
 
 _AS_OWNER = """if owners "$path" {owner}; then
   as_owner "$__worker" /dev/null {script}
@@ -118,8 +111,8 @@ def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[b
     images: dict[Address, Image] = {}
     for line in output.stdout.splitlines():
         number, kind, *rest = line.split(b" ")
-        at, _, uid = number.partition(b":")
-        address = addresses[int(at)]
+        place, _, uid = number.partition(b":")
+        address = addresses[int(place)]
         worker: dict[str, Any] = {"worker": int(uid)} if uid else {}
         if kind == b"absent":
             images[address] = Image(data={"kind": "absent", **worker}, modes=())
@@ -129,7 +122,7 @@ def read_images(output: Output, addresses: Sequence[Address], secret: Sequence[b
         images[address] = Image(
             data={"kind": kind.decode(), "mode": f"{mode:04o}", "uid": owner, "gid": group, "size": size, **worker},
             blobs={"entry.tar": _unzipped(base64.b64decode(rest[1]))},
-            sensitive=secret[int(number.partition(b":")[0])],
+            sensitive=secret[int(place)],
             modes=(shown,),
         )
     return images

@@ -74,11 +74,6 @@ def names(path: str) -> str:
     return f"path={quote(path)} dir={quote(folder)} base={quote(base)} stem={quote(stem)}\n"
 
 
-def as_root(path: str, body: str, owner: str = "") -> str:
-    """The body with its variables, after a check that nobody else can redirect the path."""
-    return f"{names(path)}{SAFE_PATH}{LIBRARY}{_checked(owner)}{body}"
-
-
 def as_account(path: str, body: str, blob: str = "") -> str:
     """The body for `as_owner`: the whole script of an account that is not root; its input is the blob."""
     given = f'cat >"$HACORE_WORK/{blob}"\n' if blob else ""
@@ -99,11 +94,10 @@ def guarded(path: str, body: str, owner: str = "", blob: str = "", worker: int |
     worker: uid of the account that read the before-image. Root restores nothing that another account has read: it
       could have put a program with the suid bit of root's there.
     """
-    if not owner and worker is None:
-        return as_root(path, body)
     source = f"$HACORE_WORK/{blob}" if blob else "/dev/null"
     call = f'as_owner "$__worker" "{source}" {quote(as_account(path, body, blob))}\n'
     if worker is not None:
         return f"{names(path)}{AS_OWNER}__worker={worker}\n{call}"
-    test = f'if owners "$path" {quote(owner)}; then\n{call}exit\nfi\n'
-    return f"{names(path)}{SAFE_PATH}{AS_OWNER}{test}{LIBRARY}{_checked(owner)}{body}"
+    # root where it may, after its own check
+    alone = f'{AS_OWNER}if owners "$path" {quote(owner)}; then\n{call}exit\nfi\n' if owner else ""
+    return f"{names(path)}{SAFE_PATH}{alone}{LIBRARY}{_checked(owner)}{body}"
