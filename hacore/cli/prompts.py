@@ -142,8 +142,9 @@ def _typed() -> str:
 class Lines:
     """The lines of stdin. `prompted`: a user types them at a prompt, with history and editing of readline."""
 
-    def __init__(self, stdin: TextIO | None, prompt: str) -> None:
+    def __init__(self, terminal: Terminal, stdin: TextIO | None, prompt: str) -> None:
         self.prompted = is_terminal(stdin) and is_terminal(sys.stdout)
+        self._terminal = terminal
         self._stdin = stdin
         self._prompt = prompt
 
@@ -158,14 +159,14 @@ class Lines:
             try:
                 line = input(self._prompt)
             except EOFError:
-                sys.stdout.write("\n")
+                self._terminal.tell("")
                 return
             except KeyboardInterrupt:  # Ctrl-C clears the line, as in a shell
-                sys.stdout.write("\n")
+                self._terminal.tell("")
                 continue
             yield line
 
 
-def lines_of(prompt: str) -> Lines:
+def lines_of(terminal: Terminal, prompt: str) -> Lines:
     """The lines of the stdin of this process; `prompt` is shown on a terminal."""
-    return Lines(sys.stdin, prompt)
+    return Lines(terminal, sys.stdin, prompt)

@@ -60,7 +60,7 @@ def command(args: StackArgs, words: tuple[str, ...], host: str | None) -> int:
     terminal, name = args.runtime.terminal, evaluator.host(host)
     if expression is not None:
         return 0 if _answer(terminal, evaluator, expression, name) else 1
-    lines = lines_of(f"{name}> ")
+    lines = lines_of(terminal, f"{name}> ")
     wrong = [line for line in _expressions(lines) if not _answer(terminal, evaluator, line, name)]
     return 1 if wrong and not lines.prompted else 0
 
