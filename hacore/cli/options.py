@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -140,7 +140,7 @@ exclude = click.option(
 )
 
 
-replace = click.option(
+replace_ = click.option(
     "--replace",
     "replaces",
     metavar="ADDRESS",
@@ -167,11 +167,11 @@ def replacing(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*, replaces: Sequence[str], selection: Selection, **given: Any) -> Any:
-        from ..plan import Selection
+        from ..address import Address
 
-        return function(selection=Selection.of_options({**selection.options(), "replaces": replaces}), **given)
+        return function(selection=replace(selection, replaces=tuple(map(Address.parse, replaces))), **given)
 
-    return replace(wrapped)  # type: ignore[return-value]
+    return replace_(wrapped)  # type: ignore[return-value]
 
 
 def apply_options(*, destroy: bool = False) -> Callable[[F], F]:
@@ -201,6 +201,5 @@ _APPLY = (take_over, confirm_within)
 
 def words(selected: Selection) -> list[str]:
     """The options as the user would type them again."""
-    found = [word for one in selected.targets for word in ("--target", str(one))]
-    found += [word for one in selected.excludes for word in ("--exclude", str(one))]
-    return found + [word for one in selected.replaces for word in ("--replace", str(one))]
+    chosen = (("--target", selected.targets), ("--exclude", selected.excludes), ("--replace", selected.replaces))
+    return [word for option, selectors in chosen for one in selectors for word in (option, str(one))]

@@ -152,9 +152,8 @@ class Session:
     ) -> dict[str, Host]:
         """The hosts that a selection concerns. Raises UsageError for a selector that matches nothing."""
         selection = self.request.selection
-        if not selection and not selection.replaces:
-            return known
-        if self.named is not None:  # once: what a run has deleted is unknown to its second plan
+        # once: what a run has deleted is unknown to its second plan
+        if (selection or selection.replaces) and self.named is not None:
             selection.check({*self.named, *recorded})
             self.named = None
         if not selection:

@@ -184,10 +184,13 @@ def _desired(address: Address, inherits: Address | None, owners: Owners, given: 
     ignore = instance.lifecycle.ignore_changes if observed is not None else ()
     before = None if observed is None else observed.attrs
     claims = stored_claims(given.graph.claims[address])
-    left = () if row is None else left_tokens(row, claims, instance.hosts, owners)
-    without = ", ".join(map(spoken, left)) if row is not None and left and stays(row, claims, left) else ""
+    left: tuple[str, ...] = ()
+    without, wanted = "", False
+    if row is not None:
+        left = left_tokens(row, claims, instance.hosts, owners)
+        without = ", ".join(map(spoken, left)) if left and stays(row, claims, left) else ""
+        wanted = row.run != given.run and given.selection.replaced(address)
     begun = given.doubtful.get(address)
-    wanted = row is not None and row.run != given.run and given.selection.replaced(address)
     decision = decide(
         before, desired, row, ignore=ignore, moves=bool(left), without=without, wanted=wanted, begun=begun
     )

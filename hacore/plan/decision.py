@@ -29,8 +29,7 @@ class Decision:
     """The action of one address. `reason` is only shown.
 
     `moves`: a replace at another place than the recorded one. `reduces`: an update that gives up a part of what it
-    had. `takers`: the desired addresses that claim the
-    forgotten resource.
+    had. `takers`: the desired addresses that claim the forgotten resource.
     """
 
     action: Action
@@ -54,8 +53,8 @@ def decide(
     """The action of a desired address.
 
     `before`: the observed attrs; `ignore`: attrs that are not compared; `moves`: its recorded place is left;
-    `without`: the part of it that is given up, in words; `wanted`: its
-    replacement is asked for; `begun`: what an interrupted run was doing to it.
+    `without`: the part of it that is given up, in words; `wanted`: its replacement is asked for; `begun`: what an
+    interrupted run was doing to it.
     """
     if row is not None and without:
         return Decision(Action.UPDATE, f"no longer has {without}: restored to the original state", reduces=True)

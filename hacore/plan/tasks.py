@@ -71,7 +71,7 @@ def _add_changes(
         else:
             level = "-" if deletes else depth[planned.address]
             key = f"{'delete' if deletes else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
-        if planned.moves or planned.reduces:  # a delete, and a create; else the provider does it in place
+        if planned.is_two_tasks:
             old = _old_half(planned, given)
             old_key = f"delete {planned.address}"
             drafts[old_key] = _draft(old_key, old)
@@ -129,7 +129,7 @@ def _wire_changes(
             for address in draft.addresses:
                 draft.needs |= reach.get(address, nothing)
     for planned in outcome.changes:
-        if planned.moves or planned.reduces:
+        if planned.is_two_tasks:
             old = f"delete {planned.address}"
             for key in done_by.get(planned.address, ()):
                 if drafts[key].op is not Op.TRIGGER:

@@ -44,6 +44,11 @@ class PlannedChange:
     reduces: bool = False
 
     @property
+    def is_two_tasks(self) -> bool:
+        """Whether a delete comes first, in a task of its own; else the provider does it in place."""
+        return self.moves or self.reduces
+
+    @property
     def word(self) -> str:
         """What the task does, in a word: that of the action, or `reduce` for the delete of a part."""
         return "reduce" if self.reduces and self.action is Action.DELETE else self.action.word

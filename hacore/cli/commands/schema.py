@@ -25,9 +25,8 @@ def command(runtime: Runtime, name: str, listed: bool) -> int:
     """Print a JSON Schema of a stack file or of a --json output.
 
     NAME is `stack` (the default) or `fleet`, for editors, or a format that --list
-    shows. The
-    schema of a stack has all installed kinds of resources. Every format has a
-    `format_version`; a stream of events has it in its first line.
+    shows. The schema of a stack has all installed kinds of resources. Every format
+    has a `format_version`; a stream of events has it in its first line.
 
     \b
     Examples:
