@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import Server, programs
+from tests.postgres import Server, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,15 +76,5 @@ def whole_machine() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A running PostgreSQL server; each process of pytest-xdist has its own."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed; `make system` installs it")
-    server = Server(found)
-    try:
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
-    finally:
-        server.remove()
+    with running() as server:
+        yield server

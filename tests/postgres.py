@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+
+import pytest
 
 USER, PASSWORD = "hacore", "hunter2-and/more"
 
@@ -18,6 +21,23 @@ def programs() -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = str(installed[-1]) if installed else shutil.which("initdb")
     return Path(found).parent if found else None
+
+
+@contextmanager
+def running(connections: int = 100) -> Iterator[Server]:
+    """A server until the end of the block. Skips the test where PostgreSQL is not installed."""
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not installed; `make system` installs it")
+    server = Server(found)
+    try:
+        server.start(connections)
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        server.remove()
 
 
 class Server:

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import textwrap
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import hacore.engine
 from hacore.cli.app import run
+from hacore.model import Host
 from hacore.testing import KINDS, World
 
 HEAD = """
@@ -63,12 +65,17 @@ class Console:
         return Outcome(code, out.getvalue(), err.getvalue())
 
 
-@pytest.fixture
-def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
+def at_a_shell(folder: Path, monkeypatch: pytest.MonkeyPatch, connect: Callable[[Host], Any]) -> None:
+    """In a folder, without what the environment of the tests says to hacore, and with hosts in memory."""
     for name in ("HACORE_STATE", "HACORE_KEY", "HACORE_DEBUG", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    world = World("a", "b")
+    monkeypatch.chdir(folder)
     monkeypatch.setattr("hacore.cli.stack_args.providers", lambda: KINDS)
-    monkeypatch.setattr(hacore.engine, "Means", functools.partial(hacore.engine.Means, connect=world.connect))
+    monkeypatch.setattr(hacore.engine, "Means", functools.partial(hacore.engine.Means, connect=connect))
+
+
+@pytest.fixture
+def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
+    world = World("a", "b")
+    at_a_shell(tmp_path, monkeypatch, world.connect)
     return Console(tmp_path, world, monkeypatch)

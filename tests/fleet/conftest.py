@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import io
-import json
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import hacore.engine
-from hacore.cli.app import run
 from hacore.model import Host
-from hacore.testing import KINDS, World
+from hacore.testing import World
+from tests.cli.conftest import Console as Shell
+from tests.cli.conftest import Outcome, at_a_shell
 
 ROWS = 6
 STACK = """
@@ -41,22 +36,11 @@ rollout:
 """
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Console:
+class Console(Shell):
     """A user at a shell in the folder of a fleet; each row has machines of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, World(), monkeypatch)
         self.worlds = [World("a", "b") for _ in range(ROWS + 1)]
 
     async def connect(self, host: Host) -> Any:
@@ -69,13 +53,6 @@ class Console:
     def fleet(self, text: str = FLEET) -> None:
         (self.folder / "fleet.yaml").write_text(text)
 
-    def __call__(self, *argv: str, stdin: str = "") -> Outcome:
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.setattr("sys.stdin", io.StringIO(stdin))
-            code = run(argv)
-        return Outcome(code, out.getvalue(), err.getvalue())
-
     def go(self, verb: str, *argv: str, stdin: str = "") -> Outcome:
         """A command of `hacore fleet` whose units run in this process."""
         return self("fleet", verb, *argv, "--processes", "0", stdin=stdin)
@@ -83,12 +60,8 @@ class Console:
 
 @pytest.fixture
 def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
-    for name in ("HACORE_STATE", "HACORE_KEY", "HACORE_DEBUG", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    console = Console(tmp_path)
-    monkeypatch.setattr("hacore.cli.stack_args.providers", lambda: KINDS)
-    monkeypatch.setattr(hacore.engine, "Means", functools.partial(hacore.engine.Means, connect=console.connect))
+    console = Console(tmp_path, monkeypatch)
+    at_a_shell(tmp_path, monkeypatch, console.connect)
     console.template()
     console.fleet()
     rows = [f"edge-{n},{'lab' if n == 1 else 'eu'},{n}" for n in range(1, ROWS + 1)]

@@ -15,7 +15,7 @@ from hacore.store import DropRow, PutRow, RunRecord, StateReader, StateWriter, T
 from hacore.store import schema as tables
 from hacore.store.database import open_writer as open_database
 from hacore.store.place import Place
-from tests.postgres import Server, programs
+from tests.postgres import Server, running
 from tests.store.conftest import put_image
 
 BACKENDS = ["postgresql"]
@@ -120,19 +120,9 @@ def test_the_name_is_taken_out_of_the_url() -> None:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server for three connections of each of the states that are opened at once."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed; `make system` installs it")
     monkeypatch.setenv("HACORE_KEY", "B" * 43 + "=")
-    server = Server(found)
-    try:
-        server.start(connections=3 * AT_ONCE + 20)
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
-    finally:
-        server.remove()
+    with running(connections=3 * AT_ONCE + 20) as server:
+        yield server
 
 
 def fill(url: str) -> None:
