@@ -11,7 +11,7 @@ Result = Literal["changed", "unchanged", "differs", "failed", "unreachable", "re
 """How a unit ended. `differs`: a plan with changes, or drift. `refused`: a rollback of a stack that changed since."""
 
 SHOWN = (*get_args(Result), "open")
-"""How reports say what became of a stack, in this order; `open`: it has no outcome."""
+"""The results of stacks in reports, in this order; `open`: it has no outcome."""
 
 GOOD: frozenset[Result] = frozenset({"changed", "unchanged"})
 

@@ -74,7 +74,7 @@ def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
         query = dict(parse_qsl(parts.query))
         host = _of_url(parts.hostname, query) or environ.get("PGHOST", "")
         port = parts.port or query.get("port") or 5432
-    except ValueError:  # no URL: opening the state says so
+    except ValueError:  # no URL: the error of opening the state
         return ""
     if not host or host.startswith(("/", "@")):
         return ""
