@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 
 from .content import content
 from .graph import SIZES, graph
@@ -23,8 +24,11 @@ def main() -> int:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="instances (default: %(default)s)")
     parser.add_argument("--mb", type=int, default=300, help="MB of the source of content (default: 300)")
     parser.add_argument("--twins", action="store_true", help="plan and content: twins with systemd, too; needs root")
+    parser.add_argument("--operations", action="store_true", help="requests lost per operation, on twins; needs root")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
+    if args.operations:
+        return _operations(args.times, as_json=args.json)
     from .plan import plan
 
     sizes = tuple(int(size) for size in args.sizes.split(","))
@@ -46,6 +50,14 @@ def main() -> int:
     else:
         print(text(lines))
         print(f"\n{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; medians of {args.times}, in turn")
+    return 0
+
+
+def _operations(times: int, *, as_json: bool) -> int:
+    from .operations import over, table
+
+    runs = over(times)
+    print(json.dumps([[asdict(lost) for lost in run] for run in runs], indent=2) if as_json else table(runs))
     return 0
 
 

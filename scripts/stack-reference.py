@@ -43,7 +43,8 @@ NOTES = {
     "package": """\
 OS families are `debian` (apt) and `redhat` (dnf, or `yum` with the same arguments if dnf is missing). Weak
 dependencies and recommended packages are not installed. The scripts of packages start no daemons during the
-installation: add a `service` for a daemon.""",
+installation: add a `service` for a daemon. On a guarded pair, a host is drained while an installed package changes
+or is removed, one host at a time; with `restart_on: [package.nginx]` a service restarts in the same block.""",
     "service": """\
 Units of systemd, or init scripts on hosts without systemd: there `status` of the script in /etc/init.d decides
 whether it runs, the links in /etc/rc?.d whether it is enabled. A `definition` is a unit file for systemd, an init

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..contract import Output, Step
@@ -13,6 +14,19 @@ from .context import Context
 
 LINES = 12
 """Of the output of a failed step, its last lines are shown."""
+
+_CAUSES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\[(emerg|alert|crit|ALERT)\]",  # nginx, HAProxy
+        r"\(.*\bLine \d+\)|Unknown keyword",  # keepalived
+        r"^AH\d+: Syntax error",  # Apache
+        r"^ \S+ : (Depends|PreDepends|Conflicts|Breaks): ",  # apt, before its last words
+        r"^(E|Error): \S|^No match for argument|^ *Problem( \d+)?: ",  # apt, dnf
+        r"(?i)^(\S+: )?(fatal|error)\b[^:]*: ",
+    )
+)
+"""How programs mark the line that names the cause; the first pattern that has a line counts."""
 WITHHELD = "its output is withheld: the task is about something sensitive"
 
 
@@ -61,12 +75,22 @@ def failure(live: RunningTask, output: Output, what: str, ctx: Context) -> Faile
     """
     # before the cut: half a secret is not found
     text = ctx.secrets.scrub((output.stderr or output.stdout).decode("utf-8", "replace")).strip()
-    tail = "\n".join(text.splitlines()[-LINES:])
+    tail = "\n".join(cause_first(text.splitlines()))
     reason = "it did not end within its deadline" if output.rc in (124, 137) else f"exit code {output.rc}"
     if tail and is_sensitive(live, ctx):
         kept = f"{what}: {reason}: {WITHHELD}"
         return Failed(f"{what}: {reason}: {tail}" if ctx.secrets.values else kept, kept=kept)
     return Failed(f"{what}: {reason}" + (f": {tail}" if tail else ""))
+
+
+def cause_first(lines: Sequence[str]) -> list[str]:
+    """The last lines of an output, after the line that names the cause: a program may write much behind it.
+
+    Where no line is known to name it, as the program wrote them.
+    """
+    cause = next((line for pattern in _CAUSES for line in lines if pattern.search(line)), None)
+    tail = list(lines[-LINES:])
+    return tail if cause is None else [cause.strip(), *(line for line in tail if line != cause)]
 
 
 def is_sensitive(live: RunningTask, ctx: Context) -> bool:

@@ -140,17 +140,18 @@ class PackageProvider(Provider[PackageSpec]):
             known = ", ".join(sorted(spec.names)) if isinstance(spec.names, dict) else ""
             return Desired({"names": Unknown(f"names has {known}, but this host is {family or 'neither'}")})
         if spec.ensure == "latest":
-            return Desired({name: _newest(view.facts, name) for name in names})
-        want = spec.version or ("absent" if spec.ensure == "absent" else "installed")
-        return Desired(dict.fromkeys(names, want))
+            want = {name: _newest(view.facts, name) for name in names}
+        else:
+            want = dict.fromkeys(names, spec.version or ("absent" if spec.ensure == "absent" else "installed"))
+        return _with_effect(want, view)
 
     def delete_effect(self, view: View[PackageSpec], found: Found) -> Effect:
         """Remove or restore the packages. Those found before hacore, and those of other resources, are kept."""
         names = view.spec.of(view.facts.host.family) or view.spec.every
         listed = f"{'package' if len(names) == 1 else 'packages'} {', '.join(names)}"
         if view.removed(found) and view.spec.ensure != "absent":
-            return Effect(f"remove {listed}")
-        return Effect(f"restore the original state of {listed}")
+            return Effect(f"remove {listed}", "restart")
+        return Effect(f"restore the original state of {listed}", "restart")
 
     def examine(self, view: View[PackageSpec]) -> Iterable[Mistake]:
         """A hold is the administrator's word: what it forbids is a mistake before anything is changed."""
@@ -180,6 +181,25 @@ class PackageProvider(Provider[PackageSpec]):
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
         """Remove the packages that hacore installed; keep those found before."""
         return _manager(work).delete(work)
+
+
+def _with_effect(want: Mapping[str, Any], view: View[PackageSpec]) -> Desired:
+    """What is installed and changes takes its daemons with it: its scripts restart them, a removal stops them.
+
+    Which package has the program is not asked: that of `nginx` is in a dependency on some hosts. So a host of a pair is
+    drained for each package that it changes, and for none that it only adds.
+    """
+    spec, found = view.spec, view.facts
+    installed = {name: package for name in want if (package := found.get(PACKAGE, name)) and package.version}
+    changed = [
+        name
+        for name, package in installed.items()
+        if want[name] not in ("installed", package.version, _version(package, spec.version, found.host.packager))
+    ]
+    if not changed:
+        return Desired(want)
+    verb = "stop" if spec.ensure == "absent" else "restart"
+    return Desired(want, effect=f"may {verb} the daemons of {', '.join(changed)}", disrupts="restart")
 
 
 def _held(view: View[PackageSpec]) -> Iterable[Mistake]:

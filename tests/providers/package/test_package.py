@@ -363,3 +363,45 @@ def test_a_hold_is_told_before_anything_is_changed(fields: dict[str, Any], said:
         found = list(PROVIDER.examine(View(Address("package", "demo", host="lb1"), spec, None, facts)))
         assert len(found) == (1 if said and held else 0)
         assert all(said in str(mistake) and mistake.warning is warning for mistake in found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found", "effect"),
+    [
+        ({"ensure": "latest"}, Package("installed", "1.0"), "may restart the daemons of web"),
+        ({"ensure": "latest"}, Package("installed", "2.0"), ""),
+        ({"ensure": "latest"}, Package("absent"), ""),
+        ({"version": "0.9"}, Package("installed", "1.0"), "may restart the daemons of web"),
+        ({"version": "0.9"}, Package("installed", "0.9"), ""),
+        ({"version": "0.9"}, Package("absent"), ""),
+        ({"ensure": "absent"}, Package("installed", "1.0"), "may stop the daemons of web"),
+        ({"ensure": "absent"}, Package("absent"), ""),
+        ({}, Package("installed", "1.0"), ""),
+        ({}, Package("absent"), ""),
+    ],
+)
+def test_a_change_of_an_installed_package_interrupts_its_daemons(
+    fields: dict[str, Any], found: Package, effect: str
+) -> None:
+    """A new one interrupts nothing: nobody uses it yet."""
+    answers = {(PACKAGE.name, "web"): found, (CANDIDATE.name, "web"): "2.0"}
+    desired = PROVIDER.desire(View(HERE, PackageSpec(name="web", **fields), None, _answering(answers)))
+    assert (desired.effect, desired.disrupts) == (effect, "restart" if effect else "none")
+
+
+def test_a_newest_version_that_is_not_known_yet_may_be_another() -> None:
+    answers = {(PACKAGE.name, "web"): Package("installed", "1.0"), (CANDIDATE.name, "web"): ""}
+    desired = PROVIDER.desire(View(HERE, PackageSpec(name="web", ensure="latest"), None, _answering(answers)))
+    assert desired.disrupts == "restart"
+
+
+def test_a_partial_version_of_an_rpm_that_is_installed_is_no_change() -> None:
+    facts = Facts(
+        HostFacts(family="redhat", packager="rpm"), {(PACKAGE.name, "web"): Package("installed", "1.2-3.el9")}
+    )
+    assert PROVIDER.desire(View(HERE, PackageSpec(name="web", version="1.2"), None, facts)).disrupts == "none"
+    assert PROVIDER.desire(View(HERE, PackageSpec(name="web", version="1.1"), None, facts)).disrupts == "restart"
+
+
+def _answering(answers: Mapping[tuple[str, str], Any]) -> Facts:
+    return Facts(HostFacts(family="debian", packager="dpkg"), answers)
