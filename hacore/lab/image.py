@@ -100,6 +100,7 @@ def ensure(system: str, say: Say) -> Path:
     wanted = recipe()
     images = cache() / "images"
     with locked(images):
+        images.chmod(0o700)  # apt's settings may have the password of a proxy
         home = images / wanted.key
         if not (home / "rootfs").is_dir():
             _prune(images)

@@ -78,15 +78,21 @@ def read(where: Sequence[Path], lineage: str, keyring: Keyring) -> list[Spilled]
             continue
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from error
-        for line in filter(None, lines):
+        for number, line in enumerate(lines, 1):
             try:
                 data = json.loads(line)
             except ValueError:
                 continue
-            if data["lineage"] == lineage:
-                moves = tuple(_move_from_json(move) for move in data["moves"])
-                images = {t: decode(_image_from_json(i), keyring, 0) for t, i in data["images"].items()}
-                found.append(Spilled(data["at"], data["serial"], moves, images))
+            try:
+                if data["lineage"] == lineage:
+                    moves = tuple(_move_from_json(move) for move in data["moves"])
+                    images = {t: decode(_image_from_json(i), keyring, 0) for t, i in data["images"].items()}
+                    found.append(Spilled(data["at"], data["serial"], moves, images))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise StoreError(
+                    f"cannot read {path}:{number}: not what a run of hacore wrote there; restore the file, or move it "
+                    "away to lose what the state did not record"
+                ) from error
     return sorted(found, key=lambda each: each.at)
 
 

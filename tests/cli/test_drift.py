@@ -283,3 +283,13 @@ async def test_an_empty_environment_will_do(tmp_path: Path, monkeypatch: pytest.
     assert (code, err) == (2, "")
     assert "file.it@here has changed" in out
     assert below(tmp_path) == before
+
+
+@pytest.mark.parametrize("form", ["--print-cron", "--print-timer"])
+@pytest.mark.parametrize("name", ["a\n* * * * * root id", "a\nEND\nid", "a\rb", "a\x1b[2Jb", "a\u202eb", "a\u2028b"])
+def test_a_schedule_has_no_line_of_a_file_name(made: Console, form: str, name: str) -> None:
+    done = made("drift", ".", form, "--metrics", name)
+
+    assert (done.code, done.out) == (64, "")
+    assert "cannot print a schedule: " in done.err and "control character" in done.err
+    assert name not in done.err

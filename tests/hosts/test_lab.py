@@ -14,6 +14,7 @@ import pytest
 
 from hacore.errors import LabError
 from hacore.lab import Bystander, Lab, LabSpec, Twin, manifest
+from hacore.lab.image import cache
 
 pytestmark = pytest.mark.twins
 
@@ -72,6 +73,12 @@ def test_twins_bear_their_true_names_and_addresses(pair: Lab) -> None:
         assert done.stdout.split()[0] == name
         assert f"{address}/24" in done.stdout
         assert done.stdout.split()[-1] == "running"
+
+
+def test_the_images_of_twins_are_for_root_alone(pair: Lab) -> None:
+    """apt's settings of this machine are in them, and may have the password of a proxy."""
+    images = (cache() / "images").stat()
+    assert (images.st_uid, oct(images.st_mode & 0o777)) == (0, "0o700")
 
 
 def test_a_twin_is_bare(pair: Lab) -> None:

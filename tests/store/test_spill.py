@@ -123,6 +123,15 @@ async def test_cut_off_lines_and_other_states_are_left_out(path: Path, writer: S
     assert [each.moves for each in writer.spilled()] == [(DropHost("lb2"),)]
 
 
+@pytest.mark.parametrize("change", [lambda _: "[1]", lambda _: "7", lambda line: line.replace('"moves"', '"move"')])
+async def test_a_line_that_no_run_wrote_is_named(path: Path, writer: StateWriter, change: Callable[[str], str]) -> None:
+    file = writer.spill(DropHost("lb1"))
+    file.write_text(file.read_text() + change(file.read_text().strip()) + "\n")
+
+    with pytest.raises(StoreError, match=r"cannot read .*\.spill:2: not what a run of hacore wrote there"):
+        writer.spilled()
+
+
 async def test_when_no_place_takes_it_both_are_named(path: Path, home: Path, writer: StateWriter) -> None:
     path.with_name("pair.db.spill").mkdir()
     home.write_text("not a folder")
