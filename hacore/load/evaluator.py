@@ -8,7 +8,7 @@ from typing import Any
 
 from ..address import Address
 from ..errors import ExpressionError, UsageError
-from ..secrets import masked
+from ..secrets import Secrets, masked
 from .instances import Instances
 from .problems import Problems, masker, suggest
 from .references import ResourceReferences
@@ -23,7 +23,7 @@ _CONSOLE = "console"
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The value of an expression, plain JSON. `sensitive`: it uses a sensitive value, and must not be shown."""
+    """The value of an expression, plain JSON without secrets. `sensitive`: it uses one, and is not given (None)."""
 
     value: Any
     sensitive: bool
@@ -53,7 +53,7 @@ class Evaluator:
     def evaluate(self, text: str, host: str) -> Evaluated:
         """Evaluate an expression, with or without `{{ }}`, as in a resource on `host`; raises ExpressionError.
 
-        No error quotes a secret. `var` alone has all variables, of which the sensitive ones are masked.
+        No error quotes a secret, and what the stack has in clear of one is masked. `var` alone has all variables, of which the sensitive ones are masked.
         """
         if text.strip() == "var":
             return Evaluated(masked(self.stack.variables, self.stack.sensitive_variables), sensitive=False)
@@ -71,7 +71,9 @@ class Evaluator:
             raise ExpressionError("; ".join(mask(problem.message) for problem in problems.error().problems))
         if run.broken:
             raise ExpressionError("the expression depends on a value that is not known")
-        return Evaluated(found, sensitive=bool(value.tainted or run.tainted))
+        if value.tainted or run.tainted:
+            return Evaluated(None, sensitive=True)
+        return Evaluated(Secrets(self.secrets).scrub_data(found), sensitive=False)
 
     def _scope(self, host: str, references: ResourceReferences) -> Mapping[str, Any]:
         """The names on a host. A sensitive result is not shown at all, so its parts are not learned as secrets."""

@@ -304,7 +304,12 @@ def live(life: Life) -> None:
         machine.rules.clear()
     life("apply", "--auto-approve", codes=(0, 1))
     life.look()
+    for expression in ("var", "hosts", "groups", "var.values() | list", "[var, host]", "env('HOME') ~ var"):
+        life("console", expression, codes=(0, 1))
     for address in life.alone("state", "list").split():
+        kind, _, rest = address.partition("@")[0].partition(".")
+        name, each = rest.partition("[")[::2]
+        life("console", f"resource.{kind}['{name}']{'[' + each if each else ''}.text", codes=(0, 1))
         life.alone("state", "show", address)
         life.alone("state", "show", address, "--json")
     life.alone("rollback", "--auto-approve", codes=(0, 1))
