@@ -61,12 +61,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A health check over HTTP: GET `http`, expect `status`, and `body` in the answer."""
+    """A health check over HTTP: GET `http`, expect `status`, and `body` in the answer. No redirect is followed.
+
+    `host`: the name to ask for in place of the URL's own (Host of RFC 9110, section 7.2, and SNI of RFC 6066), where
+    the URL has an address. `insecure`: the certificate is not verified.
+    """
 
     http: str
     status: int = 200
     body: str = ""
     timeout: float = 3.0
+    host: str = ""
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,15 @@ LOCAL = (24, 99, 105)
 """EMFILE, EADDRNOTAVAIL, ENOBUFS: of this machine, not of the address."""
 
 
-def ask(url: str, status: int, within: float) -> str:
-    """One request on a new connection; why it is lost, empty if it was answered."""
+def ask(url: str, status: int, within: float, name: str = "") -> str:
+    """One request on a new connection, for `name` if it is given; why it is lost, empty if it was answered."""
     parts = urlsplit(url)
     secure, host = parts.scheme == "https", parts.hostname or ""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    text = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nConnection: close\r\n\r\n"
+    own = parts.netloc.rpartition("@")[2]
+    if name:
+        own = name if parts.port is None else f"{name}:{parts.port}"
+    text = f"GET {path} HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n"
     end = time.monotonic() + within
     try:
         line: socket.socket
@@ -48,9 +51,10 @@ def ask(url: str, status: int, within: float) -> str:
             if secure:
                 context = ssl.create_default_context()
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                line = context.wrap_socket(line, server_hostname=host, suppress_ragged_eofs=False)
-            line.sendall(text.encode())
-            answer, cut = _received(line, end)
+                line = context.wrap_socket(line, server_hostname=name or host, suppress_ragged_eofs=False)
+            with line:  # a connection with TLS is another one, and takes the first one over
+                line.sendall(text.encode())
+                answer, cut = _received(line, end)
     except OSError as error:
         return _words(error)
     return why(answer, status, cut)
@@ -131,7 +135,7 @@ def _until_the_end_of_stdin(stop: threading.Event) -> None:
     stop.set()
 
 
-def probe(url: str, status: int, rate: float, stop: threading.Event) -> None:
+def probe(url: str, status: int, rate: float, stop: threading.Event, name: str = "") -> None:
     """Ask until `stop` is set; a thread for each request, since one that hangs must not delay the next."""
     begin, sent = time.monotonic(), 0
     threads: list[threading.Thread] = []
@@ -139,7 +143,7 @@ def probe(url: str, status: int, rate: float, stop: threading.Event) -> None:
 
     def one(at: float) -> None:
         started = time.monotonic()
-        lost = ask(url, status, WITHIN)
+        lost = ask(url, status, WITHIN, name)
         with lock:
             _out([round(at, 3), round(time.monotonic() - started, 4), lost])
 
@@ -158,18 +162,19 @@ def probe(url: str, status: int, rate: float, stop: threading.Event) -> None:
 
 
 def main() -> None:
-    """`prober.py URL STATUS RATE`: prints `up`, then a line for each request, until stdin ends."""
+    """`prober.py URL STATUS RATE [NAME]`: prints `up`, then a line for each request, until stdin ends."""
     with contextlib.suppress(OSError):  # root only: a busy machine must not delay it
         os.nice(-10)
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("status", type=int)
     parser.add_argument("rate", type=float)
+    parser.add_argument("name", nargs="?", default="")
     given = parser.parse_args()
     stop = threading.Event()
     threading.Thread(target=_until_the_end_of_stdin, args=(stop,), daemon=True).start()
     _out("up")
-    probe(given.url, given.status, given.rate, stop)
+    probe(given.url, given.status, given.rate, stop, given.name)
 
 
 if __name__ == "__main__":

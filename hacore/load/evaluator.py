@@ -53,7 +53,8 @@ class Evaluator:
     def evaluate(self, text: str, host: str) -> Evaluated:
         """Evaluate an expression, with or without `{{ }}`, as in a resource on `host`; raises ExpressionError.
 
-        No error quotes a secret, and what the stack has in clear of one is masked. `var` alone has all variables, of which the sensitive ones are masked.
+        No error quotes a secret, and what the stack has in clear of one is masked. `var` alone has all variables, of
+        which the sensitive ones are masked.
         """
         if text.strip() == "var":
             return Evaluated(masked(self.stack.variables, self.stack.sensitive_variables), sensitive=False)

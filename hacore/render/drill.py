@@ -22,7 +22,8 @@ def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
     first = plan[0]
     lines = [
         f"Drill of {clean(first.address)}, held by {first.host}; {first.taker} takes over.",
-        f"{order.rate:g} new connections a second to {clean(first.url)}, {order.baseline:g} s before and after each.",
+        f"{order.rate:g} new connections a second to {clean(first.check.http)}, {order.baseline:g} s before and after "
+        "each.",
     ]
     for one in plan:
         if one.budget is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hacore.drill import prober
+from tests.named import NAME, named
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -118,6 +119,13 @@ def test_a_closed_port_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "refused" in prober.ask(f"http://127.0.0.1:{port}/", 200, 0.9)
+
+
+def test_a_name_based_host_is_asked_by_its_name_at_the_address(tmp_path: Path) -> None:
+    with named(tmp_path) as site:
+        assert prober.ask(f"{site.url}/", 200, 5.0, NAME) == ""
+        assert prober.ask(f"{site.url}/", 200, 5.0) == "status 421"
+        assert site.asked == [(NAME, NAME), (None, "127.0.0.1")]
 
 
 def test_a_lack_of_sockets_is_the_probers_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...address import Address
-from ...contract import Budget, FailOver, Guard, Step, View, quote
+from ...contract import Budget, Check, FailOver, Guard, Step, View, quote
 from ...drill.measured import Word
 from ...errors import PlanError, UsageError
 from ..connections import answered
@@ -35,8 +35,7 @@ class Rehearsed:
     address: str
     host: str
     taker: str
-    url: str
-    status: int
+    check: Check
     budget: Budget | None
     back: Budget | None
     notify: tuple[str, ...] = ()
@@ -63,8 +62,8 @@ def rehearsed(site: MaintenanceSite, host: str, word: Word, order: DrillOrder) -
     facts = answered(site.statuses)[host]
     if facts.host.init != "systemd":
         raise PlanError(f"cannot drill: {host} has no systemd, so it could not revert by itself if this machine failed")
-    url, status = _url(site, order)
-    found = Rehearsed(word, address.address, host, taker(address, host) or "", url, status, None, None, parts.notify)
+    check = _check(site, order)
+    found = Rehearsed(word, address.address, host, taker(address, host) or "", check, None, None, parts.notify)
     budget = {"drain": parts.drain, "stop": parts.stop, "service": parts.service}[word]
     if budget is None:
         return replace(found, finding="service: no check of keepalived would see that a service on the holder stops")
@@ -81,13 +80,13 @@ def _parts(site: MaintenanceSite, host: str) -> tuple[AddressStatus, FailOver]:
     raise UsageError(f"cannot drill: nothing on {host} moves an address to another host")
 
 
-def _url(site: MaintenanceSite, order: DrillOrder) -> tuple[str, int]:
+def _check(site: MaintenanceSite, order: DrillOrder) -> Check:
     if order.url:
-        return order.url, 200
+        return Check(order.url)
     for resource, (spec, _) in site.items.items():
         for check in site.means.providers[resource.kind].checks(spec):
             if SEALED not in check.http:
-                return check.http, check.status
+                return check
     raise UsageError("cannot drill: no `vip` has a check to ask; give --url http://ADDRESS/")
 
 

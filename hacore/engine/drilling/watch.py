@@ -25,8 +25,9 @@ LOOK = 0.2
 async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list[Request], float]]:
     """The prober beside the scenario; its requests are complete after the block."""
     requests: list[Request] = []
+    check = one.check
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(Path(prober.__file__)), one.url, str(one.status), str(order.rate),
+        sys.executable, "-I", str(Path(prober.__file__)), check.http, str(check.status), str(order.rate), check.host,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert child.stdout is not None and child.stdin is not None

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from hacore.contract import Ask, quote
 
@@ -14,17 +15,26 @@ LIMIT = 64 * 1024
 """Bytes of a body that are checked."""
 
 
+HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z")
+"""The name that a question may ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer: the status (0: no answer), and the beginning of the body."""
+    """The answer: the status (0: no answer), the beginning of the body, where it redirects, why there is none."""
 
     status: int
     body: str = ""
+    location: str = ""
+    reason: str = ""
 
 
-def question(url: str, address: str, timeout: float) -> str:
-    """The argument of HTTP: GET `url` within `timeout` seconds, asked only by the host that has `address`."""
-    return json.dumps([url, address, timeout])
+def question(url: str, address: str, timeout: float, host: str = "", *, insecure: bool = False) -> str:
+    """The argument of HTTP: GET `url` within `timeout` seconds, asked only by the host that has `address`.
+
+    `host` and `insecure`: as in `Check`.
+    """
+    return json.dumps([url, address, timeout, host, insecure])
 
 
 class HttpFact:
@@ -45,20 +55,25 @@ class HttpFact:
         """One `ip` for all, then one client for each question that this host must ask."""
         lines = []
         for ask in asks:
-            url, address, timeout = json.loads(ask.arg)
+            url, address, timeout, host, insecure = json.loads(ask.arg)
             seconds = max(1, round(timeout))
-            wget = "" if ask.secret else url
-            lines.append(f"__h {quote(ask.arg)} {quote(_config(url))} {quote(address)} {seconds} {quote(wget)}")
+            # wget knows no SNI but that of the URL
+            wget = "" if ask.secret or (host and url.startswith("https:")) else url
+            words = (ask.arg, _config(url, host, insecure=insecure), address, str(seconds), wget)
+            wgets = [*([f"--header=Host: {_at_port(url, host)}"] if host else [])]
+            wgets += ["--no-check-certificate"] if insecure else []
+            lines.append("__h " + " ".join(quote(word) for word in (*words, *wgets)))
         return f"""held=$(ip -o addr show 2>/dev/null) || exit 0
 __h() {{
   case $held in *" $3/"*|*" $3 "*) ;; *) return 0 ;; esac
+  arg=$1 config=$2 seconds=$4 url=$5; shift 5
   if command -v curl >/dev/null 2>&1; then
-    got=$(printf '%s\\n' "$2" |
-      curl -q -sS -g --noproxy '*' --max-time "$4" -w '\\n%{{http_code}}' -K - 2>/dev/null | base64 | tr -d '\\n')
-    printf 'curl %s %s\\n' "$got" "$1"
-  elif [ -n "$5" ] && command -v wget >/dev/null 2>&1; then
-    got=$(wget -q -S -t 1 -T "$4" --no-proxy -O - -- "$5" 2>&1 | base64 | tr -d '\\n')
-    printf 'wget %s %s\\n' "$got" "$1"
+    got=$(printf '%s\\n' "$config" | curl -q -sS -g --noproxy '*' --max-time "$seconds" --stderr - \\
+      -w '\\n%{{http_code}} %{{redirect_url}}' -K - 2>/dev/null | base64 | tr -d '\\n')
+    printf 'curl %s %s\\n' "$got" "$arg"
+  elif [ -n "$url" ] && command -v wget >/dev/null 2>&1; then
+    got=$(wget -q -S -t 1 -T "$seconds" --no-proxy --max-redirect=0 "$@" -O - -- "$url" 2>&1 | base64 | tr -d '\\n')
+    printf 'wget %s %s\\n' "$got" "$arg"
   fi
 }}
 {chr(10).join(lines)}"""
@@ -75,22 +90,45 @@ __h() {{
         return found
 
 
-def _config(url: str) -> str:
-    """The line of a configuration of curl that gives the URL: `\\` and `"` are escaped, a line end is not possible."""
-    escaped = url.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'url = "{escaped}"'
+def _at_port(url: str, host: str) -> str:
+    """Another host at the URL's own port, if it has one."""
+    port = urlsplit(url).port
+    return host if port is None else f"{host}:{port}"
+
+
+def _config(url: str, host: str, *, insecure: bool) -> str:
+    """A configuration of curl (curl(1), --config): for another `host` the URL of that, connected to the address.
+
+    `\\` and `"` are escaped, a line end is not possible.
+    """
+    values = {"url": url}
+    if host:
+        parts = urlsplit(url)
+        user, at, _ = parts.netloc.rpartition("@")
+        own = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        values["url"] = parts._replace(netloc=f"{user}{at}{_at_port(url, host)}").geturl()
+        values["connect-to"] = f"::{own}:{parts.port or ''}"
+    escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
+    lines = [f'{name} = "{value.translate(escapes)}"' for name, value in values.items()]
+    return "\n".join([*lines, "insecure"] if insecure else lines)
 
 
 def _curl(text: str) -> Answer:
-    body, _, status = text.rpartition("\n")
-    return Answer(int(status) if status.isdecimal() else 0, body[:LIMIT])
+    body, _, words = text.rpartition("\n")
+    status, _, location = words.partition(" ")
+    number = int(status) if status.isdecimal() else 0
+    if number:
+        return Answer(number, body[:LIMIT], location)
+    told = re.findall(r"(?m)^curl: \(\d+\) (.*)$", body)
+    return Answer(0, reason=told[-1] if told else "")
 
 
 def _wget(text: str) -> Answer:
     # -S prints the headers, indented, before the body
     statuses = re.findall(r"(?m)^\s*HTTP/\S+ (\d{3})", text)
+    locations = re.findall(r"(?m)^\s+Location: (\S+)", text)
     body = re.sub(r"\A(?:\s+\S+.*\n)*", "", text)
-    return Answer(int(statuses[-1]) if statuses else 0, body[:LIMIT])
+    return Answer(int(statuses[-1]) if statuses else 0, body[:LIMIT], locations[-1] if locations else "")
 
 
 HTTP = HttpFact()

@@ -31,7 +31,7 @@ from hacore.contract import (
 )
 
 from ..facts.addresses import ADDRESSES, holds, parse_ip, plain
-from ..facts.http import HTTP, Answer, question
+from ..facts.http import HOST, HTTP, Answer, question
 
 PATIENCE = 30.0
 """Seconds for the members to elect one holder: 3 missing adverts, and the start of the watched services."""
@@ -46,6 +46,14 @@ class HttpCheck(BaseModel):
     status: int = Field(default=200, description="status that the answer must have")
     body: str = Field(default="", description="text that the body must contain")
     timeout: float = Field(default=3.0, gt=0, description="seconds")
+    host: str = Field(
+        default="", description="the name to ask for, where the URL has an address: `Host` and, with https, SNI"
+    )
+    insecure: bool = Field(default=False, description="do not verify the certificate, as `curl -k`")
+
+    def question(self, address: str) -> str:
+        """The question for the holder of an address."""
+        return question(self.http, address, self.timeout, self.host, insecure=self.insecure)
 
 
 class VipSpec(Spec):
@@ -97,6 +105,8 @@ class Vip(Provider[VipSpec]):
                         host,
                         Mistake.where(f"checks.{index}.http", f"is {check.http!r}: it must be an http or https URL"),
                     )
+                if check.host and not HOST.match(check.host):
+                    yield host, Mistake.where(f"checks.{index}.host", f"is {check.host!r}: it must be a host name")
 
     def needs(self, spec: VipSpec) -> Sequence[str]:
         """The instance, on all of its members."""
@@ -105,7 +115,7 @@ class Vip(Provider[VipSpec]):
     # -- at plan
     def facts(self, spec: VipSpec) -> Sequence[Ask]:
         """Each member's addresses; the holder also makes the checks."""
-        checks = (question(c.http, spec.address, c.timeout) for c in spec.checks if _is_url(c.http))
+        checks = (c.question(spec.address) for c in spec.checks if _is_url(c.http))
         return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg, secret=spec.sensitive) for arg in checks))
 
     def observe(self, view: View[VipSpec]) -> Observed | None:
@@ -120,7 +130,7 @@ class Vip(Provider[VipSpec]):
         verdicts: list[Verdict] = []
         for number, check in enumerate(spec.checks, 1):
             name = f"check {number}" if spec.sensitive else check.http
-            arg = question(check.http, spec.address, check.timeout)
+            arg = check.question(spec.address)
             answers = [view.members[host][1].get(HTTP, arg) for host in held_by]
             verdicts.append(_verdict(name, check, next((a for a in answers if a is not None), None)))
         return Observed(
@@ -145,7 +155,9 @@ class Vip(Provider[VipSpec]):
 
     def checks(self, spec: VipSpec) -> Sequence[Check]:
         """The same checks for the controller."""
-        return tuple(Check(c.http, c.status, c.body, c.timeout) for c in spec.checks if _is_url(c.http))
+        return tuple(
+            Check(c.http, c.status, c.body, c.timeout, c.host, c.insecure) for c in spec.checks if _is_url(c.http)
+        )
 
     def patience(self, spec: VipSpec) -> float:
         """Seconds for the members to elect one holder."""
@@ -161,9 +173,10 @@ def _verdict(name: str, check: HttpCheck, answer: Answer | None) -> Verdict:
     if answer is None:
         return Verdict(name, None, "not asked")
     if answer.status == 0:
-        return Verdict(name, False, "no answer")
+        return Verdict(name, False, f"no answer: {answer.reason}" if answer.reason else "no answer")
     if answer.status != check.status:
-        return Verdict(name, False, f"status {answer.status}, not {check.status}")
+        to = f" to {answer.location}" if answer.location else ""
+        return Verdict(name, False, f"status {answer.status}{to}, not {check.status}")
     if check.body not in answer.body:
         wanted = "the wanted text" if name != check.http else repr(check.body)
         return Verdict(name, False, f"status {answer.status}, but the body does not contain {wanted}")

@@ -18,7 +18,8 @@ from hacore.address import Address
 from hacore.contract import Ask, Check, Facts, Verdict, View
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.http import HTTP, Answer, question
-from hacore_providers.vip.provider import PROVIDER, VipSpec
+from hacore_providers.vip.provider import PROVIDER, HttpCheck, VipSpec
+from tests.named import NAME, named
 
 URL = "http://192.168.1.200/"
 ASKED = question(URL, "192.168.1.200", 3.0)
@@ -166,13 +167,19 @@ def server() -> Iterator[str]:
         thread.join()
 
 
+def only(client: str, folder: Path) -> dict[str, str]:
+    """The environment of a host that has this client and no other."""
+    found = {name: shutil.which(name) for name in ("sh", "ip", "base64", "tr", client)}
+    for name, path in found.items():
+        if path is None:
+            pytest.skip(f"this machine has no {name}")
+        (folder / name).symlink_to(path)
+    return {"PATH": str(folder), "LC_ALL": "C"}
+
+
 @pytest.mark.parametrize("client", ["curl", "wget"])
 def test_the_holder_asks_with_what_it_has(server: str, client: str, tmp_path: Any) -> None:
-    found = {name: _which(name) for name in ("sh", "ip", "base64", "tr", client)}
-    if not all(found.values()):
-        pytest.skip(f"this machine has no {client}")
-    for name, path in found.items():
-        (tmp_path / name).symlink_to(path)
+    env = only(client, tmp_path)
     asks = [
         Ask(HTTP, question(f"{server}/", "127.0.0.1", 3)),
         Ask(HTTP, question(f"{server}/down", "127.0.0.1", 3)),
@@ -180,7 +187,6 @@ def test_the_holder_asks_with_what_it_has(server: str, client: str, tmp_path: An
         Ask(HTTP, question("http://127.0.0.1:1/", "127.0.0.1", 3)),
     ]
 
-    env = {"PATH": str(tmp_path), "LC_ALL": "C"}
     done = subprocess.run(["sh"], input=HTTP.command(asks).encode(), capture_output=True, env=env, check=False)
     answers = {json.loads(arg)[0].removeprefix(server): a for arg, a in HTTP.parse(done.stdout).items()}
 
@@ -189,6 +195,84 @@ def test_the_holder_asks_with_what_it_has(server: str, client: str, tmp_path: An
     assert answers["/down"].status == 503
     assert answers["http://127.0.0.1:1/"].status == 0
     assert "/elsewhere" not in answers
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_the_holder_asks_a_name_based_host_at_the_address(client: str, tmp_path: Path) -> None:
+    """As the controller does; wget cannot ask for a name with TLS, so a host that has only wget gives no answer."""
+    env = only(client, tmp_path)
+    with named(tmp_path) as server:
+        checks = {
+            "named": HttpCheck(http=f"{server.url}/", host=NAME),
+            "unnamed": HttpCheck(http=f"{server.url}/"),
+            "insecure": HttpCheck(http=f"{server.url}/", insecure=True),
+            "old": HttpCheck(http=f"{server.url}/old", host=NAME, insecure=True),
+        }
+        asks = [Ask(HTTP, check.question("127.0.0.1")) for check in checks.values()]
+        env["CURL_CA_BUNDLE"] = str(server.certificate)
+        done = subprocess.run(["sh"], input=HTTP.command(asks).encode(), capture_output=True, env=env, check=False)
+    answers = HTTP.parse(done.stdout)
+    told = {name: answers.get(check.question("127.0.0.1")) for name, check in checks.items()}
+
+    if client == "wget":
+        assert told["named"] is None and told["old"] is None
+        assert told["unnamed"] == Answer(0)
+        assert told["insecure"] is not None and told["insecure"].status == 421
+        return
+    assert told["named"] == Answer(200, "hello\n")
+    assert told["unnamed"] is not None and told["unnamed"].status == 0 and "SSL" in told["unnamed"].reason
+    assert told["insecure"] is not None and told["insecure"].status == 421
+    assert told["old"] is not None and told["old"].location == f"https://{NAME}/new"
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_the_holder_follows_no_redirect(client: str, tmp_path: Path) -> None:
+    env = only(client, tmp_path)
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        arg = question(f"http://127.0.0.1:{http.server_port}/old", "127.0.0.1", 3, "web.example")
+        done = subprocess.run(
+            ["sh"],
+            input=HTTP.command([Ask(HTTP, arg)]).encode(),
+            capture_output=True,
+            env=env,
+            check=False,
+        )
+        http.shutdown()
+        thread.join()
+    answer = HTTP.parse(done.stdout)[arg]
+
+    assert (answer.status, answer.location) == (302, f"http://web.example:{http.server_port}/new")
+
+
+class Redirecting(Hello):
+    """Redirects, to the same host by the name that was asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(302 if self.path == "/old" else 200)
+        self.send_header("Location", f"http://{self.headers['Host']}/new")
+        self.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(0, reason="(60) no"), "no answer: (60) no"),
+        (Answer(0), "no answer"),
+        (Answer(301, "", "https://x/"), "status 301 to https://x/, not 200"),
+        (Answer(503), "status 503, not 200"),
+    ],
+)
+def test_why_the_holder_got_no_good_answer(answer: Answer, words: str) -> None:
+    observed = PROVIDER.observe(view(facts("192.168.1.200", answer=answer), facts()))
+    assert observed is not None and observed.info["checks"] == {"1": words}
+
+
+@pytest.mark.parametrize("host", ["a b", "-x", "x\ny", 'x"y', "x:80", "x/"])
+def test_a_name_to_ask_for_is_a_host_name(host: str) -> None:
+    mistaken = spec(checks=[{"http": URL, "host": host}])
+    assert [m.field for _, m in PROVIDER.validate({"lb1": mistaken}, {})] == ["checks.0.host"]
 
 
 class Watching(Hello):
@@ -204,20 +288,14 @@ class Watching(Hello):
 
 @pytest.mark.parametrize("client", ["curl", "wget"])
 def test_a_secret_in_a_url_is_in_no_process_list(client: str, tmp_path: Path) -> None:
-    found = {name: _which(name) for name in ("sh", "ip", "base64", "tr", client)}
-    if not all(found.values()):
-        pytest.skip(f"this machine has no {client}")
-    for name, path in found.items():
-        (tmp_path / name).symlink_to(path)
+    env = only(client, tmp_path)
     secret = os.urandom(8).hex()
     with HTTPServer(("127.0.0.1", 0), Watching) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
         arg = question(f"http://ops:{secret}@127.0.0.1:{http.server_port}/", "127.0.0.1", 10)
         script = HTTP.command([Ask(HTTP, arg, secret=True)]).encode()
-        done = subprocess.run(
-            ["sh"], input=script, capture_output=True, env={"PATH": str(tmp_path), "LC_ALL": "C"}, check=False
-        )
+        done = subprocess.run(["sh"], input=script, capture_output=True, env=env, check=False)
         http.shutdown()
         thread.join()
     answers = HTTP.parse(done.stdout)
@@ -228,10 +306,6 @@ def test_a_secret_in_a_url_is_in_no_process_list(client: str, tmp_path: Path) ->
         assert answers[arg].status == 200
         assert "curl -q -sS" in answers[arg].body
         assert secret not in answers[arg].body
-
-
-def _which(name: str) -> str:
-    return shutil.which(name) or ""
 
 
 def test_a_host_without_ip_is_silent() -> None:
