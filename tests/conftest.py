@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
 import fcntl
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,16 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """A test that its timeout does not end, as one that waits for a process while it fails, ends with its worker."""
-    mark = item.get_closest_marker("timeout")
-    seconds = float(mark.args[0] if mark else item.config.getini("timeout") or 0)
-    if seconds:
-        faulthandler.dump_traceback_later(2 * seconds, exit=True, file=sys.__stderr__)
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+def pytest_timeout_set_timer(settings: Any) -> Iterator[None]:
+    """A test that its timeout does not end, as one that waits for a process while it fails, gets it again and again."""
+    done = yield
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    if left:
+        signal.setitimer(signal.ITIMER_REAL, left, settings.timeout / 10)
+    return done
 
 
 @pytest.fixture
