@@ -166,7 +166,8 @@ class RollbackPlan:
 class RollbackResult:
     """The result of a rollback. `run`: its own number, or that of the run that was itself undone.
 
-    `leftover`: resources that differ from the recorded state although the rollback succeeded.
+    `leftover`: resources that differ from the recorded state although the rollback succeeded. `lost`: the addresses
+    that are not held as before it, in words.
     """
 
     run: int | None
@@ -175,8 +176,9 @@ class RollbackResult:
     seconds: float = 0.0
     plan: RollbackPlan | None = None
     leftover: tuple[Drift, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether everything was rolled back."""
-        return self.status in ("nothing", "rolled_back")
+        """Whether everything was rolled back, and each address is held as before."""
+        return self.status in ("nothing", "rolled_back") and not self.lost

@@ -39,19 +39,19 @@ def run_text(result: RunResult, *, command: str = "apply", commands: Mapping[str
             lines += output_lines(result.outputs, result.planned.stack.sensitive_outputs)
         if result.leftover is not None:
             lines += ["", *_leftover(result, commands, style)]
-        return "\n".join([*lines, *_lost(result, style)])
+        return "\n".join([*lines, *_lost(result.lost, style)])
     word = "interrupted" if result.status == "interrupted" else "failed"
     lines = [style("red", f"{title} {word}: {_counted(tasks)}. ({span(result.seconds)}, run {result.run})")]
     lines += _listing(tasks, style)
-    lines += [*_lost(result, style), "", *_next(result, commands)]
+    lines += [*_lost(result.lost, style), "", *_next(result, commands)]
     return "\n".join(lines)
 
 
-def _lost(result: RunResult, style: Style) -> list[str]:
+def _lost(lost: Sequence[str], style: Style) -> list[str]:
     """The addresses that are not held as before, whatever the files are."""
-    if not result.lost:
+    if not lost:
         return []
-    words = [style("red", f"Not held as before: {clean(text)}.") for text in result.lost]
+    words = [style("red", f"Not held as before: {clean(text)}.") for text in lost]
     return ["", *words, "To show the cause and the next command: hacore status"]
 
 
@@ -177,6 +177,7 @@ def run_json(result: RunResult, *, command: str = "apply") -> SummaryLine:
         "tasks": [_task_json(task) for task in result.tasks],
         "leftover": None if result.leftover is None else plan_json(result.leftover),
         "outputs": masked(result.outputs, result.planned.stack.sensitive_outputs),
+        "lost": list(result.lost),
     }
 
 
@@ -201,8 +202,8 @@ def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str],
     stuck = [task for task in result.tasks if task.status == "error"]
     took = f"({span(result.seconds)}, run {result.run})"
     counts = f"{count(len(back), 'task')} undone" if by_journal else f"{count(len(back), 'task')} done"
-    if result.ok:
-        lines = [style("green", f"Rollback complete: {counts}. {took}")]
+    if result.status == "rolled_back":
+        lines = [style("green", f"Rollback complete: {counts}. {took}"), *_lost(result.lost, style)]
         if result.leftover:
             names = listed(str(drift.address) for drift in result.leftover)
             lines += [
@@ -217,6 +218,7 @@ def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str],
         return "\n".join(
             [
                 style("red", f"Rollback interrupted: {counts}. {took}"),
+                *_lost(result.lost, style),
                 "",
                 f"The rollback is incomplete. To continue: {commands['rollback']}",
             ]
@@ -225,7 +227,7 @@ def rollback_result_text(result: RollbackResult, *, commands: Mapping[str, str],
     for task in stuck:
         lines.append(f"  {_named(task)}")
         lines += [f"      {line}" for line in clean(task.error).strip().splitlines()]
-    return "\n".join([*lines, "", f"To try again: {commands['rollback']}"])
+    return "\n".join([*lines, *_lost(result.lost, style), "", f"To try again: {commands['rollback']}"])
 
 
 _STILL_IN_STACK = ("The stack still has what was rolled back: change it, or the next apply repeats it.",)
@@ -249,4 +251,5 @@ def rollback_result_json(result: RollbackResult) -> RollbackSummaryLine:
         "undoes": [] if result.plan is None else [run.id for run in result.plan.undone],
         "tasks": [_task_json(task) for task in result.tasks],
         "leftover": [one_drift_json(drift) for drift in result.leftover],
+        "lost": list(result.lost),
     }

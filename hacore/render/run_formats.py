@@ -126,6 +126,8 @@ class SummaryLine(TypedDict):
     leftover: PlanJson | None
     """A plan of the changes that remain."""
     outputs: dict[str, Any]
+    lost: list[str]
+    """The addresses that are not held as before, in words."""
 
 
 @published
@@ -142,6 +144,8 @@ class RollbackSummaryLine(TypedDict):
     tasks: list[SummaryTaskJson]
     leftover: list[DriftJson]
     """Resources that differ from the recorded state after the rollback."""
+    lost: list[str]
+    """The addresses that are not held as before, in words."""
 
 
 @published

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from hacore.contract import Check, Held, Observed, View
-from hacore.render.result import run_text
+from hacore.render.result import rollback_result_json, rollback_result_text, run_text
 from hacore.testing.machine import Machine
 from hacore.testing.pairs import Gate, Shared
 from hacore.testing.questions import HOLDS
 from tests.engine.play import Play
+from tests.engine.test_crash import die_at
 
 SITE = """
 thing:
@@ -95,3 +96,37 @@ async def test_a_check_that_came_with_the_run_and_fails_is_a_warning(
     assert result.ok, play.story(result)
     warned = [e.message for e in play.events if e.type == "warning"]
     assert warned == ["shared.s: the check http://v/ fails after the run: status 502, not 200"]
+
+
+async def test_a_rollback_that_loses_a_name_tells_it(site: Play) -> None:
+    site.stack(SITE.replace("v1", "v2"))
+    assert (await site.apply()).ok
+    site.world["a"].on("reload web *", lose(site.world))
+    result = await site.rollback()
+    assert result.lost == ("v, which a held before the run, is held by nobody",)
+    assert not result.ok, site.story(result)
+    assert "Not held as before: v, which a held before the run" in rollback_result_text(result, commands=BACK)
+    assert rollback_result_json(result)["lost"] == list(result.lost)
+
+
+async def test_a_rollback_that_keeps_all_names_has_none_to_tell(site: Play) -> None:
+    site.stack(SITE.replace("v1", "v2"))
+    assert (await site.apply()).ok
+    result = await site.rollback()
+    assert (result.ok, result.lost) == (True, ()), site.story(result)
+
+
+@pytest.mark.parametrize("losing", [True, False])
+async def test_undoing_an_interrupted_run_tells_what_is_lost(site: Play, losing: bool) -> None:
+    site.stack(SITE.replace("v1", "v2"))
+    await die_at(site, "reload web *", after=True)
+    site.world["b"].lock = ""
+    if losing:
+        site.world["a"].on("reload web *", lose(site.world))
+    result = await site.rollback()
+    assert result.status == "rolled_back", site.story(result)
+    assert bool(result.lost) is losing
+    assert result.ok is not losing
+
+
+BACK = {"rollback": "hacore rollback", "undo": "hacore rollback 3"}

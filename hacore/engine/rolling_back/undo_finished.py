@@ -31,7 +31,7 @@ from ...journal import (
 from ...model import Host, Op, Row, Status
 from ...plan import Drift, NewMachine, desired_views
 from ...store import Move, PutRun, RunRecord, SetTask, row_from_json
-from ...walk import Context, Walker
+from ...walk import Context, Walker, held_before, lost_addresses
 from ...walk.forward import POLL
 from ...walk.walker import watched
 from ..agreement import check_members_restored
@@ -223,7 +223,8 @@ class _Rollback:
     async def walk(self, record: RunRecord, planned: _Planned, locked: LockedHosts) -> RollbackResult:
         """Walk the tasks of the stored run; the result."""
         session, lives = self.session, planned.back.lives
-        walker = Walker(lives, self._context(record, planned, locked), "halt")
+        ctx = self._context(record, planned, locked)
+        walker = Walker(lives, ctx, "halt")
         walker.remember(lives)
         session.means.listener(Event("run_started", data={"run": record.id, "tasks": len(lives), "rollback": True}))
         await watched(walker, session.means.stop)
@@ -235,8 +236,16 @@ class _Rollback:
         status = "rolled_back" if status == "done" else status
         session.means.listener(Event("run_finished", status, data={"run": record.id, "status": status}))
         tasks = tuple(summarize(live) for live in lives)
+        lost = await lost_addresses(ctx)
         left = await self._left(planned) if status == "rolled_back" else ()
-        return RollbackResult(record.id, status, tasks, plan=planned.shown, leftover=left)  # type: ignore[arg-type]
+        return RollbackResult(
+            record.id,
+            status,  # type: ignore[arg-type]
+            tasks,
+            plan=planned.shown,
+            leftover=left,
+            lost=lost,
+        )
 
     async def _left(self, planned: _Planned) -> tuple[Drift, ...]:
         """What differs from the recorded state after the rollback: it differed then, too, or somebody changed it."""
@@ -283,4 +292,5 @@ class _Rollback:
             instances=then.stack.instances,
             graph=then.graph,
             expected={a: row for a, row in planned.back.target.items() if not self._healed(a, planned.back)},
+            must_hold=held_before(views, session.means.providers),
         )

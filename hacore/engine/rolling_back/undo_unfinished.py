@@ -6,20 +6,31 @@ It stays that run and ends as rolled back. Nothing is captured: the run's own im
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ...address import Address
 from ...events import Event
 from ...journal import RunningTask, recorded_sources, restore_tasks
-from ...model import Status
-from ...store import PutRun, RunRecord
-from ...walk import Walker
+from ...model import Row, Status
+from ...plan import recorded_views, revive
+from ...store import PutRun, RunRecord, row_from_json
+from ...walk import HeldAddresses, Walker, held_before, lost_addresses
 from ...walk.walker import watched
 from ..ownership import replaced_since, skip_replaced_hosts
 from ..results import RollbackPlan, RollbackResult, WayBack, summarize
 from ..snapshot import read_snapshot
 from ..walk_context import walk_context
-from .preflight import RollbackSession, ask_approval, check_rollback, known_hosts, locked_hosts, probe
+from .preflight import (
+    Preflight,
+    RollbackSession,
+    ask_approval,
+    check_rollback,
+    concerned,
+    known_hosts,
+    locked_hosts,
+    probe,
+)
 from .summary import items_of
 
 
@@ -31,15 +42,18 @@ async def undo_unfinished(record: RunRecord, session: RollbackSession) -> Rollba
     standing = [live for live in lives if live.status not in (Status.DO, Status.HOLD, Status.UNDONE)]
     touched = {p.address for live in standing for p in live.task.changes}
     used = {live.task.host for live in standing} | {h for t in standing for p in t.task.changes for h in p.hosts}
-    names = sorted(h for h in used if h in known)
+    used &= known.keys()
+    target = _before(standing, snapshot.rows)
+    names = sorted(concerned({str(h) for h in used}, target, session.means.providers) & known.keys())
     session.hosts.connect({name: known[name] for name in names})
-    seen = await probe(session, snapshot, known, names, touched)
+    seen = await probe(session, snapshot, known, names, touched, target)
+    unreachable = {name: why for name, why in seen.unreachable.items() if name in used}
     machines = replaced_since(record, snapshot.hosts, seen.answers.facts, known)
     skip_replaced_hosts(lives, machines)
     replaced = {machine.host for machine in machines}
     drifted = tuple(d for d in seen.drifted if d.host not in replaced)
     items = items_of([live for live in standing if live.task.host not in replaced])
-    shown = RollbackPlan(record, tuple(items), drifted, seen.unreachable, tuple(machines), WayBack.TAKE_BACK, (record,))
+    shown = RollbackPlan(record, tuple(items), drifted, unreachable, tuple(machines), WayBack.TAKE_BACK, (record,))
     check_rollback(shown, seen, session, strict=False)
     await ask_approval(shown, session)
     links = await session.hosts.links(names)
@@ -53,13 +67,31 @@ async def undo_unfinished(record: RunRecord, session: RollbackSession) -> Rollba
             seen.answers,
             rows=snapshot.rows,
             sources=recorded_sources(snapshot.rows),
+            must_hold=_must_hold(target, seen, session),
         )
         walker = Walker(lives, ctx)
         walker.board.roll_back_all()
         walker.remember(lives)
         result = await _walk(walker, lives, record, shown, session)
-        locked.settled = result.ok
+        locked.settled = result.status == "rolled_back"
         return result
+
+
+def _before(standing: Sequence[RunningTask], rows: Mapping[Address, Row]) -> dict[Address, Row]:
+    """The rows of before the run: of each address, what its first task found."""
+    found = dict(rows)
+    for live in reversed(standing):
+        for address, row in live.before.items():
+            found.pop(address, None)
+            if row is not None:
+                found[address] = row_from_json(row)
+    return found
+
+
+def _must_hold(target: Mapping[Address, Row], seen: Preflight, session: RollbackSession) -> HeldAddresses:
+    facts, providers = seen.answers.facts, session.means.providers
+    here = {a: row for a, row in target.items() if set(row.hosts) <= facts.keys()}
+    return held_before(recorded_views(revive(here, providers), seen.answers.hosts, facts, providers), providers)
 
 
 async def _walk(
@@ -77,7 +109,8 @@ async def _walk(
     await session.writer.commit(PutRun(replace(record, status=status, ended=time.time())))
     emit(Event("run_finished", status, data={"run": record.id, "status": status}))
     tasks = tuple(summarize(live) for live in reversed(lives))
-    return RollbackResult(record.id, status, tasks, plan=shown)  # type: ignore[arg-type]
+    lost = await lost_addresses(walker.ctx)
+    return RollbackResult(record.id, status, tasks, plan=shown, lost=lost)  # type: ignore[arg-type]
 
 
 __all__ = ["undo_unfinished"]
