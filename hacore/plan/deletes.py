@@ -45,10 +45,11 @@ class Deletes:
         """Whether such an edge is dropped where it would close a circle.
 
         A file of sections is written once: what needs the section that stays comes after the task that also deletes
-        another one. And a daemon that must notice a delete is reloaded after it.
+        another one. And what stays in the stack may have to change after the delete: a daemon that must notice it, or
+        one that needs the new half of what is replaced, of which the old half waits for the delete.
         """
         mine = self.by.get(str(user))
-        return self.by[need] in self.mixed or mine in self.mixed or (bool(self.triggers) and mine is None)
+        return self.by[need] in self.mixed or mine in self.mixed or mine is None
 
 
 def wire_deletes(drafts: Mapping[str, Draft], done_by: DoneBy, given: Inputs) -> set[Edge]:

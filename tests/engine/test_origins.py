@@ -293,3 +293,21 @@ async def test_what_gives_up_a_part_may_be_protected(play: Play) -> None:
     play.stack(protected.format("other"))
     with pytest.raises(PlanError, match="prevent_destroy"):
         await play.apply()
+
+
+async def test_a_part_is_given_up_although_a_daemon_used_what_goes_with_it(play: Play) -> None:
+    """p1 rests on p0 and goes; the daemon, which used both, reloads only after p0 is whole again: so p1 goes first."""
+    old = """
+thing: {conf: {hosts: a, key: /conf, text: v1}}
+pack: {p0: {hosts: a, names: [stays, goes]}, p1: {hosts: a, names: [old], needs: [pack.p0]}}
+daemon: {d: {hosts: a, reads: [/conf], reload_on: [thing.conf], needs: [pack.p1, pack.p0]}}
+"""
+    await play.make(old)
+    before = play.world.snapshot()
+    new = old.replace("v1", "v2").replace("stays, goes", "stays").replace("pack.p1, ", "")
+    play.stack(new.replace(", p1: {hosts: a, names: [old], needs: [pack.p0]}", ""))
+    result = await play.apply()
+    assert result.ok, play.story(result)
+    assert play.loaded("d", "/conf") == "v2"
+    assert (await play.rollback()).ok
+    assert play.world.snapshot() == before

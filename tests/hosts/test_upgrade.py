@@ -28,7 +28,7 @@ def test_a_host_is_drained_while_its_packages_change(adopted: Pair, name: str) -
 
     done = adopted.measured(f"upgrade {name}", lambda: adopted.change("apply", **{name: UPGRADES[name]}))
 
-    assert done.lost <= 1, done.reasons  # at the very moment of a move: see docs/drill.md
+    assert done.lost <= 2, done.reasons  # one at the very moment of each move, there and back: see docs/drill.md
     for host in ("lb1", "lb2"):
         assert adopted.ssh(host, f"dpkg-query -W -f '${{Version}}' {name}") == UPGRADES[name]
         assert _daemon(adopted, host, name) != was[host], "the old program still runs"
@@ -47,5 +47,5 @@ def _daemon(pair: Pair, host: str, unit: str) -> str:
 def _tasks(pair: Pair) -> list[dict[str, str]]:
     """The tasks of the last run in the order in which they began."""
     newest = max(run["run"] for run in json.loads(pair.hacore("runs", "--json"))["runs"])
-    (run,) = json.loads(pair.hacore("runs", str(newest), "--json"))["runs"]
+    run = json.loads(pair.hacore("runs", str(newest), "--json"))
     return sorted(run["tasks"], key=lambda task: task["started"])
