@@ -45,7 +45,7 @@ from ..spelling import suggestion
 from .claims import Claim, TokenType, account_claims
 from .commands import Command, CommandOption, CommandResult
 from .facts import Ask, Fact, Facts, HostFacts
-from .fail_over import Budget, FailOver
+from .fail_over import Budget, FailOver, Partition
 from .maintenance import Drained, Maintenance
 from .provider import Provider, StackFiles
 from .safepath import SAFE_PATH
@@ -106,6 +106,7 @@ __all__ = [
     "Network",
     "Observed",
     "Output",
+    "Partition",
     "Provider",
     "Served",
     "Source",

@@ -9,9 +9,10 @@ from typing import Literal
 
 from ..contract import Budget
 
-Word = Literal["drain", "stop", "service"]
-SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service")
-"""drain: the holder is drained; stop: the daemon of its addresses stops; service: what it serves stops."""
+Word = Literal["drain", "stop", "service", "partition"]
+SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service", "partition")
+"""drain: the holder is drained; stop: the daemon of its addresses stops; service: what it serves stops; partition: the
+members do not hear each other, so two hold the address, and one of them lets it go again afterwards."""
 
 VOID = 0.01
 """The share of requests that the prober may not have sent in time, before it has measured nothing."""
@@ -54,6 +55,7 @@ class Measured:
     back, or stayed where it went, and the baseline afterwards began. All in seconds.
 
     `budget`: how long new connections may fail; `back`: when the address may be back, None: it stays where it went.
+    `double`: of a partition, when a second member may hold it as well; `back` is when exactly one may hold it again.
     `rate`: requests a second.
     """
 
@@ -70,6 +72,7 @@ class Measured:
     problem: str = ""
     notes: tuple[str, ...] = field(default=())
     settled: float = math.inf
+    double: Budget | None = None
 
     @property
     def lost(self) -> tuple[Request, ...]:
@@ -95,17 +98,27 @@ class Measured:
 
     @property
     def took_over(self) -> float | None:
-        """Seconds from the act until another host alone held the address; None: none did."""
+        """Seconds from the act until another host alone held the address, of a partition as well; None: none did."""
         return next((o.at - self.acted for o in self.looks if o.at >= self.acted and self._others(o)), None)
 
     def _others(self, look: Look) -> bool:
+        if self.scenario == "partition":
+            return any(host != self.holder for host in look.holders)
         return len(look.holders) == 1 and look.holders[0] != self.holder
 
     @property
     def returned(self) -> float | None:
-        """Seconds from the restore until the former holder alone held the address again; None: it did not."""
-        after = (o for o in self.looks if o.at >= self.restored)
-        return next((o.at - self.restored for o in after if o.holders == (self.holder,)), None)
+        """Seconds from the restore until the former holder alone held the address again; None: it did not.
+
+        Of a partition: until one host alone held it, whichever that is, and no other one came back.
+        """
+        after = [o for o in self.looks if o.at >= self.restored]
+        if self.scenario != "partition":
+            return next((o.at - self.restored for o in after if o.holders == (self.holder,)), None)
+        single: float | None = None
+        for look in after:
+            single = None if len(look.holders) != 1 else look.at - self.restored if single is None else single
+        return single
 
     @property
     def doubled(self) -> float:
@@ -122,8 +135,13 @@ class Measured:
             yield f"{len(inside)} requests were lost, {allowed} by the budget of {self.budget}"
         if self.took_over is None:
             yield f"no other host took {self.address} over"
+        elif self.double is not None and self.took_over > self.double.seconds + 0.5:
+            yield f"the second holder came after {self.took_over:.1f} s, by the budget of {self.double}"
         if self.back is not None and (self.returned is None or self.returned > self.back.seconds + 0.5):
-            when = "did not return" if self.returned is None else f"returned after {self.returned:.1f} s"
+            if self.scenario == "partition":
+                when = "has no single holder" if self.returned is None else f"had two holders for {self.returned:.1f} s"
+            else:
+                when = "did not return" if self.returned is None else f"returned after {self.returned:.1f} s"
             yield f"{self.address} {when}, by the budget of {self.back}"
 
     @property
@@ -169,6 +187,7 @@ def measured_json(one: Measured) -> Mapping[str, object]:
         "doubled": round(one.doubled, 2),
         "budget": {"seconds": round(one.budget.seconds, 3), "formula": one.budget.formula},
         "back": None if one.back is None else {"seconds": round(one.back.seconds, 3), "formula": one.back.formula},
+        **({"double": {"seconds": round(one.double.seconds, 3), "formula": one.double.formula}} if one.double else {}),
         "failures": [one.void] if one.void else list(one.failures()),
         "passed": not one.void and not list(one.failures()),
     }

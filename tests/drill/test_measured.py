@@ -131,3 +131,39 @@ def test_the_verdict_on_all() -> None:
     assert verdict([GOOD, void]) == "void"
     assert verdict([]) == "void"
     assert measured_json(void)["passed"] is False
+
+
+CUT = replace(
+    GOOD,
+    scenario="partition",
+    double=Budget(4.0, "master_down"),
+    back=Budget(7.0, "2 x master_down"),
+    requests=requests(),
+    looks=looks((0, "lb1"), (8.6, "lb1+lb2"), (13, "lb1")),
+)
+
+
+def test_a_partition_is_over_when_one_alone_holds_it_and_no_other_one_comes_back() -> None:
+    assert (CUT.took_over, CUT.returned) == (pytest.approx(3.6), pytest.approx(3.0))
+    assert list(CUT.failures()) == []
+    assert measured_json(CUT)["double"] == {"seconds": 4.0, "formula": "master_down"}
+    again = replace(CUT, looks=looks((0, "lb1"), (8.6, "lb1+lb2"), (13, "lb1"), (14, "lb1+lb2"), (15, "lb2")))
+    assert again.returned == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (((0, "lb1"),), "no other host took 192.0.2.1 over"),
+        (((0, "lb1"), (9.8, "lb1+lb2"), (13, "lb1")), "the second holder came after 4.8 s, by the budget of 4.00 s"),
+        (((0, "lb1"), (8.6, "lb1+lb2"), (18, "lb1")), "192.0.2.1 had two holders for 8.0 s, by the budget of 7.00 s"),
+        (((0, "lb1"), (8.6, "lb1+lb2")), "192.0.2.1 has no single holder, by the budget of 7.00 s"),
+        (((0, "lb1"), (8.6, "lb1+lb2"), (13, "")), "192.0.2.1 has no single holder, by the budget of 7.00 s"),
+        # the other one stays, with the higher priority
+        (((0, "lb1"), (8.6, "lb1+lb2"), (13, "lb2")), ""),
+    ],
+)
+def test_why_a_partition_fails(changes: tuple[tuple[float, str], ...], why: str) -> None:
+    failures = list(replace(CUT, looks=looks(*changes)).failures())
+    assert len(failures) == (1 if why else 0)
+    assert all(one.startswith(why) for one in failures)

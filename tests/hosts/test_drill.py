@@ -70,6 +70,48 @@ def test_a_drill_is_measured_and_put_back(project: Project) -> None:
     assert "it is a roll or a drill" in project.run("rollback", str(found["run"]), "--auto-approve").stderr
 
 
+def test_a_partition_ends_with_one_holder_and_leaves_no_rule(project: Project) -> None:
+    refused = project.run("drill", "--scenario", "partition", "--auto-approve")
+    assert refused.returncode == 1
+    assert "neither nft nor iptables is installed" in refused.stderr
+    project.ssh("lb1", "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nftables")
+    before = project.ssh("lb1", "nft list ruleset")
+
+    said = project.run("drill", "--scenario", "partition", "--baseline", "2s", "--auto-approve", "--json")
+
+    found = json.loads(said.stdout)
+    if found["verdict"] == "void":
+        assert found["restored"] is True
+        pytest.skip("this machine is too busy for a measurement")
+    assert said.returncode == 0, said.stdout + said.stderr
+    (cut,) = found["scenarios"]
+    assert (cut["scenario"], cut["passed"], cut["holder"]) == ("partition", True, "lb1")
+    assert cut["doubled"] > 0
+    assert ["lb1", "lb2"] in [look["hosts"] for look in cut["holders"]]
+    assert cut["holders"][-1]["hosts"] == ["lb1"]
+    assert project.ssh("lb1", "nft list ruleset") == before
+
+
+def test_what_is_not_fit_for_a_drill_is_named_before_it_begins(project: Project) -> None:
+    project.ssh("lb2", "systemctl disable keepalived")
+    try:
+        refused = project.run("drill", "--auto-approve")
+        assert refused.returncode == 1
+        assert "cannot drill on lb2: keepalived" in refused.stderr and "not started at boot" in refused.stderr
+    finally:
+        project.ssh("lb2", "systemctl enable keepalived")
+    # as dpkg does it: fcntl(F_SETLK) with a struct flock of F_WRLCK
+    locking = 'open F, ">>", "/var/lib/dpkg/lock-frontend"; fcntl F, 6, pack("ssx4qqlx4", 1, 0, 0, 0, 0); sleep 600'
+    project.ssh("lb2", f"systemd-run --quiet --unit=holding perl -e '{locking}'")
+    try:
+        eventually(lambda: "POSIX" in project.ssh("lb2", "cat /proc/locks"), "it is locked")
+        refused = project.run("drill", "--auto-approve")
+        assert refused.returncode == 1
+        assert "cannot drill on lb2: packages are being changed there" in refused.stderr
+    finally:
+        project.ssh("lb2", "systemctl stop holding")
+
+
 def test_a_service_that_no_check_sees_is_a_finding(project: Project) -> None:
     found = project.run("drill", "--scenario", "service", "--auto-approve")
     assert found.returncode == 2

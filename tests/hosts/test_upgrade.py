@@ -48,4 +48,4 @@ def _tasks(pair: Pair) -> list[dict[str, str]]:
     """The tasks of the last run in the order in which they began."""
     newest = max(run["run"] for run in json.loads(pair.hacore("runs", "--json"))["runs"])
     run = json.loads(pair.hacore("runs", str(newest), "--json"))
-    return sorted(run["tasks"], key=lambda task: task["started"])
+    return sorted((task for task in run["tasks"] if task["started"]), key=lambda task: task["started"])

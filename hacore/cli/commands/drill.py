@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scenario",
     "scenarios",
-    type=click.Choice(["drain", "stop", "service"]),
+    type=click.Choice(["drain", "stop", "service", "partition"]),
     multiple=True,
     help="Play this one (repeatable; default: drain and stop).",
 )
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     "--baseline", type=Duration(), default="10s", show_default=True, metavar="TIME", help="Time before and after each."
 )
 @click.option("--url", metavar="URL", default="", help="Ask this (default: the first check of a vip).")
+@click.option("--run-notify", is_flag=True, help="Permit a partition to start the scripts of a second holder.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a report.")
 @auto_approve
 @as_json
@@ -44,6 +45,7 @@ def command(
     rate: float,
     baseline: int,
     url: str,
+    run_notify: bool,
     page: Path | None,
     auto_approve: bool,
     as_json: bool,
@@ -57,9 +59,10 @@ def command(
 
     \b
     Scenarios, on the holder of the address:
-      drain    as for maintenance
-      stop     keepalived is stopped
-      service  what it serves is stopped
+      drain      as for maintenance
+      stop       keepalived is stopped
+      service    what it serves is stopped
+      partition  the members do not hear each other: both hold the address
 
     \b
     Examples:
@@ -78,7 +81,7 @@ def command(
     args.runtime.json = as_json
     progress = Progress(terminal)
     means, state = args.means(quietly(progress)), args.state_url()
-    order = DrillOrder(scenarios or ("drain", "stop"), rate, float(baseline), url)
+    order = DrillOrder(scenarios or ("drain", "stop"), rate, float(baseline), url, run_notify)
 
     async def work(stopper: Stopper) -> DrillResult:
         async def approve(plan: Sequence[Rehearsed]) -> bool:

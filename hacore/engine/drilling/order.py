@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...address import Address
-from ...contract import Budget, Check, FailOver, Guard, Step, View, quote
+from ...contract import Budget, Check, FailOver, Guard, Partition, Step, View, quote
 from ...drill.measured import Word
 from ...errors import PlanError, UsageError
 from ..connections import answered
@@ -16,15 +16,23 @@ from ..maintenance_site import MaintenanceSite
 from ..pair_looks import SEALED
 from ..verdicts import AddressStatus
 
+LEARN = 1.0
+"""Seconds in which new connections may reach the holder that lets the address go: it hears the other one's advert, and
+the gratuitous ARP of that one follows the next advert that it hears itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class DrillOrder:
-    """What the operator asks. `rate`: requests a second; `baseline`: seconds; `url`: instead of the check of a vip."""
+    """What the operator asks. `rate`: requests a second; `baseline`: seconds; `url`: instead of the check of a vip.
+
+    `run_notify`: a partition may start the scripts of a second holder.
+    """
 
     scenarios: tuple[Word, ...] = ("drain", "stop")
     rate: float = 100.0
     baseline: float = 10.0
     url: str = ""
+    run_notify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class Rehearsed:
     back: Budget | None
     notify: tuple[str, ...] = ()
     finding: str = ""
+    partition: Partition | None = None
 
 
 def holder_of(site: MaintenanceSite) -> str:
@@ -64,10 +73,25 @@ def rehearsed(site: MaintenanceSite, host: str, word: Word, order: DrillOrder) -
         raise PlanError(f"cannot drill: {host} has no systemd, so it could not revert by itself if this machine failed")
     check = _check(site, order)
     found = Rehearsed(word, address.address, host, taker(address, host) or "", check, None, None, parts.notify)
+    if word == "partition":
+        return _partition(found, parts, order)
     budget = {"drain": parts.drain, "stop": parts.stop, "service": parts.service}[word]
     if budget is None:
         return replace(found, finding="service: no check of keepalived would see that a service on the holder stops")
     return replace(found, budget=budget, back=parts.back)
+
+
+def _partition(found: Rehearsed, parts: FailOver, order: DrillOrder) -> Rehearsed:
+    """Nothing may be lost while two hold the address, but for what the network needs to learn which of them stays."""
+    part = parts.partition
+    if part is None:
+        raise UsageError(f"cannot drill partition: {parts.name} has no way to play one")
+    if part.hazards and not order.run_notify:
+        raise UsageError(
+            f"cannot drill partition: a second holder starts {', '.join(part.hazards)}; --run-notify permits it"
+        )
+    learn = Budget(LEARN, f"{LEARN:g}: the network learns again which of the two it is")
+    return replace(found, budget=learn, back=part.single, partition=part)
 
 
 def _parts(site: MaintenanceSite, host: str) -> tuple[AddressStatus, FailOver]:
@@ -94,6 +118,8 @@ def acts(site: MaintenanceSite, one: Rehearsed) -> tuple[Step, Step]:
     """What is done to the holder, and its mirror."""
     units = [d.name for d in (site.look.daemons or {}).get(one.host, ()) if d.wanted]
     _, parts = _parts(site, one.host)
+    if one.partition is not None:
+        return one.partition.isolate, one.partition.rejoin
     if one.scenario == "drain":
         guards = [guard for guard in (_guard(site, *item) for item in site.views(one.host).items()) if guard]
         return _joined([g.drain for g in guards], "drain"), _joined([g.undrain for g in guards], "undrain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ...contract import Step
@@ -12,7 +13,7 @@ from ...errors import HacoreError, PlanError
 from ...probe import steps_script
 from ..maintenance_site import MaintenanceSite
 from .order import DrillOrder, Rehearsed, acts
-from .watch import is_back, moved, probing, until, watch
+from .watch import doubled, is_back, moved, probing, single, until, watch
 
 HOLD = 2.0
 """Seconds that the new holder serves before the cause ends."""
@@ -29,7 +30,8 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     """Play a scenario. Raises NotRestoredError if the host could not be put back."""
     assert one.budget is not None
     act, undo = acts(site, one)
-    longest = one.budget.seconds + (one.back.seconds if one.back is not None else 0.0) + GRACE
+    double = one.partition.double.seconds if one.partition is not None else 0.0
+    longest = one.budget.seconds + double + (one.back.seconds if one.back is not None else 0.0) + GRACE
     looks: list[Look] = []
     acted = restored = settled = 0.0
     problem = ""
@@ -41,7 +43,8 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
             acted = time.monotonic() - begin
             try:
                 await site.steps(one.host, [(one.scenario, act)], one.scenario)
-                await until(lambda: moved(looks, acted, one.host), longest, stop)
+                came = doubled if one.partition is not None else moved
+                await until(lambda: came(looks, acted, one.host), longest, stop)
                 await asyncio.sleep(HOLD)
             except HacoreError as error:
                 problem = str(error)
@@ -49,7 +52,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
                 restored = time.monotonic() - begin
                 await asyncio.shield(_restore(site, one, undo))
             if one.back is not None:
-                await until(lambda: is_back(looks, restored, one.host), one.back.seconds + 10.0, None)
+                await until(lambda: _over(one, looks, restored), one.back.seconds + 10.0, None)
             settled = time.monotonic() - begin
             await asyncio.sleep(order.baseline)
         finally:
@@ -59,7 +62,13 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     return Measured(
         one.scenario, one.address, one.host, order.rate, acted, restored, one.budget, one.back,
         tuple(requests), tuple(looks), problem, settled=settled,
+        double=None if one.partition is None else one.partition.double,
     )  # fmt: skip
+
+
+def _over(one: Rehearsed, looks: Sequence[Look], restored: float) -> bool:
+    """Whether the address is where it belongs again."""
+    return is_back(looks, restored, one.host) if one.partition is None else single(looks, restored)
 
 
 _ARM = """

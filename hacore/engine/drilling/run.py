@@ -2,7 +2,7 @@
 
     baseline     requests only: none may be lost
     arm          the host reverts automatically if this process does not (systemd-run, hacore-watch)
-    act          drain the holder, stop its daemon, or stop what it serves
+    act          drain the holder, stop its daemon, stop what it serves, or drop what the members send each other
     wait         until another host holds the address
     restore      the mirror; then the watchdog is taken away
     wait         until the address is back, where the configuration provides for it
@@ -26,6 +26,7 @@ from ..drift_check import recorded_hosts
 from ..maintenance_site import MaintenanceSite, maintenance_site
 from ..means import Means
 from ..snapshot import last_run, read_snapshot, read_state
+from .fit import check_fit
 from .order import DrillOrder, Rehearsed, holder_of, rehearsed
 from .play import NotRestoredError, play
 
@@ -76,6 +77,7 @@ async def drill(
         holder = holder_of(site)
     async with maintenance_site(means, state_url, holder, COMMAND) as site:
         plan = [rehearsed(site, holder, word, order) for word in order.scenarios]
+        await check_fit(site, plan)
         if not await approve(plan):
             return None
         done: list[Measured] = []

@@ -20,6 +20,9 @@ from .order import DrillOrder, Rehearsed
 LOOK = 0.2
 """Seconds between two checks of who holds the address."""
 
+SURE = 5
+"""Checks in a row with one holder after which a partition is over."""
+
 
 @asynccontextmanager
 async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list[Request], float]]:
@@ -77,6 +80,17 @@ def moved(looks: Sequence[Look], since: float, holder: str) -> bool:
     return any(o.at >= since and len(o.holders) == 1 and o.holders[0] != holder for o in looks[-3:])
 
 
+def doubled(looks: Sequence[Look], since: float, holder: str) -> bool:
+    """Whether another host held the address as well lately."""
+    return any(o.at >= since and any(host != holder for host in o.holders) for o in looks[-3:])
+
+
+def single(looks: Sequence[Look], since: float) -> bool:
+    """Whether one host alone held the address in several checks in a row."""
+    late = [o for o in looks[-SURE:] if o.at >= since]
+    return len(late) == SURE and all(o.holders == late[0].holders and len(o.holders) == 1 for o in late)
+
+
 def is_back(looks: Sequence[Look], since: float, holder: str) -> bool:
     """Whether the holder of before held it alone lately."""
     return any(o.at >= since and o.holders == (holder,) for o in looks[-3:])
@@ -89,4 +103,4 @@ async def until(test: Callable[[], bool], seconds: float, stop: asyncio.Event | 
         await asyncio.sleep(LOOK / 2)
 
 
-__all__ = ["LOOK", "is_back", "moved", "probing", "until", "watch"]
+__all__ = ["LOOK", "doubled", "is_back", "moved", "probing", "single", "until", "watch"]

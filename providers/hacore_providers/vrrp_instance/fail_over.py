@@ -14,6 +14,7 @@ from __future__ import annotations
 from hacore.contract import Budget, FailOver, View
 
 from .members import longest_start, master_down
+from .partition import partition
 from .spec import VrrpInstanceSpec
 
 MARGIN = 0.5
@@ -41,6 +42,7 @@ def fail_over(view: View[VrrpInstanceSpec]) -> FailOver | None:
         service=_service(spec, taker),
         back=_back(spec, max(other.priority for other in others.values())),
         notify=tuple(spec.notify.scripts().values()),
+        partition=partition(view),
     )
 
 

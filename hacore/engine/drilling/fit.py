@@ -1,0 +1,48 @@
+"""What a member must have, and must not be doing, before a drill begins on its pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...contract import quote
+from ...errors import PlanError
+from ..maintenance_site import MaintenanceSite
+from .order import Rehearsed
+
+# proc_locks(5): the inode of a locked file is the last number before its range. A program that is stopped in the middle
+# of its work, or a daemon that a package restarts, would be measured in place of the fail-over.
+_FIT = """
+for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/rpm/.rpm.lock; do
+  if [ -e "$file" ] && grep -q " [0-9a-f]*:[0-9a-f]*:$(stat -c %i "$file") " /proc/locks; then
+    echo "packages are being changed there ($file is locked): try again afterwards" >&2; exit 1
+  fi
+done
+case $(systemctl is-enabled -- "$unit" 2>/dev/null) in disabled|masked|masked-runtime)
+  echo "$unit is not started at boot there, so a host that restarts would be missed: enable it first" >&2; exit 1 ;;
+esac
+"""
+
+
+async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
+    """Raises PlanError where a member is at work, or would not come back after a restart. Nothing is done then."""
+    for host, unit in _members(site):
+        done = await (await site.hosts.link(host)).shell(f"unit={quote(unit)}\n{_FIT}")
+        if done.rc != 0:
+            text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+            raise PlanError(f"cannot drill on {host}: {text}")
+    for one in plan:
+        if one.partition is not None:
+            await site.steps(one.host, [("ready", one.partition.ready)], "drill partition on")
+
+
+def _members(site: MaintenanceSite) -> Iterator[tuple[str, str]]:
+    """Each member with the daemon that moves its addresses."""
+    for host in sorted({m.host for address in site.look.addresses for m in address.members}):
+        for address, view in site.views(host).items():
+            parts = site.means.providers[address.kind].fail_over(view)
+            if parts is not None:
+                yield host, parts.unit
+                break
+
+
+__all__ = ["check_fit"]
