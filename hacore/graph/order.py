@@ -104,6 +104,18 @@ def components(needs: Mapping[N, Sequence[N]]) -> list[list[N]]:
     return list(parts.values())
 
 
+def between(marked: Set[str], hosts: Mapping[str, str | None], needs: Mapping[str, Iterable[str]]) -> set[str]:
+    """The tasks between two marked ones of their host: what is put around both includes them."""
+    waited = {key: reach(needs.get(key, ()), needs) for key in marked}
+    found: set[str] = set()
+    for top in marked:
+        for key in waited[top]:
+            same = hosts[key] is not None and hosts[key] == hosts[top] and key not in marked
+            if same and any(hosts[low] == hosts[key] for low in reach(needs.get(key, ()), needs) & marked):
+                found.add(key)
+    return found
+
+
 Edge = tuple[str, str]
 """The later task, the earlier one."""
 

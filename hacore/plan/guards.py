@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from ..address import Address
 from ..contract import Guard
-from ..graph import components, find_cycle, topological
+from ..graph import between, components, find_cycle, topological
 from ..model import Action, Op
 from .inputs import Comparison, Inputs
 from .types import PlanTask
@@ -31,7 +31,7 @@ def add_guards(tasks: tuple[PlanTask, ...], outcome: Comparison, given: Inputs) 
         return _one_lane(tasks, outcome, given)
     guards = _healthy_guards(outcome, given)
     tasks = tuple(_in_turn(_abreast(t, outcome, given), guards) if t in reloading else t for t in tasks)
-    blocks = _blocks(tasks, [t for t in disrupting if t.host in guards])
+    blocks = _blocks(tasks, _with_between(tasks, {t.id for t in disrupting if t.host in guards}))
     if not blocks:
         return _one_lane(tasks, outcome, given)
     out: list[PlanTask] = list(tasks)
@@ -97,6 +97,12 @@ def _healthy_guards(outcome: Comparison, given: Inputs) -> dict[str, tuple[tuple
             for address, guard, _ in members:
                 found.setdefault(str(address.host), []).append((address, guard))
     return {host: tuple(items) for host, items in found.items()}
+
+
+def _with_between(tasks: tuple[PlanTask, ...], ids: set[str]) -> list[PlanTask]:
+    """The disrupting tasks, and those between two of one host: without them its block would be cut in two."""
+    inside = between(ids, {t.id: t.host for t in tasks}, {t.id: t.needs for t in tasks})
+    return [t for t in tasks if t.id in ids | inside]
 
 
 def _blocks(tasks: Iterable[PlanTask], disrupting: list[PlanTask]) -> list[list[PlanTask]]:

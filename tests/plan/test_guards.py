@@ -148,6 +148,18 @@ def test_each_host_has_one_block_for_all_its_restarts() -> None:
     assert len({t.lane for t in made.tasks}) == 1
 
 
+def test_what_lies_between_two_restarts_of_a_host_is_in_their_block() -> None:
+    """A package changes, what was made from it is checked again or changes, and its daemon restarts: one drain."""
+    table = with_gates("a", "b")
+    for host in ("a", "b"):
+        old_thing(table, f"thing.one@{host}", **RESTART)
+        old_thing(table, f"thing.mid@{host}", needs=[f"thing.one@{host}"], text="v2")
+        old_thing(table, f"thing.last@{host}", needs=[f"thing.mid@{host}"], **RESTART)
+    made = table.make()
+    assert sorted(map(str, drained(made))) == ["a", "b"]
+    assert {change(made, f"thing.mid@{host}").group for host in "ab"} == {"v"}
+
+
 def test_a_block_is_cut_in_two_where_the_other_host_comes_in_between() -> None:
     """One host can then serve while the other does not."""
     table = with_gates("a", "b")

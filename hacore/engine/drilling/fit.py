@@ -24,7 +24,7 @@ esac
 
 
 async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
-    """Raises PlanError where a member is at work, or would not come back after a restart. Nothing is done then."""
+    """Raises PlanError where a member is at work, or would be missed after a restart. Nothing is done then."""
     for host, unit in _members(site):
         done = await (await site.hosts.link(host)).shell(f"unit={quote(unit)}\n{_FIT}")
         if done.rc != 0:

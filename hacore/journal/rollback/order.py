@@ -100,15 +100,3 @@ def come_back_in_order(
 def above(key: str, needs: Mapping[str, Set[str]]) -> set[str]:
     """All that a task waits for, directly or not."""
     return reach(needs.get(key, ()), needs)
-
-
-def between(disrupting: Set[str], hosts: Mapping[str, str | None], needs: Mapping[str, Set[str]]) -> set[str]:
-    """The tasks between two disrupting ones of their host: a guard block around both includes them."""
-    waited = {key: above(key, needs) for key in disrupting}
-    found: set[str] = set()
-    for top in disrupting:
-        for key in waited[top]:
-            same = hosts[key] is not None and hosts[key] == hosts[top] and key not in disrupting
-            if same and any(hosts[low] == hosts[key] and low in above(key, needs) for low in disrupting):
-                found.add(key)
-    return found

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from ...errors import PlanError
-from ...graph import topological
+from ...graph import between, topological
 from ...model import Op
 from ...plan import PlanTask
-from .order import Needs, above, between
+from .order import Needs, above
 from .triggers import PendingTrigger
 from .types import Restore
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hacore.address import Address
-from hacore.graph import reach
+from hacore.graph import between, reach
 from hacore.journal import RunningTask
-from hacore.journal.rollback.order import above, between, edges
+from hacore.journal.rollback.order import above, edges
 from hacore.journal.rollback.types import Restore
 from tests.journal.runs import run, task, trigger
 
