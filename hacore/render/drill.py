@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
     """What the drill is going to do, and what it may cost."""
-    first = plan[0]
-    lines = [
-        f"Drill of {clean(first.address)}, held by {first.host}; {first.taker} takes over.",
-        f"{order.rate:g} new connections a second to {clean(first.check.http)}, {order.baseline:g} s before and after "
-        "each.",
-    ]
+    lines: list[str] = []
+    last = ""
     for one in plan:
+        if one.host != last:
+            last = one.host
+            lines += [
+                f"Drill of {clean(one.address)}, held by {one.host}; {one.taker} takes over.",
+                f"{order.rate:g} new connections a second to {clean(one.check.http)}, {order.baseline:g} s before and "
+                "after each.",
+            ]
         if one.budget is None:
             lines.append(f"  {one.scenario}: not played")
             continue
@@ -37,8 +40,8 @@ def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
             continue
         back = "stays where it went" if one.back is None else f"back within {one.back}"
         lines.append(f"    the address {clean(back)}")
-    if first.notify:
-        lines.append(f"Scripts that run at each move: {clean(', '.join(first.notify))}")
+    if scripts := dict.fromkeys(script for one in plan for script in one.notify):
+        lines.append(f"Scripts that run at each move: {clean(', '.join(scripts))}")
     lines.append("Open connections end with each move.")
     return "\n".join(lines)
 
@@ -61,7 +64,7 @@ def _scenario(one: Measured, style: Style) -> list[str]:
     failures = [one.void] if one.void else list(one.failures())
     word = style("red", "failed") if failures else style("green", "passed")
     took = "nobody took it over" if one.took_over is None else f"another host had it after {one.took_over:.1f} s"
-    lines = [f"{one.scenario}: {word}"]
+    lines = [f"{one.scenario} of {clean(one.address)} on {one.holder}: {word}"]
     lines.append(f"  lost {len(one.lost)} of {len(one.requests)} requests, longest gap {one.gap:.2f} s")
     lines.append(f"    budget {clean(str(one.budget))}")
     lines.append(f"  {clean(one.address)}: {took}")

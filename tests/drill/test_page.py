@@ -65,10 +65,10 @@ def test_it_asks_nothing_of_anybody() -> None:
 
 def test_the_text_has_each_number_beside_its_budget() -> None:
     text = drill_text(DONE)
-    first = "stop: passed\n  lost 3 of 200 requests, longest gap 0.30 s\n    budget 1.00 s = skew + margin"
-    assert first in text
+    assert text.startswith("stop of 192.0.2.1 on lb1: passed\n  lost 3 of 200 requests, longest gap 0.30 s\n")
+    assert "\n    budget 1.00 s = skew + margin\n" in text
     assert "back after 3.0 s\n    budget 5.00 s = master_down" in text
-    assert "service: failed" in text and '  ! cannot stop <lb1>: "no" & no' in text
+    assert "service of 192.0.2.1 on lb1: failed" in text and '  ! cannot stop <lb1>: "no" & no' in text
     assert text.endswith("Drill failed, as run 7.")
 
 

@@ -6,6 +6,7 @@ nginx is built already (their disks are saved after the build and put back each 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -58,6 +59,9 @@ class Pair:
         flag = "        - --with-http_gzip_static_module\n"
         assert flag in text
         text = text.replace(flag, f"{flag}        - --with-cc-opt=-O0\n")  # half the time of the compiler
+        plain = "configure: [--prefix=/usr/local, "
+        assert plain in text
+        text = text.replace(plain, f"{plain}CFLAGS=-O0, ")
         (self.project.folder / "stacks" / STACK / "stack.yaml").write_text(parts(text, kinds) if kinds else text)
 
     def save(self, label: str) -> None:
@@ -150,6 +154,34 @@ def test_inside_a_build(scene: Pair, way: str) -> None:
     scene.restore("tools")
     assert scene.kill_after(0, lambda: eventually(scene.building, "both hosts compile", 180))
     come_through(scene, way, "tools", f"killed while both compile, then {way}")
+
+
+def test_keepalived_from_its_source(scene: Pair) -> None:
+    """Built, started by the stack's own unit, failed over, and taken away again."""
+    project = scene.project
+    scene.restore("built")
+    debian_source.fetch("keepalived")
+    source = ("--var", "keepalived_from=source")
+    project.ok("apply", "--auto-approve", *source, STACK)
+    eventually(scene.served, "the pair serves")
+    for host in HOSTS:
+        assert project.ssh(host, "readlink /proc/$(cat /run/keepalived.pid)/exe") == "/usr/local/sbin/keepalived\n"
+        assert "absent" in project.ssh(host, "dpkg-query -W -f '${Status}' keepalived 2>&1 || echo absent")
+    assert holders(project) == ["lb1"]
+    project.ssh("lb1", "systemctl stop keepalived")
+    eventually(lambda: holders(project) == ["lb2"] and scene.served(), "lb2 serves")
+    project.ssh("lb1", "systemctl start keepalived")
+    eventually(lambda: holders(project) == ["lb1"] and scene.served(), "lb1 serves again")
+    assert project.ok("plan", "--detailed-exitcode", *source, STACK)
+    assert json.loads(project.run("status", "--json", STACK).stdout)["verdict"] == "healthy"
+    project.ok("destroy", "--auto-approve", *source, STACK)
+    assert holders(project) == []
+    for host in HOSTS:
+        assert project.ssh(host, "ls -d /usr/local/sbin/* /usr/local/nginx /etc/keepalived 2>/dev/null || :") == ""
+
+
+def holders(project: Project) -> list[str]:
+    return [host for host in HOSTS if " 192.168.1.200/" in project.ssh(host, "ip -o addr show")]
 
 
 def come_through(pair: Pair, way: str, label: str, story: str) -> None:

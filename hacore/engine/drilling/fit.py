@@ -32,7 +32,10 @@ async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
             raise PlanError(f"cannot drill on {host}: {text}")
     for one in plan:
         if one.partition is not None:
-            await site.steps(one.host, [("ready", one.partition.ready)], "drill partition on")
+            done = await (await site.hosts.link(one.host)).shell(one.partition.ready.script)
+            if done.rc != 0:
+                text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+                raise PlanError(f"cannot drill partition on {one.host}: {text}")
 
 
 def _members(site: MaintenanceSite) -> Iterator[tuple[str, str]]:

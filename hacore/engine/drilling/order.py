@@ -51,8 +51,11 @@ class Rehearsed:
     partition: Partition | None = None
 
 
-def holder_of(site: MaintenanceSite) -> str:
-    """The host to play on. Raises UsageError where nothing fails over, PlanError for a pair that is not healthy."""
+def targets(site: MaintenanceSite, order: DrillOrder) -> list[AddressStatus]:
+    """An address of each host that holds one: members that share several addresses crosswise are drilled one by one.
+
+    Raises UsageError where nothing fails over, PlanError for a pair that is not healthy.
+    """
     served = [address for address in site.look.addresses if len(address.members) > 1]
     if not served:
         raise UsageError("cannot drill: no address is served by several hosts")
@@ -60,18 +63,23 @@ def holder_of(site: MaintenanceSite) -> str:
         if address.verdict != "healthy":
             why = f": {address.cause}" if address.cause else ""
             raise PlanError(f"cannot drill: {address.address} is {address.verdict}{why}; a drill begins healthy")
-    return served[0].holders[0]
+    if order.url:
+        return served[:1]
+    first: dict[str, AddressStatus] = {}
+    for address in sorted(served, key=lambda one: _own_check(site, one) is None):
+        first.setdefault(address.holders[0], address)
+    return sorted(first.values(), key=served.index)
 
 
-def rehearsed(site: MaintenanceSite, host: str, word: Word, order: DrillOrder) -> Rehearsed:
-    """A scenario on this holder, with its budgets. Raises PlanError where nobody would take over."""
-    address, parts = _parts(site, host)
+def rehearsed(site: MaintenanceSite, address: AddressStatus, word: Word, order: DrillOrder) -> Rehearsed:
+    """A scenario on the holder of an address, with its budgets. Raises PlanError where nobody would take over."""
+    host, parts = address.holders[0], _parts(site, address)
     if why := refusal(address, host):
         raise PlanError(f"cannot drill: {why}")
     facts = answered(site.statuses)[host]
     if facts.host.init != "systemd":
         raise PlanError(f"cannot drill: {host} has no systemd, so it could not revert by itself if this machine failed")
-    check = _check(site, order)
+    check = _check(site, address, order)
     found = Rehearsed(word, address.address, host, taker(address, host) or "", check, None, None, parts.notify)
     if word == "partition":
         return _partition(found, parts, order)
@@ -94,30 +102,36 @@ def _partition(found: Rehearsed, parts: FailOver, order: DrillOrder) -> Rehearse
     return replace(found, budget=learn, back=part.single, partition=part)
 
 
-def _parts(site: MaintenanceSite, host: str) -> tuple[AddressStatus, FailOver]:
-    for resource, view in site.views(host).items():
+def _parts(site: MaintenanceSite, address: AddressStatus) -> FailOver:
+    for resource, view in site.views(address.holders[0]).items():
         parts = site.means.providers[resource.kind].fail_over(view)
-        if parts is not None:
-            for address in site.look.addresses:
-                if str(resource.resource) in address.resources and address.holders == (host,):
-                    return address, parts
-    raise UsageError(f"cannot drill: nothing on {host} moves an address to another host")
+        if parts is not None and str(resource.resource) in address.resources:
+            return parts
+    raise UsageError(f"cannot drill: nothing on {address.holders[0]} moves {address.address} to another host")
 
 
-def _check(site: MaintenanceSite, order: DrillOrder) -> Check:
+def _check(site: MaintenanceSite, address: AddressStatus, order: DrillOrder) -> Check:
     if order.url:
         return Check(order.url)
+    if (check := _own_check(site, address)) is not None:
+        return check
+    raise UsageError(f"cannot drill {address.address}: its `vip` has no check to ask; give --url http://ADDRESS/")
+
+
+def _own_check(site: MaintenanceSite, address: AddressStatus) -> Check | None:
+    """The first check of what reports the address."""
     for resource, (spec, _) in site.items.items():
-        for check in site.means.providers[resource.kind].checks(spec):
-            if SEALED not in check.http:
-                return check
-    raise UsageError("cannot drill: no `vip` has a check to ask; give --url http://ADDRESS/")
+        if str(resource.resource) in address.resources:
+            for check in site.means.providers[resource.kind].checks(spec):
+                if SEALED not in check.http:
+                    return check
+    return None
 
 
 def acts(site: MaintenanceSite, one: Rehearsed) -> tuple[Step, Step]:
     """What is done to the holder, and its mirror."""
     units = [d.name for d in (site.look.daemons or {}).get(one.host, ()) if d.wanted]
-    _, parts = _parts(site, one.host)
+    parts = _parts(site, next(address for address in site.look.addresses if address.address == one.address))
     if one.partition is not None:
         return one.partition.isolate, one.partition.rejoin
     if one.scenario == "drain":
@@ -138,4 +152,4 @@ def _joined(steps: Sequence[Step], what: str) -> Step:
     return Step("\n".join(f"(\n{step.script}\n)" for step in steps), what=what)
 
 
-__all__ = ["DrillOrder", "Rehearsed", "acts", "holder_of", "rehearsed"]
+__all__ = ["DrillOrder", "Rehearsed", "acts", "rehearsed", "targets"]

@@ -27,7 +27,7 @@ from ..maintenance_site import MaintenanceSite, maintenance_site
 from ..means import Means
 from ..snapshot import last_run, read_snapshot, read_state
 from .fit import check_fit
-from .order import DrillOrder, Rehearsed, holder_of, rehearsed
+from .order import DrillOrder, Rehearsed, rehearsed, targets
 from .play import NotRestoredError, play
 
 COMMAND = "drill"
@@ -74,29 +74,47 @@ async def drill(
     if not known:
         raise UsageError("cannot drill: no host is recorded yet: `hacore apply` first")
     async with maintenance_site(means, state_url, known[0], COMMAND) as site:
-        holder = holder_of(site)
-    async with maintenance_site(means, state_url, holder, COMMAND) as site:
-        plan = [rehearsed(site, holder, word, order) for word in order.scenarios]
+        plan = [rehearsed(site, address, word, order) for address in targets(site, order) for word in order.scenarios]
         await check_fit(site, plan)
-        if not await approve(plan):
-            return None
-        done: list[Measured] = []
-        problem = ""
-        for one in plan:
-            if one.finding or (stop is not None and stop.is_set()):
-                continue
-            say(f"{one.scenario}: {one.address} is held by {one.host}")
-            try:
-                done.append(await play(site, one, order, stop))
-            except NotRestoredError as error:
-                problem = str(error)
-                break
-            say(f"{one.scenario}: {_short(done[-1])}")
-            await _healthy(site)
-    findings = tuple(one.finding for one in plan if one.finding)
+    if not await approve(plan):
+        return None
+    done: list[Measured] = []
+    findings = [one.finding for one in plan if one.finding]
+    problem = ""
+    for host in dict.fromkeys(one.host for one in plan):  # each with the lock of its holder
+        async with maintenance_site(means, state_url, host, COMMAND) as site:
+            problem = await _played(site, [one for one in plan if one.host == host], order, done, findings, say, stop)
+        if problem:
+            break
     return await _recorded(
-        means, state_url, DrillResult(0, order, tuple(done), findings, not problem, problem, started)
+        means, state_url, DrillResult(0, order, tuple(done), tuple(findings), not problem, problem, started)
     )
+
+
+async def _played(
+    site: MaintenanceSite,
+    plan: Sequence[Rehearsed],
+    order: DrillOrder,
+    done: list[Measured],
+    findings: list[str],
+    say: Say,
+    stop: asyncio.Event | None,
+) -> str:
+    """Play what is planned for one host, and add to `done` and `findings`; why the host could not be put back."""
+    for one in plan:
+        if one.finding or (stop is not None and stop.is_set()):
+            continue
+        if any(a.address == one.address and a.holders != (one.host,) for a in site.look.addresses):
+            findings.append(f"{one.scenario}: {one.address} is no longer held by {one.host}: drill again")
+            continue
+        say(f"{one.scenario}: {one.address} is held by {one.host}")
+        try:
+            done.append(await play(site, one, order, stop))
+        except NotRestoredError as error:
+            return str(error)
+        say(f"{one.scenario}: {_short(done[-1])}")
+        await _healthy(site)
+    return ""
 
 
 def _short(one: Measured) -> str:
