@@ -151,6 +151,15 @@ def main() -> None:
             fail(f"{name} differs after the rollback: {changed[:10]}")
     print("  both hosts are restored byte for byte")
 
+    headline("drill: the fail-over in numbers, each beside its budget")
+    page = ROOT / "drill.html"
+    code = inside(
+        HACORE, "drill", "--auto-approve", "--baseline", "5s", "--html", str(page), STACK, expect=None
+    ).returncode
+    if code not in (0, 1):
+        fail(f"the drill ended with {code}")
+    print("  this machine was too busy for a measurement" if code else f"  the report: {page}")
+
     headline("destroy: the original state is restored")
     inside(HACORE, "destroy", "--auto-approve", STACK)
     for name in bare:

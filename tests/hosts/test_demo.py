@@ -26,4 +26,5 @@ def test_the_demo_comes_out_as_it_says() -> None:
     )
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
     assert "both hosts are in their original state, byte for byte" in done.stdout
+    assert "lost" in done.stdout and ("the report: " in done.stdout or "too busy" in done.stdout)
     assert "Xk4!pQ9z" not in done.stdout + done.stderr

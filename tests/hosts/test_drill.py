@@ -101,7 +101,8 @@ def test_what_is_not_fit_for_a_drill_is_named_before_it_begins(project: Project)
     finally:
         project.ssh("lb2", "systemctl enable keepalived")
     # as dpkg does it: fcntl(F_SETLK) with a struct flock of F_WRLCK
-    locking = 'open F, ">>", "/var/lib/dpkg/lock-frontend"; fcntl F, 6, pack("ssx4qqlx4", 1, 0, 0, 0, 0); sleep 600'
+    lock = 'my $lock = pack("ssx4qqlx4", 1, 0, 0, 0, 0); fcntl F, 6, $lock; sleep 600'
+    locking = f'open F, ">>", "/var/lib/dpkg/lock-frontend"; {lock}'
     project.ssh("lb2", f"systemd-run --quiet --unit=holding perl -e '{locking}'")
     try:
         eventually(lambda: "POSIX" in project.ssh("lb2", "cat /proc/locks"), "it is locked")
