@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "providers"), str(ROOT / "docs" / "examples" / "hacore-command")]
 
 from hacore.load import load_providers  # noqa: E402
-from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostBody, StackBody, VariableBody  # noqa: E402
+from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostBody, StackBody, VariableBody, VarsFrom  # noqa: E402
 from hacore.model import Connection, Lifecycle, TwinBody  # noqa: E402
 
 KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
@@ -33,6 +33,7 @@ LINKS = {
     "Connection": "[connection](#connection)",
     "HostBody": "[hosts](#hosts)",
     "BystanderBody": "[bystanders](#bystanders)",
+    "VarsFrom": "[vars_from](#vars_from)",
     "Lifecycle": "[lifecycle](#lifecycle)",
     "Serve": "`serve`, below",
     "TwinBody": "`twin`, below",
@@ -55,6 +56,7 @@ TEXTS = {
     "StackBody.variables": "values that differ between uses of the stack",
     "StackBody.connection": "connection to all hosts",
     "StackBody.hosts": "the managed machines",
+    "EnvironmentBody.vars_from": "in place of the stack's",
     "StackBody.bystanders": "machines that exist only in a lab",
     "StackBody.resources": "kind, name, body: [common keys](#common-keys), and the fields of each kind",
     "StackBody.outputs": "values to show after an apply",
@@ -109,10 +111,19 @@ The value of a variable is the first of these:
 2. `--var-file FILE`, the last one first
 3. the environment variable `HACORE_VAR_NAME`
 4. `env/NAME.yaml` beside the stack, with `--env NAME`
-5. the default
+5. [vars_from](#vars_from)
+6. the default
 
 Lists and mappings are JSON on the command line and in the environment. A text that contains a sensitive
 variable is sensitive as a whole: it is not in plans, state, logs and diffs.
+
+### vars_from
+
+{vars_from}
+
+    terraform output -json > outputs.json        # then, in stack.yaml: vars_from: {{terraform: outputs.json}}
+
+An environment may have a `vars_from` of its own.
 
 ### hosts
 
@@ -202,6 +213,7 @@ class Reference:
             twin=self.table(TwinBody),
             connection=self.table(Connection),
             bystanders=self.table(BystanderBody),
+            vars_from=self.table(VarsFrom),
             serve=f"`serve`:\n\n{self.table(serve)}",
             environment=self.table(EnvironmentBody),
             common=self.table(CommonBody),

@@ -17,12 +17,14 @@ from .evaluator import Evaluator
 from .files import Folder, cache_folder
 from .hidden import hidden
 from .hosts import load_bystanders, load_hosts, override_hosts
+from .includes import included
 from .instances import Instances
 from .outline import environment_of, name_of, root_of, section, state_of
 from .problems import Problems
 from .request import LoadRequest
 from .stack import Stack
 from .variables import Given, Variables, load_variables, read_var_files
+from .vars_from import outputs_from
 from .world import World
 from .yaml_nodes import Node
 
@@ -42,9 +44,11 @@ def load_evaluator(request: LoadRequest, providers: Mapping[str, Provider[Any]])
     root = root_of(file, problems, within=within)
     if root is None:
         raise problems.error()
+    root = included(root, file, problems)
     environment = environment_of(file.parent, request.env_name, problems, within=within)
+    known = outputs_from(root, environment, Folder(file.parent), problems)
     files = read_var_files(request.var_files, problems)
-    given = Given(request.variables, files, environ, section(environment, "variables", problems))
+    given = Given(request.variables, files, environ, section(environment, "variables", problems), known)
     values = load_variables(section(root, "variables", problems), given, problems, root)
     secrets = set(values.secrets())
     name = name_of(root, problems)

@@ -74,12 +74,27 @@ class CommonBody(Shape):
 COMMON = frozenset(CommonBody.model_fields)
 
 
+class VarsFrom(Shape):
+    """Values of variables from another tool: used for a variable that nothing else but its default gives a value."""
+
+    terraform: str = Field(
+        description="a file of the stack's folder that `terraform output -json` wrote: each output is a value for the "
+        "variable of its name, if there is one; a sensitive output makes its variable sensitive"
+    )
+
+
 class StackBody(Shape):
     """A stack file, before its expressions are evaluated."""
 
     stack: Name = Field(description="the name of the stack and of its state")
     state: str | None = Field(default=None, description="SQLAlchemy URL of the state; sqlite paths are relative")
+    include: tuple[str, ...] = Field(
+        default=(),
+        description="more files of the stack's folder, as names or patterns such as `parts/*.yaml`: mappings with "
+        "variables, hosts, bystanders, resources, outputs. Nothing may be there twice",
+    )
     variables: dict[Identifier, VariableBody] = Field(default_factory=dict)
+    vars_from: VarsFrom | None = Field(default=None, description="values of variables from another tool")
     connection: Connection = Connection()
     hosts: dict[Name, HostBody] = Field(min_length=1)
     bystanders: dict[Name, BystanderBody] = Field(default_factory=dict)
@@ -94,6 +109,7 @@ class EnvironmentBody(Shape):
     """`env/NAME.yaml`: values of variables, and overrides of hosts."""
 
     state: str | None = None
+    vars_from: VarsFrom | None = None
     variables: dict[Identifier, Any] = Field(default_factory=dict)
     hosts: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 

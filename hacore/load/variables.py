@@ -18,6 +18,7 @@ from ..secrets import strings_in
 from .models import VariableBody
 from .problems import Problems, described, suggest
 from .pydantic_errors import Translator
+from .vars_from import Outputs
 from .yaml_nodes import Node, read_yaml
 
 PREFIX = "HACORE_VAR_"
@@ -34,6 +35,13 @@ class Given:
     files: Sequence[Node] = ()  # --var-file; the last one has precedence
     environ: Mapping[str, str] = field(default_factory=dict)
     environment: Node | None = None  # `variables` of env/NAME.yaml
+    outputs: Outputs = field(default_factory=Outputs)  # of vars_from
+
+    def from_outputs(self, name: str) -> bool:
+        """Whether a variable gets its value from vars_from."""
+        nodes = (*self.files, *((self.environment,) if self.environment is not None else ()))
+        other = name in self.text or PREFIX + name in self.environ or any(name in node.map for node in nodes)
+        return name in self.outputs.values and not other
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,10 @@ def load_variables(section: Node | None, given: Given, problems: Problems, fallb
     """The values of all declared variables; mistakes become problems."""
     declared: dict[str, tuple[Node, VariableBody | None]] = {}
     for name, node in (section.map if section else {}).items():
-        declared[name] = (node, _declaration(section or fallback, name, node, problems))
+        body = _declaration(section or fallback, name, node, problems)
+        if body is not None and name in given.outputs.sensitive and given.from_outputs(name):
+            body = body.model_copy(update={"sensitive": True})
+        declared[name] = (node, body)
     _unknown(declared, given, problems, section or fallback)
     values: dict[str, Any] = {}
     for name, (node, body) in declared.items():
@@ -135,6 +146,8 @@ class _Value:
             return self._from_text(given.environ[PREFIX + self._name], PREFIX + self._name)
         if given.environment is not None and self._name in given.environment.map:
             return self._from_node(given.environment.map[self._name])
+        if given.from_outputs(self._name):
+            return self._from_node(given.outputs.values[self._name])
         if "default" in self._body.model_fields_set:
             default = self._node.map["default"]
             return None if default.value is None else self._from_node(default)
