@@ -45,11 +45,14 @@ class Deletes:
         """Whether such an edge is dropped where it would close a circle.
 
         A file of sections is written once: what needs the section that stays comes after the task that also deletes
-        another one. And what stays in the stack may have to change after the delete: a daemon that must notice it, or
-        one that needs the new half of what is replaced, of which the old half waits for the delete.
+        another one. What stays in the stack may have to change after the delete: a daemon that must notice it, or one
+        that needs the new half of what is replaced, of which the old half waits for the delete. And a daemon that is
+        given back to its host loads what is restored, before its row is deleted: another thing that it needs may have
+        to be deleted before that.
         """
         mine = self.by.get(str(user))
-        return self.by[need] in self.mixed or mine in self.mixed or mine is None
+        loads = any(str(user) in daemons for daemons in self.reloads.values())
+        return self.by[need] in self.mixed or mine in self.mixed or mine is None or loads
 
 
 def wire_deletes(drafts: Mapping[str, Draft], done_by: DoneBy, given: Inputs) -> set[Edge]:

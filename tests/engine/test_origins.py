@@ -311,3 +311,20 @@ daemon: {d: {hosts: a, reads: [/conf], reload_on: [thing.conf], needs: [pack.p1,
     assert play.loaded("d", "/conf") == "v2"
     assert (await play.rollback()).ok
     assert play.world.snapshot() == before
+
+
+async def test_a_daemon_that_was_there_is_given_back_after_all_that_it_loads(play: Play) -> None:
+    """It needs the file, and restarts for the package on which the file rests."""
+    machine = play.world["a"]
+    machine.data["pkg:there"] = {}
+    machine.units["d"] = {"running": True, "loaded": {}}
+    await play.make("""
+pack: {p: {hosts: a, names: [there, brought]}}
+thing: {conf: {hosts: a, key: /conf, text: v1, needs: [pack.p]}}
+daemon: {d: {hosts: a, reads: [/conf], restart_on: [pack.p], needs: [thing.conf]}}
+""")
+    assert play.row("daemon.d@a").found == "same"
+    result = await play.apply(destroy=True)
+    assert result.ok, play.story(result)
+    assert play.rows() == {}
+    assert machine.data == {"pkg:there": {}} and machine.units["d"]["running"]

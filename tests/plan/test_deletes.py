@@ -31,6 +31,13 @@ BY = {OLD: "delete old"}
         # the reload that must notice the delete comes after it
         (Deletes(BY, triggers={OLD: {"reload web"}}), {USER}, {"apply user"}, True),
         (Deletes({**BY, str(USER): "delete user"}, triggers={OLD: {"reload web"}}), set(), {"delete user"}, False),
+        # a daemon that is given back loads something else that is restored, maybe after this delete
+        (
+            Deletes({**BY, str(USER): "delete user"}, reloads={"thing.conf@a": {str(USER)}}),
+            set(),
+            {"delete user"},
+            True,
+        ),
         # a task that also makes changes
         (Deletes(BY, mixed={"delete old"}), {USER}, {"apply user", "reload web"}, True),
         (Deletes({**BY, str(USER): "delete user"}, mixed={"delete user"}), set(), {"delete user"}, True),

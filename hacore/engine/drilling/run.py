@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...drill.measured import Measured, measured_json, verdict
+from ...drill.timeline import timeline, timeline_json
 from ...errors import UsageError
 from ...store import RunRecord, StateWriter
 from ..drift_check import recorded_hosts
@@ -149,7 +150,9 @@ async def _recorded(means: Means, state_url: str, result: DrillResult) -> DrillR
             options={
                 "verdict": result.verdict if result.restored else "not restored",
                 "rate": result.order.rate,
-                "scenarios": [dict(measured_json(one)) for one in result.scenarios],
+                "scenarios": [
+                    {**measured_json(one), "timeline": timeline_json(timeline(one))} for one in result.scenarios
+                ],
                 "findings": list(result.findings),
             },
         )
