@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..address import Address
-from ..graph import Graph
+from ..graph import Graph, depths, reach
 from ..graph.order import Edge
 from ..model import Action, Op
 from .draft import Draft
 from .inputs import Inputs
+from .types import PlannedChange
 
 DoneBy = Mapping[Address, set[str]]  # the tasks after which an address is in the desired state
 
@@ -93,6 +94,43 @@ def wire_deletes(drafts: Mapping[str, Draft], done_by: DoneBy, given: Inputs) ->
     return loose
 
 
+def levels_apart(changes: Iterable[PlannedChange], given: Inputs) -> dict[Address, int]:
+    """The deletes of aggregates that must not be one task, by their recorded depth.
+
+    One task of all packages would wait for itself where something else lies between two of them: the delete of a
+    daemon comes after that of a package which needs it, and before that of the package which it needs.
+    """
+    together: dict[tuple[str, str, str | None], set[Address]] = {}
+    for planned in changes:
+        provider = given.providers[planned.kind]
+        aggregate = provider.aggregate(planned.change.spec)
+        if planned.action is Action.DELETE and aggregate is not None and not provider.whole:
+            together.setdefault((planned.kind, aggregate, planned.address.host), set()).add(planned.address)
+    needs = recorded_needs(given) if any(len(members) > 1 for members in together.values()) else {}
+    found: dict[Address, int] = {}
+    for members in together.values():
+        beside = {need for address in members for need in needs.get(address, ()) if need not in members}
+        if len(members) > 1 and reach(beside, needs) & members:
+            depth = depths(needs)
+            found.update({address: depth[address] for address in members})
+    return found
+
+
+def newest_first(changes: list[PlannedChange], given: Inputs) -> list[PlannedChange]:
+    """The changes of a task, the deletes by their recorded depth: what needs another one was made after it.
+
+    A kind restores in this order, so the last word on what two of them share is that of the one that was first.
+    """
+    depth = depths(recorded_needs(given))
+    return sorted(changes, key=lambda p: -depth.get(p.address, 0) if p.action is Action.DELETE else 0)
+
+
+def recorded_needs(given: Inputs) -> dict[Address, list[Address]]:
+    """What the recorded instances need of each other."""
+    known = {str(address): address for address in given.recorded}
+    return {a: [known[need] for need in item.row.needs if need in known] for a, item in given.recorded.items()}
+
+
 def _triggers(drafts: Mapping[str, Draft], by: Mapping[str, str], given: Inputs) -> dict[str, set[str]]:
     """The triggers of what is deleted; they wait for the delete.
 
@@ -129,4 +167,4 @@ def _dependents(address: Address, graph: Graph) -> set[Address]:
     return found - {address}
 
 
-__all__ = ["Deletes", "wire_deletes"]
+__all__ = ["Deletes", "levels_apart", "newest_first", "recorded_needs", "wire_deletes"]

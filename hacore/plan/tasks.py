@@ -21,7 +21,7 @@ from ..contract import Change
 from ..graph import components, depths, topological
 from ..graph.order import Edge, ordered
 from ..model import Action, Op, strongest
-from .deletes import wire_deletes
+from .deletes import levels_apart, newest_first, wire_deletes
 from .draft import Draft
 from .inputs import Comparison, Inputs
 from .types import PlannedChange, PlanTask
@@ -54,6 +54,7 @@ def _add_changes(
     outcome: Comparison, given: Inputs, drafts: dict[str, Draft], done_by: dict[Address, set[str]]
 ) -> None:
     depth = depths(given.graph.needs) if outcome.changes else {}
+    apart = levels_apart(outcome.changes, given)
     inherited = {planned.inherits for planned in outcome.changes}
     for planned in outcome.changes:
         if planned.action is Action.FORGET:
@@ -68,9 +69,10 @@ def _add_changes(
             key = f"{'delete' if deletes else 'apply'} {planned.address}"
         elif provider.whole:
             key = f"apply {planned.kind} {aggregate}@{planned.address.host}"
+        elif deletes:
+            key = f"delete {planned.kind} {aggregate} {apart.get(planned.address, '-')}@{planned.address.host}"
         else:
-            level = "-" if deletes else depth[planned.address]
-            key = f"{'delete' if deletes else 'apply'} {planned.kind} {aggregate} {level}@{planned.address.host}"
+            key = f"apply {planned.kind} {aggregate} {depth[planned.address]}@{planned.address.host}"
         if planned.is_two_tasks:
             old = _old_half(planned, given)
             old_key = f"delete {planned.address}"
@@ -83,6 +85,9 @@ def _add_changes(
         draft.disrupts = strongest(draft.disrupts, planned.disrupts)
         if not deletes:
             done_by.setdefault(planned.address, set()).add(key)
+    for draft in drafts.values():
+        if draft.aggregate is None and len(draft.changes) > 1:
+            draft.changes = newest_first(draft.changes, given)
 
 
 def _draft(key: str, planned: PlannedChange, *, empty: bool = False) -> Draft:

@@ -75,10 +75,14 @@ class Pack(Provider[PackSpec]):
 
 
 def _restore(work: Work[PackSpec], held: Set[str]) -> list[Step]:
-    before = {n for image in work.images.values() for n in image.data or ()}
-    mine = {n for c in work.changes for n in c.spec.names}
-    removed, restored = sorted(mine - before - held), sorted(before & mine)
-    return [script(*[[op, *names] for op, names in (("remove", removed), ("install", restored)) if names])]
+    """The newest image first: the last word on a name that several have is that of the oldest."""
+    steps = []
+    for change in sorted(work.changes, key=lambda c: -work.images[c.address].run if c.address in work.images else 0):
+        image = work.images.get(change.address)
+        if image is not None:
+            mine, before = set(change.spec.names), set(image.data or ())
+            steps += [("remove", sorted(mine - before - held)), ("install", sorted(mine & before))]
+    return [script(*[[op, *names] for op, names in steps if names])]
 
 
 class ConfSpec(Spec):
