@@ -121,6 +121,8 @@ def operations(pair: Pair) -> Iterator[Lost]:
     swapped = {"lb1": "100", "lb2": "101"}
     steps: Sequence[tuple[str, str, Mapping[str, str]]] = (
         ("adopt a pair that runs", "apply", {}),
+        ("destroy the adopted pair", "destroy", {}),
+        ("adopt it again", "apply", {}),
         ("change the site", "apply", {"site": SITE.replace("first", "second")}),
         ("rotate the password", "apply", {"password": "n3w-Pass"}),
         ("add an address", "apply", {"addresses": more}),
@@ -130,7 +132,7 @@ def operations(pair: Pair) -> Iterator[Lost]:
         ("upgrade nginx", "apply", {"nginx": UPGRADES["nginx"]}),
         ("upgrade keepalived", "apply", {"keepalived": UPGRADES["keepalived"]}),
         ("roll the last run back", "rollback", {"keepalived": ""}),
-        ("destroy the adopted pair", "destroy", {}),
+        ("destroy, packages go back", "destroy", {}),
     )
     for name, verb, fields in steps:
         yield pair.measured(name, lambda verb=verb, fields=fields: pair.change(verb, **fields))  # type: ignore[misc]

@@ -69,7 +69,8 @@ NO_CODECS = [
     "hacore/load/problems.py",
     "hacore/load/variables.py",
     "hacore/load/vetting.py",
-    "hacore/render/drill_page.py",  # JSON for people and their programs
+    "hacore/render/page.py",  # JSON for people and their programs
+    "hacore/load/vars_from.py",  # what another program wrote
     "hacore/render/graph.py",
     "hacore/secrets.py",
     "hacore/render/terminal.py",

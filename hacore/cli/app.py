@@ -24,6 +24,7 @@ COMMANDS = (
     "import",
     "drift",
     "status",
+    "report",
     "drain",
     "undrain",
     "move",

@@ -233,6 +233,8 @@ class Life:
             self.alone("runs", str(number), "--json", codes=(0, 1))
         self("graph")
         self("status", codes=(0, 1, 2))
+        self("report", "--html", "report.html", codes=(0, 1, 2))
+        self("plan", "--html", "plan.html", codes=(0, 1))
         self.files()
 
     def files(self) -> None:

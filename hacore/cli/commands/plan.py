@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 @click.option(
     "--sign", "sign_with", metavar="KEY", help="Sign FILE with an SSH key, for `hacore apply FILE --signers`."
 )
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page for a review."
+)
 @selection
 @replacing
 @click.option("--destroy", is_flag=True, help="Plan to destroy all managed resources.")
@@ -36,6 +39,7 @@ def command(
     args: StackArgs,
     out: Path | None,
     sign_with: str | None,
+    page: Path | None,
     selection: Selection,
     destroy: bool,
     no_refresh: bool,
@@ -66,6 +70,7 @@ def command(
       hacore plan --no-refresh          compare with the state, contact no host
       hacore plan --target file.nginx.conf@lb1
       hacore plan --replace service.nginx@lb1
+      hacore plan --html review.html    the plan as a page
       hacore plan --out web.plan        then: hacore show web.plan,
                                               hacore apply web.plan
     """
@@ -98,6 +103,12 @@ def command(
         from ..saved_plans import save
 
         save(args, planned, request, out, sign_with)
+    if page is not None:
+        from ...disk import replace_file
+        from ...render.plan_page import plan_page
+
+        made = plan_page(planned.plan, about(planned, args, destroy=destroy, out=out))
+        replace_file(page, terminal.redactor.text(made).encode())
     if as_json:
         terminal.say_json(plan_json(planned.plan))
     else:

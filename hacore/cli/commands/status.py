@@ -63,14 +63,15 @@ def command(args: StackArgs, as_json: bool, watch: int | None, metrics: bool, ac
     if as_json + metrics + (watch is not None) > 1:
         raise UsageError("cannot combine --json, --metrics and --watch: give one of them")
     while True:
-        report = _report(args)
+        report = reported(args)
         code = _show(args, report, accepted, as_json=as_json, metrics=metrics, watch=watch is not None)
         if watch is None:
             return code
         time.sleep(watch)
 
 
-def _report(args: StackArgs) -> StatusReport:
+def reported(args: StackArgs) -> StatusReport:
+    """The status of the stack that the command names."""
     from ...engine import status
     from ...render.progress import Progress
     from ..interruptible import quietly, run
