@@ -92,7 +92,10 @@ def planted(place: Place) -> Mutant | None:
     source = place.path.read_text()
     tree = get_ast(source)
     node = list(ast_nodes(tree))[place.node]
-    new = get_operator(place.operator)().mutate(node, place.position)
+    try:
+        new = get_operator(place.operator)().mutate(node, place.position)
+    except AttributeError:  # cosmic-ray's operator for exceptions: a dotted name in a tuple
+        return None
     if new is not node:
         siblings = node.parent.children
         at = next(i for i, child in enumerate(siblings) if child is node)
