@@ -138,8 +138,8 @@ async def move(means: Means, state_url: str, to: str | None, warn: Callable[[str
     async with maintenance_site(means, state_url, first, "move") as probe:
         holders = {h for a in probe.look.addresses for h in a.holders if any(m.host == h for m in a.members)}
         if len(holders) != 1:
-            held = " and ".join(sorted(holders)) or "nobody"
-            raise PlanError(f"cannot move the addresses: {held} holds them; `hacore status` shows why")
+            held = f"{' and '.join(sorted(holders))} hold" if holders else "nobody holds"
+            raise PlanError(f"cannot move the addresses: {held} them; `hacore status` shows why")
         holder = next(iter(holders))
     if holder == to:
         raise PlanError(f"cannot move the addresses to {to}: it holds them already")
