@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hacore.contract import Ask, Daemon, Drained, Facts, Host, Maintenance, Member, Output, Served, View
+from hacore.contract import (
+    Ask,
+    Check,
+    Daemon,
+    Drained,
+    Facts,
+    FailOver,
+    Host,
+    Maintenance,
+    Member,
+    Output,
+    Served,
+    View,
+)
 from hacore.engine import Means
 from hacore.testing import KINDS, World
 from hacore.testing.machine import Machine
@@ -39,12 +52,17 @@ class Duty(Gate):
 
     def __init__(self) -> None:
         self.faults = Faults()
+        self.urls: tuple[str, ...] = ()
+        self.parts: FailOver | None = None
 
     def facts(self, spec: GateSpec) -> Sequence[Ask]:
         return [*super().facts(spec), Ask(IS_DRAINED, spec.vip), Ask(UNIT, "web")]
 
-    def guard(self, view: View[GateSpec]) -> None:
-        return None
+    def checks(self, spec: GateSpec) -> Sequence[Check]:
+        return [Check(url) for url in self.urls]
+
+    def fail_over(self, view: View[GateSpec]) -> FailOver | None:
+        return self.parts
 
     def served(self, view: View[GateSpec]) -> Sequence[Served]:
         return [Served(view.spec.vip, tuple(self._member(h, f, view.spec) for h, (_, f) in view.members.items()))]

@@ -16,6 +16,8 @@ from hacore.errors import StoreError
 from hacore.model import Row
 from hacore.store import PutRow, StateReader, StateWriter, schema, versions
 from hacore.store.database import Database, open_writer
+from hacore.store.place import Place
+from hacore.store.session import open_session
 from hacore.store.tables import METADATA, VERSION
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
@@ -162,3 +164,27 @@ def test_a_writer_keeps_others_out_before_it_reads(empty: Callable[[str], Databa
     other.execute("BEGIN IMMEDIATE")
     other.close()
     database.close()
+
+
+def test_a_run_waits_longer_for_others_than_a_command_that_opens_the_state(empty: Callable[[str], Database]) -> None:
+    """Milliseconds, by PRAGMA busy_timeout: a run that lost its state would leave its results unrecorded."""
+    database = empty("any.db")
+
+    def patience() -> object:
+        with database.writing() as connection:
+            return connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+
+    assert patience() == 5000
+    database.be_patient()
+    assert patience() == 60_000
+    database.close()
+
+
+def test_a_writer_waits_longer_once_it_has_the_lock(url: str) -> None:
+    session = open_session(Place.parse(url), who="ann@desk", what="apply", new_key=False)
+    with session.transaction() as work:
+        if session.database.is_postgres:
+            assert work.connection.exec_driver_sql("SHOW lock_timeout").scalar() == "5s"
+        else:
+            assert work.connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+    session.close(unlock=True)
