@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from hacore.errors import StoreError
 from hacore.model import Row
@@ -187,4 +189,15 @@ def test_a_writer_waits_longer_once_it_has_the_lock(url: str) -> None:
             assert work.connection.exec_driver_sql("SHOW lock_timeout").scalar() == "5s"
         else:
             assert work.connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+    session.close(unlock=True)
+
+
+def test_no_error_of_a_statement_has_its_values(url: str) -> None:
+    """They are secrets, some of them, and errors are shown and logged."""
+    session = open_session(Place.parse(url), who="ann@desk", what="apply", new_key=False)
+    connection = session.database.connection
+    with pytest.raises(DBAPIError) as caught, connection.begin():
+        connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "hunter2"})
+    assert "nowhere" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
     session.close(unlock=True)
