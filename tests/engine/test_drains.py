@@ -125,6 +125,10 @@ async def test_a_drain_without_an_effect_is_taken_back(play: Play, pair: Pair) -
         await drain(pair.means(play.means), play.url, DrainOrder("a"), lambda _: None)
     assert machine.drained == set()
     assert machine.did("undrain *") == ["undrain v", "undrain w"]
+    pair.world.holders.clear()
+    machine.on("drain *", lambda m: m.drained.clear(), times=2, after=True)
+    with pytest.raises(PlanError, match="cannot drain a: v, w still serve; a is undrained again"):
+        await drain(pair.means(play.means), play.url, DrainOrder("a"), lambda _: None)
 
 
 async def test_the_output_of_a_step_that_fails_is_the_reason(play: Play, pair: Pair) -> None:

@@ -11,6 +11,7 @@ from hacore.errors import ImageError
 from hacore.model import Image, Row
 from hacore.store import PutRow, StateWriter
 from hacore.store.queries import Scope, chunks
+from hacore.store.server_lock import session_key
 from hacore.store.source import listing
 
 
@@ -49,3 +50,12 @@ async def test_more_images_than_one_query_takes(writer: StateWriter) -> None:
     assert {token: found[number] for token, number in done.image_ids.items()} == tokens
     with pytest.raises(ImageError, match=r"cannot read before-image 751, 9999: it is not in the state"):
         writer.images([*done.image_ids.values(), 9999, 751])
+
+
+def test_the_key_of_an_advisory_lock_never_changes() -> None:
+    """Two versions of hacore that write one database keep each other out by it; a bigint of PostgreSQL, so signed."""
+    assert session_key("11111111-2222-3333-4444-555555555555") == 3_862_016_749_269_627_295
+    keys = [session_key(str(number)) for number in range(200)]
+    assert all(-(2**63) <= key < 2**63 for key in keys)
+    assert min(keys) < -(2**60)
+    assert max(keys) > 2**60
