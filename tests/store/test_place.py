@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from hacore.errors import StoreError
 from hacore.store.place import Place
+from hacore.store.queries import Meta
+from hacore.store.reader import check_usable
 
 ID_OF_EDGE_1 = 2_315_589_704_703_991_981
 
@@ -94,3 +97,29 @@ def test_only_a_mode_that_lets_others_in_is_changed(tmp_path: Path) -> None:
         file.chmod(before)
         place(file).make()
         assert stat.S_IMODE(file.stat().st_mode) == after
+
+
+SERVER, FILE = "postgresql://db/x?state=edge-1", "sqlite:///x.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "moved_to", "moving_to", "why"),
+    [
+        (SERVER, "edge-1", "", "", ""),
+        (SERVER, "edge-2", "", "", "choose another name; 'edge-2' has the same id"),
+        (FILE, "", "", "", ""),
+        (FILE, "edge-1", "", "", ""),  # a file that was moved to a server and back
+        (FILE, "", "there", "", "it was moved to there; set `state:` or HACORE_STATE to that"),
+        (FILE, "", "there", "there", ""),  # the move is resumed
+        (FILE, "", "there", "elsewhere", "it was moved to there"),
+        (FILE, "", "", "there", ""),
+        (SERVER, "edge-2", "there", "there", "has the same id"),
+    ],
+)
+def test_which_state_can_be_used(url: str, name: str, moved_to: str, moving_to: str, why: str) -> None:
+    found, meta = Place.parse(url), Meta("lineage", 3, "", None, name, moved_to)
+    if not why:
+        check_usable(found, meta, moving_to)
+        return
+    with pytest.raises(StoreError, match=f"cannot use the state {re.escape(found.name)}: .*{re.escape(why)}"):
+        check_usable(found, meta, moving_to)
