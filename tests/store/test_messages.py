@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hacore.address import Address
 from hacore.errors import DisconnectedError, StoreError, UsageError
 from hacore.store import matching
+from hacore.store.database import open_server
 from hacore.store.database_errors import fault, is_half_written
 from hacore.store.versions import HEAD, check_readable
 
@@ -148,3 +150,34 @@ def test_a_selector_that_matches_nothing_is_an_error_with_a_guess() -> None:
         matching(RECORDED, Address.parse("vip.frnt"))
     with pytest.raises(UsageError, match="`hacore state list` shows the recorded addresses"):
         matching([], Address.parse("vip.frnt"))
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "words"),
+    [
+        ("postgresql://u:hunter2@h/x", "psycopg", r"install psycopg \(pip install 'hacore\[postgres\]'\)$"),
+        ("mysql+pymysql://u:hunter2@h/x", "pymysql", "install pymysql$"),
+    ],
+)
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch, url: str, module: str, words: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(StoreError, match=f"cannot use the state web: its driver is missing; {words}"):
+        open_server("web", url)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nosuch://u:hunter2@h/x", "the database 'nosuch' is not known; write sqlite:///FOLDER/NAME.db or postgresql:"),
+        ("postgresql://u:hunter2@there@h/x", "its URL is not valid; write postgresql://USER@HOST/NAME"),
+        ("rubbish hunter2", "its URL is not valid"),
+        ("postgresql://u:hunter2@h:port/x", "its URL is not valid"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_not_repeated(url: str, words: str) -> None:
+    with pytest.raises(StoreError, match="cannot use the state web: ") as caught:
+        open_server("web", url)
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
