@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,27 @@ class Covering:
         if within is None:
             return None
         return sorted({test for number in within for test in lines.get(number, ())})
+
+
+@dataclass
+class Stopwatch:
+    """A plugin of pytest: writes how many seconds each test took, with its fixtures, to a file, as JSON."""
+
+    path: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Called for the set-up, the call and the end of each test."""
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Called at the end."""
+        self.path.write_text(json.dumps(self.seconds))
+
+
+def slowness(seconds: Mapping[str, float], tests: Iterable[str]) -> float:
+    """How many seconds these tests take together."""
+    return sum(seconds.get(test, 0.0) for test in tests)
 
 
 def _function(path: Path, line: int) -> range | None:

@@ -36,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         if "postgres" in getattr(item, "fixturenames", ()) or "postgresql" in given:
             item.add_marker("machine")
+            item.add_marker("server")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -95,7 +95,7 @@ async def _drain(site: MaintenanceSite, asked: DrainOrder, warn: Callable[[str],
     left = await site.until(host, chosen, "drained")
     if left:
         await site.steps(host, [(one.name, one.undrain) for one in chosen.values()], "undrain")
-        raise PlanError(f"cannot drain {host}: {', '.join(left)} still serves; {host} is undrained again")
+        raise PlanError(f"cannot drain {host}: {_verb(left, 'still serves', 'still serve')}; {host} is undrained again")
     await site.settled(list(before), max(one.patience for one in chosen.values()))
     return _result(site, host, chosen, order, before, open_now)
 
@@ -114,7 +114,7 @@ async def _undrain(
     await site.steps(host, [(one.name, one.undrain) for one in chosen.values()], "undrain")
     if left := await site.until(host, chosen, "back"):
         raise PlanError(
-            f"cannot undrain {host}: {', '.join(left)} is still drained there, by its log; "
+            f"cannot undrain {host}: {_verb(left, 'is', 'are')} still drained there, by its log; "
             f"see `hacore status`, and on {host}: journalctl -u keepalived -n 50"
         )
     patience = max(one.patience for one in chosen.values())
@@ -138,8 +138,8 @@ async def move(means: Means, state_url: str, to: str | None, warn: Callable[[str
     async with maintenance_site(means, state_url, first, "move") as probe:
         holders = {h for a in probe.look.addresses for h in a.holders if any(m.host == h for m in a.members)}
         if len(holders) != 1:
-            held = " and ".join(sorted(holders)) or "nobody"
-            raise PlanError(f"cannot move the addresses: {held} holds them; `hacore status` shows why")
+            held = f"{' and '.join(sorted(holders))} hold" if holders else "nobody holds"
+            raise PlanError(f"cannot move the addresses: {held} them; `hacore status` shows why")
         holder = next(iter(holders))
     if holder == to:
         raise PlanError(f"cannot move the addresses to {to}: it holds them already")
@@ -161,6 +161,10 @@ async def move(means: Means, state_url: str, to: str | None, warn: Callable[[str
         await _undrain(site, holder, chosen, {})
         before = {one.address: (one.before,) if one.before else () for one in done.moved}
         return _result(site, holder, chosen, None, before, done.connections)
+
+
+def _verb(names: Sequence[str], one: str, several: str) -> str:
+    return f"{', '.join(names)} {one if len(names) == 1 else several}"
 
 
 def _any_host(state_url: str) -> str:

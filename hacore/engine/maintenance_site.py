@@ -36,9 +36,10 @@ SBIN = "PATH=$PATH:/usr/sbin:/sbin; "
 
 @dataclass
 class MaintenanceSite:
-    """The hosts of a state, asked and judged."""
+    """The hosts of a state, asked and judged. `what`: the command, for messages."""
 
     means: Means
+    what: str
     snapshot: StateSnapshot
     items: Items
     known: Mapping[str, Host]
@@ -72,9 +73,10 @@ class MaintenanceSite:
                 found[address] = one
         names = sorted(one.name for one in found.values())
         if not found:
-            raise UsageError(f"cannot drain {host}: nothing on it serves an address together with another host")
+            raise UsageError(f"cannot {self.what} {host}: nothing on it serves an address together with another host")
         if wrong := sorted(set(only) - set(names)):
-            raise UsageError(f"cannot drain {wrong[0]} on {host}: {suggestion(wrong[0], names, 'there is no such')}")
+            hint = suggestion(wrong[0], names, "there is no such")
+            raise UsageError(f"cannot {self.what} {wrong[0]} on {host}: {hint}")
         return {address: one for address, one in found.items() if not only or one.name in only}
 
     def served_by(self, host: str, chosen: Mapping[Address, Maintenance]) -> list[AddressStatus]:
@@ -130,7 +132,7 @@ async def maintenance_site(means: Means, state_url: str, host: str, what: str) -
             async with held_hosts(links, writer, who=means.who, what=what, stack=stack, warn=means.warn) as held:
                 recorded = revive(snapshot.rows, means.providers)
                 items: Items = {a: (item.spec, item.row.hosts) for a, item in recorded.items()}
-                site = MaintenanceSite(means, snapshot, items, known, hosts, held)
+                site = MaintenanceSite(means, what, snapshot, items, known, hosts, held)
                 await site.ask()
                 owner = ownership(claimant_of(snapshot), snapshot, answered(site.statuses), known)
                 check_ownership(owner, what)

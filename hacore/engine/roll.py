@@ -27,6 +27,7 @@ from .maintenance import DrainOrder, drain, undrain
 from .maintenance_site import PAUSE, SBIN, MaintenanceSite, maintenance_site
 from .means import Means
 from .snapshot import last_run, read_snapshot, read_state
+from .verdicts import stopped_words
 
 COMMAND = "roll"
 """The command of its run."""
@@ -203,7 +204,7 @@ def _wrong(site: MaintenanceSite, host: str, resources: Sequence[str]) -> str:
         return status.error
     down = [d.name for d in (site.look.daemons or {}).get(host, ()) if d.wanted and not d.up]
     if down:
-        return f"{' and '.join(down)} is stopped"
+        return stopped_words(down)
     for address in site.look.addresses:
         for member in address.members:
             by_drain = member.drained and member.state == "FAULT" and "drained" in member.cause

@@ -125,7 +125,7 @@ def _not_serving(
     who = f"asked by {_and(dict.fromkeys(check.by for check in failed if check.question == first.question))}"
     cause = f"{first.question}: {first.words} ({who})"
     if down:
-        return "not-serving", f"{_and(down)} is stopped on {holder}; {cause}", f"on {holder}: systemctl start {down[0]}"
+        return "not-serving", f"{stopped_words(down)} on {holder}; {cause}", f"on {holder}: systemctl start {down[0]}"
     at = f"on {holder}: " if any(check.by == holder for check in failed) else ""
     return "not-serving", cause, f"{at}curl -v {first.question}"
 
@@ -135,8 +135,13 @@ def _with_daemons(member: Member, daemons: Mapping[str, Sequence[Daemon]]) -> Me
     down = [d.name for d in daemons.get(member.host, ()) if d.wanted and not d.up]
     if not member.able or not down:
         return member
-    cause = f"{_and(down)} is stopped on {member.host} and should run there"
+    cause = f"{stopped_words(down)} on {member.host} and should run there"
     return replace(member, able=False, cause=cause, remedy=f"on {member.host}: systemctl start {down[0]}")
+
+
+def stopped_words(units: Sequence[str]) -> str:
+    """Which units are stopped."""
+    return f"{_and(units)} {'is' if len(units) == 1 else 'are'} stopped"
 
 
 def drained_words(member: Member) -> str:

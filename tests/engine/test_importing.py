@@ -136,6 +136,15 @@ async def test_what_the_stack_does_not_have_cannot_be_imported(play: Play, addre
     assert [machine.execs for machine in play.world] == [0, 0]
 
 
+@pytest.mark.parametrize("addresses", [("thing.x", "thing.yy@a"), ("thing.yy@a", "thing.x")])
+async def test_of_several_addresses_each_must_be_in_the_stack(play: Play, addresses: tuple[str, str]) -> None:
+    play.stack(TWO)
+    there(play, "v1")
+    with pytest.raises(UsageError, match=r"cannot import thing\.yy@a: it is not in the stack; did you mean thing\.y@a"):
+        await take_in(play, *addresses)
+    assert play.rows() == {}
+
+
 async def test_a_renamed_thing_is_left_to_the_next_apply(play: Play) -> None:
     await play.make("thing: {x: {hosts: a, key: /x, text: v1}}")
     play.stack("thing: {new: {hosts: a, key: /x, text: v1}}")

@@ -40,6 +40,19 @@ async def test_a_run_that_died_goes_on_and_is_taken_back_as_one(play: Play, patt
     assert play.rows() == rows
 
 
+@pytest.mark.parametrize(("made", "left"), [("write /one", "write /etc/web.conf"), ("write /etc/web.conf", "reload")])
+async def test_the_summary_is_that_of_the_whole_run(play: Play, made: str, left: str) -> None:
+    await play.make(WEB)
+    play.stack(V2 + "  other: {hosts: a}\n")
+    await die_at(play, made, after=True)
+    assert (await play.apply(resume=True)).ok
+    assert play.world["a"].did(f"{left}*") != []
+    summary = play.runs()[-1].summary
+    assert {word: number for word, number in summary.items() if number and word != "noop"} == {
+        "create": 1, "update": 2,
+    }  # fmt: skip
+
+
 async def test_what_is_as_wanted_already_is_recorded_and_not_done_again(play: Play) -> None:
     play.world["a"].data["/one"] = {"text": "by hand"}
     before = play.world.snapshot()

@@ -172,6 +172,30 @@ def test_only_what_is_surely_dead_counts_as_dead(
     assert holder.is_dead(dataclasses.replace(here, **change)) is dead
 
 
+@pytest.mark.parametrize(
+    ("change", "running"),
+    [
+        ({}, True),
+        ({"pid_started": ""}, False),
+        ({"pid_started": "1"}, False),
+        ({"pid": 2**22 + 1}, False),
+        ({"boot_id": "another"}, False),
+        ({"pid_space": "pid:[1]"}, False),
+        ({"hostname": "elsewhere"}, False),
+        ({"machine_id": "another"}, False),
+        ({"hardware": "of a clone"}, False),
+        ({"hardware": ""}, True),
+    ],
+    ids=str,
+)
+def test_only_what_is_surely_running_counts_as_running_here(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, object], running: bool
+) -> None:
+    monkeypatch.setattr(holder, "_hardware", lambda: "of this machine")
+    here = dataclasses.replace(HERE, hardware="of this machine")
+    assert holder.is_running_here(dataclasses.replace(here, **change)) is running
+
+
 def test_where_the_hardware_cannot_be_read_the_machine_id_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holder, "_hardware", lambda: "")
     assert holder.is_dead(dataclasses.replace(HERE, boot_id="another", hardware="of root's lock"))

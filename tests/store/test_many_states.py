@@ -11,7 +11,7 @@ import pytest
 from hacore.address import Address
 from hacore.errors import LockedError, StoreError
 from hacore.model import Image, Row
-from hacore.store import DropRow, PutRow, RunRecord, StateReader, StateWriter, TaskRecord, states
+from hacore.store import DropRow, PutRow, RunRecord, StateReader, StateWriter, TaskRecord, states, unlock
 from hacore.store import schema as tables
 from hacore.store.database import open_writer as open_database
 from hacore.store.place import Place
@@ -167,3 +167,18 @@ async def test_two_hundred_states_are_created_at_once_in_an_empty_database(large
 
     await asyncio.gather(*(writer.close() for writer in writers))
     assert len({one.lineage for one in states(url)}) == AT_ONCE
+
+
+async def test_a_lock_that_is_broken_is_that_of_one_state(url: str) -> None:
+    """Whatever the order of their ids: the state without a name has the lowest one."""
+    names = ["", "a", "b", "c"]
+    urls = {name: f"{url}&state={name}" if name else url for name in names}
+    for broken in names:
+        writers = [await StateWriter.open(urls[name], who=f"of {name}", what="apply") for name in names]
+        found = unlock(urls[broken], force=True)
+        assert found is not None
+        assert found.who == f"of {broken}"
+        assert {one.name: one.lock is not None for one in states(url)} == {name: name != broken for name in names}
+        for writer in writers:
+            await writer.close()
+        assert not any(one.lock for one in states(url))

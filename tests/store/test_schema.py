@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from hacore.errors import StoreError
 from hacore.model import Row
 from hacore.store import PutRow, StateReader, StateWriter, schema, versions
 from hacore.store.database import Database, open_writer
+from hacore.store.place import Place
+from hacore.store.session import open_session
 from hacore.store.tables import METADATA, VERSION
 
 OpenWriter = Callable[..., Awaitable[StateWriter]]
@@ -162,3 +166,38 @@ def test_a_writer_keeps_others_out_before_it_reads(empty: Callable[[str], Databa
     other.execute("BEGIN IMMEDIATE")
     other.close()
     database.close()
+
+
+def test_a_run_waits_longer_for_others_than_a_command_that_opens_the_state(empty: Callable[[str], Database]) -> None:
+    """Milliseconds, by PRAGMA busy_timeout: a run that lost its state would leave its results unrecorded."""
+    database = empty("any.db")
+
+    def patience() -> object:
+        with database.writing() as connection:
+            return connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+
+    assert patience() == 5000
+    database.be_patient()
+    assert patience() == 60_000
+    database.close()
+
+
+def test_a_writer_waits_longer_once_it_has_the_lock(url: str) -> None:
+    session = open_session(Place.parse(url), who="ann@desk", what="apply", new_key=False)
+    with session.transaction() as work:
+        if session.database.is_postgres:
+            assert work.connection.exec_driver_sql("SHOW lock_timeout").scalar() == "5s"
+        else:
+            assert work.connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+    session.close(unlock=True)
+
+
+def test_no_error_of_a_statement_has_its_values(url: str) -> None:
+    """They are secrets, some of them, and errors are shown and logged."""
+    session = open_session(Place.parse(url), who="ann@desk", what="apply", new_key=False)
+    connection = session.database.connection
+    with pytest.raises(DBAPIError) as caught, connection.begin():
+        connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "hunter2"})
+    assert "nowhere" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
+    session.close(unlock=True)

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 from hacore.errors import LockedError, StoreError
 from hacore.model import Row
 from hacore.store import PutRow, StateReader, StateWriter
+from hacore.store.database import open_writer as open_database
 from hacore.store.place import Place
 from hacore.store.session import holder_is_dead, unlock
 from tests.postgres import PASSWORD, USER, Server
@@ -257,3 +258,26 @@ async def test_drift_and_status_do_not_speak_of_a_run_that_is_dead(
     assert seen.lock is not None
     bob.kill()
     assert (await asyncio.to_thread(lambda: living(read_state(url), url))).lock is None
+
+
+@pytest.mark.parametrize("state", ["", "edge-1"])
+def test_the_locks_of_tables_and_states_are_those_of_other_versions(url: str, state: str) -> None:
+    """Advisory locks of one transaction: by their numbers two versions of hacore keep each other out."""
+    place = Place.parse(f"{url}&state={state}" if state else url)
+    database = open_database("server", None, place.url)
+    query = "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+
+    def locks() -> list[tuple[int, ...]]:
+        return sorted(tuple(row) for row in database.connection.exec_driver_sql(query))
+
+    with database.writing():
+        database.claim(place.state_id)
+        mine = (0x6861636F, 1 if not state else (place.state_id ^ place.state_id >> 31) % 2**31)
+        assert locks() == [mine]
+        database.claim_tables(lambda: True)  # another one made them meanwhile
+        assert locks() == [mine]
+        database.claim_tables(lambda: False)
+        assert locks() == sorted([mine, (0x6861, 0x636F7265)])
+    with database.writing():
+        assert locks() == []
+    database.close()
