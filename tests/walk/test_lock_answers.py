@@ -14,6 +14,7 @@ from hacore.probe.lock import NOT_ALONE
 from hacore.walk import Holder, acquire, release
 from hacore.walk.hostlock import describe
 
+LB1 = Host(name="lb1", address="192.0.2.1")
 MINE = Holder("mine", {"who": "me@desk"})
 HELD = b'old\n{"pid": 7, "stack": "web", "what": "apply", "who": "you@laptop"}'
 
@@ -23,7 +24,7 @@ class Answers:
     """A host that gives these answers, one for each script."""
 
     outputs: list[Output]
-    host: Host = Host(name="lb1", address="192.0.2.1")
+    host: Host = LB1
     scripts: list[str] = field(default_factory=list)
 
     async def shell(self, script: str) -> Output:
@@ -53,7 +54,7 @@ async def test_warnings_need_no_listener() -> None:
 @pytest.mark.parametrize(
     ("output", "error", "message"),
     [
-        (Output(1, b"", b" flock is not installed\n"), TransportError, "cannot lock lb1@192.0.2.1: flock is not installed"),
+        (Output(1, b"", b" no flock here\n"), TransportError, "cannot lock lb1@192.0.2.1: no flock here"),
         (Output(7), TransportError, "cannot lock lb1@192.0.2.1: exit code 7"),
         (
             Output(5, b"run 7 of web\n"),
