@@ -184,3 +184,29 @@ def test_a_source_that_only_the_mark_names_is_loaded_as_the_run_did(op: str) -> 
     made = run(2, task("t1", X, before=thing()), trigger("t2", WEB, op, X, needs=("t1",)))
     names = [name for name, _ in story(back([made], [thing(text="v2"), daemon]))]
     assert [name for name in names if name.endswith(WEB)] == [f"{op} {WEB}"]
+
+
+@pytest.mark.parametrize(
+    ("did", "before", "now", "action"),
+    [
+        ("+", None, "v1", Action.DELETE),
+        ("-", "v0", None, Action.CREATE),
+        ("~", "v0", "v1", Action.UPDATE),
+        ("-/+", "v0", "v1", Action.UPDATE),
+    ],
+)
+def test_what_a_rollback_does_to_an_address_all_in_all(
+    did: str, before: str | None, now: str | None, action: Action
+) -> None:
+    done = task("t1", X, did, before=None if before is None else thing(text=before))
+    planned = back([run(2, done)], [] if now is None else [thing(text=now)])
+    assert planned.actions == {Address.parse(X): action}
+
+
+@pytest.mark.parametrize(("did", "disrupts"), [("~", "restart"), ("+", "none"), ("-", "none")])
+def test_only_the_undo_of_an_update_interrupts_what_its_steps_interrupt(did: str, disrupts: str) -> None:
+    """What is created again or deleted served nothing, or serves nothing afterwards."""
+    done = task("t1", X, did, before=None if did == "+" else thing(text="v0"))
+    planned = back([run(2, done)], [] if did == "-" else [thing(text="v1")], disruptive=lambda _live: True)
+    restores = [live.task for live in planned.lives if live.task.host is not None]
+    assert [live.disrupts for live in restores] == [disrupts]
