@@ -150,8 +150,17 @@ def gone_sources(address: Address, deleted: Set[Address], given: Inputs) -> Iter
         unaware = source not in given.recorded and has_loaded_deleted(mark)
         if source in given.stack.instances or not (source in deleted or unaware):
             continue
+        if source in given.recorded and _stays_as_it_is(given.recorded[source].row, mark):
+            continue
         named = (trigger for trigger in known if Address.parse(trigger.source).resource == source.resource)
         yield source, next(named, Trigger(text, "reload", marked_keys(mark)))
+
+
+def _stays_as_it_is(row: Row, mark: str | None) -> bool:
+    """Whether the delete of a source only ends its management: it was there before, no run has changed it, and the
+    consumer has loaded it as it is."""
+    adopted = row.found == "same" and row.origin is None and row.lifecycle.on_delete == "restore"
+    return adopted and has_loaded(mark, row.attrs)
 
 
 def all_sources(given: Inputs, changes: Collection[PlannedChange]) -> dict[Address, dict[Address, tuple[str, ...]]]:

@@ -328,3 +328,25 @@ daemon: {d: {hosts: a, reads: [/conf], restart_on: [pack.p], needs: [thing.conf]
     assert result.ok, play.story(result)
     assert play.rows() == {}
     assert machine.data == {"pkg:there": {}} and machine.units["d"]["running"]
+
+
+async def test_what_only_ends_to_be_managed_restarts_nothing(play: Play) -> None:
+    """The package was there and stays: its daemon, which was there as well, has nothing new to load."""
+    machine = play.world["a"]
+    machine.data["pkg:there"] = {}
+    machine.units["d"] = {"running": True, "loaded": {}}
+    stack = """
+pack: {p: {hosts: a, names: [there]}}
+daemon: {d: {hosts: a, reads: [], restart_on: [pack.p]}}
+"""
+    await play.make(stack)
+    machine.log.clear()
+    result = await play.apply(destroy=True)
+    assert result.ok, play.story(result)
+    assert [line for line in machine.log if line.startswith(("reload", "restart"))] == []
+    assert play.rows() == {}
+    await play.make(stack)
+    machine.log.clear()
+    await play.make("daemon: {d: {hosts: a, reads: [], restart_on: []}}")  # the package alone leaves the stack
+    assert [line for line in machine.log if line.startswith(("reload", "restart"))] == []
+    assert await play.actions() == {}
