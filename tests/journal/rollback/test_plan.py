@@ -210,3 +210,10 @@ def test_only_the_undo_of_an_update_interrupts_what_its_steps_interrupt(did: str
     planned = back([run(2, done)], [] if did == "-" else [thing(text="v1")], disruptive=lambda _live: True)
     restores = [live.task for live in planned.lives if live.task.host is not None]
     assert [live.disrupts for live in restores] == [disrupts]
+
+
+def test_the_task_of_what_only_the_state_knows_is_of_its_first_address() -> None:
+    adopted = [task("t1", WEB, "=", image=False), task("t2", X, "=", image=False)]
+    planned = back([run(2, *adopted)], [thing(), web()])
+    (only,) = [live.task for live in planned.lives]
+    assert (only.id, only.kind, only.host, [str(a) for a in only.addresses]) == ("rows", "daemon", None, [WEB, X])

@@ -36,6 +36,11 @@ HISTORY = [apply(1), apply(2), apply(3), rollback(4, 3, 2), apply(5)]
         ([apply(1), apply(2), rollback(3, 2, status="failed")], 1, [3, 2, 1]),
         # a rollback of a rollback: the run stands again
         ([apply(1), apply(2), rollback(3, 2), rollback(4, 3)], 1, [2, 1]),
+        # a run that was interrupted, or failed, may have changed its hosts
+        ([apply(1), apply(2, "running")], 1, [2, 1]),
+        ([apply(1), apply(2, "failed")], 1, [2, 1]),
+        # planned maintenance and drills leave nothing to undo
+        ([apply(1), replace(apply(2), command="roll"), replace(apply(3), command="drill")], 1, [1]),
     ],
 )
 def test_the_way_back(runs: list[RunRecord], before: int, way: list[int]) -> None:
