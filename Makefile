@@ -96,7 +96,7 @@ SELECTIONS ?= 20
 schedules: setup
 	@echo "$(SCHEDULES) runs are killed at random moments, from seed $(SEEDS_FROM)"
 	@HACORE_SCHEDULES=$(SCHEDULES) HACORE_SEEDS_FROM=$(SEEDS_FROM) HACORE_HISTORIES=$(HISTORIES) HACORE_SELECTIONS=$(SELECTIONS) $(PYTEST) \
-	  -p no:cacheprovider -n auto --dist worksteal $(addprefix tests/engine/test_,schedules.py histories.py targets_random.py)
+	  -p no:cacheprovider -n auto --dist worksteal $(addprefix tests/engine/test_,schedules.py histories.py targets_random.py adopted_random.py)
 
 # Hours rather than minutes, and other seeds each day: for a night, or before a release. SCHEDULES=100000 asks for more.
 soak: SCHEDULES = 10000
