@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..address import Address
+from ..contract import VERDICTS
 from ..drill.timeline import timeline_from_json
 from ..graph import depths
 from .header import host_lines
@@ -41,12 +42,13 @@ def report_page(report: StatusReport, rows: Sequence[Row], runs: Sequence[RunRec
         end = "is in progress" if report.running else "was interrupted"
         parts.append(f"<p class=red>Run #{report.unfinished.id} {escaped(report.unfinished.command)} {end}.</p>")
     parts += [*_addresses(report), *_hosts(report), "<h2>Changes</h2>", changes]
-    parts += [*_managed(rows), *_runs(runs), *_drill(report.drill), "<h2>What needs what</h2>", graph_svg(rows)]
+    parts += [*_managed(rows), *_runs(runs), *_drill(report), "<h2>What needs what</h2>", graph_svg(rows)]
     return page(f"{report.stack}: {word}", parts, "status", status_json(report))
 
 
 def _class(verdict: str) -> str:
-    return {"healthy": "green", "drained": "yellow", "no-redundancy": "yellow"}.get(verdict, "red")
+    colours = {"healthy": "green", "drained": "yellow", "no-redundancy": "yellow"}
+    return colours.get(verdict, "red" if verdict in VERDICTS else "dim")
 
 
 def _addresses(report: StatusReport) -> Iterable[str]:
@@ -90,8 +92,11 @@ def _runs(runs: Sequence[RunRecord]) -> Iterable[str]:
     yield preformatted(runs_text(list(runs)[-RUNS:], style), style)
 
 
-def _drill(run: RunRecord | None) -> Iterable[str]:
+def _drill(report: StatusReport) -> Iterable[str]:
+    run = report.drill
     if run is None or not isinstance(run.options, Mapping):
+        if not report.addresses:
+            return
         yield "<h2>Drill</h2><p>There was none: <code>hacore drill</code> proves the fail-over.</p>"
         return
     verdict = str(run.options.get("verdict", run.status))
@@ -141,14 +146,15 @@ def graph_svg(rows: Sequence[Row]) -> str:
     }
     width = 40 + (max(columns) + 1) * _COLUMN
     height = 40 + max(map(len, columns.values())) * _ROW
-    out = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="what needs what">']
+    size = f'viewBox="0 0 {width} {height}" style="max-width: {width}px"'
+    out = [f'<svg {size} role="img" aria-label="what needs what">']
     for name, below in sorted(needs.items()):
         x, y = at[name]
         for need in sorted(below):
             a, b = at[need]
             out.append(
                 f'<path d="M{x} {y + 12} C{x - 20} {y + 12} {a + _BOX + 20} {b + 12} {a + _BOX} {b + 12}" '
-                'fill="none" stroke="var(--line)"/>'
+                'fill="none" stroke="var(--dim)" stroke-opacity=".6"/>'
             )
     for name, (x, y) in at.items():
         shown = name if len(name) < 24 else f"{name[:22]}\u2026"
