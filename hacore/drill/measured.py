@@ -9,10 +9,14 @@ from typing import Literal
 
 from ..contract import Budget
 
-Word = Literal["drain", "stop", "service", "partition"]
-SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service", "partition")
+Word = Literal["drain", "stop", "service", "partition", "crash"]
+SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service", "partition", "crash")
 """drain: the holder is drained; stop: the daemon of its addresses stops; service: what it serves stops; partition: the
-members do not hear each other, so two hold the address, and one of them lets it go again afterwards."""
+members do not hear each other, so two hold the address, and one of them lets it go again afterwards; crash: the daemon
+is killed, so the dead holder keeps the address beside the new one until the daemon starts again."""
+
+DOUBLING: tuple[Word, ...] = ("partition", "crash")
+"""The scenarios in which the former holder keeps the address beside the new one."""
 
 VOID = 0.01
 """The share of requests that the prober may not have sent in time, before it has measured nothing."""
@@ -55,7 +59,8 @@ class Measured:
     back, or stayed where it went, and the baseline afterwards began. All in seconds.
 
     `budget`: how long new connections may fail; `back`: when the address may be back, None: it stays where it went.
-    `double`: of a partition, when a second member may hold it as well; `back` is when exactly one may hold it again.
+    `double`: of `DOUBLING`, when a second member may hold it as well; of a partition, `back` is when exactly one may
+    hold it again.
     `rate`: requests a second.
     """
 
@@ -98,11 +103,11 @@ class Measured:
 
     @property
     def took_over(self) -> float | None:
-        """Seconds from the act until another host alone held the address, of a partition as well; None: none did."""
+        """Seconds from the act until another host alone held the address, of `DOUBLING` as well; None: none did."""
         return next((o.at - self.acted for o in self.looks if o.at >= self.acted and self._others(o)), None)
 
     def _others(self, look: Look) -> bool:
-        if self.scenario == "partition":
+        if self.scenario in DOUBLING:
             return any(host != self.holder for host in look.holders)
         return len(look.holders) == 1 and look.holders[0] != self.holder
 
@@ -143,6 +148,8 @@ class Measured:
             else:
                 when = "did not return" if self.returned is None else f"returned after {self.returned:.1f} s"
             yield f"{self.address} {when}, by the budget of {self.back}"
+        if self.scenario == "crash" and self.looks and len(self.looks[-1].holders) > 1:
+            yield f"{self.address} is held by {' and '.join(self.looks[-1].holders)} after the crash"
 
     @property
     def void(self) -> str:
@@ -193,4 +200,4 @@ def measured_json(one: Measured) -> Mapping[str, object]:
     }
 
 
-__all__ = ["SCENARIOS", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]
+__all__ = ["DOUBLING", "SCENARIOS", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]

@@ -34,8 +34,9 @@ def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
             continue
         expected = round(one.budget.seconds * order.rate)
         lines.append(f"  {one.scenario}: up to {expected} lost ({clean(str(one.budget))})")
+        if one.double is not None:
+            lines.append(f"    a second holder within {clean(str(one.double))}")
         if one.partition is not None:
-            lines.append(f"    a second holder within {clean(str(one.partition.double))}")
             lines.append(f"    then one alone within {clean(str(one.partition.single))}")
             continue
         back = "stays where it went" if one.back is None else f"back within {one.back}"
@@ -71,7 +72,7 @@ def _scenario(one: Measured, style: Style) -> list[str]:
     if one.double is not None:
         lines.append(f"    budget {clean(str(one.double))}")
     if one.back is not None:
-        words = ("no single holder", "one alone") if one.double is not None else ("not back", "back")
+        words = ("no single holder", "one alone") if one.scenario == "partition" else ("not back", "back")
         when = words[0] if one.returned is None else f"{words[1]} after {one.returned:.1f} s"
         lines += [f"  {when}", f"    budget {clean(str(one.back))}"]
     lines.append(f"  held twice for {one.doubled:.1f} s; slowest answer {one.slowest:.2f} s")
