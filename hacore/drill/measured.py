@@ -46,6 +46,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """An open connection that ended before an answer that was due. `at` as of a request.
+
+    `word`: `idle`, of which the requests follow each other, or `busy`, of which one is always on its way.
+    """
+
+    at: float
+    word: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Who held the address at a moment, in seconds since the begin of the scenario."""
 
@@ -78,6 +90,7 @@ class Measured:
     notes: tuple[str, ...] = field(default=())
     settled: float = math.inf
     double: Budget | None = None
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def lost(self) -> tuple[Request, ...]:
@@ -187,6 +200,7 @@ def measured_json(one: Measured) -> Mapping[str, object]:
         "holder": one.holder,
         "sent": len(one.requests),
         "lost": len(one.lost),
+        "cut": len(one.cuts),
         "gap": round(one.gap, 3),
         "slowest": round(one.slowest, 3),
         "took_over": None if one.took_over is None else round(one.took_over, 2),
@@ -200,4 +214,4 @@ def measured_json(one: Measured) -> Mapping[str, object]:
     }
 
 
-__all__ = ["DOUBLING", "SCENARIOS", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]
+__all__ = ["DOUBLING", "SCENARIOS", "Cut", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]

@@ -68,6 +68,8 @@ def _scenario(one: Measured, style: Style) -> list[str]:
     lines = [f"{one.scenario} of {clean(one.address)} on {one.holder}: {word}"]
     lines.append(f"  lost {len(one.lost)} of {len(one.requests)} requests, longest gap {one.gap:.2f} s")
     lines.append(f"    budget {clean(str(one.budget))}")
+    if one.cuts:
+        lines.append(f"  cut {len(one.cuts)} of the open connections")
     lines.append(f"  {clean(one.address)}: {took}")
     if one.double is not None:
         lines.append(f"    budget {clean(str(one.double))}")
@@ -105,6 +107,7 @@ def _scenario_json(one: Measured) -> dict[str, object]:
         "acted": round(one.acted, 3),
         "restored": round(one.restored, 3),
         "lost_requests": [{"at": r.at, "why": r.lost} for r in one.lost],
+        "cuts": [{"at": c.at, "connection": c.word, "why": c.why} for c in one.cuts],
         "holders": [{"at": round(o.at, 2), "hosts": list(o.holders)} for o in changes],
     }
 

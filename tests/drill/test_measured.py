@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hacore.contract import Budget
-from hacore.drill.measured import Look, Measured, Request, measured_json, verdict
+from hacore.drill.measured import Cut, Look, Measured, Request, measured_json, verdict
 
 BUDGET = Budget(1.0, "skew + margin")
 BACK = Budget(5.0, "master_down")
@@ -193,3 +193,8 @@ def test_a_crash_fails_where_two_hold_the_address_in_the_end() -> None:
 def test_a_crash_fails_where_the_second_holder_comes_late() -> None:
     late = replace(CRASH, looks=looks((0, "lb1"), (9.4, "lb1+lb2"), (10, "lb2"), (13, "lb1")))
     assert list(late.failures()) == ["the second holder came after 4.4 s, by the budget of 3.60 s = master_down"]
+
+
+def test_open_connections_that_were_cut_are_counted_and_fail_nothing() -> None:
+    cut = replace(GOOD, cuts=(Cut(5.0, "idle", "reset"), Cut(5.1, "busy", "timed out")))
+    assert (measured_json(cut)["cut"], measured_json(cut)["passed"]) == (2, True)

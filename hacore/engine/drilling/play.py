@@ -36,7 +36,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     looks: list[Look] = []
     acted = restored = settled = 0.0
     problem = ""
-    async with probing(one, order) as (requests, begin):
+    async with probing(one, order) as (requests, cuts, begin):
         watching = asyncio.create_task(watch(site, one.address, looks, begin))
         try:
             await asyncio.sleep(order.baseline)
@@ -65,7 +65,7 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     return Measured(
         one.scenario, one.address, one.host, order.rate, acted, restored, one.budget, one.back,
         tuple(requests), tuple(looks), problem, settled=settled,
-        double=one.double,
+        double=one.double, cuts=tuple(cuts),
     )  # fmt: skip
 
 
