@@ -9,10 +9,14 @@ from typing import Literal
 
 from ..contract import Budget
 
-Word = Literal["drain", "stop", "service", "partition"]
-SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service", "partition")
+Word = Literal["drain", "stop", "service", "partition", "crash"]
+SCENARIOS: tuple[Word, ...] = ("drain", "stop", "service", "partition", "crash")
 """drain: the holder is drained; stop: the daemon of its addresses stops; service: what it serves stops; partition: the
-members do not hear each other, so two hold the address, and one of them lets it go again afterwards."""
+members do not hear each other, so two hold the address, and one of them lets it go again afterwards; crash: the daemon
+is killed, so the dead holder keeps the address beside the new one until the daemon starts again."""
+
+DOUBLING: tuple[Word, ...] = ("partition", "crash")
+"""The scenarios in which the former holder keeps the address beside the new one."""
 
 VOID = 0.01
 """The share of requests that the prober may not have sent in time, before it has measured nothing."""
@@ -42,6 +46,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """An open connection that ended before an answer that was due. `at` as of a request.
+
+    `word`: `idle`, of which the requests follow each other, or `busy`, of which one is always on its way.
+    """
+
+    at: float
+    word: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Who held the address at a moment, in seconds since the begin of the scenario."""
 
@@ -55,7 +71,8 @@ class Measured:
     back, or stayed where it went, and the baseline afterwards began. All in seconds.
 
     `budget`: how long new connections may fail; `back`: when the address may be back, None: it stays where it went.
-    `double`: of a partition, when a second member may hold it as well; `back` is when exactly one may hold it again.
+    `double`: of `DOUBLING`, when a second member may hold it as well; of a partition, `back` is when exactly one may
+    hold it again.
     `rate`: requests a second.
     """
 
@@ -73,6 +90,7 @@ class Measured:
     notes: tuple[str, ...] = field(default=())
     settled: float = math.inf
     double: Budget | None = None
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def lost(self) -> tuple[Request, ...]:
@@ -98,11 +116,11 @@ class Measured:
 
     @property
     def took_over(self) -> float | None:
-        """Seconds from the act until another host alone held the address, of a partition as well; None: none did."""
+        """Seconds from the act until another host alone held the address, of `DOUBLING` as well; None: none did."""
         return next((o.at - self.acted for o in self.looks if o.at >= self.acted and self._others(o)), None)
 
     def _others(self, look: Look) -> bool:
-        if self.scenario == "partition":
+        if self.scenario in DOUBLING:
             return any(host != self.holder for host in look.holders)
         return len(look.holders) == 1 and look.holders[0] != self.holder
 
@@ -143,6 +161,8 @@ class Measured:
             else:
                 when = "did not return" if self.returned is None else f"returned after {self.returned:.1f} s"
             yield f"{self.address} {when}, by the budget of {self.back}"
+        if self.scenario == "crash" and self.looks and len(self.looks[-1].holders) > 1:
+            yield f"{self.address} is held by {' and '.join(self.looks[-1].holders)} after the crash"
 
     @property
     def void(self) -> str:
@@ -180,6 +200,7 @@ def measured_json(one: Measured) -> Mapping[str, object]:
         "holder": one.holder,
         "sent": len(one.requests),
         "lost": len(one.lost),
+        "cut": len(one.cuts),
         "gap": round(one.gap, 3),
         "slowest": round(one.slowest, 3),
         "took_over": None if one.took_over is None else round(one.took_over, 2),
@@ -193,4 +214,4 @@ def measured_json(one: Measured) -> Mapping[str, object]:
     }
 
 
-__all__ = ["SCENARIOS", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]
+__all__ = ["DOUBLING", "SCENARIOS", "Cut", "Look", "Measured", "Request", "Word", "measured_json", "verdict"]

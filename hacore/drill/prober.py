@@ -8,6 +8,11 @@ A request is lost if the whole answer did not come within WITHIN: below the kern
 repeated connection does not count as served. Whole is defined by RFC 9112, section 8: the head, then all bytes of its
 Content-Length or all of its chunks, else everything until an orderly end of the connection.
 
+With `--open` it has two open connections beside them: on one the requests follow each other (`idle`), on the other one
+a request is always on its way (`busy`). A line of JSON for each of them that ended before an answer that was due:
+
+    ["cut", seconds since the begin, "idle" or "busy", why]
+
 A request that could not be started in time, or not at all for lack of sockets, is the prober's own error (`late`,
 `local`), and never counts as lost.
 """
@@ -18,11 +23,13 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 WITHIN = 0.9
@@ -35,29 +42,100 @@ LOCAL = (24, 99, 105)
 """EMFILE, EADDRNOTAVAIL, ENOBUFS: of this machine, not of the address."""
 
 
+PAUSE = 0.2
+"""Seconds between two requests of the connection that stays open, and between two parts of a request on its way."""
+
+PARTS = 10
+"""Parts in which a request on its way is sent."""
+
+
 def ask(url: str, status: int, within: float, name: str = "") -> str:
     """One request on a new connection, for `name` if it is given; why it is lost, empty if it was answered."""
+    end = time.monotonic() + within
+    try:
+        with connected(url, within, name) as line:
+            line.sendall(_request(url, name, "Connection: close\r\n"))
+            answer, cut = _received(line, end)
+    except OSError as error:
+        return _words(error)
+    return why(answer, status, cut)
+
+
+@contextlib.contextmanager
+def connected(url: str, within: float, name: str = "") -> Iterator[socket.socket]:
+    """A new connection, with TLS where the URL has it. Raises OSError."""
     parts = urlsplit(url)
     secure, host = parts.scheme == "https", parts.hostname or ""
+    line: socket.socket
+    with socket.create_connection((host, parts.port or (443 if secure else 80)), timeout=within) as line:
+        if secure:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            line = context.wrap_socket(line, server_hostname=name or host, suppress_ragged_eofs=False)
+        with line:  # a connection with TLS is another one, and takes the first one over
+            yield line
+
+
+def _request(url: str, name: str, more: str = "") -> bytes:
+    parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     own = parts.netloc.rpartition("@")[2]
     if name:
         own = name if parts.port is None else f"{name}:{parts.port}"
-    text = f"GET {path} HTTP/1.1\r\nHost: {own}\r\nConnection: close\r\n\r\n"
-    end = time.monotonic() + within
+    return f"GET {path} HTTP/1.1\r\nHost: {own}\r\n{more}\r\n".encode()
+
+
+def hold(url: str, stop: threading.Event, cut: Callable[[str], None], name: str = "", parts: int = 1) -> None:
+    """Keep a connection open until `stop` is set, and call `cut` with the reason when it ends before a due answer.
+
+    Each request is sent in so many parts, with a pause after each. A connection that the server ends in order, after an
+    answer or between two, is not cut. Where none can be opened nothing is cut either: new connections show that.
+    """
+    while not stop.wait(PAUSE):
+        with contextlib.suppress(OSError), connected(url, WITHIN, name) as line:
+            while not stop.is_set():
+                try:
+                    again = _exchange(line, _request(url, name), parts, stop)
+                except OSError as error:
+                    cut(_words(error))
+                    break
+                if not again or stop.wait(PAUSE) or _has_ended(line):
+                    break
+
+
+def _exchange(line: socket.socket, request: bytes, parts: int, stop: threading.Event) -> bool:
+    """One request and its answer; whether another one may follow. Raises OSError if the connection ends before."""
+    line.settimeout(WITHIN)
+    size = max(1, len(request) // parts)
+    for at in range(0, len(request), size):
+        line.sendall(request[at : at + size])
+        if parts > 1 and stop.wait(PAUSE):
+            return False
+    end, answer = time.monotonic() + WITHIN, b""
+    while why(answer, _status(answer), "more"):
+        line.settimeout(max(0.001, end - time.monotonic()))
+        part = line.recv(65536)
+        if not part:
+            if missing := why(answer, _status(answer)):
+                raise ConnectionError(missing)
+            return False  # an answer without a length ends with its connection
+        answer += part
+    return not re.search(rb"(?im)^connection:[^\r\n]*close", answer.partition(b"\r\n\r\n")[0])
+
+
+def _status(answer: bytes) -> int:
+    """That of an answer: a connection with an error on it is not cut."""
+    words = answer.split(None, 2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 200
+
+
+def _has_ended(line: socket.socket) -> bool:
+    """Whether the server ended it in order while nothing was asked."""
+    line.settimeout(0.001)
     try:
-        line: socket.socket
-        with socket.create_connection((host, parts.port or (443 if secure else 80)), timeout=within) as line:
-            if secure:
-                context = ssl.create_default_context()
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                line = context.wrap_socket(line, server_hostname=name or host, suppress_ragged_eofs=False)
-            with line:  # a connection with TLS is another one, and takes the first one over
-                line.sendall(text.encode())
-                answer, cut = _received(line, end)
-    except OSError as error:
-        return _words(error)
-    return why(answer, status, cut)
+        return not line.recv(1)
+    except TimeoutError:
+        return False
 
 
 def _received(line: socket.socket, end: float) -> tuple[bytes, str]:
@@ -135,7 +213,9 @@ def _until_the_end_of_stdin(stop: threading.Event) -> None:
     stop.set()
 
 
-def probe(url: str, status: int, rate: float, stop: threading.Event, name: str = "") -> None:
+def probe(
+    url: str, status: int, rate: float, stop: threading.Event, name: str = "", *, also_open: bool = False
+) -> None:
     """Ask until `stop` is set; a thread for each request, since one that hangs must not delay the next."""
     begin, sent = time.monotonic(), 0
     threads: list[threading.Thread] = []
@@ -147,6 +227,15 @@ def probe(url: str, status: int, rate: float, stop: threading.Event, name: str =
         with lock:
             _out([round(at, 3), round(time.monotonic() - started, 4), lost])
 
+    def held(word: str, parts: int) -> None:
+        def cut(reason: str) -> None:
+            with lock:
+                _out(["cut", round(time.monotonic() - begin, 3), word, reason])
+
+        hold(url, stop, cut, name, parts)
+
+    for word, parts in (("idle", 1), ("busy", PARTS)) if also_open else ():
+        threading.Thread(target=held, args=(word, parts), daemon=True).start()
     while not stop.wait(max(0.0, begin + sent / rate - time.monotonic())):
         at = sent / rate
         if time.monotonic() - begin - at > LATE:
@@ -162,7 +251,7 @@ def probe(url: str, status: int, rate: float, stop: threading.Event, name: str =
 
 
 def main() -> None:
-    """`prober.py URL STATUS RATE [NAME]`: prints `up`, then a line for each request, until stdin ends."""
+    """`prober.py [--open] URL STATUS RATE [NAME]`: prints `up`, then a line for each request, until stdin ends."""
     with contextlib.suppress(OSError):  # root only: a busy machine must not delay it
         os.nice(-10)
     parser = argparse.ArgumentParser()
@@ -170,11 +259,12 @@ def main() -> None:
     parser.add_argument("status", type=int)
     parser.add_argument("rate", type=float)
     parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("--open", action="store_true")
     given = parser.parse_args()
     stop = threading.Event()
     threading.Thread(target=_until_the_end_of_stdin, args=(stop,), daemon=True).start()
     _out("up")
-    probe(given.url, given.status, given.rate, stop, given.name)
+    probe(given.url, given.status, given.rate, stop, given.name, also_open=given.open)
 
 
 if __name__ == "__main__":

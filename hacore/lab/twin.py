@@ -175,6 +175,7 @@ class Machine:
         argv = [
             "systemd-nspawn", "--quiet", f"--directory={self.rootfs}", f"--machine={self._id}",
             f"--hostname={self.twin.name.replace('_', '-')}", "--boot", "--keep-unit", "--register=no",
+            "--setenv=HACORE_TWIN=1",  # permits drills that no real host is put through
             "--private-users=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
             f"--network-veth-extra={self._port}:{self.twin.interface}",
             # The host's own machine-id, not one that the machine assigns.

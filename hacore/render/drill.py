@@ -34,8 +34,9 @@ def order_text(plan: Sequence[Rehearsed], order: DrillOrder) -> str:
             continue
         expected = round(one.budget.seconds * order.rate)
         lines.append(f"  {one.scenario}: up to {expected} lost ({clean(str(one.budget))})")
+        if one.double is not None:
+            lines.append(f"    a second holder within {clean(str(one.double))}")
         if one.partition is not None:
-            lines.append(f"    a second holder within {clean(str(one.partition.double))}")
             lines.append(f"    then one alone within {clean(str(one.partition.single))}")
             continue
         back = "stays where it went" if one.back is None else f"back within {one.back}"
@@ -67,11 +68,13 @@ def _scenario(one: Measured, style: Style) -> list[str]:
     lines = [f"{one.scenario} of {clean(one.address)} on {one.holder}: {word}"]
     lines.append(f"  lost {len(one.lost)} of {len(one.requests)} requests, longest gap {one.gap:.2f} s")
     lines.append(f"    budget {clean(str(one.budget))}")
+    if one.cuts:
+        lines.append(f"  cut {len(one.cuts)} of the open connections")
     lines.append(f"  {clean(one.address)}: {took}")
     if one.double is not None:
         lines.append(f"    budget {clean(str(one.double))}")
     if one.back is not None:
-        words = ("no single holder", "one alone") if one.double is not None else ("not back", "back")
+        words = ("no single holder", "one alone") if one.scenario == "partition" else ("not back", "back")
         when = words[0] if one.returned is None else f"{words[1]} after {one.returned:.1f} s"
         lines += [f"  {when}", f"    budget {clean(str(one.back))}"]
     lines.append(f"  held twice for {one.doubled:.1f} s; slowest answer {one.slowest:.2f} s")
@@ -104,6 +107,7 @@ def _scenario_json(one: Measured) -> dict[str, object]:
         "acted": round(one.acted, 3),
         "restored": round(one.restored, 3),
         "lost_requests": [{"at": r.at, "why": r.lost} for r in one.lost],
+        "cuts": [{"at": c.at, "connection": c.word, "why": c.why} for c in one.cuts],
         "holders": [{"at": round(o.at, 2), "hosts": list(o.holders)} for o in changes],
     }
 

@@ -33,6 +33,7 @@ def _scenario(one: Measured) -> list[str]:
     word = "failed" if failures else "passed"
     rows = [
         ("lost", f"{len(one.lost)} of {len(one.requests)}", f"{one.budget}"),
+        ("cut", f"{len(one.cuts)} open connections" if len(one.cuts) != 1 else "1 open connection", ""),
         ("longest gap", f"{one.gap:.2f} s", ""),
         ("taken over", "no" if one.took_over is None else f"after {one.took_over:.1f} s", ""),
     ]

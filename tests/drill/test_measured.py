@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hacore.contract import Budget
-from hacore.drill.measured import Look, Measured, Request, measured_json, verdict
+from hacore.drill.measured import Cut, Look, Measured, Request, measured_json, verdict
 
 BUDGET = Budget(1.0, "skew + margin")
 BACK = Budget(5.0, "master_down")
@@ -167,3 +167,34 @@ def test_why_a_partition_fails(changes: tuple[tuple[float, str], ...], why: str)
     failures = list(replace(CUT, looks=looks(*changes)).failures())
     assert len(failures) == (1 if why else 0)
     assert all(one.startswith(why) for one in failures)
+
+
+CRASH = replace(
+    GOOD,
+    scenario="crash",
+    double=Budget(3.6, "master_down"),
+    requests=requests(),
+    looks=looks((0, "lb1"), (8, "lb1+lb2"), (10, "lb2"), (13, "lb1")),
+)
+
+
+def test_a_killed_holder_keeps_the_address_beside_the_new_one() -> None:
+    assert (CRASH.took_over, CRASH.returned) == (pytest.approx(3.0), pytest.approx(3.0))
+    assert CRASH.doubled == pytest.approx(2.0)
+    assert list(CRASH.failures()) == []
+
+
+def test_a_crash_fails_where_two_hold_the_address_in_the_end() -> None:
+    both = replace(CRASH, back=None, looks=looks((0, "lb1"), (8, "lb1+lb2")))
+    assert list(both.failures()) == ["192.0.2.1 is held by lb1 and lb2 after the crash"]
+    assert list(replace(both, looks=looks((0, "lb1"), (8, "lb1+lb2"), (10, "lb2"))).failures()) == []
+
+
+def test_a_crash_fails_where_the_second_holder_comes_late() -> None:
+    late = replace(CRASH, looks=looks((0, "lb1"), (9.4, "lb1+lb2"), (10, "lb2"), (13, "lb1")))
+    assert list(late.failures()) == ["the second holder came after 4.4 s, by the budget of 3.60 s = master_down"]
+
+
+def test_open_connections_that_were_cut_are_counted_and_fail_nothing() -> None:
+    cut = replace(GOOD, cuts=(Cut(5.0, "idle", "reset"), Cut(5.1, "busy", "timed out")))
+    assert (measured_json(cut)["cut"], measured_json(cut)["passed"]) == (2, True)

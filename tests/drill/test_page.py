@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hacore.drill.measured import Cut
 from hacore.engine.drilling.order import DrillOrder
 from hacore.engine.drilling.run import DrillResult
 from hacore.render.drill import drill_exit_code, drill_json, drill_text
@@ -22,7 +23,7 @@ BROWSER = (
     "chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --enable-logging=stderr --v=0 --virtual-time-budget=2000"
 )
-BAD = replace(GOOD, scenario="service", problem='cannot stop <lb1>: "no" & no')
+BAD = replace(GOOD, cuts=(Cut(5.0, "idle", "reset"),), scenario="service", problem='cannot stop <lb1>: "no" & no')
 DONE = DrillResult(7, DrillOrder(), (GOOD, BAD), started=1_795_694_400.0, stack="web <&>")
 
 
@@ -69,6 +70,7 @@ def test_the_text_has_each_number_beside_its_budget() -> None:
     assert "\n    budget 1.00 s = skew + margin\n" in text
     assert "back after 3.0 s\n    budget 5.00 s = master_down" in text
     assert "service of 192.0.2.1 on lb1: failed" in text and '  ! cannot stop <lb1>: "no" & no' in text
+    assert text.count("  cut 1 of the open connections") == 1
     assert text.endswith("Drill failed, as run 7.")
 
 

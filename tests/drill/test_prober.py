@@ -159,3 +159,114 @@ def test_a_process_of_its_own_asks_at_its_rate_until_it_is_told_to_end(
     rest, _ = child.communicate(timeout=30)
     assert child.returncode == 0
     assert all(len(json.loads(line)) == 3 for line in rest.splitlines())
+
+
+# -- open connections
+
+KEPT = WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")
+LAST = WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: Close\r\n\r\n")
+
+
+def reset(line: socket.socket) -> None:
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def answered(line: socket.socket, answer: bytes) -> None:
+    """Answer the next request, of which the first one was read."""
+    line.sendall(answer)
+    line.recv(4096)
+
+
+def held(url: str, until: threading.Event, monkeypatch: pytest.MonkeyPatch, parts: int = 1) -> list[str]:
+    """Why connections were cut until the server had what it waits for, and one pause more."""
+    monkeypatch.setattr(prober, "PAUSE", 0.01)
+    stop, cuts = threading.Event(), list[str]()
+    thread = threading.Thread(target=prober.hold, args=(url, stop, cuts.append, "", parts))
+    thread.start()
+    assert until.wait(30)
+    stop.set()
+    thread.join(30)
+    return cuts
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_an_open_connection_that_ends_before_its_answer_is_cut(
+    server: Callable[[Callable[[socket.socket], None]], str], monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    lines: list[socket.socket] = []
+    again = threading.Event()
+
+    def serve(line: socket.socket) -> None:
+        lines.append(line)
+        if len(lines) > 1:  # it opens a new one after the cut
+            again.set()
+            line.recv(4096)
+        elif parts == 1:
+            answered(line, KEPT)
+            answered(line, KEPT)
+            reset(line)
+        else:
+            reset(line)  # with the request half sent
+
+    cuts = held(server(serve), again, monkeypatch, parts)
+    assert cuts[:1] and ("reset" in cuts[0] or "Broken pipe" in cuts[0])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        LAST,  # announced
+        b"HTTP/1.1 200 OK\r\n\r\nno length",
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",  # an answer nevertheless
+    ],
+)
+def test_a_connection_that_ends_in_order_is_not_cut(
+    server: Callable[[Callable[[socket.socket], None]], str], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    served: list[bytes] = []
+    enough = threading.Event()
+
+    def serve(line: socket.socket) -> None:
+        line.sendall(answer)
+        served.append(answer)
+        if len(served) == 3:
+            enough.set()
+
+    assert held(server(serve), enough, monkeypatch) == []
+
+
+def test_an_end_in_order_is_seen_before_the_next_request() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        assert not prober._has_ended(here)
+        there.close()
+        assert prober._has_ended(here)
+
+
+def test_without_a_server_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    stop, cuts = threading.Event(), list[str]()
+    thread = threading.Thread(target=prober.hold, args=(f"http://127.0.0.1:{port}/", stop, cuts.append))
+    monkeypatch.setattr(prober, "PAUSE", 0.01)
+    thread.start()
+    stop.wait(0.3)
+    stop.set()
+    thread.join(30)
+    assert cuts == []
+
+
+def test_the_process_reports_a_cut_only_where_it_is_asked_for(
+    server: Callable[[Callable[[socket.socket], None]], str],
+) -> None:
+    url = server(reset)
+    argv = [sys.executable, "-I", str(Path(prober.__file__)), "--open", url, "200", "5"]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stdin is not None
+    words: set[str] = set()
+    while words != {"idle", "busy"}:
+        line = json.loads(child.stdout.readline())
+        if line[0] == "cut":
+            words.add(line[2])
+    child.communicate(timeout=30)
+    assert child.returncode == 0

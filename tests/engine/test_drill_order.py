@@ -9,7 +9,7 @@ import pytest
 
 from hacore.contract import Budget, Check, FailOver, Partition, Step
 from hacore.drill.measured import Look, Word
-from hacore.engine.drilling.order import DrillOrder, acts, rehearsed, targets
+from hacore.engine.drilling.order import LEARN, DrillOrder, acts, rehearsed, targets
 from hacore.engine.drilling.watch import doubled, is_back, moved, single
 from hacore.engine.maintenance_site import MaintenanceSite, maintenance_site
 from hacore.errors import PlanError, UsageError
@@ -92,6 +92,22 @@ async def test_a_scenario_has_a_budget_an_act_and_its_mirror(
         act, mirror = acts(site, one)
     assert script in act.script
     assert undo in mirror.script
+
+
+async def test_a_crash_kills_without_a_last_advert_and_removes_what_it_left(play: Play, pair: Pair) -> None:
+    async with site_of(play, pair) as site:
+        (address,) = targets(site, DrillOrder())
+        with pytest.raises(UsageError, match="when a member misses a dead holder of v is not known"):
+            rehearsed(site, address, "crash", DrillOrder())
+        pair.kind.parts = replace(PARTS, partition=PARTITION)
+        one = rehearsed(site, address, "crash", DrillOrder())
+        assert one.budget is not None
+        assert (one.budget.seconds, one.double, one.back, one.partition) == (LEARN, DOUBLE, BACK, None)
+        act, mirror = acts(site, one)
+    stop, kill, end = act.script.splitlines()
+    assert "--signal=STOP -- moves" in stop and "--signal=KILL -- moves" in kill and end == "systemctl stop -- moves"
+    assert "for address in v w; do" in mirror.script
+    assert mirror.script.rstrip().endswith("systemctl start -- moves")
 
 
 async def test_a_service_that_no_check_watches_is_a_finding(play: Play, pair: Pair) -> None:

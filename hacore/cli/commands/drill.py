@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scenario",
     "scenarios",
-    type=click.Choice(["drain", "stop", "service", "partition"]),
+    type=click.Choice(["drain", "stop", "service", "partition", "crash"]),
     multiple=True,
     help="Play this one (repeatable; default: drain and stop).",
 )
@@ -63,6 +63,7 @@ def command(
       stop       keepalived is stopped
       service    what it serves is stopped
       partition  the members do not hear each other: both hold the address
+      crash      on twins only: keepalived is killed
 
     \b
     Examples:

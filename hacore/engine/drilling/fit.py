@@ -22,6 +22,9 @@ case $(systemctl is-enabled -- "$unit" 2>/dev/null) in disabled|masked|masked-ru
 esac
 """
 
+TWIN = "grep -qaz '^HACORE_TWIN=' /proc/1/environ"
+"""The lab gives its twins this variable, and nothing else has it: a copy of a twin's disk on a real host neither."""
+
 
 async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
     """Raises PlanError where a member is at work, or would be missed after a restart. Nothing is done then."""
@@ -31,6 +34,10 @@ async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
             text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             raise PlanError(f"cannot drill on {host}: {text}")
     for one in plan:
+        if one.scenario == "crash" and (await (await site.hosts.link(one.host)).shell(TWIN)).rc != 0:
+            raise PlanError(
+                f"cannot drill crash on {one.host}: it is not a twin of a lab; on real hosts, partition stands for it"
+            )
         if one.partition is not None:
             done = await (await site.hosts.link(one.host)).shell(one.partition.ready.script)
             if done.rc != 0:
@@ -48,4 +55,4 @@ def _members(site: MaintenanceSite) -> Iterator[tuple[str, str]]:
                 break
 
 
-__all__ = ["check_fit"]
+__all__ = ["TWIN", "check_fit"]

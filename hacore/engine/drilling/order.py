@@ -12,7 +12,7 @@ from ...drill.measured import Word
 from ...errors import PlanError, UsageError
 from ..connections import answered
 from ..maintenance import refusal, taker
-from ..maintenance_site import MaintenanceSite
+from ..maintenance_site import SBIN, MaintenanceSite
 from ..pair_looks import SEALED
 from ..verdicts import AddressStatus
 
@@ -37,7 +37,10 @@ class DrillOrder:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """One scenario before it begins: what it does, and what it may cost. `findings`: why it cannot be played."""
+    """One scenario before it begins: what it does, and what it may cost. `finding`: why it cannot be played.
+
+    `double`: when a second member holds the address as well, in scenarios that leave it to the former one.
+    """
 
     scenario: Word
     address: str
@@ -49,6 +52,7 @@ class Rehearsed:
     notify: tuple[str, ...] = ()
     finding: str = ""
     partition: Partition | None = None
+    double: Budget | None = None
 
 
 def targets(site: MaintenanceSite, order: DrillOrder) -> list[AddressStatus]:
@@ -83,6 +87,8 @@ def rehearsed(site: MaintenanceSite, address: AddressStatus, word: Word, order: 
     found = Rehearsed(word, address.address, host, taker(address, host) or "", check, None, None, parts.notify)
     if word == "partition":
         return _partition(found, parts, order)
+    if word == "crash":
+        return _crash(found, parts)
     budget = {"drain": parts.drain, "stop": parts.stop, "service": parts.service}[word]
     if budget is None:
         return replace(found, finding="service: no check of keepalived would see that a service on the holder stops")
@@ -99,7 +105,15 @@ def _partition(found: Rehearsed, parts: FailOver, order: DrillOrder) -> Rehearse
             f"cannot drill partition: a second holder starts {', '.join(part.hazards)}; --run-notify permits it"
         )
     learn = Budget(LEARN, f"{LEARN:g}: the network learns again which of the two it is")
-    return replace(found, budget=learn, back=part.single, partition=part)
+    return replace(found, budget=learn, back=part.single, partition=part, double=part.double)
+
+
+def _crash(found: Rehearsed, parts: FailOver) -> Rehearsed:
+    """The dead holder serves until the network learns of the new one: what a partition measures, but for its end."""
+    if parts.partition is None:
+        raise UsageError(f"cannot drill crash: when a member misses a dead holder of {parts.name} is not known")
+    learn = Budget(LEARN, f"{LEARN:g}: the network learns again which of the two it is")
+    return replace(found, budget=learn, back=parts.back, double=parts.partition.double)
 
 
 def _parts(site: MaintenanceSite, address: AddressStatus) -> FailOver:
@@ -137,10 +151,35 @@ def acts(site: MaintenanceSite, one: Rehearsed) -> tuple[Step, Step]:
     if one.scenario == "drain":
         guards = [guard for guard in (_guard(site, *item) for item in site.views(one.host).items()) if guard]
         return _joined([g.drain for g in guards], "drain"), _joined([g.undrain for g in guards], "undrain")
+    if one.scenario == "crash":
+        return _killed(parts.unit, [a.address for a in site.look.addresses if one.host in a.holders])
     unit = parts.unit if one.scenario == "stop" else next((name for name in units if name != parts.unit), "")
     if not unit:
         raise UsageError(f"cannot drill service: no unit that should run on {one.host} is managed beside {parts.unit}")
     return Step(f"systemctl stop -- {quote(unit)}", what=f"stopping {unit}"), Step(f"systemctl start -- {quote(unit)}")
+
+
+def _killed(unit: str, addresses: Sequence[str]) -> tuple[Step, Step]:
+    """The daemon is killed, and started again.
+
+    Stopped first: a child that outlives its parent for a moment would send priority 0, as an orderly stop does. The
+    stop of the unit keeps its `Restart=` from a start. A daemon that starts knows nothing of addresses that a killed
+    one left on the interface, so they are deleted before.
+    """
+    name = quote(unit)
+    kill = "\n".join(f"systemctl kill --kill-who=all --signal={number} -- {name}" for number in ("STOP", "KILL"))
+    left = " ".join(quote(address.partition("/")[0]) for address in addresses)
+    revive = f"""{SBIN}
+if ! systemctl is-active --quiet -- {name}; then
+  for address in {left}; do
+    ip -o addr show to "$address" | while read -r _ dev _ own _; do
+      [ "$dev" = lo ] || ip addr del "$own" dev "$dev" || :
+    done
+  done
+fi
+systemctl start -- {name}
+"""
+    return Step(f"{kill}\nsystemctl stop -- {name}", what=f"killing {unit}"), Step(revive)
 
 
 def _guard(site: MaintenanceSite, address: Address, view: View[Any]) -> Guard | None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from ...contract import Step
 from ...drill.measured import Look, Measured
@@ -30,20 +31,20 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     """Play a scenario. Raises NotRestoredError if the host could not be put back."""
     assert one.budget is not None
     act, undo = acts(site, one)
-    double = one.partition.double.seconds if one.partition is not None else 0.0
+    double = one.double.seconds if one.double is not None else 0.0
     longest = one.budget.seconds + double + (one.back.seconds if one.back is not None else 0.0) + GRACE
     looks: list[Look] = []
     acted = restored = settled = 0.0
     problem = ""
-    async with probing(one, order) as (requests, begin):
+    async with probing(one, order) as (requests, cuts, begin):
         watching = asyncio.create_task(watch(site, one.address, looks, begin))
         try:
             await asyncio.sleep(order.baseline)
-            await site.steps(one.host, [("arm", _arm(undo, longest))], "arm the watchdog of")
+            await _armed(site, one.host, _arm(undo, longest))
             acted = time.monotonic() - begin
             try:
                 await site.steps(one.host, [(one.scenario, act)], one.scenario)
-                came = doubled if one.partition is not None else moved
+                came = doubled if one.double is not None else moved
                 await until(lambda: came(looks, acted, one.host), longest, stop)
                 await asyncio.sleep(HOLD)
             except HacoreError as error:
@@ -53,6 +54,8 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
                 await asyncio.shield(_restore(site, one, undo))
             if one.back is not None:
                 await until(lambda: _over(one, looks, restored), one.back.seconds + 10.0, None)
+            elif one.double is not None:
+                await until(lambda: single(looks, restored), GRACE, None)
             settled = time.monotonic() - begin
             await asyncio.sleep(order.baseline)
         finally:
@@ -62,13 +65,32 @@ async def play(site: MaintenanceSite, one: Rehearsed, order: DrillOrder, stop: a
     return Measured(
         one.scenario, one.address, one.host, order.rate, acted, restored, one.budget, one.back,
         tuple(requests), tuple(looks), problem, settled=settled,
-        double=None if one.partition is None else one.partition.double,
+        double=one.double, cuts=tuple(cuts),
     )  # fmt: skip
 
 
 def _over(one: Rehearsed, looks: Sequence[Look], restored: float) -> bool:
     """Whether the address is where it belongs again."""
     return is_back(looks, restored, one.host) if one.partition is None else single(looks, restored)
+
+
+async def _armed(site: MaintenanceSite, host: str, arm: Step) -> None:
+    """Arm the watchdog over a connection of its own, and prove over the other one that it outlives it.
+
+    logind may end what a closed connection began (logind.conf(5), KillUserProcesses). Raises PlanError, and nothing was
+    done then.
+    """
+    first = site.hosts.anew()
+    try:
+        first.connect({host: site.known[host]})
+        await replace(site, hosts=first).steps(host, [("arm", arm)], "arm the watchdog of")
+    finally:
+        await first.close()
+    try:
+        await site.steps(host, [("prove", Step(_PROVE))], "drill")
+    except PlanError:
+        await site.steps(host, [("disarm", Step(_DISARM))], "disarm the watchdog of")
+        raise
 
 
 _ARM = """
@@ -78,6 +100,12 @@ cat "$HACORE_WORK/back" >"$HACORE_RUN/watch.sh"; chmod 0700 "$HACORE_RUN/watch.s
 systemd-run --quiet --collect --unit=hacore-watch --on-active=@seconds@s --timer-property=AccuracySec=500ms \\
   /bin/sh "$HACORE_RUN/watch.sh"
 systemctl is-active --quiet hacore-watch.timer
+"""
+_PROVE = """
+systemctl is-active --quiet hacore-watch.timer || {
+  echo "hacore-watch.timer ended with the connection that began it, so the host could not revert by itself" >&2
+  exit 1
+}
 """
 _DISARM = """
 systemctl stop hacore-watch.timer 2>/dev/null || :

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...contract import quote
 from ...drill import prober
-from ...drill.measured import Look, Request
+from ...drill.measured import Cut, Look, Request
 from ...errors import HacoreError, PlanError
 from ..maintenance_site import SBIN, MaintenanceSite
 from .order import DrillOrder, Rehearsed
@@ -25,12 +25,14 @@ SURE = 5
 
 
 @asynccontextmanager
-async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list[Request], float]]:
+async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list[Request], list[Cut], float]]:
     """The prober beside the scenario; its requests are complete after the block."""
     requests: list[Request] = []
+    cuts: list[Cut] = []
     check = one.check
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(Path(prober.__file__)), check.http, str(check.status), str(order.rate), check.host,
+        sys.executable, "-I", str(Path(prober.__file__)), "--open",
+        check.http, str(check.status), str(order.rate), check.host,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert child.stdout is not None and child.stdin is not None
@@ -41,12 +43,15 @@ async def probing(one: Rehearsed, order: DrillOrder) -> AsyncIterator[tuple[list
     async def read() -> None:
         assert child.stdout is not None
         async for line in child.stdout:
-            at, took, lost = json.loads(line)
-            requests.append(Request(at, took, lost))
+            match json.loads(line):
+                case ["cut", at, word, reason]:
+                    cuts.append(Cut(at, word, reason))
+                case [at, took, lost]:
+                    requests.append(Request(at, took, lost))
 
     reading = asyncio.create_task(read())
     try:
-        yield requests, begin
+        yield requests, cuts, begin
     finally:
         child.stdin.close()
         with suppress(TimeoutError):
