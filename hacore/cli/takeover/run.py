@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...address import NAME
-from ...contract import Discovery, Facts, Provider
+from ...contract import Facts, Provider
 from ...errors import HacoreError, InputError, StackError, UsageError
 from ..named_hosts import ask_hosts, host_of
 from ..runtime import Runtime
@@ -51,7 +51,7 @@ def take_over(
         if name in hosts:
             raise InputError(f"cannot name two hosts {name}: write NAME=HOST, such as --from lb1={text},lb2=…")
         hosts[name] = host_of(text, sudo=sudo).model_copy(update={"name": name})
-        parts = {kind: _found(discover.find, kind, facts, text) for kind, discover in discovering.items()}
+        parts = {kind: discover.find(facts) for kind, discover in discovering.items()}
         reasons = "; ".join(filter(None, (facts.unanswered(d.asks) for d in discovering.values())))
         if reasons:
             raise InputError(f"cannot read {text}: {reasons}")
@@ -63,16 +63,6 @@ def take_over(
     files = files_of(stack, hosts, found, merged)
     _check(files, merged, kinds)
     return TakenOver(files, merged, sum(map(len, merged.resources.values())))
-
-
-def _found(find: Any, kind: str, facts: Facts, text: str) -> Discovery:
-    try:
-        discovery: Discovery = find(facts)
-    except Exception as error:
-        raise HacoreError(
-            f"cannot discover {kind} on {text}: {type(error).__name__} in the code of the kind"
-        ) from error
-    return discovery
 
 
 def _name(facts: Facts, text: str) -> str:

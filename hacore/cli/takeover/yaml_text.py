@@ -23,7 +23,7 @@ def literal(text: str) -> str:
 def comment(text: str, indent: str = "") -> str:
     """A text as lines of comment, whatever it contains."""
     lines = "".join(c if c.isprintable() or c == "\n" else "?" for c in text).split("\n")
-    return "".join(f"{indent}# {line}\n" for line in lines)
+    return "".join(f"{indent}# {line}".rstrip() + "\n" for line in lines)
 
 
 def as_yaml(data: Mapping[str, Any], depth: int = 0) -> str:

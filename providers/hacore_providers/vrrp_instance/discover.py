@@ -24,38 +24,21 @@ from .spec import CONFIG
 __all__ = ["DISCOVER"]
 
 _FIELDS = frozenset(
-    [
-        "interface",
-        "virtual_router_id",
-        "priority",
-        "state",
-        "version",
-        "advert_int",
-        "authentication",
-        "preempt",
-        "nopreempt",
-        "preempt_delay",
-        "unicast_peer",
-        "unicast_src_ip",
-        "virtual_ipaddress",
-        "track_script",
-        "track_file",
-        "track_process",
-        "track_interface",
-        "notify",
-        "notify_master",
-        "notify_backup",
-        "notify_fault",
+    {
+        "interface", "virtual_router_id", "priority", "state", "version", "advert_int", "authentication", "preempt",
+        "nopreempt", "preempt_delay", "unicast_peer", "unicast_src_ip", "virtual_ipaddress", "track_script",
+        "track_file", "track_process", "track_interface", "notify", "notify_master", "notify_backup", "notify_fault",
         "notify_stop",
-    ]
-)
+    }
+)  # fmt: skip
 """The statements of an instance for which the kind has fields; all others become raw lines."""
 
+_FILE = frozenset({"file", "weight", "init_file"})
 _TRACKER_FIELDS = {
-    "vrrp_script": frozenset(["script", "interval", "timeout", "weight", "rise", "fall", "user"]),
-    "vrrp_track_file": frozenset(["file", "weight", "init_file"]),
-    "track_file": frozenset(["file", "weight", "init_file"]),
-    "vrrp_track_process": frozenset(["process", "weight", "quorum", "delay"]),
+    "vrrp_script": frozenset({"script", "interval", "timeout", "weight", "rise", "fall", "user"}),
+    "vrrp_track_file": _FILE,
+    "track_file": _FILE,
+    "vrrp_track_process": frozenset({"process", "weight", "quorum", "delay"}),
 }
 _MAIL = ("smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "virtual_server")
 _USED = 8
@@ -115,7 +98,7 @@ class _Reading:
                     names = [word.text for entry in inner.block or () for word in entry.words]
                     found |= dict.fromkeys(names, block.value)
                 else:
-                    self._leave(inner, f"{inner.keyword} of a sync group: give it to the instances, or add it by hand")
+                    self._leave(inner, f"{inner.keyword} of a sync group has no field: give it to the instances")
         return found
 
     def _body(self, instance: FoundInstance) -> dict[str, Any]:
@@ -131,10 +114,11 @@ class _Reading:
             if password != auth.password:
                 self._leave(
                     statement.last("authentication") or statement,
-                    f"auth_pass is longer than {_USED} bytes: give the first {_USED}, which are all that keepalived uses",
+                    f"auth_pass has more than {_USED} bytes: give the first {_USED}, keepalived uses no more",
                 )
             body["authentication"] = {"type": auth.type, "password": Secret(f"{instance.name}_password", password)}
         self._trackers(statement, body)
+        body = _whole(body)
         if extra := self._extra(statement):
             body["extra"] = extra
         return body
@@ -211,9 +195,7 @@ class _Reading:
             if keyword not in known("global_defs"):
                 self._leave(inner, f"keepalived does not know {keyword} in global_defs, and ignores it")
             elif keyword == "smtp_server" and not mails and parse_ip(plain(inner.value)) is None:
-                self._leave(
-                    inner, "no smtp_alert sends mail, and `keepalived -t` fails for a name that it cannot resolve"
-                )
+                self._leave(inner, "no smtp_alert sends mail, and `keepalived -t` fails for an unknown name")
             elif inner.block is not None:
                 found[keyword] = [" ".join(word.text for word in entry.words) for entry in inner.block]
             else:
@@ -235,6 +217,13 @@ class _Reading:
                 for inner in definition.block or ():
                     if inner.keyword not in _TRACKER_FIELDS[definition.keyword]:
                         self._leave(inner, f"{inner.keyword} of {definition.value}: hacore has no field for it")
+
+
+def _whole(value: Any) -> Any:
+    """Numbers without a fraction as integers, as people write them."""
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _order(document: Document, statement: Statement) -> int:
