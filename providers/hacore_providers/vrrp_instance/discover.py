@@ -118,7 +118,7 @@ class _Reading:
                 )
             body["authentication"] = {"type": auth.type, "password": Secret(f"{instance.name}_password", password)}
         self._trackers(statement, body)
-        body = _whole(body)
+        body = {key: _whole(value) for key, value in body.items()}
         if extra := self._extra(statement):
             body["extra"] = extra
         return body
