@@ -77,7 +77,9 @@ def by_hand(project: Project) -> None:
         )
 
 
-def test_a_pair_made_by_hand_is_taken_over_and_given_back(pair: Lab, tmp_path: Path) -> None:
+def test_a_pair_made_by_hand_is_taken_over_and_given_back(
+    pair: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = Project(tmp_path, pair)
     by_hand(project)
     eventually(lambda: project.get(URL) == (200, "first edition", "lb1"), "served by lb1")
@@ -94,30 +96,28 @@ def test_a_pair_made_by_hand_is_taken_over_and_given_back(pair: Lab, tmp_path: P
         "lb1": [],
         "lb2": [],
     }
-    values = tmp_path / "values.yaml"
-    values.write_text(f"VI_1_password: {PASSWORD}\n")
-    secret = ("--var-file", str(values))
-    project.ok("validate", *secret)
-    plan = project.ok("plan", *secret)
+    monkeypatch.setenv("HACORE_VAR_VI_1_password", PASSWORD)
+    project.ok("validate")
+    plan = project.ok("plan")
     changed = set(re.findall(r"^\s*# (\S+) will be (?:created|updated|replaced|deleted)", plan, re.M))
     assert {name.partition("@")[0] for name in changed} <= {"vrrp_instance.VI_1"}, plan
 
     with Prober(pair, URL) as adopting:
-        project.ok("apply", "--auto-approve", *secret)
+        project.ok("apply", "--auto-approve")
     assert adopting.lost == []
-    project.ok("plan", "--detailed-exitcode", *secret)
-    project.ok("drift", *secret)
+    project.ok("plan", "--detailed-exitcode")
+    project.ok("drift")
 
     site = folder / "files/etc/nginx/sites-available/default"
     site.write_text(SITE.replace("first edition", "second edition"))
-    project.ok("apply", "--auto-approve", *secret)
+    project.ok("apply", "--auto-approve")
     eventually(lambda: project.get(URL)[:2] == (200, "second edition"), "the change")
-    project.ok("rollback", "--auto-approve", *secret)
+    project.ok("rollback", "--auto-approve")
     eventually(lambda: project.get(URL)[:2] == (200, "first edition"), "the rollback")
 
     site.write_text(SITE)
     with Prober(pair, URL) as destroying:
-        project.ok("destroy", "--auto-approve", *secret)
+        project.ok("destroy", "--auto-approve")
     assert destroying.lost == []
     after = {host: manifest.diff(old, manifest.take(pair, host)) for host, old in before.items()}
     assert after == {"lb1": [], "lb2": []}
