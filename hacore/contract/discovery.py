@@ -15,8 +15,8 @@ __all__ = ["Discover", "Discovered", "Discovery", "LeftOut", "Secret"]
 class Secret:
     """A value that must be in no file, in place of the text in a body.
 
-    `hint`: what its variable is called, in letters, digits and `_`. `value`: kept in memory, to compare it between hosts
-    and to check the stack.
+    `hint`: what its variable is called, in letters, digits and `_`. `value`: kept in memory, to compare it between
+    hosts and to check the stack.
     """
 
     hint: str

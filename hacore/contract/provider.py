@@ -100,7 +100,7 @@ class Provider(ABC, Generic[S]):
     included. False: an aggregate has a task for each level of the graph, as packages do."""
 
     discover: ClassVar[Discover | None] = None
-    """How `hacore init --from` finds its resources on a host that runs already; None: it finds none by itself."""
+    """How `init --from` finds its resources on a host that runs already; None: it finds none by itself."""
 
     # -- at load
     def resolve(self, spec: S, files: StackFiles) -> S:

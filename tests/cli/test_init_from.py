@@ -22,6 +22,7 @@ from hacore_providers.facts.systemd import UNIT, UnitState
 from hacore_providers.keepalived import read
 from hacore_providers.vrrp_instance.config_text import render
 from hacore_providers.vrrp_instance.from_config import found_instances
+from tests.cli.conftest import Console
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 
@@ -223,3 +224,77 @@ def test_styles_keep_their_meaning(style: str, tmp_path: Path) -> None:
         for kept in ("virtual_server", "real_server", "static_routes", "vrrp_sync_group", "10.0.0.6", "garp_master"):
             assert (kept in new) == (kept in text)
     assert left_out_lines(merged) == []
+
+
+def test_what_differs_in_files_is_a_file_for_each_host_and_secrets_are_not_copied(tmp_path: Path) -> None:
+    def own(host: str) -> tuple[HandMade, ...]:
+        return (
+            HandMade("/etc/nginx/conf.d/id.conf", "640", "root", "adm", f"# {host}\n".encode()),
+            HandMade("/etc/nginx/tls/key.pem", "600", "root", "root", b"-----BEGIN PRIVATE KEY-----\nMIIE\n"),
+            HandMade("/etc/nginx/.htpasswd", "640", "root", "root", b"ann:$apr1$abc$def\n"),
+            HandMade("/etc/nginx/sites-enabled/a", link_to="../sites-available/a"),
+        )
+
+    merged, files = taken(*(answers(t, name="h", files=own(f"lb{n}")) for n, t in enumerate(GUIDE_PAIR, 1)))
+
+    assert files["files/lb1/etc/nginx/conf.d/id.conf"] == b"# lb1\n"
+    assert files["files/lb2/etc/nginx/conf.d/id.conf"] == b"# lb2\n"
+    assert not any(b"PRIVATE KEY" in content or b"apr1" in content for content in files.values())
+    assert {line.split(": ")[1] for line in left_out_lines(merged)} >= {
+        "/etc/nginx/tls/key.pem",
+        "/etc/nginx/.htpasswd",
+    }
+    assert not any(".." in name.split("/") for name in files)
+    stack = loaded(tmp_path, merged, files)
+    assert "file.etc-nginx-sites-enabled-a" in {a.resource for a in stack.instances}
+
+
+def test_a_host_cannot_name_a_file_outside_of_the_folder() -> None:
+    own = (HandMade("/etc/nginx/../../../escape", "644", "root", "root", b"x"),)
+
+    _, files = taken(answers(GUIDE_PAIR[0], name="lb1", files=own))
+
+    assert not any(".." in name.split("/") for name in files)
+    assert files["files/etc/nginx/escape"] == b"x"
+
+
+def test_includes_are_part_of_the_file_and_what_is_unknown_is_named_by_its_own_line(tmp_path: Path) -> None:
+    more = {"/etc/keepalived/conf.d/a.conf": instance(" priority 120\n wrong 1\n virtual_ipaddress {\n  10.0.0.5\n }")}
+
+    merged, files = taken(answers("include conf.d/*.conf\n", name="lb1", more=more))
+
+    assert "10.0.0.5" in rendered(loaded(tmp_path, merged, files), "lb1")
+    assert any("/etc/keepalived/conf.d/a.conf:5: keepalived does not know wrong" in x for x in left_out_lines(merged))
+
+
+def test_of_a_long_password_the_stack_is_checked_with_what_keepalived_uses(tmp_path: Path) -> None:
+    pair = [text.replace("auth_pass 1111", "auth_pass longer-than-eight") for text in GUIDE_PAIR]
+
+    merged, files = taken(*(answers(text, name="h") for text in pair))
+
+    assert merged.secrets == {"VI_1_password": "longer-t"}
+    loaded(tmp_path, merged, files)
+    assert any("give the first 8" in line for line in left_out_lines(merged))
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--from", "a,b", "used"), "cannot write a stack to used: it is not empty"),
+        (("--from", "a,b"), "name its folder"),
+        (("--from", "a,a", "new"), "cannot read a host twice"),
+        (("--from", "a,b", "--vip", "10.0.0.5", "new"), "cannot use --from with --host"),
+        (("--from", "a:99999,b", "new"), "cannot reach 'a:99999': the port must be 1 to 65535"),
+        (("--from", "127.0.0.1:1", "new"), "127.0.0.1"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(console: Console, words: tuple[str, ...], error: str) -> None:
+    (console.folder / "used").mkdir()
+    (console.folder / "used/file").write_text("x")
+    before = sorted(console.folder.rglob("*"))
+
+    done = console("init", *words, stdin=None)
+
+    assert done.code not in (0, 2)
+    assert error in done.err
+    assert sorted(console.folder.rglob("*")) == before
