@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from .merge import FoundHost, Merged, merge
 __all__ = ["TakenOver", "check_empty", "take_over", "write"]
 
 
+@dataclass(frozen=True, slots=True)
 class TakenOver:
-    """The files of the new folder, and what the user must know."""
+    """The files of the new folder by path, the variables of secrets, what is not described, and how much is."""
 
-    def __init__(self, files: Mapping[str, bytes], merged: Merged, resources: int) -> None:
-        self.files = files
-        self.secrets = tuple(merged.secrets)
-        self.left_out = left_out_lines(merged)
-        self.resources = resources
+    files: Mapping[str, bytes]
+    secrets: tuple[str, ...]
+    left_out: tuple[str, ...]
+    resources: int
 
 
 def take_over(
@@ -62,7 +63,8 @@ def take_over(
     merged = merge(found, [kind for kind, provider in kinds.items() if provider.hosts == "together"])
     files = files_of(stack, hosts, found, merged)
     _check(files, merged, kinds)
-    return TakenOver(files, merged, sum(map(len, merged.resources.values())))
+    count = sum(map(len, merged.resources.values()))
+    return TakenOver(files, tuple(merged.secrets), tuple(left_out_lines(merged)), count)
 
 
 def _name(facts: Facts, text: str) -> str:
