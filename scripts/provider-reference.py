@@ -27,6 +27,7 @@ FILES = tuple(
         "serving",
         "safepath",
         "commands",
+        "discovery",
     )
 )
 SHARED = tuple(ROOT / "hacore" / f"{name}.py" for name in ("model", "address", "errors", "spelling"))
@@ -41,6 +42,7 @@ TITLES = {
     "fail_over.py": "Fail-over",
     "serving.py": "Addresses served together",
     "commands.py": "Commands",
+    "discovery.py": "Discovery",
 }
 
 HEAD = """\

@@ -25,6 +25,7 @@ The methods of a provider, in the order of their calls:
     served    view -> the addresses that its hosts serve together                 (status and drift)
     daemons   view -> the daemons of its host                                     (status and drift)
     held      view -> the addresses that must stay held around reloads            (apply)
+    discover  facts -> what a host has already, as resources                      (init --from)
 
 Where a step runs: as its own `/bin/sh` under `timeout`, with `set -eu`, stdin from /dev/null,
 cwd `/`, `LC_ALL=C`, `umask 022`, PATH with the sbin folders, and as root (or the connection's user
@@ -44,6 +45,7 @@ from ..model import Action, Attrs, Disrupts, Found, Host, Image, Lifecycle, Unkn
 from ..spelling import suggestion
 from .claims import Claim, TokenType, account_claims
 from .commands import Command, CommandOption, CommandResult
+from .discovery import Discover, Discovered, Discovery, LeftOut, Secret
 from .facts import Ask, Fact, Facts, HostFacts
 from .fail_over import Budget, FailOver, Partition
 from .maintenance import Drained, Maintenance
@@ -85,6 +87,9 @@ __all__ = [
     "CommandResult",
     "Daemon",
     "Desired",
+    "Discover",
+    "Discovered",
+    "Discovery",
     "Disrupts",
     "Drained",
     "Effect",
@@ -99,6 +104,7 @@ __all__ = [
     "HostFacts",
     "Image",
     "InputError",
+    "LeftOut",
     "Lifecycle",
     "Maintenance",
     "Member",
@@ -108,6 +114,7 @@ __all__ = [
     "Output",
     "Partition",
     "Provider",
+    "Secret",
     "Served",
     "Source",
     "Spec",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol
 from ..address import Address
 from ..model import Found, Host, Image, Lifecycle
 from .claims import Claim
+from .discovery import Discover
 from .facts import Ask
 from .fail_over import FailOver
 from .maintenance import Drained, Maintenance
@@ -97,6 +98,9 @@ class Provider(ABC, Generic[S]):
     whole: ClassVar[bool] = False
     """True: an aggregate is written as a whole, such as a file of sections: one task has all of its changes, deletes
     included. False: an aggregate has a task for each level of the graph, as packages do."""
+
+    discover: ClassVar[Discover | None] = None
+    """How `init --from` finds its resources on a host that runs already; None: it finds none by itself."""
 
     # -- at load
     def resolve(self, spec: S, files: StackFiles) -> S:

@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Any
 
 from ..address import Address
-from ..contract import Change, Guard, Maintenance, Provider, Spec, Step, View, Work
+from ..contract import Change, Discover, Discovery, Guard, Maintenance, Provider, Spec, Step, View, Work
 from ..errors import HacoreError, ProviderError
 from .shapes import SHAPES, Misshapen, images
 
-_DATA = ("api", "kind", "spec", "schema_version", "hosts", "plain", "arguments", "confidential", "whole")
+_DATA = ("api", "kind", "spec", "schema_version", "hosts", "plain", "arguments", "confidential", "whole", "discover")
 
 
 class Contained(Provider[Any]):
@@ -48,7 +48,17 @@ def contained(provider: Provider[Any], package: str = "") -> Provider[Any]:
     door: Any = ABCMeta(made.__name__, (Contained,), {**space, "__module__": made.__module__})
     found: Contained = door()
     found.inner, found.package = provider, package or made.__module__
+    if isinstance(provider.discover, Discover):
+        find = provider.discover.find
+        checked = _door(found, "discover", (), lambda facts: _discovery(find(facts)))
+        door.discover = replace(provider.discover, find=checked)
     return found
+
+
+def _discovery(value: object) -> Discovery:
+    if not isinstance(value, Discovery):
+        raise Misshapen(f"{type(value).__name__} and must return a Discovery")
+    return value
 
 
 def all_contained(providers: Mapping[str, Provider[Any]]) -> Mapping[str, Provider[Any]]:

@@ -34,6 +34,14 @@ NO_VIP = "none"
 @click.option(
     "--package", "packages", metavar="NAME", multiple=True, help="Add a package (repeatable; default: nginx)."
 )
+@click.option(
+    "--from",
+    "sources",
+    metavar="HOST[,HOST...]",
+    multiple=True,
+    help="Read hosts that run, [NAME=][USER@]HOST[:PORT], and describe what they have.",
+)
+@click.option("--sudo", is_flag=True, help="Become root on the hosts of --from with sudo(8).")
 @click.pass_obj
 def command(
     runtime: Runtime,
@@ -44,6 +52,8 @@ def command(
     vip: str | None,
     user: str,
     packages: tuple[str, ...],
+    sources: tuple[str, ...],
+    sudo: bool,
 ) -> int:
     """Create the files of a new stack.
 
@@ -51,15 +61,24 @@ def command(
     option gives; with a host (and, for a pair, --vip) it asks nothing. Existing
     files are never overwritten.
 
+    With --from it asks nothing: it reads a pair that runs already, and writes the
+    stack that describes it into FOLDER, which must be empty. Nothing is changed on
+    the hosts. Secrets are written to no file.
+
     \b
     Examples:
       hacore init
+      hacore init --from root@192.0.2.11,root@192.0.2.12 stacks/web
       hacore init stacks/web --host lb1=192.0.2.11 --host lb2=192.0.2.12 \\
         --vip 192.0.2.200
       hacore init --name db --host db1=192.0.2.21,ens18 --package postgresql
     """
     from ..scaffold import NewStack, checked, files_of, host_of, ip_of
 
+    if sources:
+        if hosts or interface or vip or packages:
+            raise UsageError("cannot use --from with --host, --interface, --vip or --package: the hosts are read")
+        return _from_hosts(runtime, folder, name, sources, sudo=sudo)
     complete = bool(hosts) and (vip is not None or len(hosts) == 1)
 
     missing = "--vip ADDRESS or --vip none" if hosts else "--host NAME=ADDRESS, for a pair twice and with --vip"
@@ -98,6 +117,32 @@ def command(
         f"\nEdit the files, then:\n  hacore validate {words}\n  hacore rehearse {words}      (on twins, as root)"
         f"\n  hacore plan {words}"
     )
+    return 0
+
+
+def _from_hosts(
+    runtime: Runtime, folder: Path | None, name: str | None, sources: tuple[str, ...], *, sudo: bool
+) -> int:
+    from ..stack_args import providers
+    from ..takeover.run import check_empty, take_over, write
+
+    if folder is None:
+        raise UsageError("cannot write a stack: name its folder, as in hacore init --from HOST,HOST FOLDER")
+    texts = [text for source in sources for text in source.split(",") if text]
+    check_empty(folder)
+    taken = take_over(runtime, name or folder.resolve().name, texts, providers(), sudo=sudo)
+    write(folder, taken.files)
+    say, words = runtime.terminal.say, shlex.quote(str(folder))
+    say(f"Wrote {folder}: {taken.resources} resources, {len(taken.files)} files.")
+    if taken.left_out:
+        say("\nNot described by the stack:")
+        for line in taken.left_out:
+            say(f"  {line}")
+    if taken.secrets:
+        say("\nThe secrets are in no file. Before the next step give them, or use --var-file FILE:")
+        for secret in taken.secrets:
+            say(f"  export HACORE_VAR_{secret}=...")
+    say(f"\nRead {folder / 'stack.yaml'}, then:\n  hacore validate {words}\n  hacore plan {words}")
     return 0
 
 

@@ -34,6 +34,7 @@ from hacore_providers.file import steps as file_steps
 
 from ..facts.paths import PATHS, unsafe_path
 from ..facts.stat import LIMIT, STAT, Stat
+from .discover import DISCOVER
 from .spec import BULK, SECRET, Bulk, FileSpec, mistakes
 
 __all__ = ["PROVIDER", "FileProvider"]
@@ -47,6 +48,7 @@ class FileProvider(Provider[FileSpec]):
     api = 2
     kind: ClassVar[str] = "file"
     spec: ClassVar[type[Spec]] = FileSpec
+    discover = DISCOVER
     plain = ("path",)
     arguments: ClassVar[Mapping[str, str]] = {"validate": "let the program read it from a file"}
     confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("content", "content_base64", "link_to")}

@@ -35,6 +35,7 @@ from hacore_providers.package import apt, dnf
 
 from ..facts.packages import CANDIDATE, PACKAGE, Package
 from ..shell import failing_step
+from .discover import DISCOVER
 from .manager import Manager
 from .spec import PackageSpec, alike, mistakes
 
@@ -80,6 +81,7 @@ class PackageProvider(Provider[PackageSpec]):
     api = 2
     kind: ClassVar[str] = "package"
     spec: ClassVar[type[Spec]] = PackageSpec
+    discover = DISCOVER
 
     # -- at load
     def resolve(self, spec: PackageSpec, files: StackFiles) -> PackageSpec:

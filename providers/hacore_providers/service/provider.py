@@ -44,6 +44,7 @@ from hacore_providers.facts.paths import PATHS, unsafe_path
 from hacore_providers.facts.stat import sha256
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
 from hacore_providers.service import systemd, unit_file
+from hacore_providers.service.discover import DISCOVER
 from hacore_providers.service.init_system import init_system
 from hacore_providers.service.spec import ServiceSpec, mistakes, refusal
 from hacore_providers.shell import failing_step
@@ -57,6 +58,7 @@ class ServiceProvider(Provider[ServiceSpec]):
     api = 2
     kind = "service"
     spec = ServiceSpec
+    discover = DISCOVER
     confidential: ClassVar[Mapping[str, tuple[str, ...]]] = {"sensitive": ("definition",)}
     plain = ("unit",)  # the undo of a run reloads the daemon by its recorded row
 

@@ -32,6 +32,7 @@ from hacore.contract import (
 
 from ..facts.addresses import ADDRESSES, holds, parse_ip, plain
 from ..facts.http import HOST, HTTP, Answer, question
+from .discover import DISCOVER
 
 PATIENCE = 30.0
 """Seconds for the members to elect one holder: 3 missing adverts, and the start of the watched services."""
@@ -71,6 +72,7 @@ class Vip(Provider[VipSpec]):
     api = 2
     kind = "vip"
     spec = VipSpec
+    discover = DISCOVER
     hosts = "together"
     plain = ("instance", "address")  # an undo and drift find the holder by them
 

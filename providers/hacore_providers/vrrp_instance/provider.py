@@ -54,12 +54,12 @@ from .check_pair import agreement, mistakes
 from .check_raw import patterns
 from .companions import any_hidden, any_sensitive, companions, hidden, password_only, wanted
 from .config_text import addresses_in, masked, needs_promotion, render
+from .discover import DISCOVER
 from .members import is_drained, longest_start, master_down, served
 from .origins import origins
 from .spec import Unicast, VrrpInstanceSpec, instance_name
 
 OWNER = "root:root"
-
 LONGEST_ELECTION = 60.0
 """Seconds that an apply waits for a holder, whatever delays are configured."""
 
@@ -70,6 +70,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     api = 2
     kind = "vrrp_instance"
     spec = VrrpInstanceSpec
+    discover = DISCOVER
     whole = True  # the file
     plain = ("name", "config", "service")  # the undo of a run needs them in the state
     arguments = dict.fromkeys(("track_scripts", "notify"), "let the script read it from a file")

@@ -1,0 +1,1 @@
+"""`hacore init --from`: hosts that run already become a stack folder."""
