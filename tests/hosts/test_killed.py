@@ -157,7 +157,7 @@ def test_inside_a_build(scene: Pair, way: str) -> None:
 
 
 def test_keepalived_from_its_source(scene: Pair) -> None:
-    """Built, started by the stack's own unit, failed over, and taken away again."""
+    """Built, started by the stack's own unit, and failed over."""
     project = scene.project
     scene.restore("built")
     debian_source.fetch("keepalived")
@@ -174,10 +174,6 @@ def test_keepalived_from_its_source(scene: Pair) -> None:
     eventually(lambda: holders(project) == ["lb1"] and scene.served(), "lb1 serves again")
     assert project.ok("plan", "--detailed-exitcode", *source, STACK)
     assert json.loads(project.run("status", "--json", STACK).stdout)["verdict"] == "healthy"
-    project.ok("destroy", "--auto-approve", *source, STACK)
-    assert holders(project) == []
-    for host in HOSTS:
-        assert project.ssh(host, "ls -d /usr/local/sbin/* /usr/local/nginx /etc/keepalived 2>/dev/null || :") == ""
 
 
 def holders(project: Project) -> list[str]:

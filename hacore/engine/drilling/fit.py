@@ -9,14 +9,27 @@ from ...errors import PlanError
 from ..maintenance_site import MaintenanceSite
 from .order import Rehearsed
 
-# proc_locks(5): the inode of a locked file is the last number before its range. A program that is stopped in the middle
-# of its work, or a daemon that a package restarts, would be measured in place of the fail-over.
-_FIT = """
-for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/rpm/.rpm.lock; do
-  if [ -e "$file" ] && grep -q " [0-9a-f]*:[0-9a-f]*:$(stat -c %i "$file") " /proc/locks; then
-    echo "packages are being changed there ($file is locked): try again afterwards" >&2; exit 1
-  fi
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/rpm/.rpm.lock")
+"""The files that dpkg and rpm lock while they change packages."""
+
+# proc_locks(5): `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE ...`. Files of containers that share an image have the
+# same inode number; their programs have another root, or no pid that is visible here.
+WORKING = """
+for file in $locks; do
+  [ -e "$file" ] || continue
+  inode=$(stat -c %i "$file")
+  while read -r _ kind _ _ pid place _; do
+    case $kind/$place in POSIX/*:"$inode") ;; *) continue ;; esac
+    if [ "$pid" -gt 0 ] && [ "/proc/$pid/root" -ef / ]; then
+      echo "packages are being changed there (process $pid has locked $file): try again afterwards" >&2; exit 1
+    fi
+  done </proc/locks
 done
+"""
+"""Fails with the reason if one of `$locks` is locked. A program that is stopped in the middle of its work, or a daemon
+that a package restarts, would be measured in place of the fail-over."""
+
+_BOOT = """
 case $(systemctl is-enabled -- "$unit" 2>/dev/null) in disabled|masked|masked-runtime)
   echo "$unit is not started at boot there, so a host that restarts would be missed: enable it first" >&2; exit 1 ;;
 esac
@@ -29,7 +42,9 @@ TWIN = "grep -qaz '^HACORE_TWIN=' /proc/1/environ"
 async def check_fit(site: MaintenanceSite, plan: Sequence[Rehearsed]) -> None:
     """Raises PlanError where a member is at work, or would be missed after a restart. Nothing is done then."""
     for host, unit in _members(site):
-        done = await (await site.hosts.link(host)).shell(f"unit={quote(unit)}\n{_FIT}")
+        done = await (await site.hosts.link(host)).shell(
+            f"unit={quote(unit)} locks={quote(' '.join(LOCKS))}\n{WORKING}{_BOOT}"
+        )
         if done.rc != 0:
             text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             raise PlanError(f"cannot drill on {host}: {text}")
@@ -55,4 +70,4 @@ def _members(site: MaintenanceSite) -> Iterator[tuple[str, str]]:
                 break
 
 
-__all__ = ["TWIN", "check_fit"]
+__all__ = ["LOCKS", "TWIN", "WORKING", "check_fit"]
