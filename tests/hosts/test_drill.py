@@ -84,6 +84,7 @@ def test_a_partition_ends_with_one_holder_and_leaves_no_rule(project: Project) -
     said = project.run("drill", "--scenario", "partition", "--baseline", "2s", "--auto-approve", "--json")
 
     found = json.loads(said.stdout)
+    assert "verdict" in found, said.stdout
     if found["verdict"] == "void":
         assert found["restored"] is True
         pytest.skip("this machine is too busy for a measurement")
@@ -99,6 +100,7 @@ def test_a_partition_ends_with_one_holder_and_leaves_no_rule(project: Project) -
 def test_a_crash_leaves_the_address_on_the_dead_holder_until_it_starts_again(project: Project) -> None:
     said = project.run("drill", "--scenario", "crash", "--baseline", "2s", "--auto-approve", "--json")
     found = json.loads(said.stdout)
+    assert "verdict" in found, said.stdout
     if found["verdict"] == "void":
         assert found["restored"] is True
         pytest.skip("this machine is too busy for a measurement")
