@@ -106,7 +106,7 @@ def levels_apart(changes: Iterable[PlannedChange], given: Inputs) -> dict[Addres
         aggregate = provider.aggregate(planned.change.spec)
         if planned.action is Action.DELETE and aggregate is not None and not provider.whole:
             together.setdefault((planned.kind, aggregate, planned.address.host), set()).add(planned.address)
-    needs = recorded_needs(given) if any(len(members) > 1 for members in together.values()) else {}
+    needs = _recorded_needs(given) if any(len(members) > 1 for members in together.values()) else {}
     found: dict[Address, int] = {}
     for members in together.values():
         beside = {need for address in members for need in needs.get(address, ()) if need not in members}
@@ -116,16 +116,7 @@ def levels_apart(changes: Iterable[PlannedChange], given: Inputs) -> dict[Addres
     return found
 
 
-def newest_first(changes: list[PlannedChange], given: Inputs) -> list[PlannedChange]:
-    """The changes of a task, the deletes by their recorded depth: what needs another one was made after it.
-
-    A kind restores in this order, so the last word on what two of them share is that of the one that was first.
-    """
-    depth = depths(recorded_needs(given))
-    return sorted(changes, key=lambda p: -depth.get(p.address, 0) if p.action is Action.DELETE else 0)
-
-
-def recorded_needs(given: Inputs) -> dict[Address, list[Address]]:
+def _recorded_needs(given: Inputs) -> dict[Address, list[Address]]:
     """What the recorded instances need of each other."""
     known = {str(address): address for address in given.recorded}
     return {a: [known[need] for need in item.row.needs if need in known] for a, item in given.recorded.items()}
@@ -167,4 +158,4 @@ def _dependents(address: Address, graph: Graph) -> set[Address]:
     return found - {address}
 
 
-__all__ = ["Deletes", "levels_apart", "newest_first", "recorded_needs", "wire_deletes"]
+__all__ = ["Deletes", "levels_apart", "wire_deletes"]

@@ -21,7 +21,7 @@ from ..contract import Change
 from ..graph import components, depths, topological
 from ..graph.order import Edge, ordered
 from ..model import Action, Op, strongest
-from .deletes import levels_apart, newest_first, wire_deletes
+from .deletes import levels_apart, wire_deletes
 from .draft import Draft
 from .inputs import Comparison, Inputs
 from .types import PlannedChange, PlanTask
@@ -85,9 +85,6 @@ def _add_changes(
         draft.disrupts = strongest(draft.disrupts, planned.disrupts)
         if not deletes:
             done_by.setdefault(planned.address, set()).add(key)
-    for draft in drafts.values():
-        if draft.aggregate is None and len(draft.changes) > 1:
-            draft.changes = newest_first(draft.changes, given)
 
 
 def _draft(key: str, planned: PlannedChange, *, empty: bool = False) -> Draft:
