@@ -66,6 +66,7 @@ def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
 
     A stack may be a stranger's: a server that it names can ask for the password in clear text.
     HACORE_STATE_SERVERS: the hosts that may have it, separated by commas, each with or without its port.
+    No warning either where the server never learns it: a verified certificate and SCRAM alone (RFC 5802, section 9).
     """
     if not environ.get("PGPASSWORD") or not url.startswith("postgresql"):
         return ""
@@ -76,7 +77,7 @@ def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
         port = parts.port or query.get("port") or 5432
     except ValueError:  # no URL: the error of opening the state
         return ""
-    if not host or host.startswith(("/", "@")):
+    if not host or host.startswith(("/", "@")) or _proven_by_scram(parts.hostname, query, environ):
         return ""
     servers = [f"{one}:{port}" for one in host.split(",")]
     named = {word.strip() for word in environ.get("HACORE_STATE_SERVERS", "").split(",")}
@@ -86,5 +87,16 @@ def password_warning(url: str, environ: Mapping[str, str] = os.environ) -> str:
     hosts = ",".join(server.rpartition(":")[0] for server in strange)
     return (
         f"PGPASSWORD is offered to {', '.join(strange)}, which the stack names; a later release will refuse it: set "
-        f"HACORE_STATE_SERVERS={hosts} if that is your server, or give the state by HACORE_STATE"
+        f"HACORE_STATE_SERVERS={hosts} if that is your server, or give the state by HACORE_STATE, or add "
+        "?sslmode=verify-full&sslrootcert=system&require_auth=scram-sha-256 to its URL: SCRAM sends no password"
     )
+
+
+def _proven_by_scram(host: str | None, query: Mapping[str, str], environ: Mapping[str, str]) -> bool:
+    """TLS verifies the server by what the system trusts, and libpq refuses any login but SCRAM (libpq's require_auth).
+
+    A root certificate that the stack names proves nothing: it may be the stranger's own.
+    """
+    tls = tls_options(host, query, environ) | dict(query)
+    verified = (tls.get("sslmode"), tls.get("sslrootcert")) == ("verify-full", "system")
+    return verified and query.get("require_auth") == "scram-sha-256"

@@ -15,6 +15,7 @@ from hacore.store.database import open_server
 from hacore.store.server_tls import password_warning, tls_options
 
 VERIFIED = {"sslmode": "verify-full", "sslrootcert": "system"}
+TRUSTED = "sslmode=verify-full&sslrootcert=system"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,18 @@ def test_a_server_without_tls_gets_no_password_and_the_error_names_both_paramete
         ("postgresql://ci@db.example.com/web", "db.example.com:5433", "db.example.com:5432"),
         ("postgresql://ci@/web?host=/run/postgresql", "", ""),
         ("postgresql://ci@/web", "", ""),
+        # SCRAM alone, to a server that the system's certificates prove: it never gets the password
+        ("postgresql://ci@db.example.com/web?require_auth=scram-sha-256", "", ""),
+        (f"postgresql://ci@127.0.0.1/web?{TRUSTED}&require_auth=scram-sha-256", "", ""),
+        (f"postgresql://ci@db.example.com/web?{TRUSTED}", "", "db.example.com:5432"),
+        (f"postgresql://ci@db.example.com/web?{TRUSTED}&require_auth=password", "", "db.example.com:5432"),
+        ("postgresql://ci@127.0.0.1/web?require_auth=scram-sha-256", "", "127.0.0.1:5432"),
+        ("postgresql://ci@db.example.com/web?sslmode=require&require_auth=scram-sha-256", "", "db.example.com:5432"),
+        (
+            "postgresql://ci@db.example.com/web?sslmode=verify-full&sslrootcert=own.pem&require_auth=scram-sha-256",
+            "",
+            "db.example.com:5432",
+        ),
         ("sqlite:///web.db", "", ""),
         # not read by SQLAlchemy either: opening it is the error
         ("postgresql://ci@db-1:5432,db-2:5433/web", "", ""),
