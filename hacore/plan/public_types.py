@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 published = with_config(ConfigDict(use_attribute_docstrings=True))
 """For types with docstrings that become the descriptions in their JSON Schema."""
 
-PlanCommand = Literal["apply", "destroy"]
+PlanCommand = Literal["apply", "destroy", "refresh-only"]
 ActionWord = Literal["create", "update", "replace", "delete", "noop", "adopt", "forget"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..address import Address
@@ -140,7 +140,7 @@ class Plan:
     """
 
     stack: str
-    command: str  # apply or destroy
+    command: str  # apply, destroy or refresh-only
     lineage: str
     serial: int
     hosts: Mapping[str, HostStatus]
@@ -174,6 +174,12 @@ class Plan:
     def has_housekeeping(self) -> bool:
         """Whether something is to be written that nobody needs to be asked about: it changes nothing on a host."""
         return bool(self.metadata_only or self.ownership.lost or self.ownership.due)
+
+    def refresh_only(self) -> Plan:
+        """The same without what would be done: only how the hosts differ from the state."""
+        return replace(
+            self, command="refresh-only", changes=(), tasks=(), metadata_only=(), outputs={}, warnings=(), left_out=0
+        )
 
     @property
     def unreachable(self) -> tuple[str, ...]:

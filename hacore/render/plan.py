@@ -134,6 +134,8 @@ def count_line(plan: Plan) -> str:
         if all(status.facts is None for status in plan.hosts.values()):
             return "No host was checked."
         return "No changes on the hosts that were checked."
+    if plan.command == "refresh-only":
+        return _outside(len(plan.drift))
     if plan.selection:
         return "No changes for the selected targets."
     if not plan.refreshed and plan.command != "destroy":
@@ -143,6 +145,17 @@ def count_line(plan: Plan) -> str:
     if plan.drift:
         return "No changes. The hosts match the stack, but differ from the recorded state (see above)."
     return "No changes. The hosts match the stack."
+
+
+def _outside(drifted: int) -> str:
+    """The conclusion of a plan with --refresh-only."""
+    if not drifted:
+        return "No changes outside of hacore. The hosts match the recorded state."
+    were = "1 resource was" if drifted == 1 else f"{drifted} resources were"
+    return (
+        f"{were} changed outside of hacore. To keep a change, write it into the stack; "
+        "`hacore plan` shows what an apply would do."
+    )
 
 
 def incomplete_lines(plan: Plan, style: Style) -> Sequence[str]:

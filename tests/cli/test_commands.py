@@ -386,6 +386,25 @@ def test_no_refresh_is_marked_and_cannot_be_saved(made: Console) -> None:
     assert (refused.code, "--no-refresh" in refused.err) == (64, True)
 
 
+def test_a_plan_of_changes_outside_of_hacore_proposes_nothing(made: Console) -> None:
+    made.stack(WEB.replace("v1", "v2"))  # nothing of this is shown
+    clean = made("plan", "--refresh-only", "--detailed-exitcode")
+    assert clean.code == 0
+    assert clean.out.endswith("No changes outside of hacore. The hosts match the recorded state.\n")
+    made.world["a"].data["/etc/web.conf"]["text"] = "changed by hand"
+    found = made("plan", "--refresh-only", "--detailed-exitcode")
+    assert found.code == 2 and made("plan", "--refresh-only").code == 0
+    assert "thing.conf@a" in found.out and "thing.conf@b" not in found.out
+    assert "1 resource was changed outside of hacore." in found.out
+    assert "Plan:" not in found.out and "To apply this plan" not in found.out
+    shown = made("plan", "--refresh-only", "--json").json
+    assert (shown["command"], shown["applyable"], shown["changes"], shown["tasks"]) == ("refresh-only", False, [], [])
+    assert [one["address"] for one in shown["drift"]] == ["thing.conf@a"]
+    for option in (["--out", "web.plan"], ["--destroy"], ["--no-refresh"], ["--replace", "thing.conf@a"]):
+        refused = made("plan", "--refresh-only", *option)
+        assert (refused.code, f"cannot use {option[0]} with --refresh-only" in refused.err) == (64, True)
+
+
 PAIR = """
 gate: {g: {vip: v}}
 shared: {s: {vip: v, instance: gate.g}}

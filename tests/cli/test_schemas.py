@@ -67,7 +67,11 @@ def deepest(validator: Any, value: Any) -> list[Any]:
 
 
 def test_the_plan(web: Console) -> None:
-    found = [web("plan", "--json").json, web("plan", "--no-refresh", "--json").json]
+    found = [
+        web("plan", "--json").json,
+        web("plan", "--no-refresh", "--json").json,
+        web("plan", "--refresh-only", "--json").json,
+    ]
     assert web("apply", "--auto-approve").code == 0
     found += [web("plan", "--json").json, web("plan", "--destroy", "--json").json]
     web.world["a"].data["/etc/web.conf"]["text"] = "by hand\n"

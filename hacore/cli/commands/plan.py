@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @replacing
 @click.option("--destroy", is_flag=True, help="Plan to destroy all managed resources.")
 @click.option("--no-refresh", is_flag=True, help="Compare with the state; contact no host.")
+@click.option("--refresh-only", is_flag=True, help="Only what was changed outside of hacore; propose nothing.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with code 2 for changes or drift.")
 @click.option("--profile", is_flag=True, help="Print the seconds of each phase to stderr.")
 @as_json
@@ -43,6 +46,7 @@ def command(
     selection: Selection,
     destroy: bool,
     no_refresh: bool,
+    refresh_only: bool,
     detailed: bool,
     profile: bool,
     as_json: bool,
@@ -68,6 +72,7 @@ def command(
                                         2: changes or drift
       hacore plan --json | jq .summary
       hacore plan --no-refresh          compare with the state, contact no host
+      hacore plan --refresh-only        what was changed outside of hacore
       hacore plan --target file.nginx.conf@lb1
       hacore plan --replace service.nginx@lb1
       hacore plan --html review.html    the plan as a page
@@ -81,6 +86,10 @@ def command(
 
     if sign_with is not None and out is None:
         raise UsageError("cannot use --sign without --out: it signs the saved plan")
+    if refresh_only:
+        _check_refresh_only(
+            {"--out": out, "--destroy": destroy, "--no-refresh": no_refresh, "--replace": selection.replaces}
+        )
     if out is not None:
         if no_refresh:
             raise UsageError("cannot save a plan with --no-refresh: an apply compares it with facts of the hosts")
@@ -99,6 +108,8 @@ def command(
     planned = run(terminal, lambda _: plan(request, destroy=destroy, whole=out is not None), progress=progress)
     clock.lap("engine")
     args.know(planned.stack)
+    if refresh_only:
+        planned = replace(planned, plan=planned.plan.refresh_only())
     if out is not None:
         from ..saved_plans import save
 
@@ -117,3 +128,9 @@ def command(
     if profile:
         terminal.tell(clock.text(planned.phases))
     return exit_code(planned.plan, detailed=detailed)
+
+
+def _check_refresh_only(given: Mapping[str, object]) -> None:
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"cannot use {option} with --refresh-only: such a plan has no action")
