@@ -6,8 +6,9 @@ with tasks that wait for another host's block in between is cut in two, so that 
 would have to be out of service at once.
 
 A reload is not drained (moving a VIP cuts connections, a reload does not), but it takes its turn:
-the host that does not serve is first. A kind that is its own guard reloads on all hosts at once,
-because what its daemons send each other must change together.
+the host that does not serve is first. Between two restarts of its host it is in their block, and the block has
+the turn. A kind that is its own guard reloads on all hosts at once, because what its daemons send each other must
+change together: it is in no block, since only one host at a time may be in one.
 """
 
 from __future__ import annotations
@@ -100,9 +101,12 @@ def _healthy_guards(outcome: Comparison, given: Inputs) -> dict[str, tuple[tuple
 
 
 def _with_between(tasks: tuple[PlanTask, ...], ids: set[str]) -> list[PlanTask]:
-    """The disrupting tasks, and those between two of one host: without them its block would be cut in two."""
+    """The disrupting tasks, and those between two of one host: without them its block would be cut in two.
+
+    What reloads on all hosts at once cuts it all the same.
+    """
     inside = between(ids, {t.id: t.host for t in tasks}, {t.id: t.needs for t in tasks})
-    return [t for t in tasks if t.id in ids | inside]
+    return [t for t in tasks if t.id in ids | inside and not t.reload_group]
 
 
 def _blocks(tasks: Iterable[PlanTask], disrupting: list[PlanTask]) -> list[list[PlanTask]]:
@@ -153,7 +157,8 @@ def _wrap(
     out = []
     for task in tasks:
         if task.id in inside:
-            out.append(replace(task, needs=tuple(sorted({*task.needs, drain})), group=group))
+            # the turn of a reload is that of its block
+            out.append(replace(task, needs=tuple(sorted({*task.needs, drain})), group=group, guarded=()))
         elif inside & set(task.needs):
             out.append(replace(task, needs=tuple(sorted({*task.needs, undrain}))))
         else:

@@ -100,6 +100,36 @@ async def test_a_reload_is_not_drained(pair: Play) -> None:
     assert all(m.did("reload *") for m in pair.world)
 
 
+BETWEEN = """
+thing:
+  bin: {key: /bin/web, text: v1}
+  conf: {key: /etc/proxy, text: v1}
+daemon:
+  web: {reads: [/bin/web], restart_on: [thing.bin]}
+  proxy: {reads: [/etc/proxy], reload_on: [thing.conf], needs: [daemon.web]}
+  app: {reads: [/bin/web], restart_on: [thing.bin], needs: [daemon.proxy]}
+gate:
+  g: {vip: v}
+shared:
+  s: {vip: v, instance: gate.g}
+"""
+
+
+async def test_a_reload_between_two_restarts_of_a_host_has_the_turn_of_their_block(pair: Play) -> None:
+    await pair.make(BETWEEN)
+    before = pair.world.snapshot()
+    story: list[str] = []
+    for machine in pair.world:
+        machine.watchers.append(lambda m, text: story.append(" ".join([m.name, *text.split()[:2]])))
+    result = await pair.make(BETWEEN.replace("v1", "v2"))
+    moves = [s for s in story if s.split()[1] in ("drain", "undrain", "restart", "reload")]
+    one = ["drain v", "restart web", "reload proxy", "restart app", "undrain v"]
+    assert moves == [f"{host} {move}" for host in "ba" for move in one], pair.story(result)
+    assert (await pair.rollback()).ok
+    assert pair.world.snapshot() == before
+    assert pair.world.cuts == []
+
+
 async def test_a_failure_in_a_block_goes_back_through_the_guards(pair: Play) -> None:
     await pair.make(PAIR)
     before, rows = pair.world.snapshot(), pair.rows()

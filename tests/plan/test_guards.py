@@ -160,6 +160,36 @@ def test_what_lies_between_two_restarts_of_a_host_is_in_their_block() -> None:
     assert {change(made, f"thing.mid@{host}").group for host in "ab"} == {"v"}
 
 
+def test_a_reload_between_two_restarts_of_a_host_takes_no_turn_of_its_own() -> None:
+    table = between_two_restarts()
+    (reload,) = [t for t in of(table.make(), Op.TRIGGER) if t.trigger == "reload"]
+    assert (reload.group, reload.guarded) == ("v", ())
+
+
+def test_what_reloads_on_all_hosts_at_once_is_in_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its peers wait for each other, and only one host at a time is out of service."""
+    monkeypatch.setattr(Gate, "triggers", lambda *_: [Trigger("thing.mid", "reload")])
+    table = with_gates("a", "b")
+    for host in ("a", "b"):
+        old_thing(table, f"thing.one@{host}", **RESTART)
+        old_thing(table, f"thing.mid@{host}", needs=[f"thing.one@{host}"], text="v2")
+        old_thing(table, f"thing.last@{host}", needs=[f"thing.mid@{host}", f"gate.g@{host}"], **RESTART)
+    made = table.make()
+    assert {(t.host, t.group) for t in of(made, Op.TRIGGER)} == {("a", ""), ("b", "")}
+    assert sorted(map(str, drained(made))) == ["a", "a", "b", "b"]
+
+
+def between_two_restarts() -> Table:
+    table = with_gates("a", "b")
+    old_thing(table, "thing.one@a", **RESTART)
+    web: dict[str, Any] = {"unit": "web", "reload_on": ("thing.one",)}
+    table.record(row_of("daemon.web@a", **web))
+    table.world["a"].units["web"] = {"running": True, "loaded": {}}
+    table.want("daemon.web@a", **web)
+    old_thing(table, "thing.last@a", needs=["daemon.web@a"], **RESTART)
+    return table
+
+
 def test_a_block_is_cut_in_two_where_the_other_host_comes_in_between() -> None:
     """One host can then serve while the other does not."""
     table = with_gates("a", "b")
