@@ -141,6 +141,32 @@ def test_one_address_less_and_the_others_stay(project: Project) -> None:
     assert [holders(project, f"10.98.0.{n}") for n in (201, 202, 203)] == [[], ["lb1"], ["lb1"]]
 
 
+def test_addresses_that_a_reload_by_hand_lost_are_named_and_come_back_by_an_apply(project: Project) -> None:
+    """By hand, as a tool that does not know the kernel's default: without promote_secondaries."""
+    assert holders(project, "10.98.0.203") == ["lb1"]
+    for host, interface in (("lb1", "eth1"), ("lb2", "eth2")):
+        project.ssh(
+            host,
+            f"cp -p {CONFIG} /root/kept; sed -i /promote_secondaries/d {CONFIG}; cp -p {CONFIG} /root/second\n"
+            f"sed -i 's|^ *10.98.0.202/24.*|10.98.0.201/24\\n&|' {CONFIG}; systemctl stop keepalived\n"
+            f"sysctl -q net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.{interface}.promote_secondaries=0",
+        )
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl start keepalived")
+    eventually(lambda: holders(project, "10.98.0.201") == ["lb1"], "three held by lb1", seconds=30)
+    for file in ("second", "kept"):
+        for host in ("lb1", "lb2"):
+            project.ssh(host, f"cp -p /root/{file} {CONFIG}; systemctl reload keepalived")
+    eventually(lambda: [holders(project, f"10.98.0.{n}") for n in (201, 202, 203)] == [[]] * 3, "all are lost")
+    cure = "restart keepalived, which is MASTER of VI_1 and has lost 10.98.0.202, 10.98.0.203"
+    eventually(lambda: cure in project.run("plan").stdout, "the plan names the cure", seconds=30)
+    project.apply()
+    eventually(lambda: [holders(project, f"10.98.0.{n}") for n in (202, 203)] == [["lb1"]] * 2, "back", seconds=30)
+    assert json.loads(project.ok("plan", "--json"))["changes"] == []
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "rm /root/kept /root/second")
+
+
 def test_a_reload_that_doubles_an_address_is_undone_and_the_holder_is_as_before(project: Project) -> None:
     """A firewall on lb2 drops the adverts of the new number only: both become master 3.6 s after the reload."""
     rule = "nft add rule ip t i meta l4proto 112 @th,8,8 99 drop"  # the second byte of an advert is the number
