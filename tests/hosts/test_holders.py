@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hacore.lab import Lab
-from tests.hosts.project import Project, eventually
+from tests.hosts.project import HEAD, Project, eventually
 
 pytestmark = pytest.mark.twins
 CONFIG = "/etc/keepalived/keepalived.conf"
@@ -201,3 +201,29 @@ def test_two_that_exchange_their_router_ids_are_refused(project: Project) -> Non
     assert refused.returncode == 1
     assert "give one of them a free number first" in refused.stderr
     assert [holders(project, f"192.168.1.{n}") for n in (201, 202)] == [["lb1"], ["lb1"]]
+
+
+def test_a_router_and_a_machine_of_others_are_named_before_a_first_apply(project: Project) -> None:
+    """lb2 is the machine of others; a stack of lb1 alone, with the same number and address, comes to its network."""
+    project.ok("destroy", "--auto-approve")
+    for host in ("lb1", "lb2"):
+        project.ssh(host, f"systemctl stop keepalived; rm -f {CONFIG}")
+    text = OLD.replace("INTERFACE", "eth2").replace("PRIORITY", "100")
+    project.ssh("lb2", f"cat >{CONFIG} <<'END'\n{text}END\nchmod 600 {CONFIG}; systemctl start keepalived")
+    eventually(lambda: holders(project, "192.168.1.210") == ["lb2"], "held by the other machine", seconds=30)
+    alone = "".join(line for line in HEAD.splitlines(keepends=True) if not line.startswith("  lb2:"))
+    project.write(STACK.replace("66", "77").replace("ADDRESSES", "[192.168.1.210/24]"), head=alone)
+    refused = project.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "another router with this number, 192.168.1.173, sends on eth1 of lb1" in refused.stderr
+    assert "has 192.168.1.210, for which another machine with the MAC" in refused.stderr
+    project.ssh("lb1", f"[ ! -e {CONFIG} ]")
+
+    write(project, "[192.168.1.211/24]")  # free, and with the number of nobody
+    project.ssh("lb2", f"rm {CONFIG}; systemctl stop keepalived")
+    project.apply()
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl start keepalived")
+    eventually(lambda: holders(project, "192.168.1.211") == ["lb1"], "the own pair", seconds=30)
+    assert json.loads(project.ok("plan", "--json"))["changes"] == []
+    project.ok("destroy", "--auto-approve")

@@ -41,13 +41,14 @@ from hacore.contract import (
 
 from ..facts.addresses import ADDRESSES, holds, plain
 from ..facts.firewall import FIREWALL
+from ..facts.foreign import FOREIGN
 from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERSION
 from ..facts.keepalived_daemon import DAEMON
 from ..facts.keepalived_lost import LOST
 from ..facts.links import LINKS
 from ..facts.paths import PATHS
 from ..facts.stat import sha256
-from . import effects, fail_over, lost, maintenance, steps
+from . import check_foreign, effects, fail_over, lost, maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
@@ -142,6 +143,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(ADDRESSES, ""),
             Ask(LINKS, ""),
             Ask(LOST, lost.question(spec)),
+            Ask(FOREIGN, check_foreign.question(spec)),
             *(Ask(INCLUDE, pattern) for _, pattern in patterns(spec)),
         )
 
