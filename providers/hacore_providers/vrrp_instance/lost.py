@@ -21,7 +21,7 @@ ATTR = "addresses"
 
 def question(spec: VrrpInstanceSpec) -> str:
     """The argument of the fact."""
-    return lost_arg(spec.service, spec.name, longest_start(spec), all_of(spec))
+    return lost_arg(spec.config, spec.service, spec.name, longest_start(spec), all_of(spec))
 
 
 def all_of(spec: VrrpInstanceSpec) -> list[str]:
@@ -41,14 +41,19 @@ def left(view: View[VrrpInstanceSpec]) -> str:
 
 
 def addresses(view: View[VrrpInstanceSpec]) -> tuple[str, ...]:
-    """What this member lost; nothing while another one holds it, or may hold it as it did not answer."""
+    """What this member lost of what its file has; nothing while another one holds it, or may hold it unanswered."""
+    file = view.facts.get(CONFIG, view.spec.config)
+    if file is None:
+        return ()
+    loaded = {plain(address) for address, instance in file.instance_of.items() if instance == view.spec.name}
     members = {host: known for host, known in view.members.items() if host != view.address.host}
     if any(facts.get(ADDRESSES, "") is None for _, facts in members.values()):
         return ()
     return tuple(
         address
         for address in view.facts.get(LOST, question(view.spec)) or ()
-        if not any(holds_here(facts.get(ADDRESSES, ""), spec, address) for spec, facts in members.values())
+        if address in loaded
+        and not any(holds_here(facts.get(ADDRESSES, ""), spec, address) for spec, facts in members.values())
     )
 
 

@@ -21,17 +21,23 @@ from hacore_providers.vrrp_instance.spec import VrrpInstanceSpec
 from tests.providers.vrrp_instance.specs import HOSTS, address, pair
 from tests.providers.vrrp_instance.test_provider import CONF, facts
 
-ARG = lost_arg("keepalived", "VI_1", -1, ["10.98.0.202", "10.98.0.203"])
+ARG = lost_arg("/nowhere/keepalived.conf", "keepalived", "VI_1", -1, ["10.98.0.202", "10.98.0.203"])
 ALL = "2: eth1    inet 10.98.0.202/24 scope global eth1\n2: eth1    inet 10.98.0.203/24 scope global secondary eth1\n"
 ONE = "2: eth1    inet 10.98.0.203/24 scope global eth1\n2: eth1    inet 110.98.0.202/24 scope global eth1\n"
+PAIR = pair(addresses=["10.98.0.202/24", "10.98.0.203/24"])
 MASTER, BACKUP = "(VI_1) Entering MASTER STATE", "(VI_1) Entering BACKUP STATE"
+
+
+def logged(log: str) -> str:
+    """The lines as journalctl shows them, one each second from 5000 on."""
+    return "".join(f"{at}.5 lb1 Keepalived_vrrp[7]: {text}\n" for at, text in enumerate(log.splitlines(), 5000))
 
 
 def answer(folder: Path, addresses: str, log: str, arg: str = ARG, *, pid: int | None = None) -> tuple[str, ...] | None:
     """The fact of a host on which these programs answer; its daemon is this process, unless it has ended."""
     programs = {
         "ip": f"cat <<'END'\n{addresses}END",
-        "journalctl": f"cat <<'END'\n{log}\nEND",
+        "journalctl": f"cat <<'END'\n{logged(log)}END",
         "systemctl": f"echo {os.getpid() if pid is None else pid}",
         "sleep": ":",
     }
@@ -64,14 +70,33 @@ def test_what_a_host_lost(tmp_path: Path, addresses: str, log: str, expected: tu
 
 
 def test_a_daemon_that_has_just_started_or_does_not_run_has_lost_nothing(tmp_path: Path) -> None:
-    young = lost_arg("keepalived", "VI_1", 10**9, ["10.98.0.202"])
+    young = lost_arg("/nowhere/keepalived.conf", "keepalived", "VI_1", 10**9, ["10.98.0.202"])
     assert answer(tmp_path, ONE, MASTER, young) is None
     assert answer(tmp_path, ONE, MASTER, pid=0) is None
 
 
-def seen(one: VrrpInstanceSpec, *held: str, gone: tuple[str, ...] = (), servers: tuple[str, ...] = ()) -> Facts:
+@pytest.mark.parametrize(("written", "expected"), [(5001, ("10.98.0.202",)), (5002, None)])
+def test_a_file_that_is_not_loaded_yet_decides_nothing(
+    tmp_path: Path, written: int, expected: tuple[str, ...] | None
+) -> None:
+    config = tmp_path / "keepalived.conf"
+    config.write_text("")
+    os.utime(config, (written, written))
+    arg = lost_arg(str(config), "keepalived", "VI_1", -1, ["10.98.0.202"])
+    assert answer(tmp_path, ONE, f"{MASTER}\nReload complete", arg) == expected
+
+
+def seen(
+    one: VrrpInstanceSpec,
+    *held: str,
+    gone: tuple[str, ...] = (),
+    servers: tuple[str, ...] = (),
+    loaded: VrrpInstanceSpec | None = None,
+) -> Facts:
+    """A host that runs the instance `loaded`; default: `one`."""
     found = facts(render([(address(), one)]), *held)
-    config = dataclasses.replace(found.answers["keepalived.config", CONF], servers=servers)
+    instances = {vip.address: "VI_1" for vip in (loaded or one).vips}
+    config = dataclasses.replace(found.answers["keepalived.config", CONF], servers=servers, instance_of=instances)
     answers = {**found.answers, ("keepalived.config", CONF): config}
     if gone:
         answers[LOST.name, lost.question(one)] = gone
@@ -83,7 +108,6 @@ def view_of(one: VrrpInstanceSpec, here: Facts, peer: tuple[VrrpInstanceSpec, Fa
     return View(address(), one, HOSTS["lb1"], here, members, ((address(), one),))
 
 
-PAIR = pair(addresses=["10.98.0.202/24", "10.98.0.203/24"])
 OTHER = (PAIR["lb2"], facts(""))
 
 
@@ -140,3 +164,9 @@ def test_virtual_servers_that_a_restart_stops_are_named() -> None:
     here = seen(PAIR["lb1"], gone=("10.98.0.202",), servers=("10.98.0.202 80",))
     assert isinstance(here.answers["keepalived.config", CONF], ConfigFile)
     assert PROVIDER.desire(view_of(PAIR["lb1"], here, OTHER)).effect.endswith("its virtual servers stop until then")
+
+
+def test_an_address_that_the_file_does_not_have_yet_is_not_lost() -> None:
+    one = pair(addresses=["10.98.0.209/24"])["lb1"]
+    here = seen(one, gone=("10.98.0.209",), loaded=PAIR["lb1"])
+    assert PROVIDER.desire(view_of(one, here, OTHER)).disrupts == "none"
