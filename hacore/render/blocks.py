@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..address import Address
@@ -15,6 +15,7 @@ from .style import Style
 from .words import clean, count, when
 
 _ADDRESSES = 3  # with more, the heading has their number and the line below it their names
+_NAMES = re.compile(r"\((\+ [0-9]+ \w+): [^()]*\)")
 _PHRASES = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in-place",
@@ -70,10 +71,16 @@ def _who(addresses: Sequence[Address]) -> str:
     return ", ".join(str(a) for a in addresses)
 
 
-def change_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
-    """All changes but adoptions in the order of their addresses, each followed by a blank line."""
+def change_blocks(changes: Iterable[PlannedChange], style: Style, *, verbose: bool = False) -> list[str]:
+    """All changes but adoptions in the order of their addresses, each followed by a blank line.
+
+    `verbose`: with the names that an effect has beside a number: `(+ 4 dependencies: ...)`.
+    """
     shown = sorted((c for c in changes if c.action not in (Action.ADOPT, Action.NOOP)), key=_place)
-    return _render([(c.address, _change_block(c)) for c in shown], style)
+    blocks = [(c.address, _change_block(c)) for c in shown]
+    if not verbose:
+        blocks = [(address, replace(block, effect=_NAMES.sub(r"(\1)", block.effect))) for address, block in blocks]
+    return _render(blocks, style)
 
 
 def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:

@@ -215,3 +215,10 @@ def test_what_a_host_says_cannot_move_the_cursor() -> None:
     assert "\x1b" not in text
     assert "\x9b" not in text
     assert "\\x1b[2Jok\\x9b1A" in text
+
+
+def test_names_beside_a_count_are_for_verbose_plans() -> None:
+    effect = "install 2 packages (+ 2 dependencies: liba, libb), enable web"
+    made = plan(changes=[change("package.web@lb1", Action.CREATE, None, {"a": "installed"}, effect=effect)])
+    assert "effect: install 2 packages (+ 2 dependencies), enable web" in plan_text(made, ABOUT)
+    assert f"effect: {effect}" in plan_text(made, replace(ABOUT, verbose=True))

@@ -33,6 +33,7 @@ from hacore.contract import (
 )
 from hacore_providers.package import apt, dnf
 
+from ..facts.added_packages import ADDED, added_arg
 from ..facts.packages import CANDIDATE, PACKAGE, Package
 from ..shell import failing_step
 from .discover import DISCOVER
@@ -114,6 +115,9 @@ class PackageProvider(Provider[PackageSpec]):
         asks = [Ask(PACKAGE, name) for name in spec.every]
         if spec.ensure == "latest":
             asks += [Ask(CANDIDATE, name) for name in spec.every]
+        debian = spec.of("debian")
+        if spec.ensure != "absent" and debian:
+            asks.append(Ask(ADDED, added_arg(spec.version, debian)))
         return asks
 
     def observe(self, view: View[PackageSpec]) -> Observed | None:
@@ -198,10 +202,26 @@ def _with_effect(want: Mapping[str, Any], view: View[PackageSpec]) -> Desired:
         for name, package in installed.items()
         if want[name] not in ("installed", package.version, _version(package, spec.version, found.host.packager))
     ]
+    words = _installed(want, view)
     if not changed:
-        return Desired(want)
+        return Desired(want, effect=words)
     verb = "stop" if spec.ensure == "absent" else "restart"
-    return Desired(want, effect=f"may {verb} the daemons of {', '.join(changed)}", disrupts="restart")
+    effect = f"may {verb} the daemons of {', '.join(changed)}"
+    return Desired(want, effect=", ".join(filter(None, (words, effect))), disrupts="restart")
+
+
+def _installed(want: Mapping[str, Any], view: View[PackageSpec]) -> str:
+    """`install 6 packages (+ 4 dependencies: ...)`; empty if all are installed, or none should be."""
+    missing = [name for name in want if (found := view.facts.get(PACKAGE, name)) and found.status == "absent"]
+    if view.spec.ensure == "absent" or not missing:
+        return ""
+    along = view.facts.get(ADDED, added_arg(view.spec.version, view.spec.of("debian") or ())) or ()
+    more = f" (+ {_count(len(along), 'dependency', 'dependencies')}: {', '.join(along)})" if along else ""
+    return f"install {_count(len(missing), 'package', 'packages')}{more}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _held(view: View[PackageSpec]) -> Iterable[Mistake]:
