@@ -106,8 +106,17 @@ class ServiceProvider(Provider[ServiceSpec]):
         return asks
 
     def examine(self, view: View[ServiceSpec]) -> Iterable[Mistake]:
-        """A definition that is to be written where another user can redirect it."""
+        """A definition that is to be written where another user can redirect it; ports that a socket decides."""
         spec = view.spec
+        state = view.facts.get(UNIT, spec.full)
+        if state is not None and (spec.enabled or spec.restart_on or spec.reload_on):
+            for socket, ports in state.ports:
+                yield Mistake.where(
+                    "unit",
+                    f"is {spec.full}, which {socket} starts: it serves the ports of the socket (now {ports}), whatever "
+                    f"its own configuration has; a change of them needs ListenStream= of {socket}, and its restart",
+                    warning=True,
+                )
         unsafe = None if spec.definition is None else unsafe_path(view.facts, spec.path)
         if unsafe is not None and spec.definition is not None:
             found = view.facts.get(DEFINITION, spec.path)
