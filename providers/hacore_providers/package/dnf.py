@@ -97,6 +97,9 @@ along() { # by dnf's reasons. If they are not known, only what hacore installed 
   else cat "$HACORE_WORK/every"; fi
 }
 mark_along() { dnf mark remove "$@"; }
+held_names() { :; } # versionlock is a plugin
+hold_names() { die "cannot hold $*: this host has dnf"; }
+release_names() { :; }
 brought=' '
 mark_wanted() {
   for word do

@@ -408,3 +408,47 @@ def test_a_partial_version_of_an_rpm_that_is_installed_is_no_change() -> None:
 
 def _answering(answers: Mapping[tuple[str, str], Any]) -> Facts:
     return Facts(HostFacts(family="debian", packager="dpkg"), answers)
+
+
+@pytest.mark.parametrize(
+    ("hold", "found", "attrs", "effect"),
+    [
+        (None, {"a": Package("installed", "1", held=True)}, {"a": "installed"}, ""),
+        (True, {"a": Package("installed", "1")}, {"a": "installed", "hold": False}, "hold them"),
+        (True, {"a": Package("installed", "1", held=True)}, {"a": "installed", "hold": True}, ""),
+        (
+            True,
+            {"a": Package("installed", "1", held=True), "b": Package("installed", "1")},
+            {"a": "installed", "b": "installed", "hold": False},
+            "hold them",
+        ),
+        (True, {"a": Package("absent")}, None, "install 1 package, hold them"),
+        (False, {"a": Package("installed", "1", held=True)}, {"a": "installed", "hold": True}, "release their hold"),
+        (False, {"a": Package("absent")}, None, "install 1 package"),
+    ],
+)
+def test_a_hold_is_a_desired_state(
+    hold: bool | None, found: dict[str, Package], attrs: dict[str, object] | None, effect: str
+) -> None:
+    spec = PackageSpec(names=tuple(found), hold=hold)
+    view = View(HERE, spec, None, _answering({(PACKAGE.name, name): package for name, package in found.items()}))
+    observed, desired = PROVIDER.observe(view), PROVIDER.desire(view)
+    assert (observed and observed.attrs) == attrs
+    assert ((desired.attrs or {}).get("hold"), desired.effect) == (hold, effect)
+    assert list(PROVIDER.examine(view)) == []
+
+
+def test_a_hold_is_of_apt_and_contradicts_what_moves_a_package() -> None:
+    facts = Facts(HostFacts(family="redhat", packager="rpm"))
+    (mistake,) = PROVIDER.examine(View(HERE, PackageSpec(name="a", hold=True), None, facts))
+    assert str(mistake).startswith("hold is for apt: with dnf, set a version")
+    for fields in ({"ensure": "latest"}, {"ensure": "absent"}, {"manager": "dnf"}):
+        ((_, wrong),) = PROVIDER.validate({"lb1": PackageSpec(name="a", hold=True, **fields)}, {})  # type: ignore[arg-type]
+        assert wrong.field == "hold"
+
+
+def test_the_task_holds_and_releases_what_its_specs_decide() -> None:
+    one, two = PackageSpec(names=("a", "b"), hold=True), PackageSpec(names=("b", "c"), hold=False)
+    changes = tuple(Change(Address("package", n, host="lb1"), Action.UPDATE, s) for n, s in (("x", one), ("y", two)))
+    script = PROVIDER.apply(Work(changes, facts=DEBIAN))[0].script
+    assert "hold='a b'\nrelease=c\n" in script
