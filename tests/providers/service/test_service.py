@@ -343,7 +343,7 @@ def test_the_text_of_a_definition_is_shown_unless_it_is_secret(
     assert (desired.attrs or {})["definition"] == DIGEST
     assert desired.texts == ({} if sensitive else {"definition": NEW})
     assert desired.sensitive == ({"definition"} if sensitive else set())
-    assert [ask.secret for ask in PROVIDER.facts(spec)] == [False, sensitive, False]
+    assert [ask.secret for ask in PROVIDER.facts(spec)] == [False, sensitive, False, False]
     assert observed.info["state"] == "active (running)"
 
 
