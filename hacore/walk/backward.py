@@ -108,7 +108,7 @@ async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[
 def _started(row: Row, ctx: Context) -> Row:
     """The row of what was deleted: if it is a daemon, it has just started with its sources as they are now.
 
-    Where these are restored later, it has loaded something else than its row says: its reload or restart is pending.
+    Where these are restored later, it has loaded something else than its row records: its reload or restart is pending.
     """
     loaded = dict(row.loaded)
     for source, mark in row.loaded.items():
