@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
-from ..load.inventory import read_inventory
+from ..load.inventory_file import read_inventory
 from ..load.outline import shown
 from ..load.problems import Problems
 from ..load.stack import Position

@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import ExpressionError
 from ..spelling import closest
 from .files import Folder
-from .inventory import Inventory, InventoryHost, read_inventory
+from .inventory import Inventory, InventoryHost
+from .inventory_file import read_inventory
 from .outline import shown
 from .problems import Problems, described
 from .yaml_nodes import Node
