@@ -174,7 +174,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             masked=frozenset({"config"}) if secret and not withheld else frozenset(),
-            effect=", ".join(["reload keepalived", *effects.words(view)]),
+            effect=effects.change(view),
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
