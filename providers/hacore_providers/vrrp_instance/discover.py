@@ -6,6 +6,7 @@ Included files are part of the result, as if they stood in the file itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,11 @@ _TRACKER_FIELDS = {
     "track_file": _FILE,
     "vrrp_track_process": frozenset({"process", "weight", "quorum", "delay"}),
 }
+_PASSWORD = re.compile(
+    r"(?i)(?:^|[^a-z])(?:password|passwd|passphrase|pass|pw|secret|token|api[_-]?key|authorization)"
+    r"(?:[ \t]*[=:][ \t]*|[ \t]+)[^ \t]|://[^/\s:@]+:[^/\s@]+@|[ \t]-p(?=[^ \t\d])"
+)
+"""A password in a command or a line: `password X`, `--password=X`, `-pX`, a URL with user and password."""
 _MAIL = ("smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "virtual_server")
 _USED = 8
 """Bytes of auth_pass that keepalived sends (RFC 2338, section 5.3.6.1)."""
@@ -82,6 +88,7 @@ class _Reading:
             if first:  # what the file has once is merged from all instances: one of them is enough
                 body |= self._around()
                 first = False
+            body = {key: _guarded(value, f"{instance.name}_{key}") for key, value in body.items()}
             yield Discovered(instance.name, body, links={"needs": ("package:keepalived",)})
         self._unused()
 
@@ -217,6 +224,17 @@ class _Reading:
                 for inner in definition.block or ():
                     if inner.keyword not in _TRACKER_FIELDS[definition.keyword]:
                         self._leave(inner, f"{inner.keyword} of {definition.value}: hacore has no field for it")
+
+
+def _guarded(value: Any, hint: str) -> Any:
+    """Each text that may contain a password as a secret: a command with it, or a line of the file, as a whole."""
+    if isinstance(value, str):
+        return Secret(hint, value) if _PASSWORD.search(value) else value
+    if isinstance(value, dict):
+        return {key: _guarded(inner, f"{hint}_{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_guarded(inner, f"{hint}_{number}") for number, inner in enumerate(value, 1)]
+    return value
 
 
 def _whole(value: Any) -> Any:
