@@ -17,6 +17,7 @@ from hacore.load.stack import Stack
 from hacore.model import Host
 from hacore.plan import examine_stack
 from hacore_providers.facts.hand_made import HAND_MADE, HandMade
+from hacore_providers.facts.keepalived import VERSION
 from hacore_providers.facts.keepalived_files import KEEPALIVED_FILES, KeepalivedFiles
 from hacore_providers.facts.packages import PACKAGE, Package
 from hacore_providers.facts.systemd import UNIT, UnitState
@@ -281,6 +282,25 @@ SSL {{
     key /etc/ssl/keepalived.pem
 }}
 """
+
+
+def test_a_keepalived_that_was_built_is_found_where_it_is(tmp_path: Path) -> None:
+    config, program = "/usr/local/etc/keepalived/keepalived.conf", "/usr/local/sbin/keepalived"
+    known = answers("", name="lb1")
+    facts = Facts(
+        known.host,
+        {
+            (KEEPALIVED_FILES.name, config): KeepalivedFiles({config: instance(ADDRESS).encode()}),
+            (VERSION.name, program): "2.3.1",
+            (UNIT.name, "keepalived.service"): known.answers[UNIT.name, "keepalived.service"],
+        },
+    )
+    merged, files = taken(facts)
+
+    stack = loaded(tmp_path, merged, files)
+    (spec,) = [i.spec for a, i in stack.instances.items() if a.kind == "vrrp_instance"]
+    assert (spec.config, spec.binary) == (config, program)
+    assert {a.kind for a in stack.instances} == {"vrrp_instance", "vip", "service"}
 
 
 CANARY = "S3cr3tCanary"
