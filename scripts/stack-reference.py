@@ -157,8 +157,9 @@ are not read: `ansible-inventory -i inventory.ini --list > inventory.json` has t
 
 {twin}
 
-`debian` is Debian with systemd, `sysvinit` Debian with init scripts instead. `redhat` has dnf, rpm packages and the OS
-name of Red Hat; its base system is still Debian, and its only repositories are those that the stack adds.
+`debian` is Debian with systemd, of this machine's release, `debian13` that of trixie, `sysvinit` Debian with init
+scripts instead. `redhat` has dnf, rpm packages and the OS name of Red Hat; its base system is still Debian, and its
+only repositories are those that the stack adds.
 
 ### connection
 
