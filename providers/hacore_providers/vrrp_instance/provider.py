@@ -181,7 +181,7 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             masked=frozenset({"config"}) if secret and not withheld else frozenset(),
-            effect=", ".join([cure or "reload keepalived", *effects.words(view)]),
+            effect=effects.change(view, cure),
             disrupts="restart" if cure else "none",  # its other addresses move away first
         )
 
