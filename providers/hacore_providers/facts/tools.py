@@ -56,7 +56,8 @@ printf 'name %s\\n' "$v" | head -n 1
 
 def _named(text: str) -> str:
     """`stat 0.0.17`, `stat (uutils coreutils) 0.2.2`: the version, of uutils."""
-    return f"uutils {text.split()[-1]}" if text.startswith("stat ") else "not GNU's"
+    words = text.split()
+    return f"uutils {words[-1]}" if words[:1] == ["stat"] else "not GNU's"
 
 
 def strange_tools(facts: Facts, host: str) -> Iterable[Mistake]:
