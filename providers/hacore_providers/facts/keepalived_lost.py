@@ -1,9 +1,9 @@
 """Addresses that keepalived believes to have and the host does not: its state is MASTER, and they are missing.
 
-keepalived (2.2.7, measured) sees each removal by somebody else and adds the address again within a second, and within
-four after a flush or a link that was down. It does not see what the kernel removes during its own reload: with the
-first address of a network go all others there (ip-sysctl, promote_secondaries). Then it stays MASTER without them; a
-second reload adds nothing, a restart does.
+keepalived (2.2.7 and 2.3.3, measured) sees each removal by somebody else and adds the address again within a second,
+and within six after a flush or a link that was down. It does not see what the kernel removes during its own reload:
+with the first address of a network go all others there (ip-sysctl, promote_secondaries). Then it stays MASTER without
+them; a second reload adds nothing, a restart does.
 """
 
 from __future__ import annotations
