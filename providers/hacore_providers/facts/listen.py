@@ -150,7 +150,7 @@ LISTEN = f"""__listen() {{ # interface, seconds, addresses
   if perl -MSocket -e 1 2>/dev/null; then perl -e {quote(PERL)} "$@"; return; fi
   for p in python3 /usr/libexec/platform-python; do
     command -v "$p" >/dev/null 2>&1 || continue
-    "$p" -c {quote(PYTHON)} "$@"; return
+    "$p" -I -c {quote(PYTHON)} "$@"; return # -I: no module of the current folder
   done
 }}"""
 """Shell: listens by what the host has; prints nothing if it has neither, or may not open packet sockets."""
