@@ -25,9 +25,9 @@ class Move(NamedTuple):
     seconds: float
 
 
-def change(view: View[VrrpInstanceSpec]) -> str:
-    """The effect of writing the desired configuration of one member."""
-    return ", ".join([*filter(None, [rewritten(view)]), "reload keepalived", *words(view)])
+def change(view: View[VrrpInstanceSpec], cure: str = "") -> str:
+    """The effect of writing the desired configuration of one member. `cure`: what is done in place of a reload."""
+    return ", ".join([*filter(None, [rewritten(view)]), cure or "reload keepalived", *words(view)])
 
 
 def words(view: View[VrrpInstanceSpec]) -> list[str]:
