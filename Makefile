@@ -18,7 +18,7 @@ help:
 	@echo "make test    run all tests: check, then machine, schedules, and twins (root, Linux)"
 	@echo "make check   run lint, types, import rules, and the tests that need no root and are safe on any machine"
 	@echo "make soak    run ten thousand runs that are killed at random moments, for hours (SCHEDULES=100000: more)"
-	@echo "make docs    generate docs/stack-reference.md and docs/provider-reference.md"
+	@echo "make docs    generate the references in docs/, and the manual pages and completion files in share/"
 	@echo "make site    build the documentation as a site into site/, and check it"
 	@echo "make dist    build the sdist and the wheel, and check them with each Python of PATH"
 	@echo "make clean   delete the virtual environment and caches"
@@ -143,6 +143,7 @@ docs: setup
 	@$(BIN)/python scripts/rules.py >docs/rules.md
 	@$(BIN)/python scripts/command-reference.py >docs/command-reference.md
 	@$(BIN)/python scripts/error-reference.py >docs/errors.md
+	@rm -rf share && $(BIN)/python scripts/man_pages.py . >/dev/null
 
 # The documentation as a site, in site/: built without a warning, each link followed, each page opened in a browser.
 site: setup
