@@ -11,14 +11,15 @@ RUN_TESTS := $(BIN)/python scripts/run_tests.py
 # What decides and what is written: which of their branches do the unit tests take?
 COVERED := plan journal walk store
 
-.PHONY: help demo quickstart test check lint types unit machine schedules soak canaries mutants twins both bench docs dist setup system clean
+.PHONY: help demo quickstart test check lint types unit machine schedules soak canaries mutants twins both bench docs site dist setup system clean
 
 help:
 	@echo "make demo    run the whole life of the nginx + keepalived pair on two twins"
 	@echo "make test    run all tests: check, then machine, schedules, and twins (root, Linux)"
 	@echo "make check   run lint, types, import rules, and the tests that need no root and are safe on any machine"
 	@echo "make soak    run ten thousand runs that are killed at random moments, for hours (SCHEDULES=100000: more)"
-	@echo "make docs    generate docs/stack-reference.md and docs/provider-reference.md"
+	@echo "make docs    generate the references in docs/, and the manual pages and completion files in share/"
+	@echo "make site    build the documentation as a site into site/, and check it"
 	@echo "make dist    build the sdist and the wheel, and check them with each Python of PATH"
 	@echo "make clean   delete the virtual environment and caches"
 
@@ -78,7 +79,7 @@ types: setup
 	@$(BIN)/mypy
 
 unit: setup
-	@HACORE_NO_TWINS=1 $(RUN_TESTS) -n auto --dist loadfile -m 'not twins and not machine' --cov --cov-report=
+	@HACORE_NO_TWINS=1 $(RUN_TESTS) -n auto --dist loadfile -m 'not twins and not machine and not site' --cov --cov-report=
 	@echo "branches taken by these tests:"
 	@for part in $(COVERED); do \
 	  printf '  hacore/%-8s %s%%\n' $$part "$$($(BIN)/coverage report --include="hacore/$$part/*" --format=total)"; \
@@ -141,6 +142,15 @@ docs: setup
 	@$(BIN)/python scripts/stack-reference.py >docs/stack-reference.md
 	@$(BIN)/python scripts/provider-reference.py >docs/provider-reference.md
 	@$(BIN)/python scripts/rules.py >docs/rules.md
+	@$(BIN)/python scripts/command-reference.py >docs/command-reference.md
+	@$(BIN)/python scripts/error-reference.py >docs/errors.md
+	@rm -rf share && $(BIN)/python scripts/man_pages.py . >/dev/null
+
+# The documentation as a site, in site/: built without a warning, each link followed, each page opened in a browser.
+site: setup
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints-dev.txt -e '.[site]'
+	@$(BIN)/python scripts/build_site.py
+	@$(PYTEST) -n 0 -m site tests/site
 
 # PYTHONS="python3.11 /opt/python3.13/bin/python3" checks the wheel with these.
 PYTHONS ?=
@@ -152,4 +162,4 @@ bench: setup
 	@$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build site

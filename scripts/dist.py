@@ -18,6 +18,7 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
@@ -64,24 +65,35 @@ def files_of_sdist(tracked: set[str], excluded: list[str]) -> set[str]:
     return kept | {"PKG-INFO"}
 
 
-def files_of_wheel(tracked: set[str], packages: list[str]) -> set[str]:
-    """What a wheel must have beside its metadata: the files of `packages`, below the last part of their names."""
-    return {
+def files_of_wheel(tracked: set[str], packages: list[str], shared: dict[str, str] | None = None) -> set[str]:
+    """What a wheel must have beside its metadata: the files of `packages`, below the last part of their names.
+
+    `shared` has the folders of files below the prefix of an installation, each with its name there.
+    """
+    below = {
         str(PurePosixPath(name).relative_to(PurePosixPath(package).parent))
         for package in packages
         for name in tracked
         if PurePosixPath(name).is_relative_to(package)
     }
+    return below | {
+        str(PurePosixPath(there) / PurePosixPath(name).relative_to(folder))
+        for folder, there in (shared or {}).items()
+        for name in tracked
+        if PurePosixPath(name).is_relative_to(folder)
+    }
 
 
-def check_contents(archives: Archives, tracked: set[str], hatch: dict[str, dict[str, list[str]]]) -> None:
+def check_contents(archives: Archives, tracked: set[str], hatch: dict[str, dict[str, Any]]) -> None:
     """Compare both archives with the files of git; `hatch` is the table of targets. Raises `DistError`."""
     with tarfile.open(archives.sdist) as sdist:
         has = {member.name.partition("/")[2] for member in sdist.getmembers() if not member.isdir()}
     compare(archives.sdist.name, has, files_of_sdist(tracked, hatch["sdist"]["exclude"]))
     with zipfile.ZipFile(archives.wheel) as wheel:
-        has = {name for name in wheel.namelist() if not name.split("/")[0].endswith(".dist-info")}
-    compare(archives.wheel.name, has, files_of_wheel(tracked, hatch["wheel"]["packages"]))
+        names = [re.sub(r"^[^/]+\.data/data/", "", name) for name in wheel.namelist()]
+        has = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
+    wanted = files_of_wheel(tracked, hatch["wheel"]["packages"], hatch["wheel"].get("shared-data"))
+    compare(archives.wheel.name, has, wanted)
 
 
 def build(folder: Path) -> Archives:

@@ -46,6 +46,13 @@ def test_archives_with_the_files_of_git_pass(dist: ModuleType, tmp_path: Path) -
     dist.check_contents(archives(dist, tmp_path, IN_SDIST, IN_WHEEL), TRACKED, HATCH)
 
 
+def test_shared_files_are_wanted_below_the_prefix(dist: ModuleType) -> None:
+    tracked = {"share/man/man1/x.1", "shared/y", "pack/a.py"}
+
+    assert dist.files_of_wheel(tracked, ["pack"], {"share": "share"}) == {"pack/a.py", "share/man/man1/x.1"}
+    assert dist.files_of_wheel(tracked, ["pack"], {"shared": "etc"}) == {"pack/a.py", "etc/y"}
+
+
 @pytest.mark.parametrize(
     ("sdist", "wheel", "message"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -54,8 +55,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 def test_it_has_its_packages_and_nothing_beside_them(installed: Installed) -> None:
     with zipfile.ZipFile(installed.wheel) as wheel:
         tops = {name.split("/")[0] for name in wheel.namelist()}
+        shared = {name.split("/data/")[1].split("/")[0] for name in wheel.namelist() if ".data/" in name}
 
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"hacore", "hacore_providers", "hacore_command"}
+    assert shared == {"share"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {
+        "hacore",
+        "hacore_providers",
+        "hacore_command",
+    }
 
 
 @pytest.mark.usefixtures("whole_machine")
@@ -78,6 +85,31 @@ def test_the_quickstart_runs_with_nothing_else_installed(installed: Installed, t
     installed.hacore("drift", folder=tmp_path)
     installed.hacore("rollback", "--auto-approve", folder=tmp_path)
     assert not (tmp_path / "greeting").exists()
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man(1) is not installed")
+def test_man_finds_the_page_of_an_installed_command(installed: Installed) -> None:
+    environ = {
+        "PATH": f"{installed.bin}:{os.environ['PATH']}",
+        "MANPAGER": "cat",
+        "MANWIDTH": "80",
+        "LC_ALL": "C.UTF-8",
+    }
+    done = subprocess.run(["man", "hacore-plan"], env=environ, capture_output=True, text=True, check=True)
+
+    assert "Show the changes that bring the hosts to the desired" in done.stdout
+    assert "--detailed-exitcode" in done.stdout
+
+
+def test_completion_files_are_installed(installed: Installed) -> None:
+    share = installed.bin.parent / "share"
+    names = (
+        "bash-completion/completions/hacore",
+        "zsh/site-functions/_hacore",
+        "fish/vendor_completions.d/hacore.fish",
+    )
+
+    assert [name for name in names if "_HACORE_COMPLETE" not in (share / name).read_text()] == []
 
 
 def test_all_kinds_are_found_by_their_entry_points(installed: Installed, tmp_path: Path) -> None:

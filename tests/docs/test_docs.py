@@ -62,9 +62,9 @@ def test_each_kind_has_an_example() -> None:
     assert {path.stem for path in EXAMPLES} == set(load_providers())
 
 
-@pytest.mark.parametrize("page", ["stack-reference", "provider-reference", "rules"])
+@pytest.mark.parametrize("page", ["stack-reference", "provider-reference", "rules", "command-reference", "errors"])
 def test_the_references_are_what_the_code_says(page: str) -> None:
-    script = ROOT / "scripts" / f"{page}.py"
+    script = ROOT / "scripts" / f"{'error-reference' if page == 'errors' else page}.py"
 
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
 

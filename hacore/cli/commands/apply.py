@@ -50,7 +50,7 @@ def command(
     aborts. After a successful apply the hosts are checked again: no change may
     remain.
 
-    With PLAN, a file of `hacore plan --out`, that saved plan is applied:
+    With PLAN, a file of `hacore plan --out FILE`, that saved plan is applied:
     without a question, once, and not at all when anything that it depends on has
     changed since. Sensitive variables must be given again; a plan without some
     hosts needs --allow-degraded. A plan is authenticated by the key of its state, or

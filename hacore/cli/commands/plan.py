@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan to FILE, for `hacore apply FILE`."
 )
 @click.option(
-    "--sign", "sign_with", metavar="KEY", help="Sign FILE with an SSH key, for `hacore apply FILE --signers`."
+    "--sign", "sign_with", metavar="KEY", help="Sign FILE with an SSH key, for `hacore apply FILE --signers SIGNERS`."
 )
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page for a review."

@@ -22,7 +22,7 @@ def command(args: StackArgs, words: tuple[str, ...], as_json: bool) -> int:
     Shows all resources, or those of an address. An address without a host covers all of its hosts, one without
     a key all of a
     for_each. The state has no secrets to show. A saved plan (a file of `hacore plan
-    --out`) is shown unchanged, without a host or a state.
+    --out FILE`) is shown unchanged, without a host or a state.
 
     \b
     Examples:
