@@ -159,7 +159,9 @@ def _renamed(live: RunningTask, prefix: str, doubt: RunningTask | None) -> Runni
     task = replace(live.task, id=prefix + live.id, needs=tuple(prefix + need for need in live.task.needs))
     if doubt is None:
         return replace(live, task=task)
-    return replace(live, task=task, image_ids=dict(doubt.image_ids), before=dict(doubt.before), intent=True)
+    # the rows of before the run, and those that only the new task takes over: another address may inherit now
+    before = {**live.before, **doubt.before}
+    return replace(live, task=task, image_ids=dict(doubt.image_ids), before=before, intent=True)
 
 
 class _Done:

@@ -209,6 +209,18 @@ def test_what_continues_a_half_done_task_has_its_images_and_rows() -> None:
     assert (other.image_ids, other.intent) == ({}, False)
 
 
+def test_what_continues_a_half_done_task_gives_back_the_row_that_it_takes_over_now() -> None:
+    """The half done one found X; by the time it is continued, X has no row, and inherits that of Y."""
+    half = task("t7", X, before=row_of(X, text="v0"), status=Status.DOING)
+    heir = task("t1", X, status=Status.DO, image=False)
+    heir.before = {Address.parse(X): None, Address.parse(Y): row_to_json(row_of(Y, text="v1"))}
+    (taker,) = whole([], [heir], taken={"t1": half}).fresh
+    assert taker.before == {
+        Address.parse(X): row_to_json(row_of(X, text="v0")),
+        Address.parse(Y): row_to_json(row_of(Y, text="v1")),
+    }
+
+
 def test_an_open_block_that_nothing_continues_is_closed() -> None:
     drain = RunningTask(PlanTask("k1", Op.DRAIN, "gate", "a", (Address.parse("gate.g@a"),), group="g"), Status.DONE)
     found = whole([drain], [task("t1", X)], drains=["k1"])
