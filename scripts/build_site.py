@@ -23,6 +23,7 @@ OTHERS = {
     "CHANGELOG.md": "changelog.md",
     "STYLE.md": "style.md",
     "state/README.md": "state-files.md",
+    "contrib/README.md": "ready-pieces.md",
 }
 """Pages outside of docs/, by their place in the repository."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]`]|`[^`]*`)+)\]\(([^)\s]+)\)")
