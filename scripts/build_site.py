@@ -22,6 +22,7 @@ OTHERS = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "STYLE.md": "style.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
     "state/README.md": "state-files.md",
     "contrib/README.md": "ready-pieces.md",
 }
