@@ -87,8 +87,8 @@ class Connection(BaseModel):
     )
 
 
-TwinSystem = Literal["debian", "sysvinit", "redhat"]
-"""Systems of twins: Debian; Debian without systemd; Red Hat's name with rpm and dnf."""
+TwinSystem = Literal["debian", "debian13", "sysvinit", "redhat"]
+"""Systems of twins: Debian of this machine's release; Debian 13; Debian without systemd; Red Hat's name with dnf."""
 
 
 class TwinBody(BaseModel):

@@ -22,7 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "providers"), str(ROOT / "docs" / "examples" / "hacore-command")]
 
 from hacore.load import load_providers  # noqa: E402
-from hacore.load.models import BystanderBody, CommonBody, EnvironmentBody, HostBody, StackBody, VariableBody, VarsFrom  # noqa: E402
+from hacore.load.models import (  # noqa: E402
+    BystanderBody,
+    CommonBody,
+    EnvironmentBody,
+    HostBody,
+    HostsFrom,
+    StackBody,
+    VariableBody,
+    VarsFrom,
+)
 from hacore.model import Connection, Lifecycle, TwinBody  # noqa: E402
 
 KINDS = ("package", "file", "source_build", "service", "vrrp_instance", "vip", "command")
@@ -34,6 +43,7 @@ LINKS = {
     "HostBody": "[hosts](#hosts)",
     "BystanderBody": "[bystanders](#bystanders)",
     "VarsFrom": "[vars_from](#vars_from)",
+    "HostsFrom": "[hosts_from](#hosts_from)",
     "Lifecycle": "[lifecycle](#lifecycle)",
     "Serve": "`serve`, below",
     "TwinBody": "`twin`, below",
@@ -57,6 +67,7 @@ TEXTS = {
     "StackBody.connection": "connection to all hosts",
     "StackBody.hosts": "the managed machines",
     "EnvironmentBody.vars_from": "in place of the stack's",
+    "EnvironmentBody.hosts_from": "in place of the stack's",
     "StackBody.bystanders": "machines that exist only in a lab",
     "StackBody.resources": "kind, name, body: [common keys](#common-keys), and the fields of each kind",
     "StackBody.outputs": "values to show after an apply",
@@ -129,12 +140,26 @@ An environment may have a `vars_from` of its own.
 
 {hosts}
 
+### hosts_from
+
+{hosts_from}
+
+    hosts_from: {{ansible: inventory.ini, groups: [edge]}}
+    hosts: {{lb1: {{vars: {{priority: 110}}}}}}          # completes or overrides the host of the inventory
+
+`ansible_host`, `ansible_port`, `ansible_user`, `ansible_ssh_private_key_file`, `ansible_connection` (ssh, local) and
+`ansible_become` (sudo) become the address and the connection, other variables `vars`, groups `groups`. Passwords, what
+ansible-vault encrypted, and values with expressions of Ansible are left out. The folders `group_vars` and `host_vars`
+are not read: `ansible-inventory -i inventory.ini --list > inventory.json` has them. An environment may have a
+`hosts_from` of its own.
+
 `twin`, for `hacore lab` and `hacore rehearse` only:
 
 {twin}
 
-`debian` is Debian with systemd, `sysvinit` Debian with init scripts instead. `redhat` has dnf, rpm packages and the OS
-name of Red Hat; its base system is still Debian, and its only repositories are those that the stack adds.
+`debian` is Debian with systemd, of this machine's release, `debian13` that of trixie, `sysvinit` Debian with init
+scripts instead. `redhat` has dnf, rpm packages and the OS name of Red Hat; its base system is still Debian, and its
+only repositories are those that the stack adds.
 
 ### connection
 
@@ -214,6 +239,7 @@ class Reference:
             connection=self.table(Connection),
             bystanders=self.table(BystanderBody),
             vars_from=self.table(VarsFrom),
+            hosts_from=self.table(HostsFrom),
             serve=f"`serve`:\n\n{self.table(serve)}",
             environment=self.table(EnvironmentBody),
             common=self.table(CommonBody),

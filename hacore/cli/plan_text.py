@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def about(
-    planned: Planned, args: StackArgs, *, destroy: bool = False, on_failure: str = "rollback", out: Path | None = None
+    planned: Planned,
+    args: StackArgs,
+    *,
+    destroy: bool = False,
+    on_failure: str = "rollback",
+    out: Path | None = None,
+    verbose: bool = False,
 ) -> PlanText:
     """The surroundings of a plan. `out`: the file that it was saved to."""
     from ..render.plan import PlanText
@@ -28,4 +34,5 @@ def about(
         unfinished=planned.unfinished,
         next_command=again(args, out) if out is not None else command,
         on_failure=on_failure,
+        verbose=verbose,
     )

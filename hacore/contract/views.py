@@ -128,7 +128,8 @@ class Desired:
 
     `attrs` None: should be absent. `sensitive` names attrs that reveal something of a secret (the hash of
     a file with a password in it): state and plan keep an HMAC of them. `masked` names those of them of which
-    the texts have no secret, because it is masked in both: their differences are shown.
+    the texts have no secret, because it is masked in both: their differences are shown. Of an effect such as
+    `install 2 packages (+ 2 dependencies: a, b)` the names are shown by `plan --verbose` and in JSON.
     """
 
     attrs: Attrs | None

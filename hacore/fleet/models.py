@@ -42,7 +42,9 @@ class TableBody(Shape):
 
     template: str = Field(description="the folder or file of the stack that all rows share")
     table: str | None = Field(default=None, description="a .csv or .yaml file; columns are variables of the stack")
-    inventory: str | None = Field(default=None, description="an Ansible inventory in YAML: each group is a row")
+    inventory: str | None = Field(
+        default=None, description="an Ansible inventory (INI, YAML, JSON): each group is a row"
+    )
     children_of: Name | None = Field(default=None, description="only the groups below this group of the inventory")
     key: Name = Field(default="name", description="the column that names the row")
     labels: list[Name] = Field(default_factory=list, description="columns that are labels, and not variables")

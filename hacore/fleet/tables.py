@@ -1,15 +1,16 @@
-"""Tables of a fleet: CSV, YAML, or the groups of an Ansible inventory in YAML; each row with its position."""
+"""Tables of a fleet: CSV, YAML, or the groups of an Ansible inventory; each row with its position."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
+from ..load.inventory_file import read_inventory
 from ..load.outline import shown
 from ..load.problems import Problems
 from ..load.stack import Position
@@ -35,17 +36,17 @@ def read(folder: Path, body: TableBody, root: Node, problems: Problems) -> list[
     except UnicodeDecodeError as error:
         problems.add(Position(shown(path), 1, 1), f"cannot read the file: not a UTF-8 text (byte {error.start})")
         return []
-    if body.table is not None and path.suffix == ".csv":
+    if body.inventory is not None:
+        return _inventory(text, shown(path), body, root, problems)
+    if path.suffix == ".csv":
         return _csv(text, shown(path), problems)
     node = read_yaml(text, shown(path), problems) if text.strip() else None
     if node is None:
         return []
-    if body.table is not None and path.suffix in (".yaml", ".yml"):
+    if path.suffix in (".yaml", ".yml"):
         return _yaml(node, body.key, problems)
-    if body.table is not None:
-        problems.add(root.at(("stacks", "table")), "table must be a .csv or .yaml file")
-        return []
-    return _inventory(node, body, root, problems)
+    problems.add(root.at(("stacks", "table")), "table must be a .csv or .yaml file")
+    return []
 
 
 def _csv(text: str, file: str, problems: Problems) -> list[TableRow]:
@@ -96,38 +97,26 @@ def _text(node: Node) -> str:
     return node.value if isinstance(node.value, str) else json.dumps(node.data())
 
 
-def _inventory(node: Node, body: TableBody, root: Node, problems: Problems) -> list[TableRow]:
+def _inventory(text: str, file: str, body: TableBody, root: Node, problems: Problems) -> list[TableRow]:
     """Each group with hosts: its name, its variables, and `hosts`, a mapping of host to address."""
-    groups = dict(_groups(node))
+    inventory = read_inventory(text, file, problems)
+    groups = {name: group for name, group in inventory.groups.items() if name not in ("all", "ungrouped")}
     if body.children_of is None:
-        chosen = {name: group for name, group in groups.items() if group.map.get("hosts") is not None}
-    elif body.children_of in groups:
-        children = groups[body.children_of].map.get("children")
-        names = children.map if children is not None else {}
-        chosen = {name: groups[name] for name in names}
+        chosen = {name: group for name, group in groups.items() if group.hosts}
+    elif body.children_of in inventory.groups:
+        chosen = {name: groups[name] for name in inventory.groups[body.children_of].children if name in groups}
     else:
         problems.add(root.at(("stacks", "children_of")), f"the inventory has no group {body.children_of!r}")
         return []
+    known = inventory.hosts()
     rows = []
     for name, group in chosen.items():
-        given = group.map.get("vars")
-        values = {body.key: name, **(_texts(given) if given is not None else {})}
-        hosts = group.map.get("hosts")
-        addresses = {host: _address(host, entry) for host, entry in (hosts.map if hosts is not None else {}).items()}
+        values = {body.key: name, **{key: _text(value) for key, value in group.vars.items() if value.value is not None}}
+        addresses = {host: _address(host, known[host].vars) for host in group.hosts}
         rows.append(TableRow(group.position, {**values, "hosts": json.dumps(addresses)}))
     return rows
 
 
-def _groups(node: Node) -> Iterator[tuple[str, Node]]:
-    """All groups at any depth. A group that is only named as a child is defined elsewhere."""
-    for name, group in node.map.items():
-        if group.value is not None:
-            yield name, group
-        children = group.map.get("children")
-        if children is not None:
-            yield from _groups(children)
-
-
-def _address(host: str, entry: Node) -> str:
-    found = entry.map.get("ansible_host")
+def _address(host: str, values: Mapping[str, Node]) -> str:
+    found = values.get("ansible_host")
     return str(found.value) if found is not None else host

@@ -87,17 +87,41 @@ def cache() -> Path:
     return Path(os.environ.get("HACORE_CACHE") or "/var/cache/hacore")
 
 
-def recipe() -> Recipe:
-    """The recipe of Debian's image on this machine."""
+RELEASES = {"debian13": "trixie"}
+"""Systems that are a certain release of Debian, whatever the release of this machine is."""
+
+_GONE = frozenset(("libpcre3-dev",))
+"""Preloaded packages that later releases have no longer."""
+
+
+def recipe(system: str = "debian") -> Recipe:
+    """The recipe of Debian's image on this machine: of its own release, or of the one that a system names."""
     suite, sources = _sources()
-    return replace(DEBIAN, suite=suite, sources=sources, apt_settings=_apt_settings(), certificates=_certificates())
+    made = replace(DEBIAN, suite=suite, sources=sources, apt_settings=_apt_settings(), certificates=_certificates())
+    wanted = RELEASES.get(system, suite)
+    if wanted == suite:
+        return made
+    return replace(
+        made,
+        os=system,
+        suite=wanted,
+        sources=tuple(_of_release(line, suite, wanted) for line in sources),
+        preloaded=tuple(name for name in PRELOADED if name not in _GONE),
+    )
+
+
+def _of_release(line: str, suite: str, wanted: str) -> str:
+    """A line of sources.list for another release: `deb URL bookworm-updates main` with its name in it."""
+    kind, url, release, *components = line.split()
+    return " ".join([kind, url, wanted + release.removeprefix(suite), *components])
 
 
 def ensure(system: str, say: Say) -> Path:
     """The root file system of an image, built if it is not in the cache: Debian's takes about a minute."""
-    if system != "debian" and system not in LAYERS:
-        raise LabError(f"cannot create a twin with os {system!r}: known are {', '.join(['debian', *sorted(LAYERS)])}")
-    wanted = recipe()
+    known = ["debian", *sorted({*RELEASES, *LAYERS})]
+    if system not in known:
+        raise LabError(f"cannot create a twin with os {system!r}: known are {', '.join(known)}")
+    wanted = recipe(system)
     images = cache() / "images"
     with locked(images):
         images.chmod(0o700)  # apt's settings may have the password of a proxy
@@ -107,7 +131,7 @@ def ensure(system: str, say: Say) -> Path:
             say(f"building the image {wanted.key} (once, about a minute)")
             _build(home, lambda root, log: _bootstrap(wanted, root, log, say), wanted.to_json(), say)
         os.utime(home)
-        if system != "debian":
+        if system in LAYERS:
             base, layer = home / "rootfs", LAYERS[system]
             home = images / layer.key(system, wanted.suite, wanted.key)
             if not (home / "rootfs").is_dir():

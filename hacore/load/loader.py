@@ -17,6 +17,7 @@ from .evaluator import Evaluator
 from .files import Folder, cache_folder
 from .hidden import hidden
 from .hosts import load_bystanders, load_hosts, override_hosts
+from .hosts_from import hosts_from
 from .includes import included
 from .instances import Instances
 from .outline import environment_of, name_of, root_of, section, state_of
@@ -119,8 +120,10 @@ def _world(
         secret=sensitive | {("env",)},
         unread=unread,
     )
-    hosts = section(root, "hosts", problems)
-    if hosts is None or not hosts.map:
+    hosts, known = section(root, "hosts", problems), hosts_from(root, environment, inside, problems)
+    if known is not None:
+        hosts = override_hosts(known, hosts)
+    elif hosts is None or not hosts.map:
         if root.child("hosts") is None or root.map["hosts"].value in (None, {}):
             problems.add(root.key("hosts"), "'hosts' is missing: a stack needs at least one host")
         hosts = Node({}, root.position)

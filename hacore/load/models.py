@@ -83,6 +83,15 @@ class VarsFrom(Shape):
     )
 
 
+class HostsFrom(Shape):
+    """Hosts from another tool; those under `hosts` complete or override them."""
+
+    ansible: str = Field(
+        description="an Ansible inventory in the stack's folder: INI, YAML, or the JSON of `ansible-inventory --list`"
+    )
+    groups: list[str] = Field(default_factory=list, description="only the hosts of these groups; default: all hosts")
+
+
 class StackBody(Shape):
     """A stack file, before its expressions are evaluated."""
 
@@ -96,7 +105,8 @@ class StackBody(Shape):
     variables: dict[Identifier, VariableBody] = Field(default_factory=dict)
     vars_from: VarsFrom | None = Field(default=None, description="values of variables from another tool")
     connection: Connection = Connection()
-    hosts: dict[Name, HostBody] = Field(min_length=1)
+    hosts_from: HostsFrom | None = Field(default=None, description="hosts from another tool")
+    hosts: dict[Name, HostBody] = Field(default_factory=dict, description="at least one, here or by `hosts_from`")
     bystanders: dict[Name, BystanderBody] = Field(default_factory=dict)
     resources: dict[str, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
     outputs: dict[Name, Any] = Field(default_factory=dict)
@@ -110,6 +120,7 @@ class EnvironmentBody(Shape):
 
     state: str | None = None
     vars_from: VarsFrom | None = None
+    hosts_from: HostsFrom | None = None
     variables: dict[Identifier, Any] = Field(default_factory=dict)
     hosts: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 

@@ -28,6 +28,13 @@ class Problems:
         if address not in addresses:
             addresses.append(address)
 
+    def take(self, others: Problems, *, ignoring: str) -> None:
+        """Add the mistakes of `others`, but for those of which the message has `ignoring`."""
+        for (position, message), addresses in others._found.items():
+            if ignoring not in message:
+                for address in addresses:
+                    self.add(position, message, address)
+
     def error(self, secrets: Iterable[str] = ()) -> StackError:
         """All of them as an error, with every secret masked."""
         mask = masker(secrets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..address import Address
@@ -12,9 +12,10 @@ from ..model import Action
 from ..plan import Drift, PlannedChange
 from .attrs import COLOURS, Line, Mode, attr_lines, root
 from .style import Style
-from .words import clean, count, when
+from .words import clean, count, listed, when
 
 _ADDRESSES = 3  # with more, the heading has their number and the line below it their names
+_NAMES = re.compile(r"\((\+ [0-9]+ \w+): [^()]*\)")
 _PHRASES = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in-place",
@@ -40,8 +41,14 @@ class Block:
     irreversible: str = ""
     effect: str = ""
 
-    def render(self, addresses: Sequence[Address], style: Style) -> list[str]:
-        """The block with its heading."""
+    @property
+    def changes(self) -> tuple[object, ...]:
+        """What makes two blocks one: all but the effect, and the unchanged lines around changes of a text."""
+        lines = tuple(line for line in self.lines if line.mark or not line.depth or line.text.startswith("… "))
+        return (self.name, self.symbol, self.phrase, self.reason, lines, self.hidden, self.irreversible)
+
+    def render(self, addresses: Sequence[Address], style: Style, others: Mapping[str, Block]) -> list[str]:
+        """The block with its heading. `others`: by host, the blocks of which only effect or context differ."""
         phrase = self.phrase if len(addresses) == 1 else _plural(self.phrase)
         head = [style("bold", f"  # {_who(addresses)} {phrase}")]
         if self.reason:
@@ -50,12 +57,21 @@ class Block:
         resource = f"{self.name} @ {hosts}" if hosts else self.name
         body = [f"{' ' * (3 - len(self.symbol))}{style(COLOURS[self.symbol], self.symbol)} {resource}"]
         body += [line.render(6, style) for line in self.lines]
+        around = [host for host, block in others.items() if block.lines != self.lines]
+        if around:
+            shown = f"# unchanged lines are those of {addresses[0].host}; they differ on {listed(around)}"
+            body.append(style("dim", f"      {shown}"))
         if self.hidden:
             body.append(style("dim", f"      # ({count(self.hidden, 'unchanged attribute')} hidden)"))
         if self.irreversible:
             body.append(style("red", f"    ! cannot be undone: {self.irreversible}"))
-        if self.effect:
-            body.append(f"    effect: {self.effect}")
+        effects: dict[str, list[str]] = {}
+        for address in addresses:
+            effect = others[str(address.host)].effect if str(address.host) in others else self.effect
+            effects.setdefault(effect, []).append(str(address.host))
+        for effect, where in effects.items():
+            if effect:
+                body.append(f"    effect{'' if len(effects) == 1 else ' on ' + listed(where)}: {effect}")
         return [*head, *body]
 
 
@@ -70,10 +86,16 @@ def _who(addresses: Sequence[Address]) -> str:
     return ", ".join(str(a) for a in addresses)
 
 
-def change_blocks(changes: Iterable[PlannedChange], style: Style) -> list[str]:
-    """All changes but adoptions in the order of their addresses, each followed by a blank line."""
+def change_blocks(changes: Iterable[PlannedChange], style: Style, *, verbose: bool = False) -> list[str]:
+    """All changes but adoptions in the order of their addresses, each followed by a blank line.
+
+    `verbose`: with the names that an effect has beside a number: `(+ 4 dependencies: ...)`.
+    """
     shown = sorted((c for c in changes if c.action not in (Action.ADOPT, Action.NOOP)), key=_place)
-    return _render([(c.address, _change_block(c)) for c in shown], style)
+    blocks = [(c.address, _change_block(c)) for c in shown]
+    if not verbose:
+        blocks = [(address, replace(block, effect=_NAMES.sub(r"(\1)", block.effect))) for address, block in blocks]
+    return _render(blocks, style)
 
 
 def adoptions(changes: Iterable[PlannedChange], style: Style) -> list[str]:
@@ -122,13 +144,15 @@ def _changed_words(drift: Drift) -> str:
 def _render(
     items: Iterable[tuple[Address, Block]], style: Style, notes: Mapping[Address, str] = MappingProxyType({})
 ) -> list[str]:
-    found: dict[Block, list[Address]] = {}
+    found: dict[tuple[object, ...], list[tuple[Address, Block]]] = {}
     for address, block in items:
-        found.setdefault(block, []).append(address)
+        found.setdefault(block.changes, []).append((address, block))
     lines: list[str] = []
-    for block, addresses in found.items():
+    for same in found.values():
+        addresses, block = [address for address, _ in same], same[0][1]
+        others = {str(address.host): other for address, other in same if other != block}
         told = [style("dim", f"      # {notes[address]}") for address in addresses if address in notes]
-        lines += [*block.render(addresses, style), *told, ""]
+        lines += [*block.render(addresses, style, others), *told, ""]
     return lines
 
 

@@ -29,13 +29,14 @@ PLANNED_AFRESH = "it is planned from scratch; what is recorded of the old machin
 
 @dataclass(frozen=True, slots=True)
 class PlanText:
-    """The surroundings of a plan. `next_command` applies it; empty: not shown."""
+    """The surroundings of a plan. `next_command` applies it; empty: not shown. `verbose`: names beside counts."""
 
     state: str
     last_run: RunRecord | None = None
     unfinished: RunRecord | None = None
     next_command: str = ""
     on_failure: str = "rollback"
+    verbose: bool = False
 
 
 def exit_code(plan: Plan, *, detailed: bool = False) -> int:
@@ -64,7 +65,7 @@ def plan_text(plan: Plan, about: PlanText, style: Style = PLAIN) -> str:
         lines += drift_blocks(plan.drift, style)
     if plan.changes:
         lines += [f"{_intent(plan)} ({_legend(plan)}):", ""]
-        lines += change_blocks(plan.changes, style)
+        lines += change_blocks(plan.changes, style, verbose=about.verbose)
         lines += adoptions(plan.changes, style)
         order = order_lines(plan.tasks, serving(plan.health))
         if order:

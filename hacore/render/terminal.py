@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any, TextIO
+from unicodedata import east_asian_width
 
 from ..printable import one_line
 from .redact import Redactor
@@ -29,16 +30,16 @@ def wrapped(line: str, width: int) -> list[str]:
 
     Commands (`hacore ...` after a colon) and the content of files (deeply indented) stay whole, to be copied.
     """
-    if len(_COLOUR.sub("", line)) <= width or line.startswith(_CONTENT):
+    if _columns_of(line) <= width or line.startswith(_CONTENT):
         return [line]
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
     head, colon, command = line.partition(": hacore ")
     words = [*head.split(" "), *([f"hacore {command}"] if colon else [])]
     if colon:
         words[-2] += ":"
-    parts, length = [words[0]], len(_COLOUR.sub("", words[0]))
+    parts, length = [words[0]], _columns_of(words[0])
     for word in words[1:]:
-        size = len(_COLOUR.sub("", word))
+        size = _columns_of(word)
         if length + 1 + size > width and parts[-1].strip():
             parts.append(indent + word)
             length = len(indent) + size
@@ -46,6 +47,12 @@ def wrapped(line: str, width: int) -> list[str]:
             parts[-1] += f" {word}"
             length += 1 + size
     return parts
+
+
+def _columns_of(text: str) -> int:
+    """The columns that a text takes on a terminal: none for colours, two for wide characters (UAX #11)."""
+    plain = _COLOUR.sub("", text)
+    return len(plain) if plain.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in plain)
 
 
 def _json_escaped(match: re.Match[str]) -> str:

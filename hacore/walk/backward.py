@@ -5,10 +5,23 @@ A trigger settles: the daemon loads its restored sources.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..address import Address
 from ..errors import HacoreError, ImageError, StoreError
 from ..journal import RunningTask
-from ..model import Op, Row, Status, has_loaded, last_loaded_mark, loaded_mark
+from ..model import (
+    Action,
+    Op,
+    Row,
+    Status,
+    has_loaded,
+    is_pending,
+    last_loaded_mark,
+    loaded_mark,
+    marked_keys,
+    pending_mark,
+)
 from ..store import DropRow, Move, PutRow, SetLoaded, SetTask, row_from_json
 from .context import Context
 from .steps import Failed, run_steps
@@ -65,6 +78,9 @@ async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[
     rows: dict[Address, Row | None] = {}
     if live.intent:
         rows = {a: None if data is None else row_from_json(data) for a, data in live.before.items()}
+        for planned in touching(live):
+            if planned.action is Action.DELETE and (deleted := rows.get(planned.address)) is not None:
+                rows[planned.address] = _started(deleted, ctx)
     for address, row in rows.items():
         moves.append(DropRow(address) if row is None else PutRow(row))
     loaded: dict[Address, dict[str, str | None]] = {}
@@ -87,6 +103,20 @@ async def _record(live: RunningTask, ctx: Context, triggered: dict[Address, set[
             ctx.rows[address] = row
     for consumer, values in loaded.items():
         ctx.set_loaded(consumer, values)
+
+
+def _started(row: Row, ctx: Context) -> Row:
+    """The row of what was deleted: if it is a daemon, it has just started with its sources as they are now.
+
+    Where these are restored later, it has loaded something else than its row records: its reload or restart is pending.
+    """
+    loaded = dict(row.loaded)
+    for source, mark in row.loaded.items():
+        here = ctx.rows.get(Address.parse(source))
+        now = loaded_mark(None if here is None else here.attrs, marked_keys(mark))
+        if not is_pending(mark) and mark != now:
+            loaded[source] = pending_mark(now)
+    return replace(row, loaded=loaded)
 
 
 def _has_it_loaded(

@@ -245,9 +245,10 @@ class Board:
         return self._settle_again(moved)
 
     def _settle_again(self, moved: set[str]) -> set[str]:
+        undoing = {id for id in moved if self.status[id] is Status.UNDO}  # the others are held: nothing was done
         for id, node in self.nodes.items():
             # it settled before one of its sources was restored: an earlier rollback failed there
-            if node.op is Op.TRIGGER and self.status[id] is Status.UNDONE and moved & node.sources:
+            if node.op is Op.TRIGGER and self.status[id] is Status.UNDONE and undoing & node.sources:
                 self.status[id] = Status.UNDO
                 moved.add(id)
         return moved

@@ -10,12 +10,14 @@ import pytest
 from hacore.cli.takeover.folder import files_of, left_out_lines
 from hacore.cli.takeover.merge import FoundHost, Merged, merge
 from hacore.contract import Facts, HostFacts
+from hacore.errors import StackError
 from hacore.graph import build_graph
 from hacore.load import LoadRequest, load, load_providers
 from hacore.load.stack import Stack
 from hacore.model import Host
 from hacore.plan import examine_stack
 from hacore_providers.facts.hand_made import HAND_MADE, HandMade
+from hacore_providers.facts.keepalived import VERSION
 from hacore_providers.facts.keepalived_files import KEEPALIVED_FILES, KeepalivedFiles
 from hacore_providers.facts.packages import PACKAGE, Package
 from hacore_providers.facts.systemd import UNIT, UnitState
@@ -265,6 +267,96 @@ def test_includes_are_part_of_the_file_and_what_is_unknown_is_named_by_its_own_l
 
     assert "10.0.0.5" in rendered(loaded(tmp_path, merged, files), "lb1")
     assert any("/etc/keepalived/conf.d/a.conf:5: keepalived does not know wrong" in x for x in left_out_lines(merged))
+
+
+SERVERS = """\
+virtual_server 192.0.2.80 80 {{
+    real_server 192.0.2.81 80 {{
+        MISC_CHECK {{
+            misc_path "/usr/lib/check_mysql -u probe -p{0}one"
+        }}
+    }}
+}}
+SSL {{
+    password {0}two
+    key /etc/ssl/keepalived.pem
+}}
+"""
+
+
+def test_a_keepalived_that_was_built_is_found_where_it_is(tmp_path: Path) -> None:
+    config, program = "/usr/local/etc/keepalived/keepalived.conf", "/usr/local/sbin/keepalived"
+    known = answers("", name="lb1")
+    facts = Facts(
+        known.host,
+        {
+            (KEEPALIVED_FILES.name, config): KeepalivedFiles({config: instance(ADDRESS).encode()}),
+            (VERSION.name, program): "2.3.1",
+            (UNIT.name, "keepalived.service"): known.answers[UNIT.name, "keepalived.service"],
+        },
+    )
+    merged, files = taken(facts)
+
+    stack = loaded(tmp_path, merged, files)
+    (spec,) = [i.spec for a, i in stack.instances.items() if a.kind == "vrrp_instance"]
+    assert (spec.config, spec.binary) == (config, program)
+    assert {a.kind for a in stack.instances} == {"vrrp_instance", "vip", "service"}
+
+
+CANARY = "S3cr3tCanary"
+ADDRESS = " virtual_ipaddress {\n  10.0.0.5\n }"
+
+
+def test_a_password_in_a_kept_line_is_in_no_file(tmp_path: Path) -> None:
+    merged, files = taken(answers(instance(ADDRESS) + SERVERS.format(CANARY), name="lb1"))
+
+    assert not any(CANARY.encode() in content for content in files.values())
+    assert len(merged.secrets) == 2
+    stack = loaded(tmp_path, merged, files)
+    written = rendered(stack, "lb1")
+    assert f"{CANARY}one" in written and f"{CANARY}two" in written
+    assert "key /etc/ssl/keepalived.pem" in written
+    assert all(i.spec.sensitive for a, i in stack.instances.items() if a.kind == "vrrp_instance")
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("notify", instance(f' notify "/usr/local/bin/tell --token={CANARY}"\n{ADDRESS}')),
+        (
+            "track_scripts",
+            f'vrrp_script c {{\n script "/usr/bin/curl -sf http://probe:{CANARY}@127.0.0.1/"\n interval 2\n}}\n'
+            + instance(f" track_script {{\n  c\n }}\n{ADDRESS}"),
+        ),
+    ],
+)
+def test_a_password_on_a_command_line_is_in_no_file_and_must_be_moved_first(
+    field: str, text: str, tmp_path: Path
+) -> None:
+    merged, files = taken(answers(text, name="lb1"))
+
+    assert not any(CANARY.encode() in content for content in files.values())
+    with pytest.raises(StackError, match=f"{field} must not use a sensitive value: all users of the host can read"):
+        loaded(tmp_path, merged, files)
+
+
+@pytest.mark.parametrize(
+    ("line", "guarded"),
+    [
+        ("/usr/lib/nagios/plugins/check_http -H 127.0.0.1 -p 80", False),
+        ("/bin/passenger-status --show=pool", False),
+        ("curl -sf http://127.0.0.1:8080/password-reset", False),
+        ("/usr/bin/pw-check", False),
+        ("ldapsearch -w x --password x", True),
+        ("/x --api-key=1", True),
+        ("/x TOKEN: 1", True),
+        ("curl https://u:p@example.com/", True),
+    ],
+)
+def test_what_may_be_a_password(line: str, guarded: bool) -> None:
+    text = instance(f' notify "{line}"\n virtual_ipaddress {{\n  10.0.0.5\n }}')
+    merged, _ = taken(answers(text, name="lb1"))
+    assert list(merged.secrets.values()) == ([line] if guarded else [])
 
 
 def test_of_a_long_password_the_stack_is_checked_with_what_keepalived_uses(tmp_path: Path) -> None:

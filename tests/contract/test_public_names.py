@@ -11,11 +11,11 @@ import importlib
 import pytest
 
 CONTRACT = """
-NO_RULES SAFE_PATH VERDICTS Action Address Ask Attrs Budget Change Check Claim Command CommandOption CommandResult
-Daemon Desired Discover Discovered Discovery Disrupts Drained Effect Fact Facts FailOver Found Guard Health Held Host HostFacts
-Image InputError LeftOut Lifecycle Maintenance Member Mistake Network Observed Output Partition Provider Secret Served
-Source Spec StackFiles Step TokenType Trigger Unknown UsageError Verdict VerdictWord View Work account_claims quote
-suggestion
+NO_RULES SAFE_PATH VERDICTS Action Address Ask Attrs Budget Change Check Claim Command CommandOption
+CommandResult Daemon Desired Discover Discovered Discovery Disrupts Drained Effect Fact Facts FailOver Found
+Guard Health Held Host HostFacts Image InputError LeftOut Lifecycle Maintenance Member Mistake Network
+Observed Output Partition Provider Secret Served Source Spec StackFiles Step TokenType Trigger Unknown
+UsageError Verdict VerdictWord View Work account_claims quote suggestion
 """
 TESTING = "KINDS Machine MemoryLink StepFault ThisMachine World"
 

@@ -364,3 +364,33 @@ async def test_a_rollback_follows_what_was_moved_meanwhile(play: Play) -> None:
     assert (await play.rollback(run=5)).ok
     assert play.world.snapshot() == before
     assert set(play.rows()) == {"thing.x@a", "thing.z@a"}
+
+
+LATE = """
+thing:
+  base: {hosts: a, key: /etc/base, text: v1}
+  conf: {hosts: a, key: /etc/web.conf, text: v1}
+daemon:
+  web: {hosts: a, reads: [/etc/web.conf], %s: [thing.conf], needs: [thing.base]}
+"""
+
+
+@pytest.mark.parametrize("pull", ["reload_on", "restart_on"])
+async def test_a_daemon_that_an_undo_starts_before_its_file_is_restored_loads_it_afterwards(
+    play: Play, pull: str
+) -> None:
+    """Of two runs a rollback restores the file, deletes the daemon, and fails; undone, the daemon starts first."""
+    stack = LATE % pull
+    await play.make(stack)
+    await play.make(stack.replace("conf, text: v1", "conf, text: v2"))
+    before = play.world.snapshot(), play.rows()
+    play.world["a"].fail("restore /etc/base")
+    failed = await play.rollback(run=1)
+    assert not failed.ok
+    assert "web" not in play.world["a"].units, play.story(failed)
+    play.world["a"].rules.clear()
+    undone = await play.rollback(run=failed.run)
+    assert undone.ok, play.story(undone)
+    assert (play.world.snapshot(), play.rows()) == before
+    assert play.loaded("web", "/etc/web.conf") == "v2"
+    assert await play.actions() == {}

@@ -68,6 +68,17 @@ def test_an_inventory_of_ansible(folder: Path) -> None:
     assert list(load(folder, text.replace(", children_of: edges", "")).members) == ["fra", "nyc", "other"]
 
 
+def test_an_inventory_in_ini(folder: Path) -> None:
+    (folder / "hosts.ini").write_text(
+        "[edges:children]\nfra\nnyc\n[fra]\nlb1 ansible_host=192.0.2.1\nlb2\n[fra:vars]\nnumber=1\n[nyc]\nlb3\n"
+        "[other]\ndb\n"
+    )
+    found = load(folder, "fleet: edge\nstacks: {template: edge, inventory: hosts.ini, children_of: edges}\n")
+    assert list(found.members) == ["fra", "nyc"]
+    assert json.loads(found.members["fra"].variables["hosts"]) == {"lb1": "192.0.2.1", "lb2": "lb2"}
+    assert found.members["fra"].variables["number"] == "1"
+
+
 def test_a_path_with_labels(folder: Path) -> None:
     for place in ("sites/eu/fra", "sites/eu/ber", "sites/us/nyc", "sites/us/deep/er"):
         (folder / place).mkdir(parents=True)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hacore.lab import Lab
-from tests.hosts.project import Project, eventually
+from tests.hosts.project import HEAD, Project, eventually
 
 pytestmark = pytest.mark.twins
 CONFIG = "/etc/keepalived/keepalived.conf"
@@ -141,6 +141,32 @@ def test_one_address_less_and_the_others_stay(project: Project) -> None:
     assert [holders(project, f"10.98.0.{n}") for n in (201, 202, 203)] == [[], ["lb1"], ["lb1"]]
 
 
+def test_addresses_that_a_reload_by_hand_lost_are_named_and_come_back_by_an_apply(project: Project) -> None:
+    """By hand, as a tool that does not know the kernel's default: without promote_secondaries."""
+    assert holders(project, "10.98.0.203") == ["lb1"]
+    for host, interface in (("lb1", "eth1"), ("lb2", "eth2")):
+        project.ssh(
+            host,
+            f"cp -p {CONFIG} /root/kept; sed -i /promote_secondaries/d {CONFIG}; cp -p {CONFIG} /root/second\n"
+            f"sed -i 's|^ *10.98.0.202/24.*|10.98.0.201/24\\n&|' {CONFIG}; systemctl stop keepalived\n"
+            f"sysctl -q net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.{interface}.promote_secondaries=0",
+        )
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl start keepalived")
+    eventually(lambda: holders(project, "10.98.0.201") == ["lb1"], "three held by lb1", seconds=30)
+    for file in ("second", "kept"):
+        for host in ("lb1", "lb2"):
+            project.ssh(host, f"cp -p /root/{file} {CONFIG}; systemctl reload keepalived")
+    eventually(lambda: [holders(project, f"10.98.0.{n}") for n in (201, 202, 203)] == [[]] * 3, "all are lost")
+    cure = "restart keepalived, which is MASTER of VI_1 and has lost 10.98.0.202, 10.98.0.203"
+    eventually(lambda: cure in project.run("plan").stdout, "the plan names the cure", seconds=30)
+    project.apply()
+    eventually(lambda: [holders(project, f"10.98.0.{n}") for n in (202, 203)] == [["lb1"]] * 2, "back", seconds=30)
+    assert json.loads(project.ok("plan", "--json"))["changes"] == []
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "rm /root/kept /root/second")
+
+
 def test_a_reload_that_doubles_an_address_is_undone_and_the_holder_is_as_before(project: Project) -> None:
     """A firewall on lb2 drops the adverts of the new number only: both become master 3.6 s after the reload."""
     rule = "nft add rule ip t i meta l4proto 112 @th,8,8 99 drop"  # the second byte of an advert is the number
@@ -175,3 +201,29 @@ def test_two_that_exchange_their_router_ids_are_refused(project: Project) -> Non
     assert refused.returncode == 1
     assert "give one of them a free number first" in refused.stderr
     assert [holders(project, f"192.168.1.{n}") for n in (201, 202)] == [["lb1"], ["lb1"]]
+
+
+def test_a_router_and_a_machine_of_others_are_named_before_a_first_apply(project: Project) -> None:
+    """lb2 is the machine of others; a stack of lb1 alone, with the same number and address, comes to its network."""
+    project.ok("destroy", "--auto-approve")
+    for host in ("lb1", "lb2"):
+        project.ssh(host, f"systemctl stop keepalived; rm -f {CONFIG}")
+    text = OLD.replace("INTERFACE", "eth2").replace("PRIORITY", "100")
+    project.ssh("lb2", f"cat >{CONFIG} <<'END'\n{text}END\nchmod 600 {CONFIG}; systemctl start keepalived")
+    eventually(lambda: holders(project, "192.168.1.210") == ["lb2"], "held by the other machine", seconds=30)
+    alone = "".join(line for line in HEAD.splitlines(keepends=True) if not line.startswith("  lb2:"))
+    project.write(STACK.replace("66", "77").replace("ADDRESSES", "[192.168.1.210/24]"), head=alone)
+    refused = project.run("apply", "--auto-approve")
+    assert refused.returncode == 1
+    assert "another router with this number, 192.168.1.173, sends on eth1 of lb1" in refused.stderr
+    assert "has 192.168.1.210, for which another machine with the MAC" in refused.stderr
+    project.ssh("lb1", f"[ ! -e {CONFIG} ]")
+
+    write(project, "[192.168.1.211/24]")  # free, and with the number of nobody
+    project.ssh("lb2", f"rm {CONFIG}; systemctl stop keepalived")
+    project.apply()
+    for host in ("lb1", "lb2"):
+        project.ssh(host, "systemctl start keepalived")
+    eventually(lambda: holders(project, "192.168.1.211") == ["lb1"], "the own pair", seconds=30)
+    assert json.loads(project.ok("plan", "--json"))["changes"] == []
+    project.ok("destroy", "--auto-approve")

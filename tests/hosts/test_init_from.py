@@ -101,6 +101,7 @@ def test_a_pair_made_by_hand_is_taken_over_and_given_back(
     plan = project.ok("plan")
     changed = set(re.findall(r"^\s*# (\S+) will be (?:created|updated|replaced|deleted)", plan, re.M))
     assert {name.partition("@")[0] for name in changed} <= {"vrrp_instance.VI_1"}, plan
+    assert re.search(r"rewrite /etc/keepalived/keepalived.conf: (formatting only|besides formatting, )", plan), plan
 
     with Prober(pair, URL) as adopting:
         project.ok("apply", "--auto-approve")

@@ -8,6 +8,7 @@ import pytest
 
 from hacore.errors import LabError
 from hacore.lab import Bystander, LabSpec, Twin
+from hacore.lab.image import RELEASES, _of_release
 from hacore.lab.layers import LAYERS
 from hacore.lab.model import Names, gateway, link_network, subnet
 from hacore.lab.system import locked
@@ -68,7 +69,7 @@ def test_a_spec_survives_the_lab_s_folder() -> None:
 
 
 def test_a_host_may_ask_for_each_system_there_is_and_nothing_keeps_that() -> None:
-    assert set(get_args(TwinSystem)) == {"debian", *LAYERS}
+    assert set(get_args(TwinSystem)) == {"debian", *RELEASES, *LAYERS}
     host = Host(name="lb1", address="192.0.2.1", twin=TwinBody(os="redhat"))
     assert "twin" not in host.model_dump(mode="json")
 
@@ -83,3 +84,9 @@ def test_a_folder_that_others_can_write_in_holds_no_lab(tmp_path: Path) -> None:
             locked(tmp_path / "lab"),
         ):
             pass
+
+
+@pytest.mark.parametrize("part", ["", "-updates", "-security", "-backports"])
+def test_another_release_has_the_same_sources(part: str) -> None:
+    line = f"deb http://deb.example.com/debian bookworm{part} main contrib"
+    assert _of_release(line, "bookworm", "trixie") == line.replace("bookworm", "trixie")

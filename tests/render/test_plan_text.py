@@ -215,3 +215,43 @@ def test_what_a_host_says_cannot_move_the_cursor() -> None:
     assert "\x1b" not in text
     assert "\x9b" not in text
     assert "\\x1b[2Jok\\x9b1A" in text
+
+
+def test_names_beside_a_count_are_for_verbose_plans() -> None:
+    effect = "install 2 packages (+ 2 dependencies: liba, libb), enable web"
+    made = plan(changes=[change("package.web@lb1", Action.CREATE, None, {"a": "installed"}, effect=effect)])
+    assert "effect: install 2 packages (+ 2 dependencies), enable web" in plan_text(made, ABOUT)
+    assert f"effect: {effect}" in plan_text(made, replace(ABOUT, verbose=True))
+
+
+def around(host: str, **more: object) -> object:
+    """The same change of a file of which the other lines differ from host to host."""
+    before = f"state {host}\npriority 1\nold line\n"
+    text = change(
+        f"file.conf@{host}",
+        Action.UPDATE,
+        {"content": f"sha256:{host}1"},
+        {"content": f"sha256:{host}2"},
+        texts=(before, before.replace("old line", "new line")),
+        effect="reload it",
+    )
+    return replace(text, **more)  # type: ignore[arg-type]
+
+
+def test_equal_changes_of_files_that_differ_elsewhere_are_shown_once() -> None:
+    text = plan_text(plan(changes=[around("lb1"), around("lb2")]), ABOUT)
+    assert text.count("+ new line") == 1
+    assert "# file.conf@lb1, file.conf@lb2 will be updated in-place" in text
+    assert "# unchanged lines are those of lb1; they differ on lb2" in text
+    assert text.count("effect: reload it") == 1
+
+
+def test_equal_changes_with_different_effects_have_the_effect_of_each_host() -> None:
+    text = plan_text(plan(changes=[around("lb1"), around("lb2", effect="reload it, remove x")]), ABOUT)
+    assert text.count("+ new line") == 1
+    assert "    effect on lb1: reload it\n    effect on lb2: reload it, remove x\n" in text
+
+
+def test_changes_that_differ_are_shown_each() -> None:
+    changes = [around("lb1"), around("lb2", reason="not the same")]
+    assert plan_text(plan(changes=changes), ABOUT).count("+ new line") == 2

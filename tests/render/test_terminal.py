@@ -114,3 +114,10 @@ def test_commands_and_contents_of_files_stay_whole() -> None:
     assert wrapped(f"To resume it, and to finish what the run has started: {command}", 80)[-1].strip() == command
     content = " " * 10 + "+ " + "word " * 40
     assert wrapped(content, 80) == [content]
+
+
+def test_wide_characters_take_two_columns() -> None:
+    words = "负载均衡器 " * 9
+    parts = wrapped(words.strip(), 40)
+    assert [len(part.split()) for part in parts] == [3, 3, 3]
+    assert " ".join(" ".join(parts).split()) == words.strip()

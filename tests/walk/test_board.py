@@ -315,6 +315,19 @@ def test_a_pause_also_undoes_what_a_trigger_in_an_open_block_loads() -> None:
     assert board.status["other"] is Status.UNDO
 
 
+@pytest.mark.parametrize(("status", "again"), [(Status.DO, Status.UNDONE), (Status.DOING, Status.UNDO)])
+def test_a_trigger_that_settled_does_so_again_only_for_what_is_undone(status: Status, again: Status) -> None:
+    """A resumed run that was interrupted before its tasks began: they are held, and the daemon serves meanwhile."""
+    nodes = [
+        Node("new", op=Op.CHANGE),
+        Node("old"),
+        Node("t", ("old",), op=Op.TRIGGER, sources=frozenset(("new", "old"))),
+    ]
+    board = Board({n.id: n for n in nodes}, status={"new": status, "old": Status.UNDONE, "t": Status.UNDONE})
+    board.roll_back_all()
+    assert board.status["t"] is again
+
+
 def test_a_trigger_that_settled_before_its_source_was_restored_settles_again() -> None:
     board = board_of("s t:s!t")
     play(board)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--no-refresh", is_flag=True, help="Compare with the state; contact no host.")
 @click.option("--refresh-only", is_flag=True, help="Only what was changed outside of hacore; propose nothing.")
 @click.option("--detailed-exitcode", "detailed", is_flag=True, help="Exit with code 2 for changes or drift.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the names of what effects only count.")
 @click.option("--profile", is_flag=True, help="Print the seconds of each phase to stderr.")
 @as_json
 def command(
@@ -48,6 +49,7 @@ def command(
     no_refresh: bool,
     refresh_only: bool,
     detailed: bool,
+    verbose: bool,
     profile: bool,
     as_json: bool,
 ) -> int:
@@ -123,7 +125,8 @@ def command(
     if as_json:
         terminal.say_json(plan_json(planned.plan))
     else:
-        terminal.say(plan_text(planned.plan, about(planned, args, destroy=destroy, out=out), terminal.out_style))
+        shown = about(planned, args, destroy=destroy, out=out, verbose=verbose)
+        terminal.say(plan_text(planned.plan, shown, terminal.out_style))
     clock.lap("render")
     if profile:
         terminal.tell(clock.text(planned.phases))

@@ -11,16 +11,17 @@ from dataclasses import replace
 
 from ...address import Address
 from ...events import Event
-from ...journal import RunningTask, recorded_sources, restore_tasks
+from ...journal import RollbackInputs, RunningTask, recorded_sources, records_of, restore_tasks
 from ...model import Row, Status
 from ...plan import recorded_views, revive
-from ...store import PutRun, RunRecord, row_from_json
+from ...store import PutRun, PutTask, RunRecord, row_from_json
 from ...walk import HeldAddresses, Walker, held_before, lost_addresses
 from ...walk.walker import watched
 from ..ownership import replaced_since, skip_replaced_hosts
 from ..results import RollbackPlan, RollbackResult, WayBack, summarize
-from ..snapshot import read_snapshot
+from ..snapshot import StateSnapshot, read_snapshot
 from ..walk_context import walk_context
+from .late_loads import late_loads
 from .preflight import (
     Preflight,
     RollbackSession,
@@ -66,9 +67,16 @@ async def undo_unfinished(record: RunRecord, session: RollbackSession) -> Rollba
             locked.held,
             seen.answers,
             rows=snapshot.rows,
-            sources=recorded_sources(snapshot.rows),
+            # what the run deleted may read what it has yet to restore
+            sources=recorded_sources(target) | recorded_sources(snapshot.rows),
             must_hold=_must_hold(target, seen, session),
         )
+        added = late_loads(lives, target, _given(record, snapshot, seen, session))
+        if added:
+            positions = len(session.writer.tasks(record.id))
+            records = records_of(record.id, added, {}, session.means.providers, snapshot.seal, first=positions)
+            await session.writer.commit(*map(PutTask, records))
+            lives = [*lives, *added]
         walker = Walker(lives, ctx)
         walker.board.roll_back_all()
         walker.remember(lives)
@@ -86,6 +94,17 @@ def _before(standing: Sequence[RunningTask], rows: Mapping[Address, Row]) -> dic
             if row is not None:
                 found[address] = row_from_json(row)
     return found
+
+
+def _given(record: RunRecord, snapshot: StateSnapshot, seen: Preflight, session: RollbackSession) -> RollbackInputs:
+    return RollbackInputs(
+        stack=record.stack,
+        rows=snapshot.rows,
+        facts=seen.answers.facts,
+        hosts=seen.answers.hosts,
+        providers=session.means.providers,
+        seal=snapshot.seal,
+    )
 
 
 def _must_hold(target: Mapping[Address, Row], seen: Preflight, session: RollbackSession) -> HeldAddresses:

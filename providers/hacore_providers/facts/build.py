@@ -9,6 +9,8 @@ from typing import Any
 
 from hacore.contract import Ask, quote
 
+from .programs import ROOTS_OWN
+
 HOME = "${HACORE_HOME:-/var/lib/hacore}"
 """hacore's folder on a host, as shell text within double quotes."""
 
@@ -86,14 +88,21 @@ TOOLCHAIN_SCRIPT = r"""toolchain() { # compiler: its version and what it compile
 
 
 class ToolchainFact:
-    """The version of a compiler; the argument is its command, such as `cc`. No answer: it does not exist."""
+    """The version of a compiler; the argument is its command, such as `cc`. No answer: it does not exist.
+
+    A stack names it, and a plan asks for it: what somebody else than root could have put there is not run.
+    """
 
     name = "toolchain"
 
     def command(self, asks: Sequence[Ask]) -> str:
         """Two short processes for each compiler."""
-        lines = [f"tool=$(toolchain {quote(a.arg)}) && printf '%s\\t%s\\n' {quote(a.arg)} \"$tool\"" for a in asks]
-        return TOOLCHAIN_SCRIPT + "\n".join(lines)
+        lines = [
+            f'roots_own "$(command -v {quote(a.arg)})" && tool=$(toolchain {quote(a.arg)}) && '
+            f"printf '%s\\t%s\\n' {quote(a.arg)} \"$tool\""
+            for a in asks
+        ]
+        return ROOTS_OWN + TOOLCHAIN_SCRIPT + "\n".join(lines)
 
     def parse(self, stdout: bytes) -> Mapping[str, str]:
         """Lines `COMMAND<tab>VERSION`."""

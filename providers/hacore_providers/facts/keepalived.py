@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from hacore.contract import Ask, Drained, quote
 
+from .programs import ROOTS_OWN
+
 HEADER = "# managed by hacore"
 """The beginning of each keepalived.conf that hacore writes."""
 
@@ -158,7 +160,10 @@ class IncludeFact:
 
 
 class VersionFact:
-    """The version of the keepalived at the argument's path: "2.2.7"; no answer if it does not exist."""
+    """The version of the keepalived at the argument's path: "2.2.7"; no answer if it does not exist.
+
+    A stack names the path, and a plan asks for it: what somebody else than root could have put there is not run.
+    """
 
     name = "keepalived.version"
 
@@ -166,7 +171,8 @@ class VersionFact:
         """keepalived prints its version to stderr."""
         names = " ".join(quote(a.arg) for a in asks)
         return (
-            f'for b in {names}; do [ -x "$b" ] || continue; v=$("$b" -v 2>&1 | head -c 4096) || :\n'
+            f'{ROOTS_OWN}for b in {names}; do roots_own "$b" && [ -x "$b" ] || continue; '
+            'v=$("$b" -v 2>&1 | head -c 4096) || :\n'
             'printf \'%s %s\\n\' "$b" "${v%%)*}" | head -n 1; done'
         )
 

@@ -34,6 +34,20 @@ REFUSED = (
 )
 """Words of the lines in which keepalived (2.2.7) reports an advert that it does not accept."""
 
+PID = r"""__pid() { # of the keepalived of the unit $1
+  pid=
+  [ "$HACORE_INIT" != systemd ] || pid=$(systemctl show -p MainPID --value -- "$1" 2>/dev/null)
+  case $pid in ''|0)
+    pid=
+    for f in /run/keepalived.pid /var/run/keepalived.pid; do
+      [ -r "$f" ] && read -r p <"$f" && read -r comm <"/proc/$p/comm" && [ "$comm" = keepalived ] || continue
+      pid=$p; break
+    done 2>/dev/null ;;
+  esac
+  printf '%s' "$pid"
+}"""
+"""Shell: the process of a unit by systemd, else by keepalived's pid file; prints nothing if it does not run."""
+
 _CHANGES = (
     " STATE",
     "Changing effective priority",
@@ -75,16 +89,9 @@ class DaemonFact:
         """The process by systemd, else by keepalived's pid file; the log by journalctl."""
         kept = " ".join(quote(_pattern(words)) for words in (_CHANGES, REFUSED))
         calls = "\n".join(f"__d {quote(ask.arg)}" for ask in asks)
-        return f"""__d() {{
-  pid=
-  [ "$HACORE_INIT" != systemd ] || pid=$(systemctl show -p MainPID --value -- "$1" 2>/dev/null)
-  case $pid in ''|0)
-    pid=
-    for f in /run/keepalived.pid /var/run/keepalived.pid; do
-      [ -r "$f" ] && read -r p <"$f" && read -r comm <"/proc/$p/comm" && [ "$comm" = keepalived ] || continue
-      pid=$p; break
-    done 2>/dev/null ;;
-  esac
+        return f"""{PID}
+__d() {{
+  pid=$(__pid "$1")
   printf 'unit %s\\n' "$1"
   if [ -n "$pid" ] && stat=$(cat "/proc/$pid/stat" 2>/dev/null) && read -r up _ </proc/uptime; then
     printf 'up %s %s\\n' "$up" "${{stat##*) }}"

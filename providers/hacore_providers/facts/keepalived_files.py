@@ -8,10 +8,16 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hacore.contract import Ask, quote
+from hacore.contract import Ask, Facts, quote
 
-__all__ = ["KEEPALIVED_FILES", "KeepalivedFiles"]
+__all__ = ["KEEPALIVED_FILES", "PLACES", "KeepalivedFiles", "configuration"]
 
+PLACES = (
+    "/etc/keepalived/keepalived.conf",
+    "/usr/local/etc/keepalived/keepalived.conf",
+    "/usr/local/keepalived/etc/keepalived/keepalived.conf",
+)
+"""Where keepalived reads its configuration without -f: of a package, and of builds with the usual prefixes."""
 LARGEST = 256 * 1024
 """Bytes of the largest file that is sent."""
 MOST = 100
@@ -146,3 +152,8 @@ def _with(
 
 
 KEEPALIVED_FILES = KeepalivedFilesFact()
+
+
+def configuration(facts: Facts) -> tuple[str, KeepalivedFiles] | None:
+    """The configuration of a host and its path: the first of `PLACES` that exists."""
+    return next(((path, found) for path in PLACES if (found := facts.get(KEEPALIVED_FILES, path)) is not None), None)

@@ -7,7 +7,7 @@ the same form (see sysv.py).
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hacore.contract import Ask, quote
@@ -28,6 +28,7 @@ PROPERTIES = (
     "MainPID",
     "FragmentPath",
     "ExecMainStartTimestampMonotonic",
+    "TriggeredBy",
 )
 
 
@@ -36,7 +37,8 @@ class UnitState:
     """A unit as systemd knows it, in the words of org.freedesktop.systemd1(5).
 
     `sysv`: for a unit generated from an init script, whether a runlevel starts it. `pid` and
-    `started` (microseconds of the monotonic clock) are those of the main process.
+    `started` (microseconds of the monotonic clock) are those of the main process. `ports`: of the sockets that start it
+    and listen in the network, each with what it listens on: `ssh.socket` and `[::]:22`.
     """
 
     id: str
@@ -50,6 +52,7 @@ class UnitState:
     fragment: str = ""
     started: int = 0
     sysv: bool = False
+    ports: tuple[tuple[str, str], ...] = ()
 
     @property
     def found(self) -> bool:
@@ -63,7 +66,10 @@ class UnitFact:
     name = "systemd.unit"
 
     def command(self, asks: Sequence[Ask]) -> str:
-        """One `systemctl show`. Only for generated units the links of the runlevels are checked as well."""
+        """One `systemctl show`; one more for units that a socket starts.
+
+        Only for generated units the links of the runlevels are checked as well.
+        """
         units = " ".join(quote(ask.arg) for ask in asks)
         return f"""case $HACORE_INIT in
 systemd) ;;
@@ -74,6 +80,8 @@ exit 0 ;;
 esac
 shown=$(systemctl show -p {",".join(PROPERTIES)} -- {units} 2>/dev/null)
 printf '%s\\n' "$shown"
+sockets=$(printf '%s\\n' "$shown" | sed -n 's/^TriggeredBy=//p' | tr ' ' '\\n' | grep '\\.socket$' | sort -u)
+[ -z "$sockets" ] || {{ echo; systemctl show -p Id,Listen -- $sockets 2>/dev/null | sed 's/^Id=/Socket=/'; echo; }}
 case $shown in *UnitFileState=generated*)
   for unit in {units}; do
     for link in /etc/rc[2345].d/S[0-9][0-9]"${{unit%.service}}"; do
@@ -87,9 +95,10 @@ esac"""
         found: dict[str, UnitState] = {}
         blocks = [dict(_pairs(block)) for block in stdout.decode("utf-8", "replace").split("\n\n")]
         runlevels = {block["SysV"] for block in blocks if "SysV" in block}
+        ports = dict(_sockets(stdout.decode("utf-8", "replace").split("\n\n")))
         for block in blocks:
             if block.get("Id"):
-                state = _state(block, runlevels)
+                state = _state(block, runlevels, ports)
                 found.update(dict.fromkeys((state.id, *state.names), state))
         return found
 
@@ -99,7 +108,16 @@ def _pairs(block: str) -> list[tuple[str, str]]:
     return [(key, value) for key, equals, value in lines if equals]
 
 
-def _state(block: Mapping[str, str], runlevels: set[str]) -> UnitState:
+def _sockets(blocks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Sockets with what they listen on in the network: of `[::]:22 (Stream)`, not of `/run/x.sock (Stream)`."""
+    for block in blocks:
+        pairs = _pairs(block)
+        ends = [value.partition(" ")[0] for key, value in pairs if key == "Listen"]
+        found = [end for end in ends if not end.startswith(("/", "@", "vsock:")) and ":" in end]
+        yield from ((value, ", ".join(found)) for key, value in pairs if key == "Socket")
+
+
+def _state(block: Mapping[str, str], runlevels: set[str], ports: Mapping[str, str]) -> UnitState:
     names = tuple(block.get("Names", "").split())
     return UnitState(
         id=block["Id"],
@@ -113,6 +131,7 @@ def _state(block: Mapping[str, str], runlevels: set[str]) -> UnitState:
         fragment=block.get("FragmentPath", ""),
         started=_number(block.get("ExecMainStartTimestampMonotonic", "")),
         sysv=not runlevels.isdisjoint((block["Id"], *names)),
+        ports=tuple((name, ports[name]) for name in block.get("TriggeredBy", "").split() if ports.get(name)),
     )
 
 

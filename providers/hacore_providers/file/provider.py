@@ -34,6 +34,7 @@ from hacore_providers.file import steps as file_steps
 
 from ..facts.paths import PATHS, unsafe_path
 from ..facts.stat import LIMIT, STAT, Stat
+from ..facts.tools import TOOLS, strange_tools
 from .discover import DISCOVER
 from .spec import BULK, SECRET, Bulk, FileSpec, mistakes
 
@@ -109,7 +110,8 @@ class FileProvider(Provider[FileSpec]):
         """
         wanted = spec.wanted_sha256
         silent = spec.sensitive or not wanted
-        return [Ask(STAT, spec.path, "" if silent else wanted, secret=silent), Ask(PATHS, spec.path, spec.owner or "")]
+        stat = Ask(STAT, spec.path, "" if silent else wanted, secret=silent)
+        return [stat, Ask(PATHS, spec.path, spec.owner or ""), Ask(TOOLS, "")]
 
     def observe(self, view: View[FileSpec]) -> Observed | None:
         """The current state of the path, as far as the spec governs it."""
@@ -172,6 +174,7 @@ class FileProvider(Provider[FileSpec]):
 
     def examine(self, view: View[FileSpec]) -> Iterable[Mistake]:
         """What makes a change impossible, or costs hard links: a file too large to back up, a path others redirect."""
+        yield from strange_tools(view.facts, view.host.name if view.host is not None else "the host")
         observed, wanted = self.observe(view), self.desire(view).attrs
         if (None if observed is None else observed.attrs) == wanted:
             return

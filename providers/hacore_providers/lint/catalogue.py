@@ -52,6 +52,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "keepalived ignores it, so what is around it belongs to another block than it seems.",
             "Remove it, or write the keyword that it should follow.",
         ),
+        "no-name": _fault(
+            "a block has no name",
+            "keepalived skips the whole block.",
+            "Write the name between the keyword and the {.",
+        ),
         "line-too-long": _fault(
             "a line has more than 1023 bytes",
             "keepalived reads the rest as another line.",

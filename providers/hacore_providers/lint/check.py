@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,14 +43,20 @@ def members_of(
 
     Raises NotConfigurationError.
     """
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise NotConfigurationError(f"cannot check {path}: keepalived reads no UTF-16: save it as UTF-8")
     document = read(data, path, files=files, config_id=None)
-    if data.strip() and not any(statement.keyword in known("/") for statement in document.statements):
+    if document.statements and not any(_known(s.keyword) for s in document.statements):
         raise NotConfigurationError(f"cannot check {path}: it has no keyword of keepalived.conf(5) outside of blocks")
     names = list(ids) or sorted(name for name in document.ids if name)
     if not names:
         return [_member(path, document, scripts)]
     found = {name: read(data, path, files=files, config_id=name) for name in names}
     return [_member(name, document, scripts) for name, document in found.items()]
+
+
+def _known(keyword: str) -> bool:
+    return keyword.lstrip("\ufeff") in known("/") or keyword.startswith("include")
 
 
 def _member(name: str, document: Document, scripts: Callable[[Iterable[str]], dict[str, str]]) -> Member:

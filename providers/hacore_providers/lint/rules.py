@@ -16,6 +16,8 @@ __all__ = ["file_findings"]
 
 _QUOTES = "“”„‟‘’«»"
 _REFERENCES = {"track_script": "vrrp_script", "track_file": "vrrp_track_file", "track_process": "vrrp_track_process"}
+_TRACKED = ("vrrp_track_file", "track_file", "vrrp_track_process", "bfd_instance")
+_NAMED = frozenset({"vrrp_instance", "vrrp_sync_group", "vrrp_script", "virtual_server_group", *_TRACKED})
 _FREE = frozenset({"virtual_server_group", "net_namespace", "include_check"})
 
 
@@ -29,6 +31,7 @@ def file_findings(member: Member) -> Iterator[Finding]:
             yield Finding(problem.rule, RULES[problem.rule].severity, problem.at, problem.message)
     yield from _keywords(document.statements, "/")
     yield from _quotes(document.statements)
+    yield from _nameless(document)
     yield from _twice(member.instances)
     yield from _trackers(document)
     yield from _unused(document)
@@ -87,6 +90,13 @@ def _quotes(statements: Iterable[Statement]) -> Iterator[Finding]:
                 )
                 break
         yield from _quotes(statement.block or ())
+
+
+def _nameless(document: Document) -> Iterator[Finding]:
+    """Blocks without the name that others call them by."""
+    for statement in document.all(*sorted(_NAMED)):
+        if not statement.value:
+            yield _found("no-name", statement, f"{statement.keyword} has no name: write {statement.keyword} NAME {{")
 
 
 def _twice(instances: tuple[FoundInstance, ...]) -> Iterator[Finding]:

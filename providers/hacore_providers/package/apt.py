@@ -79,6 +79,9 @@ repair() { # apt refuses to work after an interrupted dpkg
 along() { apt-mark showauto | sort; }
 mark_along() { quietly apt-mark auto "$@"; }
 mark_wanted() { quietly apt-mark manual "$@"; }
+held_names() { apt-mark showhold | sort; }
+hold_names() { quietly apt-mark hold "$@"; }
+release_names() { quietly apt-mark unhold "$@"; }
 configuration_files() { dpkg-query -W -f '${Conffiles}\n' -- "$@" 2>/dev/null | awk 'NF > 1 { print $1 }'; }
 bring_in() { # names; and $pins
   if [ -n "$pins" ]; then call=apt_forced; else call=apt; fi

@@ -97,6 +97,9 @@ along() { # by dnf's reasons. If they are not known, only what hacore installed 
   else cat "$HACORE_WORK/every"; fi
 }
 mark_along() { dnf mark remove "$@"; }
+held_names() { :; } # versionlock is a plugin
+hold_names() { die "cannot hold $*: this host has dnf"; }
+release_names() { :; }
 brought=' '
 mark_wanted() {
   for word do
@@ -210,17 +213,38 @@ missing() { # names and pins that no repository has
   [ $# -gt 0 ] || return 0
   offers $refresh repoquery --qf 'is %{name} %{arch} %{evr}\n' $(words "$@" | cut -d = -f 1) \
     >"$HACORE_WORK/offers" || die "cannot read the package lists of this host's repositories"
-  for word do
-    awk -v name="${word%%=*}" -v want="${word#"${word%%=*}"}" "$alike"'
-      $1 == name || $1 "." $2 == name { if (want == "" || alike(substr(want, 2), $3)) found = 1 }
-      END { exit !found }' "$HACORE_WORK/offers" || printf '%s\n' "$word" >>"$HACORE_WORK/lack"
-  done
+  for word do offered "$word" || printf '%s\n' "$word" >>"$HACORE_WORK/lack"; done
+}
+offered() { # whether NAME or NAME=VERSION is among $HACORE_WORK/offers
+  awk -v name="${1%%=*}" -v want="${1#"${1%%=*}"}" "$alike"'
+    $1 == name || $1 "." $2 == name { if (want == "" || alike(substr(want, 2), $3)) found = 1 }
+    END { exit !found }' "$HACORE_WORK/offers"
+}
+unhidden() { # whether the repositories have it with an option that shows more
+  offers -C repoquery "$2" --qf 'is %{name} %{arch} %{evr}\n' "${1%%=*}" 2>/dev/null >"$HACORE_WORK/offers" &&
+    offered "$1"
+}
+hidden_by() { # why this host does not offer what its repositories have; empty if they do not have it
+  if unhidden "$1" --disableexcludes=all; then
+    echo 'it is excluded by `exclude` or `excludepkgs` in /etc/dnf/dnf.conf or in the file of its repository'
+  elif unhidden "$1" --disableplugin=versionlock; then
+    echo "it is locked to another version: see dnf versionlock list"
+  elif unhidden "$1" --disable-modular-filtering; then
+    stream=$(command "$program" -q -C module provides "${1%%=*}" 2>/dev/null </dev/null |
+      sed -n 's/^Module *: *\([^:]*:[^:]*\):.*/\1/p' | sort -u | tail -n 1)
+    echo "it is in a module stream that is not enabled${stream:+: dnf module enable $stream}"
+  fi
 }
 refresh=
 missing
 if [ -s "$HACORE_WORK/lack" ]; then refresh=--refresh; missing; fi
 if [ -s "$HACORE_WORK/lack" ]; then
   while read -r word; do
+    why=$(hidden_by "$word" </dev/null)
+    if [ -n "$why" ]; then
+      echo "cannot install $word: $why" >&2
+      continue
+    fi
     case $word in
       *=*) echo "cannot install ${word%%=*}: no repository of this host has version ${word#*=}" >&2 ;;
       *) echo "cannot install $word: no repository of this host has a package of this name;" \

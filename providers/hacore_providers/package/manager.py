@@ -10,6 +10,7 @@ Each package manager's module defines the functions that these scripts call:
     installed NAME         whether it is installed
     along                  names that were installed as dependencies
     mark_along, mark_wanted NAMES...    mark them as dependencies, or as requested
+    held_names; hold_names, release_names NAMES...   the administrator's and the stack's holds
     hold_services, free_services        forbid package scripts to start daemons, and allow it again
     broken, repair         whether an installation was interrupted; repair it
     configuration_files NAMES...
@@ -35,7 +36,7 @@ from hacore.model import digest
 
 from ..shell import failing_step, foreign_paths
 from .shell import COMMON, RECORDS
-from .spec import PackageSpec, Wish, wishes
+from .spec import PackageSpec, Wish, holds, wishes
 from .undo_shell import UNDO
 
 __all__ = ["Manager", "read_images"]
@@ -47,6 +48,7 @@ show() { printf '%s ' "$1"; gzip -n | base64 -w0; echo; }
 packages >"$HACORE_WORK/now"
 show packages <"$HACORE_WORK/now"
 along | show auto
+held_names | show held
 find /etc -xdev | sort | show paths
 """
 
@@ -75,6 +77,8 @@ if [ $# -gt 0 ] || [ -n "$pins" ]; then bring_in "$@" || die "cannot install $* 
 set -- $present $newest $(words $pins | cut -d = -f 1)
 [ $# -eq 0 ] || mark_wanted "$@"
 free_services
+[ -z "$hold" ] || hold_names $hold
+[ -z "$release" ] || release_names $release
 set --
 for word in $remove; do ! installed "$word" || set -- "$@" "$word"; done
 [ $# -eq 0 ] || take_off "$@" || die "cannot remove $*"
@@ -117,7 +121,7 @@ class Manager:
         wanted = self._wanted(work)
         steps = []
         if isinstance(wanted, Mapping) and wanted:
-            script = _variables(wanted, self._firm(work, wanted)) + self._shell + RECORDS + _APPLY
+            script = _variables(wanted, self._firm(work, wanted)) + self._holds(work) + self._shell + RECORDS + _APPLY
             steps.append(
                 Step(
                     script,
@@ -160,6 +164,7 @@ class Manager:
             variables = {
                 "names": " ".join(names),
                 "governed": " ".join(governed),
+                "holding": " ".join(sorted(holds([(c.address, c.spec) for c in group], family))),
                 "kept": " ".join(kept),
                 "mode": "delete" if delete else "undo",
                 # on_delete: remove: as if none of these had been installed before
@@ -194,6 +199,15 @@ class Manager:
                 known = ", ".join(sorted(change.spec.names))
                 return f"cannot choose packages for {change.address}: names has {known}, but not {family!r}"
         return wishes(((change.address, change.spec) for change in changes), family)
+
+    def _holds(self, work: Work[PackageSpec]) -> str:
+        """Shell variables: the names that this task holds, and those of which it ends the hold."""
+        changes = [(change.address, change.spec) for change in work.changes if not _deleted(change)]
+        decided = holds(changes, self._family(work))
+        return "".join(
+            f"{variable}={quote(' '.join(sorted(name for name, held in decided.items() if held is wanted)))}\n"
+            for variable, wanted in (("hold", True), ("release", False))
+        )
 
     def _firm(self, work: Work[PackageSpec], wanted: Mapping[str, Wish]) -> list[str]:
         """The versions of packages that do not change in this task: a dependency of others must not move them."""

@@ -7,7 +7,7 @@ manager.py has the steps; apt.py and dnf.py have the shell functions of each pac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from hacore.contract import (
@@ -33,11 +33,12 @@ from hacore.contract import (
 )
 from hacore_providers.package import apt, dnf
 
+from ..facts.added_packages import ADDED, added_arg
 from ..facts.packages import CANDIDATE, PACKAGE, Package
 from ..shell import failing_step
 from .discover import DISCOVER
 from .manager import Manager
-from .spec import PackageSpec, alike, mistakes
+from .spec import NO_HOLD, PackageSpec, alike, mistakes
 
 __all__ = ["PROVIDER", "PackageProvider"]
 
@@ -73,6 +74,9 @@ class Unsupported:
     def delete(self, work: Work[PackageSpec]) -> Sequence[Step]:
         """A step that fails with the reason."""
         return self.prepare(work)
+
+
+_HOLD = "hold"  # no distribution has a package of this name
 
 
 class PackageProvider(Provider[PackageSpec]):
@@ -114,11 +118,15 @@ class PackageProvider(Provider[PackageSpec]):
         asks = [Ask(PACKAGE, name) for name in spec.every]
         if spec.ensure == "latest":
             asks += [Ask(CANDIDATE, name) for name in spec.every]
+        debian = spec.of("debian")
+        if spec.ensure != "absent" and debian:
+            asks.append(Ask(ADDED, added_arg(spec.version, debian)))
         return asks
 
     def observe(self, view: View[PackageSpec]) -> Observed | None:
         """The state of each name; None if none is installed and the spec is not `absent`."""
-        spec, attrs, info = view.spec, {}, {}
+        spec, info = view.spec, {}
+        attrs: dict[str, Any] = {}
         governed = spec.version is not None or spec.ensure == "latest"
         for name in spec.of(view.facts.host.family) or ():
             package = view.facts.get(PACKAGE, name)
@@ -132,6 +140,8 @@ class PackageProvider(Provider[PackageSpec]):
                 info[f"{name} version"] = package.version + (" (held)" if package.held else "")
         if spec.ensure != "absent" and not any(value != "absent" for value in attrs.values()):
             return None
+        if spec.hold is not None:
+            attrs[_HOLD] = _is_held(view)
         return Observed(attrs, info)
 
     def desire(self, view: View[PackageSpec]) -> Desired:
@@ -145,7 +155,7 @@ class PackageProvider(Provider[PackageSpec]):
             want = {name: _newest(view.facts, name) for name in names}
         else:
             want = dict.fromkeys(names, spec.version or ("absent" if spec.ensure == "absent" else "installed"))
-        return _with_effect(want, view)
+        return _with_hold(_with_effect(want, view), view)
 
     def delete_effect(self, view: View[PackageSpec], found: Found) -> Effect:
         """Remove or restore the packages. Those found before hacore, and those of other resources, are kept."""
@@ -156,8 +166,10 @@ class PackageProvider(Provider[PackageSpec]):
         return Effect(f"restore the original state of {listed}", "restart")
 
     def examine(self, view: View[PackageSpec]) -> Iterable[Mistake]:
-        """A hold is the administrator's word: what it forbids is a mistake before anything is changed."""
-        return tuple(_held(view))
+        """A hold is the administrator's word, unless the stack decides it: what it forbids is a mistake."""
+        if view.spec.hold and view.facts.host.packager == "rpm":
+            return (Mistake.where("hold", NO_HOLD),)
+        return tuple(_held(view)) if view.spec.hold is None else ()
 
     def invalidates(self, change: Change[PackageSpec]) -> Sequence[str]:
         """The users of the packages."""
@@ -198,10 +210,45 @@ def _with_effect(want: Mapping[str, Any], view: View[PackageSpec]) -> Desired:
         for name, package in installed.items()
         if want[name] not in ("installed", package.version, _version(package, spec.version, found.host.packager))
     ]
+    words = _installed(want, view)
     if not changed:
-        return Desired(want)
+        return Desired(want, effect=words)
     verb = "stop" if spec.ensure == "absent" else "restart"
-    return Desired(want, effect=f"may {verb} the daemons of {', '.join(changed)}", disrupts="restart")
+    effect = f"may {verb} the daemons of {', '.join(changed)}"
+    return Desired(want, effect=", ".join(filter(None, (words, effect))), disrupts="restart")
+
+
+def _is_held(view: View[PackageSpec]) -> bool:
+    """Whether all that are installed are held; for `hold: false` whether one is."""
+    found = [view.facts.get(PACKAGE, name) for name in view.spec.of(view.facts.host.family) or ()]
+    held = [package.held for package in found if package is not None and package.status != "absent"]
+    return all(held) if view.spec.hold else any(held)
+
+
+def _with_hold(desired: Desired, view: View[PackageSpec]) -> Desired:
+    hold = view.spec.hold
+    if hold is None:
+        return desired
+    found = [view.facts.get(PACKAGE, name) for name in view.spec.of(view.facts.host.family) or ()]
+    new = any(package is not None and package.status == "absent" for package in found)
+    changes = _is_held(view) != hold or (hold and new)
+    words = [desired.effect] if desired.effect else []
+    words += ["hold them" if hold else "release their hold"] if changes else []
+    return replace(desired, attrs={**(desired.attrs or {}), _HOLD: hold}, effect=", ".join(words))
+
+
+def _installed(want: Mapping[str, Any], view: View[PackageSpec]) -> str:
+    """`install 6 packages (+ 4 dependencies: ...)`; empty if all are installed, or none should be."""
+    missing = [name for name in want if (found := view.facts.get(PACKAGE, name)) and found.status == "absent"]
+    if view.spec.ensure == "absent" or not missing:
+        return ""
+    along = view.facts.get(ADDED, added_arg(view.spec.version, view.spec.of("debian") or ())) or ()
+    more = f" (+ {_count(len(along), 'dependency', 'dependencies')}: {', '.join(along)})" if along else ""
+    return f"install {_count(len(missing), 'package', 'packages')}{more}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _held(view: View[PackageSpec]) -> Iterable[Mistake]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hacore.contract import Address, Mistake, Spec
 
-__all__ = ["PackageSpec", "Wish", "alike", "mistakes", "wishes"]
+__all__ = ["NO_HOLD", "PackageSpec", "Wish", "alike", "holds", "mistakes", "wishes"]
 
 Ensure = Literal["present", "absent", "latest"]
 
@@ -19,6 +19,9 @@ Ensure = Literal["present", "absent", "latest"]
 # an architecture. No match can be an option, a pattern or a version.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*[A-Za-z0-9+](:[a-z0-9-]+)?\Z|[A-Za-z0-9]\Z")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^_-]*\Z")
+
+
+NO_HOLD = "is for apt: with dnf, set a version, and lock it by a command (dnf versionlock)"
 
 
 class PackageSpec(Spec):
@@ -35,6 +38,11 @@ class PackageSpec(Spec):
         description="the exact version, as the package manager shows it; for dnf also a part: `1.2`, `1.2-3`, `4:1.2`",
     )
     ensure: Ensure = Field(default="present", description="latest: upgraded whenever a newer version is available")
+    hold: bool | None = Field(
+        default=None,
+        description="true: no upgrade of the host moves them (apt-mark hold); hacore still changes what the stack "
+        "changes. apt only",
+    )
     manager: Literal["auto", "apt", "dnf", "yum"] = Field(default="auto", description="auto: that of the host")
 
     def of(self, family: str) -> tuple[str, ...] | None:
@@ -83,6 +91,16 @@ def wishes(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> Mapping
     return found
 
 
+def holds(specs: Iterable[tuple[Address, PackageSpec]], family: str) -> dict[str, bool]:
+    """Whether names are to be held, of those for which a spec decides it; a hold wins."""
+    found: dict[str, bool] = {}
+    for _, spec in specs:
+        if spec.hold is not None:
+            for name in spec.of(family) or ():
+                found[name] = found.get(name, False) or spec.hold
+    return found
+
+
 def alike(wanted: str, version: str) -> bool:
     """Whether an RPM's version (`epoch:version-release`, without an epoch of 0) is the desired one.
 
@@ -111,6 +129,10 @@ def mistakes(spec: PackageSpec) -> Iterator[Mistake]:
     for name in spec.every:
         if not _NAME.match(name):
             yield Mistake(field, f"{name!r} is not a package name: write it without version or sign")
+    if spec.hold and spec.ensure != "present":
+        yield Mistake("hold", f"ensure: {spec.ensure} and a hold exclude each other: give only one")
+    if spec.hold and spec.manager in ("dnf", "yum"):
+        yield Mistake("hold", NO_HOLD)
     if spec.version is not None:
         if spec.name is None:
             yield Mistake("version", "a version is for one package: write name: instead of names:")

@@ -1,8 +1,9 @@
 """Undo of packages: from the installed packages to those of an image, for the names of one task and their dependencies.
 
-Variables: `names` of the task, `governed` (those with a managed version), `kept` (names of other resources),
-`mode` undo or delete, `blank` (the image is "none of these was installed"), `key` (identifies the task). Files in
-`$HACORE_WORK`: the image (`packages`, `auto`, `paths`, perhaps `configuration`) and `foreign`.
+Variables: `names` of the task, `governed` (those with a managed version), `holding` (those of which the task decides
+the hold), `kept` (names of other resources), `mode` undo or delete, `blank` (the image is "none of these was
+installed"), `key` (identifies the task). Files in `$HACORE_WORK`: the image (`packages`, `auto`, `paths`, `held` since
+there are holds, perhaps `configuration`) and `foreign`.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ purge() { # a command, then names; restores the configuration files that existed
     $keep_all -C / -xpf "$image/etc.tar" --no-recursion --verbatim-files-from -T "$image/members"; } || purged=1
   return "$purged"
 }
+# --- holds that the stack decides: released first, because a held package cannot be removed or moved
+for word in $holding; do ! installed "$word" || release_names "$word"; done
 find_added
 if broken; then
   # completing the installation first could hang or fail
@@ -117,6 +120,11 @@ if [ -s "$image/return" ]; then
   each_record forget
   packages >"$image/now"
 fi
+
+# --- holds of before
+for word in $holding; do
+  if [ -z "$blank" ] && grep -qxF -- "$word" "$image/held" 2>/dev/null && installed "$word"; then hold_names "$word"; fi
+done
 
 # --- marks, of the names and of the restored packages
 [ -z "$blank" ] || exit 0

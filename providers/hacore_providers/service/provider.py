@@ -43,6 +43,7 @@ from hacore.contract import (
 from hacore_providers.facts.paths import PATHS, unsafe_path
 from hacore_providers.facts.stat import sha256
 from hacore_providers.facts.systemd import DEFINITION, UNIT, UnitState
+from hacore_providers.facts.tools import TOOLS, strange_tools
 from hacore_providers.service import systemd, unit_file
 from hacore_providers.service.discover import DISCOVER
 from hacore_providers.service.init_system import init_system
@@ -99,15 +100,25 @@ class ServiceProvider(Provider[ServiceSpec]):
     # -- at plan
     def facts(self, spec: ServiceSpec) -> Sequence[Ask]:
         """The unit's state, and its definition if that is managed."""
-        asks = [Ask(UNIT, spec.full)]
+        asks: list[Ask] = [Ask(UNIT, spec.full)]
         if spec.definition is not None:
             asks.append(Ask(DEFINITION, spec.path, sha256(spec.definition.encode()), spec.sensitive))
             asks.append(Ask(PATHS, spec.path))
-        return asks
+        return [*asks, Ask(TOOLS, "")]
 
     def examine(self, view: View[ServiceSpec]) -> Iterable[Mistake]:
-        """A definition that is to be written where another user can redirect it."""
+        """A definition that is to be written where another user can redirect it; ports that a socket decides."""
         spec = view.spec
+        yield from strange_tools(view.facts, view.host.name if view.host is not None else "the host")
+        state = view.facts.get(UNIT, spec.full)
+        if state is not None and (spec.enabled or spec.restart_on or spec.reload_on):
+            for socket, ports in state.ports:
+                yield Mistake.where(
+                    "unit",
+                    f"is {spec.full}, which {socket} starts: it serves the ports of the socket (now {ports}), whatever "
+                    f"its own configuration has; a change of them needs ListenStream= of {socket}, and its restart",
+                    warning=True,
+                )
         unsafe = None if spec.definition is None else unsafe_path(view.facts, spec.path)
         if unsafe is not None and spec.definition is not None:
             found = view.facts.get(DEFINITION, spec.path)

@@ -67,6 +67,23 @@ set -- "$scratch"/src/*
 if [ $# -eq 1 ] && [ -d "$1" ]; then mv -- "$1" "$scratch/tree"; else mv -- "$scratch/src" "$scratch/tree"; fi
 """
 
+_MODULE = r"""
+add_module() { # file, SHA-256, URL, folder in the source
+  have=$(sha256sum <"$1"); have=${have%% *}
+  [ "$have" = "$2" ] || { echo "cannot use $3: its SHA-256 is $have, not $2" >&2; exit 1; }
+  into=$scratch/tree/$4
+  rmdir -- "$into" 2>/dev/null || : # archives have empty folders in place of git's submodules
+  if [ -e "$into" ] || [ -L "$into" ]; then
+    echo "cannot unpack $3: the source of $title has $4 already" >&2; exit 1
+  fi
+  rm -rf -- "$scratch/module"; mkdir -p "$scratch/module" "${into%/*}"
+  tar -xf "$1" -C "$scratch/module" --no-same-owner 9>&- || { echo "cannot unpack $3" >&2; exit 1; }
+  set -- "$scratch"/module/*
+  if [ $# -eq 1 ] && [ -d "$1" ]; then mv -- "$1" "$into"; else mv -- "$scratch/module" "$into"; fi
+  rm -rf -- "$scratch/module"
+}
+"""
+
 _PATCH = r"""
 command -v patch >/dev/null 2>&1 || {
   echo "cannot patch $title: the program patch is missing (install the package patch)" >&2; exit 1; }
@@ -118,6 +135,13 @@ def steps(spec: SourceBuildSpec, stamp: str) -> list[Step]:
         head(spec, stamp) + _ALONE + f"url={quote(spec.source)}\nsha256={quote(spec.sha256)}\n" + _UNPACK,
         {},
     )
+    tarballs = {"source": Source(resolved.url, spec.sha256)}
+    if spec.modules:
+        script += _MODULE
+    for index, (module, (url, _)) in enumerate(zip(spec.modules, resolved.modules, strict=True)):
+        tarballs[f"module.{index}"] = Source(url, module.sha256)
+        given = " ".join(map(quote, (module.sha256, module.source, module.into)))
+        script += f'add_module "$HACORE_WORK"/module.{index} {given}\n'
     if resolved.patches:
         script += _PATCH
     for index, (name, _, content) in enumerate(resolved.patches):
@@ -127,7 +151,7 @@ def steps(spec: SourceBuildSpec, stamp: str) -> list[Step]:
     unpack = Step(
         script,
         blobs=blobs,
-        sources={"source": Source(resolved.url, spec.sha256)},
+        sources=tarballs,
         what=f"unpacking {spec.title}",
         deadline=DEADLINE,
     )

@@ -22,6 +22,7 @@ from ..shell import account_fault
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _URL = re.compile(r"(https?|file)://\S+\Z")
 _TARBALL = re.compile(r"\.(tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|lz))([?#].*)?\Z")
+_INTO = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./+-]*\Z")
 _MODE = re.compile(r"[0-7]{3,4}\Z")
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _GLOB = re.compile(r"[*?\[]")
@@ -40,8 +41,23 @@ class Directory(BaseModel):
     group: str = Field(default="", description="default: the group of that user")
 
 
+class Module(BaseModel):
+    """One more tarball, unpacked in the source before it is patched and configured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(description="URL of a tarball, or a tarball in the stack's folder")
+    sha256: str = Field(
+        description="SHA-256 of the tarball, 64 hexadecimal digits", json_schema_extra={"pattern": "^[0-9a-f]{64}$"}
+    )
+    into: str = Field(description="its folder in the source, such as `modules/ngx_brotli`")
+
+
 class Resolved(BaseModel):
-    """The stack folder's part of a spec. `patches`: (name, sha256, content in base64; empty once recorded)."""
+    """The stack folder's part of a spec. `patches`: (name, sha256, content in base64; empty once recorded).
+
+    `modules`: (URL, SHA-256 of a tarball in the folder) of each of the spec's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +65,7 @@ class Resolved(BaseModel):
     url: str
     found: str = ""
     patches: tuple[tuple[str, str, str], ...] = ()
+    modules: tuple[tuple[str, str], ...] = ()
     sensitive: bool = False
 
 
@@ -70,6 +87,9 @@ class SourceBuildSpec(Spec):
     source: str = Field(description="URL of a tarball, or a tarball in the stack's folder")
     sha256: str = Field(
         description="SHA-256 of the tarball, 64 hexadecimal digits", json_schema_extra={"pattern": "^[0-9a-f]{64}$"}
+    )
+    modules: tuple[Module, ...] = Field(
+        default=(), description="more tarballs that are part of the build, such as modules of nginx"
     )
     patches: Commands = Field(default=(), description="patches in the stack's folder, applied in order with -p1")
     configure: tuple[str, ...] | None = Field(default=None, description="arguments of ./configure")
@@ -128,16 +148,26 @@ def resolve(spec: SourceBuildSpec, files: StackFiles) -> SourceBuildSpec:
     for path in spec.patches:
         content = files.read(path)
         patches.append((path, hashlib.sha256(content).hexdigest(), base64.b64encode(content).decode()))
-    url, found = spec.source, ""
-    if not _URL.match(spec.source):
-        tarball = files.source(spec.source, -1)
-        if tarball is None:
-            raise ValueError(f"cannot read {spec.source!r}: not a regular file")
-        found, url = tarball.sha256, tarball.url
+    url, found = _tarball(spec.source, files)
     resolved = Resolved(
-        name=_own_name(spec, files.name), url=url, found=found, patches=tuple(patches), sensitive=files.sensitive
+        name=_own_name(spec, files.name),
+        url=url,
+        found=found,
+        patches=tuple(patches),
+        modules=tuple(_tarball(module.source, files) for module in spec.modules),
+        sensitive=files.sensitive,
     )
     return spec.model_copy(update={"resolved": resolved})
+
+
+def _tarball(source: str, files: StackFiles) -> tuple[str, str]:
+    """The URL of a tarball, and the SHA-256 that it has in the stack's folder, where it is from there."""
+    if _URL.match(source):
+        return source, ""
+    tarball = files.source(source, -1)
+    if tarball is None:
+        raise ValueError(f"cannot read {source!r}: not a regular file")
+    return tarball.url, tarball.sha256
 
 
 def recorded(spec: SourceBuildSpec) -> SourceBuildSpec:
@@ -150,8 +180,10 @@ def recorded(spec: SourceBuildSpec) -> SourceBuildSpec:
 
 def inputs(spec: SourceBuildSpec) -> dict[str, Any]:
     """All inputs of a build: of the tarball its hash, not its URL."""
+    modules = {"modules": [{"sha256": m.sha256, "into": m.into} for m in spec.modules]} if spec.modules else {}
     return {
         "sha256": spec.sha256,
+        **modules,
         "patches": [sha256 for _, sha256, _ in spec.resolved.patches] if spec.resolved else [],
         "configure": list(spec.configure) if spec.configure is not None else None,
         "environment": dict(sorted(spec.environment.items())),
@@ -195,14 +227,12 @@ def prefix(spec: SourceBuildSpec) -> str | None:
 
 def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
     """The mistakes in the values of one spec."""
-    if not _SHA256.match(spec.sha256):
-        yield Mistake("sha256", "a SHA-256 has 64 digits of 0-9 and a-f, as sha256sum prints it")
-    elif spec.resolved and spec.resolved.found not in ("", spec.sha256):
-        yield Mistake("sha256", f"the SHA-256 of {spec.source} is {spec.resolved.found}")
-    if not _TARBALL.search(spec.source):
-        yield Mistake("source", f"{spec.source!r} does not look like a tarball (.tar.gz, .tar.xz, .tgz, ...)")
-    if "://" in spec.source and not _URL.match(spec.source):
-        yield Mistake("source", f"cannot get {spec.source!r}: a URL starts with http:// or https://")
+    yield from _mistakes_in_tarball("", spec.source, spec.sha256, spec.resolved.found if spec.resolved else "")
+    for index, module in enumerate(spec.modules):
+        found = spec.resolved.modules[index][1] if spec.resolved and spec.resolved.modules else ""
+        yield from _mistakes_in_tarball(f"modules.{index}.", module.source, module.sha256, found)
+        if not _INTO.match(module.into) or {"", ".", ".."} & set(module.into.split("/")):
+            yield Mistake(f"modules.{index}.into", f"{module.into!r} is not a folder in the source, such as modules/x")
     if spec.binary is not None and not _absolute(spec.binary):
         yield Mistake("binary", f"{spec.binary!r} is not an absolute path")
     for name in spec.environment:
@@ -213,6 +243,17 @@ def mistakes(spec: SourceBuildSpec) -> Iterator[Mistake]:
     yield from _mistakes_in_paths(spec)
     if spec.install == ():
         yield Mistake("install", "is empty: give a command that installs the build, such as make install")
+
+
+def _mistakes_in_tarball(field: str, source: str, sha256: str, found: str) -> Iterable[Mistake]:
+    if not _SHA256.match(sha256):
+        yield Mistake(f"{field}sha256", "a SHA-256 has 64 digits of 0-9 and a-f, as sha256sum prints it")
+    elif found not in ("", sha256):
+        yield Mistake(f"{field}sha256", f"the SHA-256 of {source} is {found}")
+    if not _TARBALL.search(source):
+        yield Mistake(f"{field}source", f"{source!r} does not look like a tarball (.tar.gz, .tar.xz, .tgz, ...)")
+    if "://" in source and not _URL.match(source):
+        yield Mistake(f"{field}source", f"cannot get {source!r}: a URL starts with http:// or https://")
 
 
 def _mistakes_in_paths(spec: SourceBuildSpec) -> Iterable[Mistake]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from hacore.contract import Ask, Discover, Discovered, Discovery, Facts
 
 from ..facts.addresses import plain
-from ..facts.keepalived_files import KEEPALIVED_FILES
+from ..facts.keepalived_files import KEEPALIVED_FILES, PLACES, configuration
 from ..keepalived import read
 
 __all__ = ["DISCOVER"]
 
-CONFIG_PATH = "/etc/keepalived/keepalived.conf"
-
 
 def _find(facts: Facts) -> Discovery:
     """The first address of each instance: the others of an instance move with it."""
-    found = facts.get(KEEPALIVED_FILES, CONFIG_PATH)
-    if found is None:
+    known = configuration(facts)
+    if known is None:
         return Discovery()
+    path, found = known
     name = facts.host.hostname.partition(".")[0] or None
-    document = read(found.files[CONFIG_PATH], CONFIG_PATH, files=found.included, config_id=name)
+    document = read(found.files[path], path, files=found.included, config_id=name)
     resources = []
     for instance in document.all("vrrp_instance"):
         entries = [e for block in instance.all("virtual_ipaddress") for e in block.block or ()]
@@ -29,4 +28,4 @@ def _find(facts: Facts) -> Discovery:
     return Discovery(tuple(resources))
 
 
-DISCOVER = Discover((Ask(KEEPALIVED_FILES, CONFIG_PATH),), _find)
+DISCOVER = Discover(tuple(Ask(KEEPALIVED_FILES, path) for path in PLACES), _find)

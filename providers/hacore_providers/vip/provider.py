@@ -32,6 +32,7 @@ from hacore.contract import (
 
 from ..facts.addresses import ADDRESSES, holds, parse_ip, plain
 from ..facts.http import HOST, HTTP, Answer, question
+from ..facts.systemd import UNIT
 from .discover import DISCOVER
 
 PATIENCE = 30.0
@@ -64,6 +65,7 @@ class VipSpec(Spec):
     address: str = Field(default="", description="one of the instance's addresses; default: its only one")
     checks: tuple[HttpCheck, ...] = Field(default=(), description="health checks, made by the holder and by hacore")
     sensitive: SkipJsonSchema[bool] = Field(default=False, description="filled in by hacore: a check names a secret")
+    unit: SkipJsonSchema[str] = Field(default="", description="filled in by hacore: the unit of the instance's daemon")
 
 
 class Vip(Provider[VipSpec]):
@@ -80,11 +82,13 @@ class Vip(Provider[VipSpec]):
     def resolve(self, spec: VipSpec, files: StackFiles) -> VipSpec:
         """The address without its prefix length; default: the only one of the instance."""
         address = spec.address
+        found = files.resource("vrrp_instance", spec.instance)
+        unit = str(getattr(found, "service", ""))
+        unit += "" if "." in unit or not unit else ".service"
         if not address:
-            found = files.resource("vrrp_instance", spec.instance)
             addresses: Sequence[Any] = getattr(found, "vips", ())
             address = addresses[0].address if len(addresses) == 1 else ""
-        return spec.model_copy(update={"address": plain(address), "sensitive": files.sensitive})
+        return spec.model_copy(update={"address": plain(address), "sensitive": files.sensitive, "unit": unit})
 
     def validate(
         self, members: Mapping[str, VipSpec], hosts: Mapping[str, Host], lifecycle: Lifecycle = NO_RULES
@@ -116,9 +120,10 @@ class Vip(Provider[VipSpec]):
 
     # -- at plan
     def facts(self, spec: VipSpec) -> Sequence[Ask]:
-        """Each member's addresses; the holder also makes the checks."""
+        """Each member's addresses and daemon; the holder also makes the checks."""
         checks = (c.question(spec.address) for c in spec.checks if _is_url(c.http))
-        return (Ask(ADDRESSES, ""), *(Ask(HTTP, arg, secret=spec.sensitive) for arg in checks))
+        daemon = (Ask(UNIT, spec.unit),) if spec.unit else ()
+        return (Ask(ADDRESSES, ""), *daemon, *(Ask(HTTP, arg, secret=spec.sensitive) for arg in checks))
 
     def observe(self, view: View[VipSpec]) -> Observed | None:
         """The number of holders: one, several, none (absent), or unknown if an unreachable host may be one."""
@@ -153,7 +158,11 @@ class Vip(Provider[VipSpec]):
 
     def desire(self, view: View[VipSpec]) -> Desired:
         """Exactly one holder, on any member."""
-        return Desired({"holder": "one"}, effect="wait until exactly one host holds it")
+        stopped = _all_stopped(view)
+        why = (
+            f", once {view.spec.unit.removesuffix('.service')}, which is stopped on {stopped}, runs" if stopped else ""
+        )
+        return Desired({"holder": "one"}, effect=f"wait until exactly one host holds it{why}")
 
     def checks(self, spec: VipSpec) -> Sequence[Check]:
         """The same checks for the controller."""
@@ -164,6 +173,16 @@ class Vip(Provider[VipSpec]):
     def patience(self, spec: VipSpec) -> float:
         """Seconds for the members to elect one holder."""
         return PATIENCE
+
+
+def _all_stopped(view: View[VipSpec]) -> str:
+    """The members, if the daemon is installed and runs on none of them: then nobody can hold the address."""
+    units = {host: facts.get(UNIT, view.spec.unit) for host, (_, facts) in view.members.items()}
+    known = [unit for unit in units.values() if unit is not None and unit.found]
+    if len(known) < len(units) or any(unit.active not in ("inactive", "failed") for unit in known):
+        return ""
+    *most, last = units
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _is_url(text: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from hacore.contract import Address, Mistake, View
 
 from ..facts.addresses import ADDRESSES, parse_ip, plain
+from .check_families import mistakes_of_families
 from .check_groups import mistakes_of_groups
 from .spec import VrrpInstanceSpec
 from .steps import first_words
@@ -26,6 +27,7 @@ def mistakes_of_all(views: Views, contents: Contents) -> Iterator[tuple[Address,
     yield from _shared_addresses(views)
     yield from _shared_router_ids(views)
     yield from mistakes_of_groups(views)
+    yield from mistakes_of_families(views)
     for address, view in views.items():
         yield from ((address, mistake) for mistake in _asking_checks(view, contents))
 

@@ -118,26 +118,28 @@ def _text(value: object) -> str:
 def _order(name: str, members: dict[Address, Member]) -> Iterator[tuple[Address, Mistake]]:
     """The host that one member prefers must be that of the others: a group is MASTER only where all of them are."""
     first, reference = next(iter(members.items()))
-    hosts = _preferred(reference)
+    hosts = preferred(reference)
     for member in list(members.values())[1:]:
-        theirs = _preferred(member)
+        theirs = preferred(member)
         if set(member) == set(reference) and theirs != hosts:
             address = member[theirs[0]][0]
             yield (
                 address,
                 Mistake.where(
                     "priority",
-                    f"prefers {_numbers(member, theirs)}, and {first} in the same sync_group {name} prefers "
-                    f"{_numbers(reference, hosts)}: they are MASTER on one host together; give both the same order",
+                    f"prefers {numbers(member, theirs)}, and {first} in the same sync_group {name} prefers "
+                    f"{numbers(reference, hosts)}: they are MASTER on one host together; give both the same order",
                 ),
             )
 
 
-def _preferred(member: Member) -> list[str]:
+def preferred(member: Member) -> list[str]:
+    """The hosts of an instance, the first master first."""
     return sorted(member, key=lambda host: (-member[host][1].priority, host))
 
 
-def _numbers(member: Member, hosts: list[str]) -> str:
+def numbers(member: Member, hosts: list[str]) -> str:
+    """The hosts in their order, with their priorities."""
     return " before ".join(f"{host} ({member[host][1].priority})" for host in hosts)
 
 
@@ -159,4 +161,4 @@ def _weights(name: str, member: Member) -> Iterator[tuple[Address, Mistake]]:
                 )
 
 
-__all__ = ["mistakes_of_groups"]
+__all__ = ["Member", "mistakes_of_groups", "numbers", "preferred"]

@@ -17,6 +17,7 @@ from ..facts.links import LINKS, Link
 from ..facts.paths import unsafe_path
 from ..facts.stat import sha256
 from .check_existing import lost_of_existing
+from .check_foreign import mistakes_of_foreign
 from .check_raw import mistakes_of_included
 from .companions import companions
 from .config_text import render
@@ -39,6 +40,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from _strict(view)
     yield from _swapped(view)
     yield from lost_of_existing(view)
+    yield from mistakes_of_foreign(view)
     yield from mistakes_of_included(view)
     yield from _peers(view)
     yield from _redirected(view)

@@ -6,6 +6,7 @@ Included files are part of the result, as if they stood in the file itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +14,18 @@ from typing import Any
 from hacore.contract import Ask, Discover, Discovered, Discovery, Facts, LeftOut, Secret
 
 from ..facts.addresses import parse_ip, plain
-from ..facts.keepalived import HEADER
-from ..facts.keepalived_files import KEEPALIVED_FILES
+from ..facts.keepalived import HEADER, VERSION
+from ..facts.keepalived_files import KEEPALIVED_FILES, PLACES, configuration
 from ..keepalived import Document, Statement, read, write
 from ..keepalived.keywords import known
 from .from_config import TRACKERS, FoundInstance, found_instances
 from .raw_text import ELSEWHERE
-from .spec import CONFIG
+from .spec import BINARY, CONFIG
 
 __all__ = ["DISCOVER"]
 
+PROGRAMS = (BINARY, "/usr/local/sbin/keepalived", "/usr/local/keepalived/sbin/keepalived")
+"""Where keepalived is: of a package, and of builds with the usual prefixes."""
 _FIELDS = frozenset(
     {
         "interface", "virtual_router_id", "priority", "state", "version", "advert_int", "authentication", "preempt",
@@ -40,6 +43,11 @@ _TRACKER_FIELDS = {
     "track_file": _FILE,
     "vrrp_track_process": frozenset({"process", "weight", "quorum", "delay"}),
 }
+_PASSWORD = re.compile(
+    r"(?i)(?:^|[^a-z])(?:password|passwd|passphrase|pass|pw|secret|token|api[_-]?key|authorization)"
+    r"(?:[ \t]*[=:][ \t]*|[ \t]+)[^ \t]|://[^/\s:@]+:[^/\s@]+@|[ \t]-p(?=[^ \t\d])"
+)
+"""A password in a command or a line: `password X`, `--password=X`, `-pX`, a URL with user and password."""
 _MAIL = ("smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "virtual_server")
 _USED = 8
 """Bytes of auth_pass that keepalived sends (RFC 2338, section 5.3.6.1)."""
@@ -47,15 +55,19 @@ _USED = 8
 
 def _find(facts: Facts) -> Discovery:
     """The instances of one host, with what its keepalived.conf has besides."""
-    found = facts.get(KEEPALIVED_FILES, CONFIG)
-    if found is None:
+    known = configuration(facts)
+    if known is None:
         return Discovery(left_out=(LeftOut(CONFIG, "the host has no such file, or the user cannot read it"),))
-    data = found.files[CONFIG]
+    path, found = known
+    data = found.files[path]
     if data.startswith(HEADER.encode()):
-        return Discovery(left_out=(LeftOut(CONFIG, "hacore manages this file already, with another stack"),))
+        return Discovery(left_out=(LeftOut(path, "hacore manages this file already, with another stack"),))
     name = facts.host.hostname.partition(".")[0] or None
-    document = read(data, CONFIG, files=found.included, config_id=name)
-    reading = _Reading(document, [LeftOut(path, f"not read: {why}") for path, why in found.refused.items()])
+    document = read(data, path, files=found.included, config_id=name)
+    program = next((one for one in PROGRAMS if facts.get(VERSION, one) is not None), BINARY)
+    own = {"config": path} if path != CONFIG else {}
+    own |= {"binary": program} if program != BINARY else {}
+    reading = _Reading(document, [LeftOut(file, f"not read: {why}") for file, why in found.refused.items()], own)
     return Discovery(tuple(reading.resources()), tuple(reading.left))
 
 
@@ -65,6 +77,7 @@ class _Reading:
 
     document: Document
     left: list[LeftOut] = field(default_factory=list)
+    own: dict[str, Any] = field(default_factory=dict)  # fields of each instance: where keepalived is
 
     def resources(self) -> Iterator[Discovered]:
         for fault in self.document.faults:
@@ -82,7 +95,8 @@ class _Reading:
             if first:  # what the file has once is merged from all instances: one of them is enough
                 body |= self._around()
                 first = False
-            yield Discovered(instance.name, body, links={"needs": ("package:keepalived",)})
+            body = {key: _guarded(value, f"{instance.name}_{key}") for key, value in body.items()}
+            yield Discovered(instance.name, body | self.own, links={"needs": ("package:keepalived",)})
         self._unused()
 
     def _leave(self, at: Any, why: str) -> None:
@@ -219,6 +233,17 @@ class _Reading:
                         self._leave(inner, f"{inner.keyword} of {definition.value}: hacore has no field for it")
 
 
+def _guarded(value: Any, hint: str) -> Any:
+    """Each text that may contain a password as a secret: a command with it, or a line of the file, as a whole."""
+    if isinstance(value, str):
+        return Secret(hint, value) if _PASSWORD.search(value) else value
+    if isinstance(value, dict):
+        return {key: _guarded(inner, f"{hint}_{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_guarded(inner, f"{hint}_{number}") for number, inner in enumerate(value, 1)]
+    return value
+
+
 def _whole(value: Any) -> Any:
     """Numbers without a fraction as integers, as people write them."""
     if isinstance(value, dict):
@@ -236,4 +261,6 @@ def _walk(statements: Iterable[Statement]) -> Iterator[Statement]:
         yield from _walk(statement.block or ())
 
 
-DISCOVER = Discover((Ask(KEEPALIVED_FILES, CONFIG),), _find)
+DISCOVER = Discover(
+    (*(Ask(KEEPALIVED_FILES, path) for path in PLACES), *(Ask(VERSION, program) for program in PROGRAMS)), _find
+)

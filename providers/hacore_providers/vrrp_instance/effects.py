@@ -11,6 +11,7 @@ from ..facts.addresses import ADDRESSES, plain
 from ..facts.keepalived import CONFIG
 from .check_pair import effective_priority, weights
 from .members import holds_here, is_drained, master_down
+from .rewrite import rewritten
 from .spec import VrrpInstanceSpec
 
 Members = Mapping[str, tuple[VrrpInstanceSpec, Facts]]
@@ -22,6 +23,11 @@ class Move(NamedTuple):
     holder: str
     taker: str
     seconds: float
+
+
+def change(view: View[VrrpInstanceSpec], cure: str = "") -> str:
+    """The effect of writing the desired configuration of one member. `cure`: what is done in place of a reload."""
+    return ", ".join([*filter(None, [rewritten(view)]), cure or "reload keepalived", *words(view)])
 
 
 def words(view: View[VrrpInstanceSpec]) -> list[str]:
@@ -82,4 +88,4 @@ def removal(view: View[VrrpInstanceSpec], addresses: list[str]) -> list[str]:
     return [f"remove {address} from {view.address.host}, which holds it: its clients lose service" for address in held]
 
 
-__all__ = ["Move", "moves", "removal", "removed_addresses", "words"]
+__all__ = ["Move", "change", "moves", "removal", "removed_addresses", "words"]

@@ -24,6 +24,7 @@ from .spec import (
 
 __all__ = ["TRACKERS", "FoundInstance", "Problem", "found_instances"]
 
+SCOPES = ("site", "link", "host", "nowhere", "global")
 TRACKERS: Mapping[str, tuple[str, ...]] = {
     "track_script": ("vrrp_script",),
     "track_file": ("vrrp_track_file", "track_file"),
@@ -188,7 +189,10 @@ class _Reading:
                 options = dict(zip(entry.values[::1], entry.values[1:], strict=False))
                 found.append(
                     VirtualAddress.model_construct(
-                        address=entry.keyword, dev=options.get("dev"), label=options.get("label"), scope=None
+                        address=entry.keyword,
+                        dev=options.get("dev"),
+                        label=options.get("label"),
+                        scope=options["scope"] if options.get("scope") in SCOPES else None,
                     )
                 )
         return tuple(found) or None

@@ -37,17 +37,18 @@ from hacore.contract import (
     Trigger,
     View,
     Work,
-    account_claims,
 )
 
 from ..facts.addresses import ADDRESSES, holds, plain
 from ..facts.firewall import FIREWALL
+from ..facts.foreign import FOREIGN
 from ..facts.keepalived import CONFIG, DRAIN, HEADER, INCLUDE, MAINTENANCE, VERSION
 from ..facts.keepalived_daemon import DAEMON
+from ..facts.keepalived_lost import LOST
 from ..facts.links import LINKS
 from ..facts.paths import PATHS
 from ..facts.stat import sha256
-from . import effects, fail_over, maintenance, steps
+from . import check_foreign, effects, fail_over, lost, maintenance, steps
 from .check_all import mistakes_of_all
 from .check_hosts import mistakes_on_hosts
 from .check_pair import agreement, mistakes
@@ -58,6 +59,7 @@ from .discover import DISCOVER
 from .members import is_drained, longest_start, master_down, served
 from .origins import origins
 from .spec import Unicast, VrrpInstanceSpec, instance_name
+from .uses import accounts, programs
 
 OWNER = "root:root"
 LONGEST_ELECTION = 60.0
@@ -108,8 +110,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             *(Claim(f"vip:{plain(vip.address)}") for vip in spec.vips),
             Claim(f"path:{spec.binary}", "use"),
             Claim("pkg:keepalived", "use"),
-            *(Claim(f"path:{path}", "use") for path in _programs([spec])),
-            *_accounts(spec),
+            *(Claim(f"path:{path}", "use") for path in programs([spec])),
+            *accounts(spec),
         )
 
     def triggers(self, spec: VrrpInstanceSpec, address: Address) -> Sequence[Trigger]:
@@ -140,6 +142,8 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
             Ask(MAINTENANCE, spec.maintenance_file),
             Ask(ADDRESSES, ""),
             Ask(LINKS, ""),
+            Ask(LOST, lost.question(spec)),
+            Ask(FOREIGN, check_foreign.question(spec)),
             *(Ask(INCLUDE, pattern) for _, pattern in patterns(spec)),
         )
 
@@ -163,18 +167,22 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         info = {"version": facts.get(VERSION, spec.binary), "holds": held, "drained": is_drained(spec, facts)}
         texts = {} if found.text is None or any_hidden(view) else {"config": found.text}
         attrs = {"config": f"sha256:{found.sha256}", "mode": found.mode, "owner": found.owner}
+        attrs[lost.ATTR] = lost.left(view)
         return Observed(attrs, info, texts)
 
     def desire(self, view: View[VrrpInstanceSpec]) -> Desired:
         """The file with all instances of the host; raises ValueError if they contradict each other."""
         text = render(companions(view))
         secret, withheld = any_sensitive(view), any_hidden(view)
+        cure = lost.cure(view)
+        attrs = {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER}
         return Desired(
-            {"config": f"sha256:{sha256(text.encode())}", "mode": steps.MODE, "owner": OWNER},
+            {**attrs, lost.ATTR: lost.shown(lost.all_of(view.spec))} if cure else attrs,
             texts={} if withheld else {"config": masked(text)},
             sensitive=frozenset({"config"}) if secret else frozenset(),
             masked=frozenset({"config"}) if secret and not withheld else frozenset(),
-            effect=", ".join(["reload keepalived", *effects.words(view)]),
+            effect=effects.change(view, cure),
+            disrupts="restart" if cure else "none",  # its other addresses move away first
         )
 
     def delete_effect(self, view: View[VrrpInstanceSpec], found: Found) -> Effect:
@@ -264,8 +272,13 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
         wanted = work.wanted or tuple((c.address, c.spec) for c in work.changes if c.action is not Action.DELETE)
         specs = [spec for _, spec in wanted]
         deleted = [change.spec for change in work.changes if change.action is Action.DELETE]
-        install = steps.install(specs[0], render(wanted), _programs(specs), origins(wanted))
-        return (install, steps.forget_drains(deleted)) if deleted else (install,)
+        install = steps.install(specs[0], render(wanted), programs(specs), origins(wanted))
+        cure = (steps.restart(specs[0]),) if any(map(lost.is_cure, work.changes)) else ()
+        return (install, *((steps.forget_drains(deleted),) if deleted else ()), *cure)
+
+    def loads(self, change: Change[VrrpInstanceSpec]) -> bool:
+        """Whether it restarts the daemon, which lost addresses."""
+        return lost.is_cure(change)
 
     def undo(self, work: Work[VrrpInstanceSpec]) -> Sequence[Step]:
         """Restore the file of before this run."""
@@ -298,23 +311,6 @@ class VrrpInstance(Provider[VrrpInstanceSpec]):
     def trigger(self, work: Work[VrrpInstanceSpec], op: Literal["reload", "restart"]) -> Sequence[Step]:
         """Reload in place, once for all instances of the host."""
         return (steps.reload(work.changes[0].spec),)
-
-
-def _programs(specs: Iterable[VrrpInstanceSpec]) -> tuple[str, ...]:
-    """The programs that the instances run: check scripts and notify scripts."""
-    commands: list[str] = []
-    for spec in specs:
-        commands += [script.script for script in spec.track_scripts.values()]
-        commands += spec.notify.scripts().values()
-    return steps.first_words(commands)
-
-
-def _accounts(spec: VrrpInstanceSpec) -> Iterable[Claim]:
-    """The accounts of its scripts: USER [GROUP]."""
-    named = [script.user for script in spec.track_scripts.values()] + [spec.globals.get("script_user")]
-    for text in named:
-        user, _, group = text.partition(" ") if isinstance(text, str) else ("", "", "")
-        yield from account_claims(user, group.strip())
 
 
 PROVIDER = VrrpInstance()

@@ -164,7 +164,8 @@ class VrrpInstanceSpec(Spec):
     )
     replace_existing: tuple[str, ...] = Field(
         default=(),
-        description="instances, addresses and virtual servers of a keepalived.conf not yet managed that may be removed",
+        description="instances, addresses and virtual servers of a keepalived.conf not yet managed that may be "
+        "removed, and addresses that another machine still has",
     )
     config: str = Field(default=CONFIG, description="path of keepalived.conf; hacore owns the whole file")
     binary: str = Field(default=BINARY, description="program that tests the new file before it is installed")

@@ -255,6 +255,24 @@ def reload(spec: VrrpInstanceSpec) -> Step:
     return Step(_filled(_RELOAD, values), what=f"reloading {spec.service}", disrupts="reload")
 
 
+_RESTART = r"""
+unit=@service@
+if [ -d /run/systemd/system ]; then
+  systemctl restart "$unit" || { journalctl -q -u "$unit" -n 15 -o cat --no-pager >&2 || :; exit 1; }
+  systemctl is-active --quiet "$unit"
+else
+  "/etc/init.d/$unit" restart
+fi
+"""
+
+
+def restart(spec: VrrpInstanceSpec) -> Step:
+    """Restart keepalived, which adds the addresses that it lost once it is MASTER again; a reload does not."""
+    return Step(
+        _filled(_RESTART, {"service": quote(spec.service)}), what=f"restarting {spec.service}", disrupts="restart"
+    )
+
+
 def drain(spec: VrrpInstanceSpec, on: bool) -> Step:
     """Write the drain file in place: keepalived watches the file itself and does not see a rename."""
     file = quote(spec.drain_file)

@@ -154,14 +154,14 @@ def test_a_recorded_spec_asks_the_same_and_has_no_content(sensitive: bool) -> No
     assert "hunter2" not in stored
     assert (sha256(b"hunter2-hunter2") in stored) is not sensitive
     assert again.wanted_sha256  # that the content is governed is not forgotten
-    ask, _ = PROVIDER.facts(again)
+    ask, *_ = PROVIDER.facts(again)
     # drift shows what has changed, and a secret leaves no host
     assert (ask.fact, ask.arg, ask.secret) == (STAT, "/it", sensitive)
     assert PROVIDER.recorded(again) == again
 
 
 def test_a_secrets_hash_does_not_leave_the_controller() -> None:
-    ask, _ = PROVIDER.facts(FileSpec(path="/it", content="hunter2", sensitive=True))
+    ask, *_ = PROVIDER.facts(FileSpec(path="/it", content="hunter2", sensitive=True))
 
     assert (ask.wanted, ask.secret) == ("", True)
 

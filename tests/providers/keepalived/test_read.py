@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hacore_providers.keepalived import Document, Place, Statement, read, write
+
+FUZZ = int(os.environ.get("HACORE_FUZZ", "1"))
+"""How many times as many examples as usual: 200 takes ten minutes."""
 
 
 def tree(statements: Iterable[Statement]) -> list[Any]:
@@ -151,7 +155,7 @@ def included(pattern: str, folder: str) -> Sequence[tuple[str, bytes]]:
 
 
 @given(st.binary(max_size=400) | TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * FUZZ, deadline=None)
 def test_no_bytes_stop_the_reader(data: bytes) -> None:
     document = read(data, "x", files=included, config_id="a")
     lines = data.count(b"\n") + 1
@@ -159,7 +163,7 @@ def test_no_bytes_stop_the_reader(data: bytes) -> None:
 
 
 @given(TEXTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500 * FUZZ, deadline=None)
 def test_what_is_written_is_read_as_the_same(data: bytes) -> None:
     document = read(data, "x", files=included, config_id="a")
     # A quote that does not end hides blanks, braces and definitions that no text outside of it can have. A backslash

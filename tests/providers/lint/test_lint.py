@@ -64,6 +64,12 @@ def found(result: Result) -> list[tuple[str, int, str]]:
     return [(Path(file).name, int(line), rule) for file, line, rule in lines]
 
 
+def test_the_page_shows_what_is_found_in_the_pair_of_the_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs/lint.md").read_text()
+    monkeypatch.chdir(GUIDE)
+    assert f"$ hacore lint lb1.conf lb2.conf\n{lint(Path('lb1.conf'), Path('lb2.conf')).output}```" in page
+
+
 def test_a_clean_pair(pair: tuple[Path, Path]) -> None:
     result = lint(*pair)
     assert found(result) == []

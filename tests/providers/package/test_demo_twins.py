@@ -295,3 +295,40 @@ def test_a_hold_outlives_the_change_that_it_does_not_forbid_and_its_undo(spare: 
     assert held() == "hi 2.0"
     task.undo()
     assert held() == "hi 1.0"
+
+
+def test_a_hold_of_the_stack_is_set_moves_with_its_version_and_is_undone(spare: Family) -> None:
+    family, host = spare, spare.host
+    if family.manager != "apt":
+        pytest.skip("dnf has no holds of its own")
+
+    def held() -> str:
+        return host.sh("dpkg-query -W -f '${db:Status-Abbrev}${Version}' demo 2>/dev/null || :")
+
+    host.sh("apt-get update")
+    before = manifest.take(host.lab, host.twin)
+    first = Task(host, spec(name="demo", version="1.0", hold=True))
+    first.go()
+    assert held() == "hi 1.0"
+    host.sh("apt-get -y upgrade")
+    assert held() == "hi 1.0"
+    host.sh("apt-mark unhold demo")
+    assert not first.as_wanted()
+    again = Task(host, spec(name="demo", version="1.0", hold=True))
+    again.go()
+    assert held() == "hi 1.0"
+    again.undo()
+    assert held() == "ii 1.0"
+    again.go()
+    second = Task(host, spec(name="demo", version="2.0", hold=True))
+    second.go()
+    assert held() == "hi 2.0"
+    second.undo()
+    assert held() == "hi 1.0"
+    free = Task(host, spec(name="demo", version="1.0", hold=False))
+    free.go()
+    assert held() == "ii 1.0"
+    free.undo()
+    assert held() == "hi 1.0"
+    first.undo()
+    assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []

@@ -50,6 +50,18 @@ def test_versions_in_part_and_with_epochs(family: Family) -> None:
     assert manifest.diff(before, manifest.take(host.lab, host.twin)) == []
 
 
+def test_a_package_that_is_excluded_is_not_called_missing(family: Family) -> None:
+    host = family.host
+    host.sh("cp -p /etc/dnf/dnf.conf /root/dnf.conf; echo 'exclude=demo*' >>/etc/dnf/dnf.conf")
+    try:
+        with pytest.raises(StepFailedError, match="cannot install demo: it is excluded by `exclude`"):
+            Task(host, spec(name="demo")).capture()
+        with pytest.raises(StepFailedError, match="cannot install demo-nothing: no repository of this host has"):
+            Task(host, spec(name="demo-nothing")).capture()
+    finally:
+        host.sh("mv /root/dnf.conf /etc/dnf/dnf.conf")
+
+
 def test_yum_does_it_where_there_is_no_dnf(family: Family) -> None:
     """As on RHEL 8 and 9, where both names lead to one program; here the other one is taken away."""
     host = family.host

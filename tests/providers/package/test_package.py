@@ -29,6 +29,7 @@ from hacore.contract import (
     View,
     Work,
 )
+from hacore_providers.facts.added_packages import ADDED
 from hacore_providers.facts.packages import CANDIDATE, PACKAGE, Package
 from hacore_providers.package.manager import read_images
 from hacore_providers.package.provider import PROVIDER
@@ -142,12 +143,14 @@ def test_names_of_all_families_are_claimed_and_shared() -> None:
     spec = PackageSpec(names={"debian": ("gcc", "make"), "redhat": ("gcc",)})
 
     assert PROVIDER.claims(spec) == [Claim("pkg:gcc", "share"), Claim("pkg:make", "share")]
-    assert [ask.arg for ask in PROVIDER.facts(spec)] == ["gcc", "make"]
+    assert [ask.arg for ask in PROVIDER.facts(spec) if ask.fact is PACKAGE] == ["gcc", "make"]
     assert PackageSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
 def test_candidates_are_asked_for_latest_only() -> None:
-    assert [ask.fact for ask in PROVIDER.facts(PackageSpec(names=("a",), ensure="latest"))] == [PACKAGE, CANDIDATE]
+    latest, present = (PROVIDER.facts(PackageSpec(names=("a",), ensure=ensure)) for ensure in ("latest", "present"))
+    assert [ask.fact for ask in latest] == [PACKAGE, CANDIDATE, ADDED]
+    assert [ask.fact for ask in present] == [PACKAGE, ADDED]
 
 
 def test_two_resources_that_name_one_package() -> None:
@@ -370,14 +373,14 @@ def test_a_hold_is_told_before_anything_is_changed(fields: dict[str, Any], said:
     [
         ({"ensure": "latest"}, Package("installed", "1.0"), "may restart the daemons of web"),
         ({"ensure": "latest"}, Package("installed", "2.0"), ""),
-        ({"ensure": "latest"}, Package("absent"), ""),
+        ({"ensure": "latest"}, Package("absent"), "install 1 package"),
         ({"version": "0.9"}, Package("installed", "1.0"), "may restart the daemons of web"),
         ({"version": "0.9"}, Package("installed", "0.9"), ""),
-        ({"version": "0.9"}, Package("absent"), ""),
+        ({"version": "0.9"}, Package("absent"), "install 1 package"),
         ({"ensure": "absent"}, Package("installed", "1.0"), "may stop the daemons of web"),
         ({"ensure": "absent"}, Package("absent"), ""),
         ({}, Package("installed", "1.0"), ""),
-        ({}, Package("absent"), ""),
+        ({}, Package("absent"), "install 1 package"),
     ],
 )
 def test_a_change_of_an_installed_package_interrupts_its_daemons(
@@ -386,7 +389,7 @@ def test_a_change_of_an_installed_package_interrupts_its_daemons(
     """A new one interrupts nothing: nobody uses it yet."""
     answers = {(PACKAGE.name, "web"): found, (CANDIDATE.name, "web"): "2.0"}
     desired = PROVIDER.desire(View(HERE, PackageSpec(name="web", **fields), None, _answering(answers)))
-    assert (desired.effect, desired.disrupts) == (effect, "restart" if effect else "none")
+    assert (desired.effect, desired.disrupts) == (effect, "restart" if "daemons" in effect else "none")
 
 
 def test_a_newest_version_that_is_not_known_yet_may_be_another() -> None:
@@ -405,3 +408,47 @@ def test_a_partial_version_of_an_rpm_that_is_installed_is_no_change() -> None:
 
 def _answering(answers: Mapping[tuple[str, str], Any]) -> Facts:
     return Facts(HostFacts(family="debian", packager="dpkg"), answers)
+
+
+@pytest.mark.parametrize(
+    ("hold", "found", "attrs", "effect"),
+    [
+        (None, {"a": Package("installed", "1", held=True)}, {"a": "installed"}, ""),
+        (True, {"a": Package("installed", "1")}, {"a": "installed", "hold": False}, "hold them"),
+        (True, {"a": Package("installed", "1", held=True)}, {"a": "installed", "hold": True}, ""),
+        (
+            True,
+            {"a": Package("installed", "1", held=True), "b": Package("installed", "1")},
+            {"a": "installed", "b": "installed", "hold": False},
+            "hold them",
+        ),
+        (True, {"a": Package("absent")}, None, "install 1 package, hold them"),
+        (False, {"a": Package("installed", "1", held=True)}, {"a": "installed", "hold": True}, "release their hold"),
+        (False, {"a": Package("absent")}, None, "install 1 package"),
+    ],
+)
+def test_a_hold_is_a_desired_state(
+    hold: bool | None, found: dict[str, Package], attrs: dict[str, object] | None, effect: str
+) -> None:
+    spec = PackageSpec(names=tuple(found), hold=hold)
+    view = View(HERE, spec, None, _answering({(PACKAGE.name, name): package for name, package in found.items()}))
+    observed, desired = PROVIDER.observe(view), PROVIDER.desire(view)
+    assert (observed and observed.attrs) == attrs
+    assert ((desired.attrs or {}).get("hold"), desired.effect) == (hold, effect)
+    assert list(PROVIDER.examine(view)) == []
+
+
+def test_a_hold_is_of_apt_and_contradicts_what_moves_a_package() -> None:
+    facts = Facts(HostFacts(family="redhat", packager="rpm"))
+    (mistake,) = PROVIDER.examine(View(HERE, PackageSpec(name="a", hold=True), None, facts))
+    assert str(mistake).startswith("hold is for apt: with dnf, set a version")
+    for fields in ({"ensure": "latest"}, {"ensure": "absent"}, {"manager": "dnf"}):
+        ((_, wrong),) = PROVIDER.validate({"lb1": PackageSpec(name="a", hold=True, **fields)}, {})  # type: ignore[arg-type]
+        assert wrong.field == "hold"
+
+
+def test_the_task_holds_and_releases_what_its_specs_decide() -> None:
+    one, two = PackageSpec(names=("a", "b"), hold=True), PackageSpec(names=("b", "c"), hold=False)
+    changes = tuple(Change(Address("package", n, host="lb1"), Action.UPDATE, s) for n, s in (("x", one), ("y", two)))
+    script = PROVIDER.apply(Work(changes, facts=DEBIAN))[0].script
+    assert "hold='a b'\nrelease=c\n" in script

@@ -20,6 +20,8 @@ installed() { packages | there | grep -qxF -- "$1"; }
 along() { :; }
 mark_along() { log mark_along "$@"; }
 mark_wanted() { log mark_wanted "$@"; }
+hold_names() { log hold "$@"; }
+release_names() { log release "$@"; }
 hold_services() { :; }
 free_services() { :; }
 broken() { return 1; }
@@ -37,16 +39,29 @@ class Toy:
 
     folder: Path
 
-    def undo(self, *, before: str, now: str, mode: str = "undo", names: str = "a", kept: str = "") -> list[str]:
-        """The calls that change something; `before` and `now` are lines NAME VERSION STATE."""
+    def undo(
+        self,
+        *,
+        before: str,
+        now: str,
+        mode: str = "undo",
+        names: str = "a",
+        kept: str = "",
+        holding: str = "",
+        held: str = "",
+    ) -> list[str]:
+        """The calls that change something; `before` and `now` are lines NAME VERSION STATE.
+
+        `holding`: the names of which the task decides the hold; `held`: those that were held before.
+        """
         work, calls, installed = (self.folder / name for name in ("work", "calls", "list"))
         work.mkdir()
-        files = {"packages": before, "auto": "", "paths": "", "foreign": ""}
+        files = {"packages": before, "auto": "", "paths": "", "foreign": "", "held": held}
         for name, text in files.items():
             (work / name).write_text(text.replace(" ", "\t"))
         installed.write_text(now.replace(" ", "\t"))
         calls.touch()
-        variables = f"names='{names}' governed= kept='{kept}' mode={mode} blank= key=k\n"
+        variables = f"names='{names}' governed= kept='{kept}' mode={mode} blank= key=k holding='{holding}'\n"
         done = subprocess.run(
             ["sh", "-c", "set -eu\n" + variables + COMMON + MANAGER + RECORDS + UNDO],
             env={
@@ -84,3 +99,20 @@ def test_a_package_with_only_configuration_files_before_is_removed_to_that(toy: 
 
 def test_a_package_of_another_resource_is_not_removed_to_its_configuration_files(toy: Toy) -> None:
     assert toy.undo(before="a 1 rc\n", now="a 1 ii\n", mode="delete", kept="a") == []
+
+
+def test_a_hold_of_the_stack_is_released_before_the_removal_of_its_package(toy: Toy) -> None:
+    assert toy.undo(before="", now="a 1 ii\n", holding="a") == ["release a", "take_away a"]
+
+
+def test_a_hold_that_was_there_before_the_stack_decided_it_is_back(toy: Toy) -> None:
+    both = "a 1 ii\nb 1 ii\n"
+    assert toy.undo(before=both, now=both, names="a b", holding="a b", held="a\n") == [
+        "release a",
+        "release b",
+        "hold a",
+    ]
+
+
+def test_a_hold_that_the_stack_does_not_decide_is_not_touched(toy: Toy) -> None:
+    assert toy.undo(before="a 1 ii\n", now="a 1 ii\n", held="a\n") == []

@@ -147,6 +147,41 @@ def test_only_generated_units_are_looked_up_in_runlevels() -> None:
     assert run("systemctl() { echo Id=a.service; }\nHACORE_INIT=none\n" + script) == b""
 
 
+SOCKETS = """\
+systemctl() {
+  case "$*" in
+  *TriggeredBy*) printf 'Id=ssh.service\\nNames=ssh.service\\nLoadState=loaded\\nTriggeredBy=ssh.socket odd.timer\\n\\n'
+    printf 'Id=docker.service\\nNames=docker.service\\nLoadState=loaded\\nTriggeredBy=docker.socket\\n' ;;
+  *Listen*docker.socket*ssh.socket*) printf 'Id=docker.socket\\nListen=/run/docker.sock (Stream)\\n\\n'
+    printf 'Id=ssh.socket\\nListen=0.0.0.0:22 (Stream)\\nListen=[::]:22 (Stream)\\n' ;;
+  esac
+}
+HACORE_INIT=systemd
+"""
+
+
+def test_the_ports_of_a_unit_that_a_socket_starts_are_those_of_the_socket() -> None:
+    asks = [Ask(UNIT, "ssh.service"), Ask(UNIT, "docker.service")]
+    found = UNIT.parse(run(SOCKETS + UNIT.command(asks)))
+    assert found["ssh.service"].ports == (("ssh.socket", "0.0.0.0:22, [::]:22"),)
+    assert found["docker.service"].ports == ()
+    answers = {(UNIT.name, name): state for name, state in found.items()}
+
+    def said(unit: str, **fields: object) -> list[str]:
+        spec = ServiceSpec.model_validate({"unit": unit, **fields})
+        return [f"{m.warning} {m}" for m in PROVIDER.examine(view(spec, answers))]
+
+    words = (
+        "True unit is ssh.service, which ssh.socket starts: it serves the ports of the socket (now 0.0.0.0:22, "
+        "[::]:22), whatever its own configuration has; a change of them needs ListenStream= of ssh.socket, "
+        "and its restart"
+    )
+    assert said("ssh", running=True, enabled=True) == [words]
+    assert said("ssh", running=True, restart_on=["file.sshd"]) == [words]
+    assert said("ssh", running=True) == []
+    assert said("docker", running=True, enabled=True) == []
+
+
 def test_claims_come_from_the_definition() -> None:
     claims = PROVIDER.claims(ServiceSpec(unit="nginx", definition=NGINX))
 
@@ -308,7 +343,7 @@ def test_the_text_of_a_definition_is_shown_unless_it_is_secret(
     assert (desired.attrs or {})["definition"] == DIGEST
     assert desired.texts == ({} if sensitive else {"definition": NEW})
     assert desired.sensitive == ({"definition"} if sensitive else set())
-    assert [ask.secret for ask in PROVIDER.facts(spec)] == [False, sensitive, False]
+    assert [ask.secret for ask in PROVIDER.facts(spec)] == [False, sensitive, False, False]
     assert observed.info["state"] == "active (running)"
 
 

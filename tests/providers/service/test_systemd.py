@@ -62,6 +62,25 @@ def pid(host: Player) -> str:
     return host.sh("systemctl show -p MainPID --value probe").strip()
 
 
+def test_the_ports_of_a_real_socket_are_found(host: Player) -> None:
+    """Ubuntu starts its sshd so; `probe` stands for it, on ports that nobody uses."""
+    units = {
+        "probe.socket": "[Socket]\nListenStream=127.0.0.1:7022\nListenStream=/run/probe.sock\n",
+        "probe.service": SIDE,
+    }
+    for name, text in units.items():
+        host.sh(f"cat >/etc/systemd/system/{name} <<'E'\n{text}E")
+    host.sh("systemctl daemon-reload; systemctl start probe.socket")
+    try:
+        found = list(PROVIDER.examine(host.view(PROVIDER, ADDRESS, spec(running=True, enabled=True))))
+        assert [str(m) for m in found if m.warning and "probe.socket" in str(m) and "127.0.0.1:7022)" in str(m)]
+        assert len(found) == 1
+    finally:
+        host.sh(
+            "systemctl stop probe.socket; rm -f /etc/systemd/system/probe.* /run/probe.sock; systemctl daemon-reload"
+        )
+
+
 def test_a_defined_service_is_created_changed_and_deleted(host: Player) -> None:
     host.sh(f"cat >/lib/systemd/system/probe-side.service <<'E'\n{SIDE}E\nsystemctl daemon-reload")
     first = spec(running=True, enabled=True, definition=UNIT.format(seconds=100))

@@ -129,6 +129,40 @@ def test_create_change_undo_delete(here: Here, tmp_path: Path) -> None:
     assert tree(here.home) == {}
 
 
+def test_a_module_of_another_archive_is_part_of_the_build(here: Here, tmp_path: Path) -> None:
+    target = here.home.parent / "target"
+    main = """\
+all:
+\tprintf '#!/bin/sh\\necho %s\\n' "`cat modules/extra/notes.txt`" >greeter
+install:
+\tmkdir -p "$(DESTDIR)$(PREFIX)/bin"
+\tinstall -m 0755 greeter "$(DESTDIR)$(PREFIX)/bin/greeter"
+"""
+    name, sha256 = tarball(tmp_path, "main.tar.gz", "", Makefile=main)
+
+    def spec(notes: str, into: str = "modules/extra") -> SourceBuildSpec:
+        other, digest = tarball(tmp_path, f"{notes}.tar.gz", "", notes_txt=notes)
+        body = {
+            "source": name,
+            "sha256": sha256,
+            "modules": [{"source": other, "sha256": digest, "into": into}],
+            "environment": {"PREFIX": str(target)},
+            "binary": str(target / "bin/greeter"),
+        }
+        return PROVIDER.resolve(SourceBuildSpec.model_validate(body), Folder(tmp_path))
+
+    first, second = spec("one"), spec("two")
+    here.go(first, Action.CREATE)
+    assert here.sh(f"'{target}/bin/greeter'") == b"one\n"
+    observed = PROVIDER.observe(here.view(second))
+    assert observed is not None
+    assert observed.attrs != PROVIDER.desire(here.view(second)).attrs, "another archive is another build"
+    here.go(second)
+    assert here.sh(f"'{target}/bin/greeter'") == b"two\n"
+    with pytest.raises(AssertionError, match=r"the source of greeter has greeter\.c already"):
+        here.go(spec("three", into="greeter.c"))
+
+
 def test_an_undo_removes_run_time_files_of_the_build_and_no_others(
     here: Here, tmp_path: Path, open_folder: Path
 ) -> None:

@@ -19,11 +19,12 @@ from hacore.model import Action, Unknown
 from hacore_providers.facts.build import BUILD, TOOLCHAIN, Built, build_arg
 from hacore_providers.source_build.install import read_image
 from hacore_providers.source_build.provider import PROVIDER
-from hacore_providers.source_build.spec import SourceBuildSpec, build_name, command_of, listing, prefix, stamp
+from hacore_providers.source_build.spec import SourceBuildSpec, build_name, command_of, inputs, listing, prefix, stamp
 from tests.providers.source_build.conftest import Folder
 
 ADDRESS = Address("source_build", "nginx", host="lb1")
 ZERO = "0" * 64
+MODULE = {"source": "https://example.org/m-1.tar.gz", "sha256": ZERO, "into": "modules/m"}
 
 
 def spec(**fields: Any) -> SourceBuildSpec:
@@ -206,6 +207,12 @@ def test_make_is_told_the_stage(command: str, given: str) -> None:
         ({"runtime": ["/opt/x/$(reboot)"]}, "runtime", "not a pattern"),
         ({"runtime": ["/opt/x/a b"]}, "runtime", "not a pattern"),
         ({"install": []}, "install", "is empty"),
+        ({"modules": [{**MODULE, "sha256": "x"}]}, "modules.0.sha256", "64 digits"),
+        ({"modules": [{**MODULE, "source": "m.zip"}]}, "modules.0.source", "does not look like a tarball"),
+        ({"modules": [{**MODULE, "into": "../m"}]}, "modules.0.into", "is not a folder in the source"),
+        ({"modules": [{**MODULE, "into": "/m"}]}, "modules.0.into", "is not a folder in the source"),
+        ({"modules": [{**MODULE, "into": "m//x"}]}, "modules.0.into", "is not a folder in the source"),
+        ({"modules": [{**MODULE, "into": "m\nx"}]}, "modules.0.into", "is not a folder in the source"),
     ],
 )
 def test_mistakes(fields: dict[str, Any], field: str, words: str) -> None:
@@ -234,6 +241,18 @@ def test_a_tarball_that_is_another_one_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"tarball")
     found = [m.message for _, m in PROVIDER.validate({"lb1": resolved(tmp_path, source="a.tar.gz")}, {})]
     assert found == [f"the SHA-256 of a.tar.gz is {hashlib.sha256(b'tarball').hexdigest()}"]
+
+
+def test_a_module_that_is_another_one_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "m.tar.gz").write_bytes(b"module")
+    wanted = resolved(tmp_path, modules=[{**MODULE, "source": "m.tar.gz"}])
+    found = [(m.field, m.message) for _, m in PROVIDER.validate({"lb1": wanted}, {})]
+    assert found == [("modules.0.sha256", f"the SHA-256 of m.tar.gz is {hashlib.sha256(b'module').hexdigest()}")]
+
+
+def test_a_build_without_modules_has_the_stamp_of_before_there_were_any() -> None:
+    assert "modules" not in inputs(spec())
+    assert stamp(spec(modules=[MODULE])) != stamp(spec())
 
 
 def test_good_specs_have_no_mistakes() -> None:

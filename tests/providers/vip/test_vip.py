@@ -18,6 +18,7 @@ from hacore.address import Address
 from hacore.contract import Ask, Check, Facts, Verdict, View
 from hacore_providers.facts.addresses import InterfaceAddress
 from hacore_providers.facts.http import HTTP, Answer, question
+from hacore_providers.facts.systemd import UNIT, UnitState
 from hacore_providers.vip.provider import PROVIDER, HttpCheck, VipSpec
 from tests.named import NAME, named
 
@@ -67,6 +68,30 @@ def test_who_holds_it(one: Facts, two: Facts, holder: str, held_by: list[str]) -
     assert (observed.health.address, list(observed.health.holders)) == ("192.168.1.200", held_by)
 
 
+def daemon(active: str | None, *held: str) -> Facts:
+    """A host whose keepalived is in this state; None: the unit does not exist."""
+    state = UnitState("keepalived.service", load="loaded" if active else "not-found", active=active or "inactive")
+    known = facts(*held)
+    return dataclasses.replace(known, answers={**known.answers, (UNIT.name, "keepalived.service"): state})
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "why"),
+    [
+        (daemon("inactive"), daemon("failed"), ", once keepalived, which is stopped on lb1 and lb2, runs"),
+        (daemon("inactive"), daemon("active"), ""),
+        (daemon("inactive"), daemon(None), ""),  # a first apply installs it
+        (daemon("inactive"), Facts(), ""),
+        (facts(), facts(), ""),
+    ],
+)
+def test_the_change_names_a_daemon_that_is_stopped_everywhere(one: Facts, two: Facts, why: str) -> None:
+    front = spec(unit="keepalived.service")
+    seen = View(Address("vip", "front"), front, None, members={"lb1": (front, one), "lb2": (front, two)})
+    assert PROVIDER.desire(seen).effect == f"wait until exactly one host holds it{why}"
+    assert Ask(UNIT, "keepalived.service") in PROVIDER.facts(front)
+
+
 def test_held_by_nobody_it_is_absent() -> None:
     assert PROVIDER.observe(view(facts(), facts())) is None
 
@@ -102,6 +127,7 @@ def test_a_check_is_shown_and_never_compared(answer: Answer | None, verdict: str
 @dataclasses.dataclass(frozen=True)
 class Instance:
     vips: tuple[Any, ...]
+    service: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +159,14 @@ def test_the_address_is_the_instance_s_only_one(given: str, instance: Instance |
 
     assert resolved.address == address
     assert [m.field for _, m in PROVIDER.validate({"lb1": resolved}, {})] == ([] if address else ["address"])
+
+
+@pytest.mark.parametrize(
+    ("service", "unit"), [("keepalived", "keepalived.service"), ("k.service", "k.service"), ("", "")]
+)
+def test_the_daemon_is_the_instance_s(service: str, unit: str) -> None:
+    instance = Instance((Entry("192.168.1.200"),), service)
+    assert PROVIDER.resolve(spec(address=""), Files(instance)).unit == unit  # type: ignore[arg-type]
 
 
 def test_it_needs_its_instance_and_asks_what_the_controller_asks() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hacore.contract import Ask, Fact
 from hacore_providers.facts.addresses import ADDRESSES, InterfaceAddress, holds, plain
+from hacore_providers.facts.build import TOOLCHAIN
 from hacore_providers.facts.keepalived import CONFIG, DRAIN, LIMIT, VERSION, ConfigFile
 from hacore_providers.vrrp_instance.config_text import masked, render
 from tests.providers.vrrp_instance.specs import address, spec
@@ -139,6 +142,25 @@ def test_the_version_is_read_from_what_it_prints(tmp_path: Path) -> None:
     found = VERSION.parse(ask(VERSION, Ask(VERSION, str(program)), Ask(VERSION, str(tmp_path / "none"))))
 
     assert found == {str(program): "2.2.7"}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize(
+    ("owner", "mode", "runs"), [(0, 0o755, True), (65534, 0o755, False), (0, 0o775, False), (0, 0o757, False)]
+)
+@pytest.mark.parametrize("fact", [VERSION, TOOLCHAIN])
+def test_a_program_that_others_could_have_put_there_is_not_run(
+    fact: Any, owner: int, mode: int, runs: bool, tmp_path: Path
+) -> None:
+    """A plan asks for it, and a stack names it: a checkout of somebody's proposal has programs, too."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho 'Keepalived v2.2.7 (01/16,2022)' >&2\n")
+    os.chown(program, owner, 0)
+    program.chmod(mode)
+
+    found = fact.parse(ask(fact, Ask(fact, str(program))))
+
+    assert ((tmp_path / "ran").exists(), bool(found)) == (runs, runs)
 
 
 def test_the_drain_file_is_read(tmp_path: Path) -> None:
