@@ -57,3 +57,17 @@ def test_a_short_secret_is_no_part_of_a_word(console: Console) -> None:
     console.stack("thing: {conf: {hosts: a, text: v1}}", HEAD.replace("default: hunter2-and-more", "default: e"))
 
     assert console("inventory").json["_meta"]["hostvars"]["a"]["priority"] == 100
+
+
+def test_a_stack_reads_its_hosts_from_it(console: Console) -> None:
+    console.stack("thing: {conf: {hosts: lb, text: v1}}", HEAD)
+    for words in ([], ["--static"]):
+        console.stack("thing: {conf: {hosts: lb, text: v1}}", HEAD)
+        (console.folder / "hosts.json").write_text(console("inventory", *words).out)
+        console.stack("thing: {conf: {hosts: lb, text: v1}}", "stack: web\nhosts_from: {ansible: hosts.json}\n")
+
+        again = console("inventory")
+        assert again.code == 0, again.err
+        assert again.json["lb"] == {"hosts": ["a", "b"]}
+        assert again.json["_meta"]["hostvars"]["b"]["ansible_port"] == 2222
+        assert again.json["_meta"]["hostvars"]["a"]["interface"] == "eth1"
