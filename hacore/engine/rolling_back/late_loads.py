@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ...address import Address
 from ...graph import reach
 from ...journal import RollbackInputs, RunningTask, hanging, inputs_of
-from ...model import Op, Row, Status
+from ...model import Action, Op, Row, Status
 from ...plan import PlanTask
 
 _UNTOUCHED = (Status.DO, Status.HOLD, Status.UNDONE)
@@ -25,9 +25,13 @@ def late_loads(lives: Sequence[RunningTask], target: Mapping[Address, Row], give
     now, back = inputs_of(given.rows, given.rows, given), inputs_of(target, given.rows, given)
     pulls: dict[Address, dict[Address, str]] = {}
     for consumer, source, op, _ in hanging(now, back, target):
-        if consumer in given.rows:  # it exists: what it loads has triggers of the run's own
-            continue
-        starts = {live.id for live in standing if consumer in live.before}
+        # one that is deleted comes back; what others load has triggers of the run's own
+        starts = {
+            live.id
+            for live in standing
+            for p in live.task.changes
+            if (p.address, p.action) == (consumer, Action.DELETE)
+        }
         later = reach(starts, needs)
         if any(source in live.before and live.id in later for live in standing):
             pulls.setdefault(consumer, {})[source] = op
