@@ -22,7 +22,9 @@ OTHERS = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "STYLE.md": "style.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
     "state/README.md": "state-files.md",
+    "contrib/README.md": "ready-pieces.md",
 }
 """Pages outside of docs/, by their place in the repository."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]`]|`[^`]*`)+)\]\(([^)\s]+)\)")

@@ -38,6 +38,7 @@ COMMANDS = (
     "state",
     "unlock",
     "graph",
+    "inventory",
     "schema",
     "completion",
     "trust",

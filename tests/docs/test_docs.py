@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "stacks/**/*.md", "state/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "stacks/**/*.md", "state/*.md", "contrib/*.md")
     for path in ROOT.glob(pattern)
     if ".venv" not in path.parts
 )

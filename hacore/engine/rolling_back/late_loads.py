@@ -25,7 +25,7 @@ def late_loads(lives: Sequence[RunningTask], target: Mapping[Address, Row], give
     now, back = inputs_of(given.rows, given.rows, given), inputs_of(target, given.rows, given)
     pulls: dict[Address, dict[Address, str]] = {}
     for consumer, source, op, _ in hanging(now, back, target):
-        # one that is deleted comes back; what others load has triggers of the run's own
+        # one that is deleted is restored; what others load has triggers of the run's own
         starts = {
             live.id
             for live in standing
