@@ -106,7 +106,7 @@ soak: SELECTIONS = 400
 soak: SEEDS_FROM := $(if $(filter 0,$(SEEDS_FROM)),$(shell date +%Y%m%d)00000,$(SEEDS_FROM))
 soak: schedules canaries
 	@HACORE_QUIET_MACHINE=1 HACORE_DRILL_KILLS=20 $(PYTEST) -n 0 -m twins tests/hosts/test_rehearse.py tests/hosts/test_drill.py tests/hosts/test_shapes.py
-	@HACORE_FUZZ=200 $(PYTEST) -n 0 tests/providers/keepalived/test_read.py
+	@HACORE_FUZZ=200 $(PYTEST) -n 0 --timeout 7200 tests/providers/keepalived/test_read.py
 	@HACORE_ATTACKS=5000 $(PYTEST) -n 0 tests/providers/test_attacker.py
 
 # Stacks with secrets, drawn at random: nothing that a run leaves or prints may have one of them.

@@ -209,3 +209,18 @@ def test_each_rule_is_explained() -> None:
     result = lint("--explain", "tracker-ordre")
     assert "unknown rule 'tracker-ordre': did you mean tracker-order?" in result.output
     assert result.exit_code == 64
+
+
+def test_the_hook_of_pre_commit_checks_the_files_of_a_pair_together(tmp_path: Path) -> None:
+    from ruamel.yaml import YAML
+
+    (hook,) = YAML(typ="safe").load(Path(__file__).parents[3] / ".pre-commit-hooks.yaml")
+    assert (hook["id"], hook["language"], hook["require_serial"]) == ("hacore-lint", "python", True)
+    names = ["lb1/keepalived.conf", "keepalived-lb2.conf", "etc/keepalived/keepalived.conf"]
+    assert [bool(re.search(hook["files"], name)) for name in [*names, "nginx.conf", "keepalived.conf.j2"]] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    program, *words = hook["entry"].split()
+    result = CliRunner().invoke(cli, [*words, str(GUIDE / "lb1.conf"), str(GUIDE / "lb2.conf")])
+    assert (program, result.exit_code) == ("hacore", 2)
+    assert "2 configurations; together: VI_1" in result.output
