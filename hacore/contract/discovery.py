@@ -48,10 +48,15 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """All that a kind found on one host."""
+    """All that a kind found on one host.
+
+    `rivals`: other tools there that would write the same files, in words; the host is taken over only if that is asked
+    for.
+    """
 
     resources: tuple[Discovered, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import pytest
 
 from hacore.cli.takeover.folder import files_of, left_out_lines
 from hacore.cli.takeover.merge import FoundHost, Merged, merge
-from hacore.contract import Facts, HostFacts
-from hacore.errors import StackError
+from hacore.cli.takeover.run import _check_rivals
+from hacore.contract import Ask, Facts, HostFacts
+from hacore.errors import InputError, StackError
 from hacore.graph import build_graph
 from hacore.load import LoadRequest, load, load_providers
 from hacore.load.stack import Stack
 from hacore.model import Host
 from hacore.plan import examine_stack
+from hacore_providers.facts.agents import AGENTS
 from hacore_providers.facts.hand_made import HAND_MADE, HandMade
 from hacore_providers.facts.keepalived import VERSION
 from hacore_providers.facts.keepalived_files import KEEPALIVED_FILES, KeepalivedFiles
@@ -301,6 +304,48 @@ def test_a_keepalived_that_was_built_is_found_where_it_is(tmp_path: Path) -> Non
     (spec,) = [i.spec for a, i in stack.instances.items() if a.kind == "vrrp_instance"]
     assert (spec.config, spec.binary) == (config, program)
     assert {a.kind for a in stack.instances} == {"vrrp_instance", "vip", "service"}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (
+            "unit puppet.service\nunit ansible-pull.timer\ncron /etc/cron.d/chef\nend\n",
+            ("puppet.service", "ansible-pull.timer", "/etc/cron.d/chef"),
+        ),
+        ("end\n", ()),
+    ],
+)
+def test_other_tools_that_write_the_same_files_are_found(said: str, found: tuple[str, ...]) -> None:
+    known = answers(instance(ADDRESS), name="lb1")
+    facts = Facts(known.host, {**known.answers, (AGENTS.name, ""): AGENTS.parse(said.encode())[""]})
+    discover = load_providers()["service"].discover
+    assert discover is not None
+    assert discover.find(facts).rivals == found
+
+
+def test_a_host_with_such_a_tool_is_taken_over_only_if_that_is_asked_for() -> None:
+    with pytest.raises(
+        InputError, match=r"^cannot take over lb1: puppet\.service, /etc/cron\.d/x may write the same files"
+    ):
+        _check_rivals("lb1", ["puppet.service", "/etc/cron.d/x"])
+    _check_rivals("lb1", [])
+
+
+def test_the_crontabs_of_a_host_are_searched(tmp_path: Path) -> None:
+    cron = tmp_path / "cron.d"
+    cron.mkdir()
+    for name, line in {
+        "pull": "*/15 * * * * root /usr/bin/ansible-pull -U https://git.example.com/x",
+        "agent": "0 * * * * root puppet agent --onetime",
+        "off": "# 0 * * * * root chef-client",
+        "other": "0 4 * * * root /usr/local/bin/backup --no-chef-clients",
+    }.items():
+        (cron / name).write_text(f"{line}\n")
+    script = AGENTS.command([Ask(AGENTS, "")]).replace("/etc/cron.d", str(cron)).replace("/etc/crontab", "/nonexistent")
+    out = subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout
+    found = {name for name in AGENTS.parse(out)[""] if name.startswith(str(cron))}
+    assert found == {f"{cron}/pull", f"{cron}/agent"}
 
 
 CANARY = "S3cr3tCanary"

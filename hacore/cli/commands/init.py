@@ -42,6 +42,12 @@ NO_VIP = "none"
     help="Read hosts that run, [NAME=][USER@]HOST[:PORT], and describe what they have.",
 )
 @click.option("--sudo", is_flag=True, help="Become root on the hosts of --from with sudo(8).")
+@click.option(
+    "--despite-agents",
+    "rivals",
+    is_flag=True,
+    help="Use hosts of --from on which Puppet, Chef, Salt or ansible-pull run.",
+)
 @click.pass_obj
 def command(
     runtime: Runtime,
@@ -54,6 +60,7 @@ def command(
     packages: tuple[str, ...],
     sources: tuple[str, ...],
     sudo: bool,
+    rivals: bool,
 ) -> int:
     """Create the files of a new stack.
 
@@ -78,7 +85,7 @@ def command(
     if sources:
         if hosts or interface or vip or packages:
             raise UsageError("cannot use --from with --host, --interface, --vip or --package: the hosts are read")
-        return _from_hosts(runtime, folder, name, sources, sudo=sudo)
+        return _from_hosts(runtime, folder, name, sources, sudo=sudo, rivals=rivals)
     complete = bool(hosts) and (vip is not None or len(hosts) == 1)
 
     missing = "--vip ADDRESS or --vip none" if hosts else "--host NAME=ADDRESS, for a pair twice and with --vip"
@@ -121,7 +128,7 @@ def command(
 
 
 def _from_hosts(
-    runtime: Runtime, folder: Path | None, name: str | None, sources: tuple[str, ...], *, sudo: bool
+    runtime: Runtime, folder: Path | None, name: str | None, sources: tuple[str, ...], *, sudo: bool, rivals: bool
 ) -> int:
     from ..stack_args import providers
     from ..takeover.run import check_empty, take_over, write
@@ -130,7 +137,7 @@ def _from_hosts(
         raise UsageError("cannot write a stack: name its folder, as in hacore init --from HOST,HOST FOLDER")
     texts = [text for source in sources for text in source.split(",") if text]
     check_empty(folder)
-    taken = take_over(runtime, name or folder.resolve().name, texts, providers(), sudo=sudo)
+    taken = take_over(runtime, name or folder.resolve().name, texts, providers(), sudo=sudo, rivals=rivals)
     write(folder, taken.files)
     say, words = runtime.terminal.say, shlex.quote(str(folder))
     say(f"Wrote {folder}: {taken.resources} resources, {len(taken.files)} files.")

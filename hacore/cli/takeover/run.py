@@ -31,11 +31,12 @@ class TakenOver:
 
 
 def take_over(
-    runtime: Runtime, stack: str, texts: Sequence[str], kinds: Mapping[str, Provider[Any]], *, sudo: bool
+    runtime: Runtime, stack: str, texts: Sequence[str], kinds: Mapping[str, Provider[Any]], *, sudo: bool, rivals: bool
 ) -> TakenOver:
     """The stack of hosts [NAME=][USER@]HOST[:PORT]. One exec for each host, which changes nothing there.
 
-    Raises InputError that names each host without answers, or for hosts of which no valid stack can be made.
+    `rivals`: also where another tool would write the same files. Raises InputError that names each host without
+    answers, or for hosts of which no valid stack can be made.
     """
     if not NAME.match(stack):
         raise UsageError(f"cannot name a stack {stack!r}: letters, digits, _ . and - only, not - or . first")
@@ -56,6 +57,7 @@ def take_over(
         reasons = "; ".join(filter(None, (facts.unanswered(d.asks) for d in discovering.values())))
         if reasons:
             raise InputError(f"cannot read {text}: {reasons}")
+        _check_rivals(text, () if rivals else [rival for part in parts.values() for rival in part.rivals])
         if not any(part.resources for part in parts.values()):
             left = "".join(f"; {item.place}: {item.why}" for part in parts.values() for item in part.left_out)
             raise InputError(f"cannot describe {text}: nothing there that hacore can take over{left}")
@@ -65,6 +67,14 @@ def take_over(
     _check(files, merged, kinds)
     count = sum(map(len, merged.resources.values()))
     return TakenOver(files, tuple(merged.secrets), tuple(left_out_lines(merged)), count)
+
+
+def _check_rivals(text: str, rivals: Sequence[str]) -> None:
+    if rivals:
+        raise InputError(
+            f"cannot take over {text}: {', '.join(rivals)} may write the same files and put back what hacore changes; "
+            "stop and disable it, or add --despite-agents if it does not manage them"
+        )
 
 
 def _name(facts: Facts, text: str) -> str:

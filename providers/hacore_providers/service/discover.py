@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hacore.contract import Ask, Discover, Discovered, Discovery, Facts
+from hacore_providers.facts.agents import AGENTS
 from hacore_providers.facts.systemd import DEFINITION, UNIT
 
 __all__ = ["DISCOVER"]
@@ -20,7 +21,7 @@ _READS: dict[str, tuple[str, ...]] = {
 
 def _find(facts: Facts) -> Discovery:
     """The services of one host: whether they run, whether they start at boot, and unit files made by hand."""
-    return Discovery(tuple(_resources(facts)))
+    return Discovery(tuple(_resources(facts)), rivals=facts.get(AGENTS, "") or ())
 
 
 def _resources(facts: Facts) -> Iterator[Discovered]:
@@ -46,6 +47,7 @@ def _path(name: str) -> str:
 
 DISCOVER = Discover(
     (
+        Ask(AGENTS, ""),
         *(Ask(UNIT, f"{name}.service") for name in _READS),
         *(Ask(DEFINITION, _path(name)) for name in _READS),
     ),
