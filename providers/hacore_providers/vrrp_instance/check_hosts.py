@@ -6,6 +6,7 @@ Sources: RFC 5798, keepalived.conf(5), and keepalived's own log.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ from .companions import companions
 from .config_text import render
 from .spec import OWNER, VrrpInstanceSpec
 
+OLDEST = (2, 0, 7)
+"""The first version of keepalived with the option -t, which tests a file."""
+
 MAKERS = ("command", "file", "package")
 """Kinds that can make an interface: what an instance `needs` of them is applied before its file is tested."""
 
@@ -38,6 +42,7 @@ def mistakes_on_hosts(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
     yield from _source(view)
     yield from _owner(view)
     yield from _strict(view)
+    yield from _too_old(view)
     yield from _swapped(view)
     yield from lost_of_existing(view)
     yield from mistakes_of_foreign(view)
@@ -177,6 +182,21 @@ def _swapped(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
 
 def _family(spec: VrrpInstanceSpec) -> bool:
     return any(":" in vip.address for vip in spec.vips)
+
+
+def _too_old(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:
+    """A keepalived that cannot test a file before it is installed, and drops trackers of files without a word."""
+    version = view.facts.get(VERSION, view.spec.binary)
+    if version is None or tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= OLDEST:
+        return
+    newer = [need for need in view.needs if need.partition(".")[0] in ("package", "source_build")]
+    unless = f", unless {' or '.join(newer)} brings a newer one in this run" if newer else ""
+    yield Mistake.where(
+        "binary",
+        f"is keepalived {version} on {_host(view)}{unless}: hacore manages {'.'.join(map(str, OLDEST))} and newer, "
+        "which can test a file (-t); `hacore lint` checks the files of older ones",
+        warning=bool(newer),
+    )
 
 
 def _peers(view: View[VrrpInstanceSpec]) -> Iterator[Mistake]:

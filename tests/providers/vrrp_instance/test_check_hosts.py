@@ -77,8 +77,8 @@ def test_without_facts_nothing_is_said_of_hosts() -> None:
         ),
         (
             {},
-            facts(version="1.3.5"),
-            "lb2 (warning): keepalived is 1.3.5 on lb2 and 2.2.7 on lb1: different major versions may not understand "
+            facts(version="3.0.1"),
+            "lb2 (warning): keepalived is 3.0.1 on lb2 and 2.2.7 on lb1: different major versions may not understand "
             "each other, and then both hold the addresses",
         ),
         (
@@ -91,6 +91,16 @@ def test_without_facts_nothing_is_said_of_hosts() -> None:
 )
 def test_what_is_wrong_on_the_second_host(changes: dict[str, Any], second: Facts, expected: str) -> None:
     assert said(pair(**changes), {"lb1": facts(), "lb2": second}) == [expected]
+
+
+@pytest.mark.parametrize(("version", "refused"), [("1.3.5", True), ("2.0.6", True), ("2.0.7", False), ("2.3.3", False)])
+def test_a_keepalived_that_cannot_test_a_file_is_not_managed(version: str, refused: bool) -> None:
+    found = said(pair(), {"lb1": facts(version=version), "lb2": facts(version=version)})
+    of = (
+        "{0}: binary is keepalived {1} on {0}: hacore manages 2.0.7 and newer, which can test a file (-t); "
+        "`hacore lint` checks the files of older ones"
+    )
+    assert found == ([of.format("lb1", version), of.format("lb2", version)] if refused else [])
 
 
 def test_an_interface_that_comes_later_is_keepaliveds_matter() -> None:
