@@ -10,6 +10,7 @@ import pytest
 
 from hacore.address import Address
 from hacore.contract import Change, Image, Work
+from hacore.diff import same
 from hacore.model import Action
 from hacore_providers.keepalived import read
 from hacore_providers.vrrp_instance.config_text import render
@@ -194,7 +195,7 @@ def test_two_instances_share_a_file(host: Player) -> None:
     seen = host.view(PROVIDER, address("VI_2", "one"), second)
     observed = PROVIDER.observe(seen)
     assert observed is not None
-    assert PROVIDER.desire(dataclasses.replace(seen, companions=both)).attrs == observed.attrs
+    assert same(observed.attrs, PROVIDER.desire(dataclasses.replace(seen, companions=both)).attrs)
 
     delete = Work((Change(address("VI_1", "one"), Action.DELETE, first),), images=origins, wanted=both[1:])
     host.run(PROVIDER.delete(delete))
