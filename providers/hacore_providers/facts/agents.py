@@ -32,8 +32,8 @@ echo end"""
     def parse(self, stdout: bytes) -> Mapping[str, tuple[str, ...]]:
         """Lines `unit NAME` and `cron PATH`, then `end`."""
         lines = stdout.decode("utf-8", "replace").splitlines()
-        found = tuple(line.partition(" ")[2] for line in lines if line.startswith(("unit ", "cron ")))
-        return {"": found} if "end" in lines else {}
+        words = [line.partition(" ") for line in lines]
+        return {"": tuple(rest for kind, _, rest in words if kind in ("unit", "cron"))} if "end" in lines else {}
 
 
 AGENTS = AgentsFact()
